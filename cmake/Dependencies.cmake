@@ -1,0 +1,30 @@
+# Everything that sparsec takes from elsewhere, found once.
+find_package(fmt REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Threads REQUIRED)
+
+# Debian keeps LLVM under a prefix of its own; its version file wants major.minor.
+find_program(LLVM_CONFIG llvm-config-22 REQUIRED)
+execute_process(COMMAND ${LLVM_CONFIG} --prefix OUTPUT_VARIABLE LLVM_PREFIX OUTPUT_STRIP_TRAILING_WHITESPACE)
+find_package(MLIR 22.1 REQUIRED CONFIG HINTS ${LLVM_PREFIX}/lib/cmake/mlir)
+list(APPEND CMAKE_MODULE_PATH ${MLIR_CMAKE_DIR} ${LLVM_CMAKE_DIR})
+set(LLVM_RUNTIME_OUTPUT_INTDIR ${CMAKE_BINARY_DIR}/bin)
+set(LLVM_LIBRARY_OUTPUT_INTDIR ${CMAKE_BINARY_DIR}/lib)
+include(TableGen)
+include(AddLLVM)
+include(AddMLIR) # not HandleLLVMOptions: it turns exceptions off everywhere
+
+# sparsec::mlir: headers and libraries of MLIR and LLVM, shared or as archives.
+add_library(sparsec-mlir INTERFACE)
+add_library(sparsec::mlir ALIAS sparsec-mlir)
+target_include_directories(sparsec-mlir SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+target_compile_definitions(sparsec-mlir INTERFACE ${LLVM_DEFINITIONS_LIST})
+if(SPARSEC_STATIC)
+  include(StaticLlvm)
+  target_link_libraries(sparsec-mlir INTERFACE sparsec::static-llvm)
+else()
+  # By name: component targets beside these would pull in the archives as well.
+  target_link_libraries(sparsec-mlir INTERFACE MLIR LLVM)
+endif()

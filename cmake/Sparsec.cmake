@@ -1,0 +1,28 @@
+# How a folder declares its library and its tests.
+set(SPARSEC_WARNINGS -Wall -Wextra -Wno-unused-parameter -Werror)
+
+# sparsec_library(NAME SOURCES... LINK LIBRARIES... [MLIR])
+# MLIR: compiled with LLVM's conventions (headers, precompiled headers).
+function(sparsec_library name)
+  cmake_parse_arguments(ARG "MLIR" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
+  target_link_libraries(${name} PUBLIC ${ARG_LINK})
+  if(ARG_MLIR)
+    target_link_libraries(${name} PUBLIC sparsec::mlir)
+  endif()
+endfunction()
+
+# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full])
+function(sparsec_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(ARG_LABELS)
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+  endif()
+endfunction()

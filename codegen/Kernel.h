@@ -1,0 +1,97 @@
+// A compiled kernel and how to ask for one. This header is all that runtime/ and tools/ need to see
+// of the compiler: no MLIR, no LLVM.
+//
+//   KernelRequest -> compile() -> Kernel {entry, ptx, arguments, grid rule, shared memory}
+//
+// A kernel computes attention of one head entry of a pattern, for every model head that uses the
+// entry.
+#pragma once
+
+#include "patterns/Pattern.h"
+
+#include <array>
+
+namespace sparsec {
+
+enum class DType : uint8_t { F16, BF16, F32 };
+std::string_view name(DType type); ///< "f16", "bf16", "f32"
+int bytes(DType type);
+
+/// What ptx is generated for; a row of the target table (codegen/ptx/Targets.def).
+struct Target {
+  std::string name;       ///< "sm_80"
+  int sharedBytes = 0;    ///< most shared memory a block may have
+  std::string ptxVersion; ///< "ptx80"
+};
+Result<Target> findTarget(const std::string &name);
+std::vector<std::string> targetNames();
+
+/// One argument struct for every kernel of attention forward, passed by value; the C header and the
+/// manifest list the same fields in the same order. Strides are in elements; the last dimension is
+/// contiguous. Pointers and strides of q, k, v and out: multiples of 16 bytes.
+struct AttentionArguments {
+  const void *q = nullptr; ///< [batch, heads, nq, head_dim] by strides
+  const void *k = nullptr; ///< [batch, kv_heads, n, head_dim]
+  const void *v = nullptr; ///< [batch, kv_heads, n, value_dim]
+  void *out = nullptr;     ///< [batch, heads, nq, value_dim]
+  float *lse = nullptr;    ///< [batch, heads, nq], natural log; null: not wanted
+  int64_t qStride[3] = {}; ///< batch, head, row
+  int64_t kStride[3] = {};
+  int64_t vStride[3] = {};
+  int64_t outStride[3] = {};
+  int64_t lseStride[2] = {};             ///< batch, head
+  const int32_t *blockOffsets = nullptr; ///< BlockTables::offsets
+  const int32_t *blockColumns = nullptr; ///< BlockTables::columns
+  const int32_t *rowOrder = nullptr;     ///< BlockTables::rowOrder
+  int32_t n = 0, nq = 0, q0 = 0;
+  int32_t headFirst = 0, headStep = 1; ///< head of grid.y = y: headFirst + y * headStep
+  int32_t headGroup = 1;               ///< query heads per kv head
+  int32_t layoutStride =
+      0; ///< layout rows from one head's tables to the next (rows of a head), 0: shared
+  float scale = 0;
+};
+
+enum class FieldType : uint8_t { Pointer, I64, I32, F32 };
+
+/// One field of the argument struct, as the kernel reads it.
+struct Field {
+  std::string name; ///< snake_case: q_stride
+  FieldType type = FieldType::Pointer;
+  int count = 1; ///< array length
+  int offset = 0;
+};
+/// The fields of AttentionArguments, in order.
+const std::vector<Field> &attentionFields();
+
+struct KernelRequest {
+  std::string entry; ///< symbol of the kernel
+  Expr attend;       ///< closed predicate
+  DType dtype = DType::BF16;
+  int headDim = 64;  ///< multiples of 16, 16 .. 256
+  int valueDim = 64; ///< likewise
+  Block block;       ///< 0: from the target's table
+  Target target;
+};
+
+struct Kernel {
+  std::string entry;
+  std::string code; ///< PTX text
+  Target target;
+  DType dtype = DType::BF16;
+  int headDim = 0, valueDim = 0;
+  Block block;
+  int threads = 0; ///< of a thread block; grid = (ceil(nq / block.q), heads of the entry, batch)
+  int sharedBytes = 0;   ///< dynamic shared memory
+  bool usesHead = false; ///< the predicate mentions h: tables differ by head
+};
+
+/// Compiles one kernel. Re-entrant: kernels may be compiled from several threads.
+Result<Kernel> compile(const KernelRequest &request);
+/// The text of a stage: "sparsec", "tile", "warp", "llvm", "ptx".
+Result<std::string> explain(const KernelRequest &request, const std::string &stage);
+std::vector<std::string> explainStages();
+
+/// The block that compile() would take for this request (head dims, dtype, target's shared memory).
+Result<Block> chooseBlock(const KernelRequest &request);
+
+} // namespace sparsec

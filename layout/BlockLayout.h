@@ -1,0 +1,78 @@
+// Which blocks of a head's attention are empty, full or partial, exactly.
+//
+//   causal, nq = nk = 8, blocks 2 x 2        P . . .      row 0: [0,1) partial
+//   (F full, P partial, . empty)             F P . .      row 1: [0,1) full, [1,2) partial
+//                                            F F P .      row 2: [0,2) full, [2,3) partial
+//                                            F F F P      row 3: [0,3) full, [3,4) partial
+//
+// Full: every in-range pair attends and all keys of the block exist (a block whose keys pass nk is
+// partial). Empty: no pair attends. Partial: anything else, and at least one pair attends.
+// Rows past nq do not count. Built hierarchically from classify(), never through an n x n array:
+// cost follows the live blocks; memory follows the runs of equal neighbours.
+#pragma once
+
+#include "layout/Order.h"
+
+#include <span>
+
+namespace sparsec {
+
+enum class BlockKind : uint8_t { Partial, Full };
+
+/// Neighbouring block columns [begin, end) of one kind.
+struct BlockRun {
+  int32_t begin = 0, end = 0;
+  BlockKind kind = BlockKind::Partial;
+  bool operator==(const BlockRun &) const = default;
+};
+
+struct BlockCounts {
+  int64_t live = 0, full = 0, partial = 0;
+  bool operator==(const BlockCounts &) const = default;
+};
+
+struct LayoutRequest {
+  int64_t nq = 0, nk = 0;
+  int64_t q0 = 0; ///< position of query row 0; nk - nq unless said otherwise
+  int64_t h = 0;  ///< the model's head
+  int blockQ = 64, blockK = 64;
+};
+
+/// What a kernel reads: for layout row r, columns[offsets[2r] .. offsets[2r+1]) are its partial
+/// blocks and columns[offsets[2r+1] .. offsets[2r+2]) its full ones; rowOrder lists the rows,
+/// longest first.
+struct BlockTables {
+  std::vector<int32_t> offsets; ///< 2 * rows + 1
+  std::vector<int32_t> columns;
+  std::vector<int32_t> rowOrder; ///< rows
+};
+
+class BlockLayout {
+public:
+  static Result<BlockLayout> build(const Expr &attend, const LayoutRequest &request);
+
+  const LayoutRequest &request() const { return asked; }
+  int64_t rows() const { return static_cast<int64_t>(rowBegin.size()) - 1; }
+  int64_t columns() const { return columnCount; }
+  /// Live runs of a block row, ascending, neighbours of one kind merged.
+  std::span<const BlockRun> row(int64_t i) const;
+  BlockCounts counts() const { return total; }
+
+  /// The same blocks, listed by block column (for dK and dV).
+  BlockLayout transpose() const;
+  /// Error when the columns do not fit 32-bit offsets.
+  Result<BlockTables> tables() const;
+  std::string print() const; ///< the picture above
+
+private:
+  LayoutRequest asked;
+  int64_t columnCount = 0;
+  std::vector<int64_t> rowBegin; ///< into runs; rows + 1
+  std::vector<BlockRun> runs;
+  BlockCounts total;
+};
+
+/// Number of (q, k) pairs that attend, exactly, without visiting each.
+int64_t countElements(const Expr &attend, const LayoutRequest &request);
+
+} // namespace sparsec

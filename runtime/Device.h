@@ -1,0 +1,58 @@
+// A machine that runs kernels: `sim` (our PTX interpreter), `cuda` (a GPU through the driver),
+// later `cpu`. Tests and tools name a device, never a code path.
+//
+// Memory is addressed by 64-bit device addresses; 0 is never a valid one. Calls are in order;
+// launch may return before the kernel has run, and synchronize() (or a copy to the host) reports
+// what it did wrong.
+#pragma once
+
+#include "codegen/Kernel.h"
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace sparsec {
+
+using DeviceAddress = uint64_t;
+
+struct LaunchShape {
+  std::array<uint32_t, 3> grid = {1, 1, 1};
+  std::array<uint32_t, 3> block = {1, 1, 1};
+  uint32_t sharedBytes = 0; ///< dynamic shared memory
+};
+
+/// A kernel loaded on a device. Must not outlive it.
+class Executable {
+public:
+  virtual ~Executable() = default;
+};
+
+class Device {
+public:
+  virtual ~Device() = default;
+  virtual std::string_view name() const = 0;   ///< "sim", "cuda"
+  virtual std::string description() const = 0; ///< one line: which machine, which driver
+
+  virtual Result<DeviceAddress>
+  allocate(size_t bytes) = 0; ///< 256-byte aligned, contents undefined
+  virtual Result<void> free(DeviceAddress address) = 0;
+  virtual Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) = 0;
+  virtual Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) = 0;
+
+  /// Loads one entry of a PTX text.
+  virtual Result<std::unique_ptr<Executable>> load(const std::string &ptx,
+                                                   const std::string &entry) = 0;
+  /// parameters[i] points at the value of the entry's i-th parameter (as cuLaunchKernel's
+  /// kernelParams).
+  virtual Result<void> launch(const Executable &executable, const LaunchShape &shape,
+                              std::span<const void *const> parameters) = 0;
+  virtual Result<void> synchronize() = 0;
+};
+
+/// Devices by name; an Error that says what is missing when this machine has none of that name.
+Result<std::unique_ptr<Device>> openDevice(std::string_view name);
+/// The names that openDevice knows, preferred first.
+std::vector<std::string_view> deviceNames();
+
+} // namespace sparsec
