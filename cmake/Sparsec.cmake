@@ -1,5 +1,5 @@
 # How a folder declares its library and its tests.
-set(SPARSEC_WARNINGS -Wall -Wextra -Wno-unused-parameter -Werror)
+set(SPARSEC_WARNINGS -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror)
 
 # sparsec_library(NAME SOURCES... LINK LIBRARIES... [MLIR])
 # MLIR: compiled with LLVM's conventions (headers, precompiled headers).
