@@ -29,11 +29,42 @@ enum class Coverage : uint8_t {
 
 Coverage classify(const Expr &predicate, const Rectangle &rectangle, int64_t h, const Sizes &sizes);
 
-/// Bounds of an integer expression for every 0 <= h < 2^20, 0 <= q, k, nq, n < 2^31 and q0 = nk -
-/// nq; nothing when they may leave 64 bits. `-2^31 < q` when q0 is negative.
+/// A predicate made ready for many rectangles of one head. Safe to use from several threads.
+class Classifier {
+public:
+  Classifier(const Expr &predicate, int64_t h, const Sizes &sizes);
+
+  Coverage operator()(const Rectangle &rectangle) const;
+
+private:
+  struct Step {
+    Op op;
+    int64_t value;
+  };
+  int compile(const Expr &expr, int64_t h, const Sizes &sizes); ///< the stack it needs
+  template <class Int>
+  Coverage over(const Rectangle &rectangle) const;
+
+  std::vector<Step> steps; ///< postfix
+  int stackNeeded = 1;
+  bool wide = false; ///< values come near 64 bits: reckon in 128
+};
+
+/// Low <= value <= high.
 struct Bounds {
   int64_t low = 0, high = 0;
+  bool operator==(const Bounds &) const = default;
 };
+/// Bounds of an integer expression wherever a pattern has a meaning: 0 <= h < 2^20, -2^31 < q <
+/// 2^31 (q0 may be negative), 0 <= k < 2^31, 1 <= nq, n < 2^31. Nothing when it, or a value on the
+/// way to it, may leave 64 bits, or a divisor may be zero.
 std::optional<Bounds> bounds(const Expr &integerExpr);
+
+/// The same for one operator on operands of known bounds. `literal` is the value of an Integer.
+struct BoundsOutcome {
+  enum Kind : uint8_t { Bounded, LeavesSixtyFourBits, MayDivideByZero } kind = Bounded;
+  Bounds bounds;
+};
+BoundsOutcome boundsOf(Op op, int64_t literal, const Bounds *operands, size_t count);
 
 } // namespace sparsec

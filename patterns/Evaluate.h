@@ -23,6 +23,27 @@ bool evaluate(const Expr &predicate, const Point &point, const Sizes &sizes);
 /// Value of an integer expression at a point.
 int64_t evaluateInteger(const Expr &expr, const Point &point, const Sizes &sizes);
 
+/// A predicate made ready for many points of one head: h and the sizes are bound, constants folded,
+/// the tree flattened. at() is some ten times faster than evaluate(), row() per key faster still.
+/// Safe to use from several threads.
+class Evaluator {
+public:
+  Evaluator(const Expr &predicate, int64_t h, const Sizes &sizes);
+
+  bool at(int64_t q, int64_t k) const;
+  /// Bit i is the truth at key `first + i * step`, for i < count <= 64.
+  uint64_t row(int64_t q, int64_t first, int64_t step, int count) const;
+
+private:
+  struct Step {
+    Op op;
+    int64_t value;
+  };
+  int compile(const Expr &expr, int64_t h, const Sizes &sizes); ///< the stack it needs
+  std::vector<Step> steps;                                      ///< postfix
+  int stackNeeded = 1;
+};
+
 /// hash(q, k, seed): a stated 32-bit hash, 0 <= result < 2^32, equal on every device.
 /// x = low32(q) * 0x9E3779B1 + low32(k) * 0x85EBCA77 + low32(seed) * 0xC2B2AE3D (mod 2^32), then
 /// x ^= x >> 16; x *= 0x7FEB352D; x ^= x >> 15; x *= 0x846CA68B; x ^= x >> 16.

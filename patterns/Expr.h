@@ -72,6 +72,8 @@ struct Node {
   int64_t value = 0; ///< of an Integer
   std::vector<Expr> operands;
   std::optional<SourceRange> where; ///< for messages only: ignored by equality
+  int64_t size = 1;                 ///< nodes of the tree it unfolds to; set by the builders
+  int32_t depth = 1;                ///< longest path to a leaf, in nodes; set by the builders
 };
 
 bool isPredicate(Op op);
@@ -87,6 +89,8 @@ Expr make(Op op, std::vector<Expr> operands, std::optional<SourceRange> where = 
 
 /// The largest tree an Expr may unfold to; larger ones are refused when they are parsed.
 inline constexpr int64_t kMaxNodes = 100'000;
+/// The deepest tree an Expr may unfold to, so that every reading may be a plain recursion.
+inline constexpr int32_t kMaxDepth = 2'000;
 
 /// Text that parses back to an equal Expr, with the fewest parentheses.
 std::string print(const Expr &expr);

@@ -1,0 +1,174 @@
+#include "patterns/Lex.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+
+namespace sparsec {
+
+namespace {
+
+bool isLetter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool isDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool isSpace(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+constexpr std::string_view kSymbols[] = {"//", "<=", ">=", "==", "!=", "+", "-",
+                                         "*",  "%",  "<",  ">",  "(",  ")", ","};
+
+/// Spellings of other languages, longest first, and what this one writes.
+struct Foreign {
+  std::string_view spelling, instead;
+};
+constexpr Foreign kForeign[] = {
+    {"**", "there are no powers: write the product"},
+    {"&&", "write 'and'"},
+    {"||", "write 'or'"},
+    {"<>", "write '!='"},
+    {"/", "division is '//', which rounds down"},
+    {"&", "write 'and'"},
+    {"|", "write 'or'"},
+    {"!", "write 'not'"},
+    {"=", "write '==' to compare"},
+    {"^", "it is not in the language"},
+    {"~", "it is not in the language"},
+    {"[", "group with '(' and ')'"},
+    {"{", "group with '(' and ')'"},
+};
+
+/// How the character at `offset` is named in a message: printable ones as they are.
+std::string characterName(std::string_view text) {
+  unsigned char c = static_cast<unsigned char>(text[0]);
+  if (c >= 0x20 && c < 0x7f)
+    return fmt::format("'{}'", text[0]);
+  size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+  if (c < 0x80 || length == 1 || length > text.size())
+    return fmt::format("byte 0x{:02x}", c);
+  return fmt::format("'{}'", text.substr(0, length));
+}
+
+constexpr size_t kMaxTokens = 200'000;
+
+class Lexer {
+public:
+  explicit Lexer(const ExpressionText &input) : input(input), text(input.text) {}
+
+  Result<std::vector<Token>> run() {
+    for (;;) {
+      while (at < text.size() && isSpace(text[at]))
+        ++at;
+      if (at == text.size())
+        break;
+      Result<void> done = isDigit(text[at]) ? number() : isLetter(text[at]) ? name() : symbol();
+      if (!done)
+        return done.error();
+      if (tokens.size() > kMaxTokens)
+        return inputError(fmt::format("expected an expression of at most {} tokens", kMaxTokens),
+                          tokens.back().where);
+    }
+    push(TokenKind::End, 0);
+    return std::move(tokens);
+  }
+
+private:
+  void push(TokenKind kind, size_t length) {
+    Token token;
+    token.kind = kind;
+    token.text = std::string(text.substr(at, length));
+    token.where = input.place(at, static_cast<int>(length));
+    tokens.push_back(std::move(token));
+    at += length;
+  }
+
+  Result<void> name() {
+    size_t end = at;
+    while (end < text.size() && (isLetter(text[end]) || isDigit(text[end])))
+      ++end;
+    push(TokenKind::Name, end - at);
+    return {};
+  }
+
+  Result<void> number() {
+    size_t end = at;
+    while (end < text.size() && (isLetter(text[end]) || isDigit(text[end]) || text[end] == '.'))
+      ++end;
+    std::string_view spelling = text.substr(at, end - at);
+    if (!std::all_of(spelling.begin(), spelling.end(), isDigit) ||
+        (spelling.size() > 1 && spelling[0] == '0'))
+      return inputError(fmt::format("expected a decimal integer, found '{}'", spelling),
+                        input.place(at, static_cast<int>(spelling.size())));
+    uint64_t value = 0;
+    auto [rest, failure] = std::from_chars(spelling.begin(), spelling.end(), value);
+    if (failure != std::errc() || value > uint64_t(1) << 63)
+      return inputError(fmt::format("expected an integer that fits 64 bits, found '{}'", spelling),
+                        input.place(at, static_cast<int>(spelling.size())));
+    push(TokenKind::Number, spelling.size());
+    tokens.back().value = static_cast<int64_t>(value);
+    tokens.back().fits = value < uint64_t(1) << 63;
+    return {};
+  }
+
+  Result<void> symbol() {
+    std::string_view rest = text.substr(at);
+    for (const Foreign &foreign : kForeign)
+      if (foreign.spelling.size() == 2 && rest.starts_with(foreign.spelling))
+        return refuse(foreign);
+    for (std::string_view symbol : kSymbols)
+      if (rest.starts_with(symbol)) {
+        push(TokenKind::Symbol, symbol.size());
+        return {};
+      }
+    for (const Foreign &foreign : kForeign)
+      if (rest.starts_with(foreign.spelling))
+        return refuse(foreign);
+    return inputError(fmt::format("expected an expression, found {}", characterName(rest)),
+                      input.place(at, 1));
+  }
+
+  Error refuse(const Foreign &foreign) const {
+    return inputError(
+        fmt::format("'{}' is not an operator here: {}", foreign.spelling, foreign.instead),
+        input.place(at, static_cast<int>(foreign.spelling.size())));
+  }
+
+  const ExpressionText &input;
+  std::string_view text;
+  size_t at = 0;
+  std::vector<Token> tokens;
+};
+
+} // namespace
+
+ExpressionText wholeText(std::shared_ptr<const SourceText> source) {
+  auto lineStarts = std::make_shared<std::vector<size_t>>(1, 0);
+  for (size_t i = 0; i < source->text.size(); ++i)
+    if (source->text[i] == '\n')
+      lineStarts->push_back(i + 1);
+  ExpressionText whole;
+  whole.text = source->text;
+  whole.place = [source, lineStarts](size_t offset, int length) {
+    auto next = std::upper_bound(lineStarts->begin(), lineStarts->end(), offset);
+    SourceRange range;
+    range.source = source;
+    range.line = static_cast<int>(next - lineStarts->begin());
+    range.column = 1 + static_cast<int>(offset - *std::prev(next));
+    range.length = std::max(1, length);
+    return range;
+  };
+  return whole;
+}
+
+Result<std::vector<Token>> lex(const ExpressionText &text) {
+  return Lexer(text).run();
+}
+
+std::string describe(const Token &token) {
+  return token.kind == TokenKind::End ? "end of expression" : fmt::format("'{}'", token.text);
+}
+
+} // namespace sparsec

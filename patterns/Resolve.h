@@ -1,0 +1,60 @@
+// From syntax to Expr: names looked up, parameters and definitions substituted, types and ranges
+// checked.
+//
+//   where: {near(a, b): abs(a - b) <= r}      params: {r: 3}
+//   near(q // 64, k // 64)   ->   abs(q // 64 - k // 64) <= 3
+//
+// Arguments are expressions, put in place of the definition's argument names. Refused: unknown
+// names (with the nearest known one), wrong counts of arguments, an integer where a predicate is
+// expected and the other way round, definitions that call themselves, a divisor that may be 0, a
+// value that may leave 64 bits, an expansion of more than kMaxNodes nodes or kMaxDepth levels.
+#pragma once
+
+#include "patterns/Classify.h"
+#include "patterns/Syntax.h"
+
+#include <map>
+
+namespace sparsec {
+
+struct Definition {
+  std::string name;
+  std::vector<std::string> arguments;
+  Syntax body;
+  std::string text;                 ///< the body as written: of the prelude, for notes
+  std::optional<SourceRange> where; ///< of the name; none in the prelude
+};
+
+/// The names an expression may use beside the leaves.
+class Scope {
+public:
+  /// A scope that knows the prelude.
+  Scope();
+
+  std::map<std::string, int64_t> params;
+  std::map<std::string, Definition> definitions;
+
+  /// What a name is taken by, as words for a message ("part of the prelude"); empty when it is
+  /// free.
+  std::string takenBy(const std::string &name) const;
+};
+
+/// Checks definitions against each other before any is used: names, argument counts, recursion.
+Result<void> checkDefinitions(const Scope &scope);
+
+/// Nodes that one pattern may still be expanded to: what bounds the work on a hostile file.
+struct ExpansionBudget {
+  int64_t left = 10 * kMaxNodes;
+};
+
+Result<Expr> resolvePredicate(const Syntax &syntax, const Scope &scope, ExpansionBudget &budget);
+/// Either type: a definition without arguments, checked where it is written.
+Result<Expr> resolve(const Syntax &syntax, const Scope &scope, ExpansionBudget &budget);
+
+/// ": did you mean 'x'?", or nothing when no candidate is near.
+std::string suggestion(const std::string &name, const std::vector<std::string> &candidates);
+
+/// Letters, digits and _, no digit first.
+bool isIdentifier(const std::string &text);
+
+} // namespace sparsec
