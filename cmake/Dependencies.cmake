@@ -1,9 +1,18 @@
 # Everything that sparsec takes from elsewhere, found once.
-find_package(fmt REQUIRED)
-find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Threads REQUIRED)
+if(SPARSEC_STATIC)
+  # Debian has no archive of fmt; its headers can stand alone. yaml-cpp has one.
+  add_library(fmt::fmt INTERFACE IMPORTED)
+  target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY=1)
+  find_library(YAML_CPP_ARCHIVE libyaml-cpp.a REQUIRED)
+  add_library(yaml-cpp STATIC IMPORTED)
+  set_target_properties(yaml-cpp PROPERTIES IMPORTED_LOCATION ${YAML_CPP_ARCHIVE})
+else()
+  find_package(fmt REQUIRED)
+  find_package(yaml-cpp REQUIRED)
+endif()
 
 # Debian keeps LLVM under a prefix of its own; its version file wants major.minor.
 find_program(LLVM_CONFIG llvm-config-22 REQUIRED)
@@ -15,6 +24,9 @@ set(LLVM_LIBRARY_OUTPUT_INTDIR ${CMAKE_BINARY_DIR}/lib)
 include(TableGen)
 include(AddLLVM)
 include(AddMLIR) # not HandleLLVMOptions: it turns exceptions off everywhere
+
+# g++ finds lld by the name ld.lld, which Debian keeps beside LLVM's other programs.
+add_link_options(-fuse-ld=lld -B${LLVM_PREFIX}/bin)
 
 # sparsec::mlir: headers and libraries of MLIR and LLVM, shared or as archives.
 add_library(sparsec-mlir INTERFACE)

@@ -1,28 +1,94 @@
-# How a folder declares its library and its tests.
+# How a folder declares its libraries and its tests.
+#
+#   sparsec_library(sparsec-layout SOURCES Build.cpp LINK sparsec-patterns)
+#   sparsec_library(sparsec-dialect SOURCES ... LINK ... MLIR)     with MLIR's headers, precompiled
+#   sparsec_library(sparsec-ptx SOURCES ... LINK ... NVVM)         and the LLVM and NVVM dialects'
+#   sparsec_test(layout-build SOURCES BuildTest.cpp LINK sparsec-layout LABELS quick)
+#   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE)  runs on --device of ./dev test
 set(SPARSEC_WARNINGS -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror)
 
-# sparsec_library(NAME SOURCES... LINK LIBRARIES... [MLIR])
-# MLIR: compiled with LLVM's conventions (headers, precompiled headers).
+# ccache, told to trust precompiled headers and to share results between checkouts.
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+endif()
+
+foreach(set Mlir Nvvm)
+  string(TOLOWER sparsec-${set}-pch target)
+  add_library(${target} STATIC EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/Pch.cpp)
+  target_link_libraries(${target} PRIVATE sparsec::mlir)
+  target_precompile_headers(${target} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/${set}Pch.h)
+endforeach()
+
+if(SPARSEC_TESTS)
+  find_package(GTest REQUIRED)
+  # An executable, because a precompiled header fits only what is compiled with the same -fPIE.
+  add_executable(sparsec-test-pch EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/Pch.cpp)
+  target_link_libraries(sparsec-test-pch PRIVATE GTest::gtest_main)
+  target_precompile_headers(sparsec-test-pch PRIVATE <gtest/gtest.h> <map> <memory> <string> <vector>)
+endif()
+
+# sparsec_library(NAME SOURCES... LINK LIBRARIES... [MLIR|NVVM])
 function(sparsec_library name)
-  cmake_parse_arguments(ARG "MLIR" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "MLIR;NVVM" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
-  if(ARG_MLIR)
+  if(ARG_NVVM)
     target_link_libraries(${name} PUBLIC sparsec::mlir)
+    target_precompile_headers(${name} REUSE_FROM sparsec-nvvm-pch)
+  elseif(ARG_MLIR)
+    target_link_libraries(${name} PUBLIC sparsec::mlir)
+    target_precompile_headers(${name} REUSE_FROM sparsec-mlir-pch)
   endif()
 endfunction()
 
-# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full])
+# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full] [DEVICE])
+# DEVICE: the test runs on the device that the environment variable SPARSEC_TEST_DEVICE names
+# ("sim" when it is not set), and ./dev package --tests takes it to a machine with a GPU.
+# A test that reaches no LLVM library also gets the label `sanitized`: the asan preset runs it.
 function(sparsec_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "DEVICE" "" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM sparsec-test-pch)
   add_test(NAME ${name} COMMAND ${name})
-  if(ARG_LABELS)
-    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+  sparsec_reaches_llvm(reaches_llvm ${ARG_LINK})
+  if(NOT reaches_llvm)
+    list(APPEND ARG_LABELS sanitized)
+    set_property(GLOBAL APPEND PROPERTY SPARSEC_SANITIZED_TESTS ${name})
   endif()
+  if(ARG_DEVICE)
+    list(APPEND ARG_LABELS device)
+    set_property(GLOBAL APPEND PROPERTY SPARSEC_DEVICE_TESTS ${name})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+endfunction()
+
+# Whether sparsec::mlir is anywhere among what these libraries link.
+function(sparsec_reaches_llvm result)
+  set(pending ${ARGN})
+  set(seen)
+  while(pending)
+    list(POP_FRONT pending library)
+    if(library STREQUAL "sparsec::mlir")
+      set(${result} TRUE PARENT_SCOPE)
+      return()
+    endif()
+    if(TARGET ${library} AND NOT library IN_LIST seen)
+      list(APPEND seen ${library})
+      get_target_property(below ${library} INTERFACE_LINK_LIBRARIES)
+      if(below)
+        list(APPEND pending ${below})
+      endif()
+    endif()
+  endwhile()
+  set(${result} FALSE PARENT_SCOPE)
 endfunction()

@@ -1,0 +1,2 @@
+// Every precompiled header needs a source to be compiled with.
+int main() { return 0; }
