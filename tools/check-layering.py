@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Holds the layers: patterns <- layout <- dialect <- codegen <- runtime <- model <- tools.
+
+    check-layering.py [ROOT]
+
+A folder includes itself and what stands to its left. runtime/ and model/ see of the compiler only
+codegen/Kernel.h. MLIR and LLVM headers belong to dialect/, codegen/ and tools/, yaml-cpp to one file
+of patterns/, CUDA's to runtime/cuda/. The reference (tests/reference) sees patterns/ alone, and no
+folder but tools/ sees the reference. Prints each include that breaks a rule, with file and line;
+exits 1 if there is one.
+"""
+import pathlib
+import re
+import sys
+
+LAYERS = ["patterns", "layout", "dialect", "codegen", "runtime", "model", "tools"]
+INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def broken(path, quoted, header):
+    """The rule that this include breaks, or None."""
+    folder, inner = path.parts[0], path.parts[1:]
+    if folder == "tests":
+        if inner[0] != "reference":
+            return None
+        folder = "reference"
+    if header.startswith(("mlir/", "llvm/", "llvm-c/", "mlir-c/")):
+        if folder not in ("dialect", "codegen", "tools") or path == pathlib.Path("codegen/Kernel.h"):
+            return "MLIR and LLVM headers belong to dialect/, codegen/ and tools/"
+    if header.startswith("yaml-cpp/") and folder != "patterns":
+        return "yaml-cpp belongs to patterns/"
+    if header.startswith(("cuda", "nvrtc", "nvJitLink", "nvPTX")) and path.parts[:2] != ("runtime", "cuda"):
+        return "CUDA's headers belong to runtime/cuda/"
+    if not quoted:
+        return None
+    target = header.split("/")[0]
+    if header.startswith("tests/reference/"):
+        return None if folder in ("tools", "reference") else "the reference is for tests and tools/ alone"
+    if target == "tests":
+        return "nothing includes from tests/"
+    if target not in LAYERS:
+        return None
+    if folder == "reference":
+        allowed = ["patterns"]
+    elif folder == "examples":
+        allowed = ["runtime", "model"]
+    else:
+        allowed = LAYERS[: LAYERS.index(folder) + 1]
+    if target not in allowed:
+        return f"{folder}/ may not see {target}/"
+    if folder in ("runtime", "model") and target in ("dialect", "codegen") and header != "codegen/Kernel.h":
+        return f"{folder}/ sees of the compiler only codegen/Kernel.h"
+    return None
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    violations, files, yaml_files = [], 0, set()
+    for top in LAYERS + ["tests", "examples"]:
+        for file in sorted((root / top).rglob("*")):
+            if file.suffix not in (".h", ".cpp", ".inc"):
+                continue
+            files += 1
+            path = file.relative_to(root)
+            for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
+                match = INCLUDE.match(line)
+                if not match:
+                    continue
+                if match[2].startswith("yaml-cpp/"):
+                    yaml_files.add(str(path))
+                rule = broken(path, match[1] == '"', match[2])
+                if rule:
+                    violations.append(f"{path}:{number}: {match[2]}: {rule}")
+    if len(yaml_files) > 1:
+        violations.append("yaml-cpp is included by more than one file: " + ", ".join(sorted(yaml_files)))
+    print("\n".join(violations + [f"{files} files, {len(violations)} includes across the layers"]))
+    return 1 if violations or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
