@@ -1,0 +1,222 @@
+// A library that looks like the CUDA driver and has one GPU whose memory is the host's. What the
+// device asks of it is checked as the real one would; $FAKE_DRIVER_FAIL="cuMemAlloc_v2=2" makes
+// one call fail. A launch of the kernel "fill" does what that kernel says: out[i] = value.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace {
+
+int retained = 0, modules = 0, events = 0;
+int current = 0, context = 0, module = 0, function = 0;
+int dynamicLimit = 48 << 10;
+constexpr int invalidValue = 1, notInitialised = 3, invalidContext = 201, invalidImage = 200;
+constexpr int notFound = 500;
+bool initialised = false;
+
+/// The status that the environment wants of a call; 0: go on.
+int wanted(const char *call) {
+  const char *text = std::getenv("FAKE_DRIVER_FAIL");
+  std::string prefix = std::string(call) + "=";
+  if (!text || std::strncmp(text, prefix.c_str(), prefix.size()) != 0)
+    return 0;
+  return std::atoi(text + prefix.size());
+}
+
+} // namespace
+
+#define ENTER                                                                                      \
+  if (int status = wanted(__func__))                                                               \
+    return status;                                                                                 \
+  if (!initialised)                                                                                \
+  return notInitialised
+#define IN_CONTEXT                                                                                 \
+  ENTER;                                                                                           \
+  if (!current)                                                                                    \
+  return invalidContext
+
+extern "C" {
+
+int cuInit(unsigned flags) {
+  if (int status = wanted(__func__))
+    return status;
+  initialised = flags == 0;
+  return initialised ? 0 : invalidValue;
+}
+int cuDriverGetVersion(int *version) {
+  *version = 12040;
+  return 0;
+}
+int cuGetErrorName(int status, const char **name) {
+  *name = status == 2     ? "CUDA_ERROR_OUT_OF_MEMORY"
+          : status == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS"
+                          : nullptr;
+  return *name ? 0 : invalidValue;
+}
+int cuGetErrorString(int status, const char **text) {
+  *text = status == 2 ? "out of memory" : "an illegal memory access was encountered";
+  return status == 2 || status == 700 ? 0 : invalidValue;
+}
+int cuDeviceGetCount(int *count) {
+  ENTER;
+  *count = std::getenv("FAKE_DRIVER_EMPTY") ? 0 : 1;
+  return 0;
+}
+int cuDeviceGet(int *device, int ordinal) {
+  ENTER;
+  *device = 7;
+  return ordinal == 0 ? 0 : invalidValue;
+}
+int cuDeviceGetName(char *name, int bytes, int device) {
+  ENTER;
+  std::snprintf(name, bytes, "Fake GPU");
+  return device == 7 ? 0 : invalidValue;
+}
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+  ENTER;
+  switch (attribute) {
+  case 75:
+    *value = 8;
+    break;
+  case 76:
+    *value = 6;
+    break;
+  case 16:
+    *value = 4;
+    break;
+  case 97:
+    *value = 99 << 10;
+    break;
+  default:
+    return invalidValue;
+  }
+  return device == 7 ? 0 : invalidValue;
+}
+int cuDevicePrimaryCtxRetain(void **out, int device) {
+  ENTER;
+  ++retained;
+  *out = &context;
+  return device == 7 ? 0 : invalidValue;
+}
+int cuDevicePrimaryCtxRelease_v2(int device) {
+  ENTER;
+  --retained;
+  return device == 7 ? 0 : invalidValue;
+}
+int cuCtxSetCurrent(void *which) {
+  ENTER;
+  current = which == &context;
+  return current ? 0 : invalidValue;
+}
+int cuCtxSynchronize() {
+  IN_CONTEXT;
+  return 0;
+}
+int cuMemAlloc_v2(uint64_t *out, size_t bytes) {
+  IN_CONTEXT;
+  if (bytes == 0)
+    return invalidValue;
+  *out = reinterpret_cast<uint64_t>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
+  return 0;
+}
+int cuMemFree_v2(uint64_t address) {
+  IN_CONTEXT;
+  std::free(reinterpret_cast<void *>(address));
+  return 0;
+}
+int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t bytes) {
+  IN_CONTEXT;
+  std::memcpy(reinterpret_cast<void *>(to), from, bytes);
+  return 0;
+}
+int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t bytes) {
+  IN_CONTEXT;
+  std::memcpy(to, reinterpret_cast<const void *>(from), bytes);
+  return 0;
+}
+int cuModuleLoadDataEx(void **out, const char *image, unsigned options, int *keys, void **values) {
+  IN_CONTEXT;
+  bool isPtx = std::strncmp(image, ".version", 8) == 0;
+  bool isCubin = std::memcmp(image,
+                             "\x7f"
+                             "ELF",
+                             4) == 0;
+  if (isCubin && std::getenv("FAKE_DRIVER_OLD"))
+    return invalidImage;
+  for (unsigned i = 0; i + 1 < options; ++i)
+    if (keys[i] == 5 && keys[i + 1] == 6 && !isPtx && !isCubin) {
+      size_t bytes = reinterpret_cast<size_t>(values[i + 1]);
+      std::snprintf(static_cast<char *>(values[i]), bytes, "ptxas fatal: not PTX\nno more");
+    }
+  if (!isPtx && !isCubin)
+    return 218;
+  ++modules;
+  *out = &module;
+  return 0;
+}
+int cuModuleUnload(void *which) {
+  IN_CONTEXT;
+  --modules;
+  return which == &module ? 0 : invalidValue;
+}
+int cuModuleGetFunction(void **out, void *which, const char *name) {
+  IN_CONTEXT;
+  *out = &function;
+  return which == &module && std::strcmp(name, "fill") == 0 ? 0 : notFound;
+}
+int cuFuncGetAttribute(int *value, int attribute, void *which) {
+  IN_CONTEXT;
+  *value = 1 << 10;
+  return attribute == 1 && which == &function ? 0 : invalidValue;
+}
+int cuFuncSetAttribute(void *which, int attribute, int value) {
+  IN_CONTEXT;
+  if (which != &function || attribute != 8 || value + (1 << 10) > 99 << 10)
+    return invalidValue;
+  dynamicLimit = value;
+  return 0;
+}
+int cuLaunchKernel(void *which, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
+                   unsigned bz, unsigned shared, void *stream, void **parameters, void **extra) {
+  IN_CONTEXT;
+  if (which != &function || stream || extra || int(shared) > dynamicLimit || !gx || !gy || !gz)
+    return invalidValue;
+  uint64_t out;
+  uint32_t value;
+  std::memcpy(&out, parameters[0], 8);
+  std::memcpy(&value, parameters[1], 4);
+  for (size_t i = 0; i < size_t(gx) * gy * gz * bx * by * bz; ++i)
+    reinterpret_cast<uint32_t *>(out)[i] = value;
+  return 0;
+}
+int cuEventCreate(void **out, unsigned) {
+  IN_CONTEXT;
+  *out = reinterpret_cast<void *>(uint64_t(++events));
+  return 0;
+}
+int cuEventDestroy_v2(void *) {
+  IN_CONTEXT;
+  --events;
+  return 0;
+}
+int cuEventRecord(void *event, void *stream) {
+  IN_CONTEXT;
+  return event && !stream ? 0 : invalidValue;
+}
+int cuEventSynchronize(void *event) {
+  IN_CONTEXT;
+  return event ? 0 : invalidValue;
+}
+int cuEventElapsedTime(float *milliseconds, void *begin, void *end) {
+  IN_CONTEXT;
+  *milliseconds = 1.5f;
+  return begin != end ? 0 : invalidValue;
+}
+
+/// For the test: what is still held.
+int fakeDriverHeld() {
+  return 100 * events + 10 * modules + retained;
+}
+}
