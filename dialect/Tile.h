@@ -1,0 +1,32 @@
+// The `tile` dialect in C++: the body of one kernel as an algorithm over tiles.
+//
+//   tile.kernel @causal(%q: !tile.view<bf16, 3>, ...) args ["q", ...] {
+//     %b, %h, %i, %r = tile.work rows of %layout : !tile.layout
+//     ... tile.fold %j in %blocks init(...) fetch {loads} lead(...) {q k^T} step(...) {softmax, p
+//     v} tile.store ...
+//   }
+//
+// tests/dialect/attention-forward.mlir is a whole one. Values are builtin tensors, elementwise work
+// is arith and math; Tile.td says what each op means and what its verifier refuses.
+#pragma once
+
+#include "dialect/Sparsec.h"
+
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialect/TileDialect.h.inc"
+#include "dialect/TileEnums.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialect/TileAttrs.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialect/TileTypes.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialect/TileOps.h.inc"

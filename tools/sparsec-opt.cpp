@@ -1,0 +1,13 @@
+// sparsec-opt: every pass alone, on text. `sparsec-opt --split-full-blocks x.mlir`.
+#include "dialect/Dialects.h"
+
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "mlir/Transforms/Passes.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  sparsec::registerDialects(registry);
+  mlir::registerTransformsPasses();
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "sparsec's passes\n", registry));
+}
