@@ -9,6 +9,9 @@
 // partial). Empty: no pair attends. Partial: anything else, and at least one pair attends.
 // Rows past nq do not count. Built hierarchically from classify(), never through an n x n array:
 // cost follows the live blocks; memory follows the runs of equal neighbours.
+//
+// Refused: lengths, positions and blocks outside the ranges given at LayoutRequest; a layout whose
+// runs need more than LayoutRequest::maximumBytes; tables of more blocks than 32-bit offsets reach.
 #pragma once
 
 #include "layout/Order.h"
@@ -32,10 +35,18 @@ struct BlockCounts {
 };
 
 struct LayoutRequest {
-  int64_t nq = 0, nk = 0;
-  int64_t q0 = 0; ///< position of query row 0; nk - nq unless said otherwise
-  int64_t h = 0;  ///< the model's head
-  int blockQ = 64, blockK = 64;
+  int64_t nq = 0, nk = 0; ///< 0 .. 2^31 - 1
+  /// Position of query row 0. Launches take nk - nq unless told otherwise; nothing fills it in
+  /// here.
+  int64_t q0 = 0;
+  int64_t h = 0;                ///< the model's head
+  int blockQ = 64, blockK = 64; ///< at least 1
+  /// The most that the runs and row starts of the layout may take. A layout that needs more is an
+  /// error of kind Machine; while it grows the build may hold a few times its final size.
+  int64_t maximumBytes = int64_t{1} << 30;
+
+  Sizes sizes() const { return {.nq = nq, .nk = nk}; }
+  bool operator==(const LayoutRequest &) const = default;
 };
 
 /// What a kernel reads: for layout row r, columns[offsets[2r] .. offsets[2r+1]) are its partial
@@ -49,7 +60,11 @@ struct BlockTables {
 
 class BlockLayout {
 public:
+  /// Both axes in natural order, in tiles of blockQ and blockK.
   static Result<BlockLayout> build(const Expr &attend, const LayoutRequest &request);
+  /// Block row i is tile i of `queries` (over nq rows), block column j tile j of `keys` (over nk).
+  static Result<BlockLayout> build(const Expr &attend, const LayoutRequest &request,
+                                   const Order &queries, const Order &keys);
 
   const LayoutRequest &request() const { return asked; }
   int64_t rows() const { return static_cast<int64_t>(rowBegin.size()) - 1; }
@@ -58,21 +73,29 @@ public:
   std::span<const BlockRun> row(int64_t i) const;
   BlockCounts counts() const { return total; }
 
-  /// The same blocks, listed by block column (for dK and dV).
+  /// The same blocks, listed by block column (for dK and dV): rows() are then key blocks and a
+  /// run's columns query blocks.
   BlockLayout transpose() const;
   /// Error when the columns do not fit 32-bit offsets.
   Result<BlockTables> tables() const;
-  std::string print() const; ///< the picture above
+  std::string print() const; ///< the picture above, a line a row
+
+  /// The same blocks (how they were asked for does not count).
+  bool operator==(const BlockLayout &other) const;
 
 private:
   LayoutRequest asked;
   int64_t columnCount = 0;
-  std::vector<int64_t> rowBegin; ///< into runs; rows + 1
+  std::vector<int64_t> rowBegin = {0}; ///< into runs; rows + 1
   std::vector<BlockRun> runs;
   BlockCounts total;
+
+  friend class LayoutBuilder;
 };
 
-/// Number of (q, k) pairs that attend, exactly, without visiting each.
+/// Number of (q, k) pairs that attend, exactly, without visiting each where the predicate has
+/// structure (bounds, periods); blocks do not matter. A hash of q and k has none: each pair is
+/// visited.
 int64_t countElements(const Expr &attend, const LayoutRequest &request);
 
 } // namespace sparsec

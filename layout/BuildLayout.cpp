@@ -1,0 +1,292 @@
+// BlockLayout::build: strips of block rows; in a strip, rectangles of blocks that classify()
+// decides whole or that are cut in two, down to one block; in a block, rectangles of pairs
+// likewise, until one pair that attends and one that does not have been seen or all are decided.
+//
+//   causal, 4 x 4 blocks     ? ?      P . | . .
+//                            ? ?      F P | . .       the upper right: empty, one question
+//                                     ----+----
+//                                     F F | P .       the lower left: full, one question
+//                                     F F | F P
+#include "layout/BlockLayout.h"
+#include "layout/Specialise.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace sparsec {
+
+namespace {
+
+/// Lists of progressions longer than this (products of their lengths) are cut before they are
+/// classified.
+constexpr size_t kMostRectangles = 16;
+/// Rectangles of so few pairs are evaluated: cheaper than asking for a proof.
+constexpr int64_t kFewPairs = 64;
+/// Block rows that are built together: wide enough to share questions, narrow enough to hold.
+constexpr int64_t kStripRows = 64;
+
+using Ranges = std::vector<Range>;
+
+/// Both truths of a predicate that were met so far.
+struct Seen {
+  bool yes = false, no = false;
+  bool both() const { return yes && no; }
+};
+
+} // namespace
+
+class LayoutBuilder {
+public:
+  LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
+                const Order &keys)
+      : request(request), queries(queries), keys(keys), shortKeyTiles(keys.shortTiles()),
+        classifier(attend, request.h, request.sizes()),
+        evaluator(attend, request.h, request.sizes()) {}
+
+  Result<BlockLayout> build();
+
+private:
+  struct Blocks {
+    int64_t rowBegin, rowEnd, columnBegin, columnEnd;
+  };
+
+  void visit(const Blocks &blocks, const Ranges &q, const Ranges &k);
+  Coverage classifyAll(const Ranges &q, const Ranges &k) const;
+  Coverage decideBlock(const Ranges &q, const Ranges &k) const;
+  void look(const Rectangle &rectangle, Seen &seen) const;
+  void lookAtEachPair(const Rectangle &rectangle, Seen &seen) const;
+  Ranges queryPositions(int64_t first, int64_t last) const;
+
+  void fillFull(const Blocks &blocks);
+  void append(int64_t row, BlockRun run);
+  bool tooLarge() const { return runCount > mostRuns; }
+  void flush(int64_t rowCount);
+
+  const LayoutRequest &request;
+  const Order &queries;
+  const Order &keys;
+  std::vector<int64_t> shortKeyTiles;
+  Classifier classifier;
+  Evaluator evaluator;
+
+  int64_t stripFirst = 0;
+  std::vector<std::vector<BlockRun>> strip = std::vector<std::vector<BlockRun>>(kStripRows);
+  int64_t runCount = 0; ///< of the strip and all before it
+  int64_t mostRuns = 0;
+  BlockLayout layout;
+};
+
+Result<BlockLayout> LayoutBuilder::build() {
+  int64_t rows = queries.tileCount(), columns = keys.tileCount();
+  int64_t rowBytes = (rows + 1) * static_cast<int64_t>(sizeof(int64_t));
+  if (rowBytes > request.maximumBytes)
+    return machineError(fmt::format("the layout's {} block rows take {} bytes, more than the {} "
+                                    "that a layout may take; a larger block has fewer rows",
+                                    rows, rowBytes, request.maximumBytes));
+  mostRuns = (request.maximumBytes - rowBytes) / static_cast<int64_t>(sizeof(BlockRun));
+
+  layout.asked = request;
+  layout.columnCount = columns;
+  layout.rowBegin.reserve(rows + 1);
+  if (columns == 0)
+    layout.rowBegin.resize(rows + 1);
+  for (stripFirst = 0; columns > 0 && stripFirst < rows; stripFirst += kStripRows) {
+    Blocks blocks = {stripFirst, std::min(stripFirst + kStripRows, rows), 0, columns};
+    visit(blocks, queryPositions(blocks.rowBegin, blocks.rowEnd), keys.rows(0, columns));
+    if (tooLarge())
+      return machineError(
+          fmt::format("the layout has more than {} runs of equal blocks ({} bytes) in its first {} "
+                      "of {} block rows; a larger block has fewer",
+                      mostRuns, request.maximumBytes, blocks.rowEnd, rows));
+    flush(blocks.rowEnd - blocks.rowBegin);
+  }
+  layout.total.live = layout.total.full + layout.total.partial;
+  layout.runs.shrink_to_fit();
+  return std::move(layout);
+}
+
+Ranges LayoutBuilder::queryPositions(int64_t first, int64_t last) const {
+  Ranges ranges = queries.rows(first, last);
+  for (Range &range : ranges)
+    range.first += request.q0;
+  return ranges;
+}
+
+/// Decides blocks whose pairs are q x k. Left columns come before right ones, so that each row's
+/// runs arrive in order.
+void LayoutBuilder::visit(const Blocks &blocks, const Ranges &q, const Ranges &k) {
+  if (tooLarge())
+    return;
+  int64_t rows = blocks.rowEnd - blocks.rowBegin, columns = blocks.columnEnd - blocks.columnBegin;
+  bool single = rows == 1 && columns == 1;
+  switch (single ? decideBlock(q, k) : classifyAll(q, k)) {
+  case Coverage::Empty:
+    return;
+  case Coverage::Full:
+    return fillFull(blocks);
+  case Coverage::Mixed:
+    break;
+  }
+  if (single) {
+    auto column = static_cast<int32_t>(blocks.columnBegin);
+    append(blocks.rowBegin, {column, column + 1, BlockKind::Partial});
+    return;
+  }
+  Blocks first = blocks, second = blocks;
+  if (columns >= rows) {
+    auto left = halves(Range{blocks.columnBegin, 1, columns}).first.count;
+    first.columnEnd = second.columnBegin = blocks.columnBegin + left;
+    visit(first, q, keys.rows(first.columnBegin, first.columnEnd));
+    visit(second, q, keys.rows(second.columnBegin, second.columnEnd));
+  } else {
+    auto upper = halves(Range{blocks.rowBegin, 1, rows}).first.count;
+    first.rowEnd = second.rowBegin = blocks.rowBegin + upper;
+    visit(first, queryPositions(first.rowBegin, first.rowEnd), k);
+    visit(second, queryPositions(second.rowBegin, second.rowEnd), k);
+  }
+}
+
+/// One answer for all pairs of q x k, when classify() has it.
+Coverage LayoutBuilder::classifyAll(const Ranges &q, const Ranges &k) const {
+  if (q.size() * k.size() > kMostRectangles)
+    return Coverage::Mixed;
+  std::optional<Coverage> common;
+  for (const Range &queryRange : q)
+    for (const Range &keyRange : k) {
+      Coverage coverage = classifier({queryRange, keyRange});
+      if (coverage == Coverage::Mixed || (common && *common != coverage))
+        return Coverage::Mixed;
+      common = coverage;
+    }
+  return *common;
+}
+
+/// Exact: Mixed means that some pair attends and some pair does not.
+Coverage LayoutBuilder::decideBlock(const Ranges &q, const Ranges &k) const {
+  Seen seen;
+  for (const Range &queryRange : q)
+    for (const Range &keyRange : k) {
+      look({queryRange, keyRange}, seen);
+      if (seen.both())
+        return Coverage::Mixed;
+    }
+  return seen.yes ? Coverage::Full : Coverage::Empty;
+}
+
+/// Adds the truths in a rectangle to `seen`; stops once both are there.
+void LayoutBuilder::look(const Rectangle &rectangle, Seen &seen) const {
+  if (area(rectangle) <= kFewPairs)
+    return lookAtEachPair(rectangle, seen);
+  switch (classifier(rectangle)) {
+  case Coverage::Empty:
+    seen.no = true;
+    return;
+  case Coverage::Full:
+    seen.yes = true;
+    return;
+  case Coverage::Mixed:
+    break;
+  }
+  const auto &[q, k] = rectangle;
+  for (int64_t queryEnd : {q.first, q.last()})
+    for (int64_t keyEnd : {k.first, k.last()})
+      (evaluator.at(queryEnd, keyEnd) ? seen.yes : seen.no) = true;
+  if (seen.both())
+    return;
+  auto [first, second] = halves(rectangle);
+  look(first, seen);
+  if (!seen.both())
+    look(second, seen);
+}
+
+void LayoutBuilder::lookAtEachPair(const Rectangle &rectangle, Seen &seen) const {
+  const auto &[q, k] = rectangle;
+  for (int64_t i = 0; i < q.count && !seen.both(); ++i) {
+    int64_t found = countRow(evaluator, q.first + i * q.step, k);
+    seen.yes |= found > 0;
+    seen.no |= found < k.count;
+  }
+}
+
+/// Full blocks, but for key tiles that are short: some of their keys do not exist.
+void LayoutBuilder::fillFull(const Blocks &blocks) {
+  auto begin = std::lower_bound(shortKeyTiles.begin(), shortKeyTiles.end(), blocks.columnBegin);
+  auto end = std::lower_bound(begin, shortKeyTiles.end(), blocks.columnEnd);
+  for (int64_t row = blocks.rowBegin; row < blocks.rowEnd; ++row) {
+    auto column = static_cast<int32_t>(blocks.columnBegin);
+    for (auto it = begin; it != end; ++it) {
+      auto shortTile = static_cast<int32_t>(*it);
+      append(row, {column, shortTile, BlockKind::Full});
+      append(row, {shortTile, shortTile + 1, BlockKind::Partial});
+      column = shortTile + 1;
+    }
+    append(row, {column, static_cast<int32_t>(blocks.columnEnd), BlockKind::Full});
+  }
+}
+
+void LayoutBuilder::append(int64_t row, BlockRun run) {
+  if (run.begin == run.end)
+    return;
+  std::vector<BlockRun> &runs = strip[row - stripFirst];
+  if (!runs.empty() && runs.back().end == run.begin && runs.back().kind == run.kind) {
+    runs.back().end = run.end;
+    return;
+  }
+  runs.push_back(run);
+  ++runCount;
+}
+
+/// Moves the strip's finished rows to the layout.
+void LayoutBuilder::flush(int64_t rowCount) {
+  for (int64_t row = 0; row < rowCount; ++row) {
+    for (const BlockRun &run : strip[row])
+      (run.kind == BlockKind::Full ? layout.total.full : layout.total.partial) +=
+          run.end - run.begin;
+    layout.runs.insert(layout.runs.end(), strip[row].begin(), strip[row].end());
+    layout.rowBegin.push_back(static_cast<int64_t>(layout.runs.size()));
+    strip[row].clear();
+  }
+}
+
+namespace {
+
+Result<void> checkRequest(const LayoutRequest &request) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  auto outside = [](std::string_view what, int64_t low, int64_t high, int64_t found) {
+    return inputError(fmt::format("expected {} in {} .. {}, found {}", what, low, high, found));
+  };
+  if (request.nq < 0 || request.nq > kMost)
+    return outside("a number of query rows", 0, kMost, request.nq);
+  if (request.nk < 0 || request.nk > kMost)
+    return outside("a number of keys", 0, kMost, request.nk);
+  if (request.q0 < -kMost || request.q0 > kMost - request.nq)
+    return outside(fmt::format("q0 of {} query rows", request.nq), -kMost, kMost - request.nq,
+                   request.q0);
+  if (request.h < 0 || request.h >= 1 << 20)
+    return outside("a head", 0, (1 << 20) - 1, request.h);
+  if (request.blockQ < 1 || request.blockK < 1)
+    return inputError(fmt::format("expected blocks of at least 1 x 1, found {} x {}",
+                                  request.blockQ, request.blockK));
+  return {};
+}
+
+} // namespace
+
+Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &request) {
+  if (Result<void> checked = checkRequest(request); !checked)
+    return checked.error();
+  return build(attend, request, Order::natural(request.nq, request.blockQ),
+               Order::natural(request.nk, request.blockK));
+}
+
+Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &request,
+                                       const Order &queries, const Order &keys) {
+  if (Result<void> checked = checkRequest(request); !checked)
+    return checked.error();
+  assert(queries.size() == request.nq && keys.size() == request.nk);
+  return LayoutBuilder(attend, request, queries, keys).build();
+}
+
+} // namespace sparsec

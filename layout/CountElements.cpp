@@ -1,0 +1,229 @@
+// countElements: rectangles that classify() decides count whole; what is left of the predicate on a
+// rectangle often repeats, and then one period of it is counted and multiplied:
+//
+//   across or down                       along the diagonals, period p
+//
+//   a b | a b | a b |                    X0 Y1 Y2 | r     p x p blocks on one diagonal are equal:
+//     count {a b} times 3                X1 X0 Y1 | r       3 |X0| + 2 |X1| + |X2| + 2 |Y1| + |Y2|
+//                                        X2 X1 X0 | r     plus the rest r below and at the right
+//
+// Else the rectangle is cut in two. `causal or k < 64` is cut at 64 until the right part is causal
+// alone: a handful of rectangles at any n.
+#include "layout/BlockLayout.h"
+#include "layout/Period.h"
+#include "layout/Specialise.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+
+namespace sparsec {
+
+namespace {
+
+__extension__ typedef __int128 Wide;
+
+/// Rectangles of so few pairs are evaluated.
+constexpr int64_t kFewPairs = 32;
+/// Below this, looking for structure costs more than cutting.
+constexpr int64_t kManyPairs = 1024;
+
+Range part(const Range &range, int64_t first, int64_t count) {
+  assert(range.step == 1);
+  return {.first = range.first + first, .step = 1, .count = count};
+}
+
+class Counter {
+public:
+  explicit Counter(const LayoutRequest &request) : h(request.h), sizes(request.sizes()) {}
+
+  int64_t count(const Expr &predicate, const Rectangle &rectangle) const {
+    return count(Prepared(predicate, h, sizes), rectangle);
+  }
+
+private:
+  /// A predicate with its readings at hand.
+  struct Prepared {
+    Prepared(const Expr &expr, int64_t h, const Sizes &sizes)
+        : expr(expr), classify(expr, h, sizes), evaluator(expr, h, sizes) {}
+    Expr expr;
+    Classifier classify;
+    Evaluator evaluator;
+  };
+
+  /// A run of p x p blocks on one side of the block diagonal: block i starts p * i below (or at
+  /// the right of) the corner.
+  struct Diagonals {
+    Rectangle corner; ///< block 0: p x p
+    Direction side;   ///< kDown or kAcross
+    int64_t along;    ///< blocks on this side
+    int64_t across;   ///< blocks on the other side
+    int64_t p() const { return corner.q.count; }
+    Rectangle blocks(int64_t first, int64_t count) const;
+    int64_t weight(int64_t first, int64_t stride, int64_t end) const;
+  };
+
+  int64_t count(const Prepared &predicate, const Rectangle &rectangle) const;
+  int64_t countLarge(const Prepared &predicate, const Rectangle &rectangle) const;
+  int64_t countUndecided(const Prepared &predicate, const Rectangle &rectangle) const;
+  int64_t countRepeated(const Prepared &predicate, const Rectangle &rectangle, Direction direction,
+                        int64_t p) const;
+  int64_t countDiagonals(const Prepared &predicate, const Rectangle &rectangle, int64_t p) const;
+  int64_t countSide(const Prepared &predicate, const Diagonals &side, int64_t first,
+                    int64_t last) const;
+  int64_t countEach(const Prepared &predicate, const Rectangle &rectangle) const;
+  int64_t countHalves(const Prepared &predicate, const Rectangle &rectangle) const;
+
+  int64_t h;
+  Sizes sizes;
+};
+
+int64_t Counter::count(const Prepared &predicate, const Rectangle &rectangle) const {
+  int64_t pairs = area(rectangle);
+  if (pairs <= kFewPairs)
+    return pairs == 0 ? 0 : countEach(predicate, rectangle);
+  if (pairs > kManyPairs)
+    return countLarge(predicate, rectangle);
+  switch (predicate.classify(rectangle)) {
+  case Coverage::Empty:
+    return 0;
+  case Coverage::Full:
+    return pairs;
+  case Coverage::Mixed:
+    break;
+  }
+  return countHalves(predicate, rectangle);
+}
+
+int64_t Counter::countLarge(const Prepared &predicate, const Rectangle &rectangle) const {
+  Expr here = specialise(predicate.expr, rectangle, h, sizes);
+  if (here->op == Op::False)
+    return 0;
+  if (here->op == Op::True)
+    return area(rectangle);
+  if (here == predicate.expr)
+    return countUndecided(predicate, rectangle);
+  return countUndecided(Prepared(here, h, sizes), rectangle);
+}
+
+int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rectangle) const {
+  const auto &[q, k] = rectangle;
+  auto repeats = [&](Direction direction, int64_t within) {
+    std::optional<int64_t> p = period(predicate.expr, direction);
+    return p && *p <= within / 2 ? *p : 0;
+  };
+  if (int64_t p = repeats(kAcross, k.count))
+    return countRepeated(predicate, rectangle, kAcross, p);
+  if (int64_t p = repeats(kDown, q.count))
+    return countRepeated(predicate, rectangle, kDown, p);
+  if (int64_t p = repeats(kDiagonal, std::min(q.count, k.count)))
+    return countDiagonals(predicate, rectangle, p);
+  return countHalves(predicate, rectangle);
+}
+
+int64_t Counter::countHalves(const Prepared &predicate, const Rectangle &rectangle) const {
+  auto [first, second] = halves(rectangle);
+  return count(predicate, first) + count(predicate, second);
+}
+
+int64_t Counter::countEach(const Prepared &predicate, const Rectangle &rectangle) const {
+  int64_t found = 0;
+  for (int64_t i = 0; i < rectangle.q.count; ++i)
+    found += countRow(predicate.evaluator, rectangle.q.first + i, rectangle.k);
+  return found;
+}
+
+/// Across or down: whole periods, and the rest.
+int64_t Counter::countRepeated(const Prepared &predicate, const Rectangle &rectangle,
+                               Direction direction, int64_t p) const {
+  Rectangle once = rectangle, rest = rectangle;
+  Range Rectangle::*axis = direction.q ? &Rectangle::q : &Rectangle::k;
+  int64_t length = (rectangle.*axis).count;
+  int64_t times = length / p;
+  once.*axis = part(rectangle.*axis, 0, p);
+  rest.*axis = part(rectangle.*axis, times * p, length % p);
+  return times * count(predicate, once) + count(predicate, rest);
+}
+
+int64_t Counter::countDiagonals(const Prepared &predicate, const Rectangle &rectangle,
+                                int64_t p) const {
+  const auto &[q, k] = rectangle;
+  int64_t down = q.count / p, right = k.count / p; // whole blocks of p x p
+  Rectangle corner = {part(q, 0, p), part(k, 0, p)};
+  Diagonals below = {corner, kDown, down, right};
+  Diagonals above = {corner, kAcross, right, down};
+  int64_t found = countSide(predicate, below, 0, down) + countSide(predicate, above, 1, right);
+
+  Rectangle lower = {part(q, down * p, q.count % p), k};
+  Rectangle rightmost = {part(q, 0, down * p), part(k, right * p, k.count % p)};
+  return found + count(predicate, lower) + count(predicate, rightmost);
+}
+
+Rectangle Counter::Diagonals::blocks(int64_t first, int64_t count) const {
+  Range q = {.first = corner.q.first + side.q * first * p(), .step = 1, .count = p()};
+  Range k = {.first = corner.k.first + side.k * first * p(), .step = 1, .count = p()};
+  (side.q ? q : k).count = count * p();
+  return {q, k};
+}
+
+/// How many blocks of the whole equal block first, first + stride, ... below end: the diagonal that
+/// starts at block i has min(along - i, across) of them.
+int64_t Counter::Diagonals::weight(int64_t first, int64_t stride, int64_t end) const {
+  auto terms = [&](int64_t from, int64_t to) {
+    return from < to ? (to - from - 1) / stride + 1 : 0;
+  };
+  // Before `bend`, a diagonal is as long as the other side.
+  int64_t bend = std::clamp(along - across, first, end);
+  int64_t flat = terms(first, bend);
+  int64_t next = first + flat * stride;
+  int64_t falling = terms(next, end);
+  int64_t firstLength = along - next;
+  int64_t lastLength = firstLength - (falling - 1) * stride;
+  // Lengths sum to at most along * across, which fits; the product below may not.
+  auto twice = Wide(falling) * (firstLength + lastLength);
+  return flat * across + static_cast<int64_t>(twice / 2);
+}
+
+/// The blocks [first, last) of a side, each times the length of its diagonal.
+int64_t Counter::countSide(const Prepared &predicate, const Diagonals &side, int64_t first,
+                           int64_t last) const {
+  if (first >= last)
+    return 0;
+  if (last - first == 1)
+    return side.weight(first, 1, last) * count(predicate, side.blocks(first, 1));
+
+  Expr expr = specialise(predicate.expr, side.blocks(first, last - first), h, sizes);
+  if (expr->op == Op::False)
+    return 0;
+  if (expr->op == Op::True)
+    return side.weight(first, 1, last) * side.p() * side.p();
+  std::optional<Prepared> shorter;
+  if (expr != predicate.expr)
+    shorter.emplace(expr, h, sizes);
+  const Prepared &here = shorter ? *shorter : predicate;
+
+  if (std::optional<int64_t> s = period(expr, side.side)) {
+    int64_t stride = std::lcm(*s, side.p()) / side.p();
+    if (stride <= (last - first) / 2) {
+      int64_t found = 0;
+      for (int64_t i = first; i < first + stride; ++i)
+        found += side.weight(i, stride, last) * count(here, side.blocks(i, 1));
+      return found;
+    }
+  }
+  int64_t middle = first + (last - first) / 2;
+  return countSide(here, side, first, middle) + countSide(here, side, middle, last);
+}
+
+} // namespace
+
+int64_t countElements(const Expr &attend, const LayoutRequest &request) {
+  if (request.nq == 0 || request.nk == 0)
+    return 0;
+  Rectangle all = {{.first = request.q0, .step = 1, .count = request.nq},
+                   {.first = 0, .step = 1, .count = request.nk}};
+  // Constants become integers first: periods are found only where divisors are.
+  return Counter(request).count(specialise(attend, all, request.h, request.sizes()), all);
+}
+
+} // namespace sparsec

@@ -1,0 +1,163 @@
+#include "layout/Specialise.h"
+
+#include <algorithm>
+#include <bit>
+#include <tuple>
+
+namespace sparsec {
+
+namespace {
+
+class Specialiser {
+public:
+  Specialiser(const Rectangle &rectangle, int64_t h, const Sizes &sizes)
+      : rectangle(rectangle), h(h), sizes(sizes) {}
+
+  Expr predicate(const Expr &expr) const {
+    switch (expr->op) {
+    case Op::And:
+    case Op::Or:
+      return connective(expr);
+    case Op::Not: {
+      Expr operand = predicate(expr->operands[0]);
+      if (operand->op == Op::True || operand->op == Op::False)
+        return make(operand->op == Op::True ? Op::False : Op::True, {});
+      return operand == expr->operands[0] ? expr : make(Op::Not, {operand});
+    }
+    case Op::Less:
+    case Op::LessEqual:
+    case Op::Greater:
+    case Op::GreaterEqual:
+    case Op::Equal:
+    case Op::NotEqual:
+      return comparison(expr);
+    case Op::True:
+    case Op::False:
+    case Op::Integer:
+    case Op::Query:
+    case Op::Key:
+    case Op::Head:
+    case Op::Keys:
+    case Op::Queries:
+    case Op::Negate:
+    case Op::Add:
+    case Op::Subtract:
+    case Op::Multiply:
+    case Op::FloorDivide:
+    case Op::Modulo:
+    case Op::Min:
+    case Op::Max:
+    case Op::Abs:
+    case Op::Hash:
+      return expr;
+    }
+    return expr;
+  }
+
+private:
+  Expr connective(const Expr &expr) const {
+    // What decides the whole by itself: False for And, True for Or.
+    Op decisive = expr->op == Op::And ? Op::False : Op::True;
+    Op neutral = expr->op == Op::And ? Op::True : Op::False;
+    Expr left = predicate(expr->operands[0]);
+    if (left->op == decisive)
+      return left;
+    Expr right = predicate(expr->operands[1]);
+    if (right->op == decisive || left->op == neutral)
+      return right;
+    if (right->op == neutral)
+      return left;
+    if (left == expr->operands[0] && right == expr->operands[1])
+      return expr;
+    return make(expr->op, {left, right});
+  }
+
+  Expr comparison(const Expr &expr) const {
+    switch (classify(expr, rectangle, h, sizes)) {
+    case Coverage::Empty:
+      return make(Op::False, {});
+    case Coverage::Full:
+      return make(Op::True, {});
+    case Coverage::Mixed:
+      break;
+    }
+    return withIntegers(expr);
+  }
+
+  /// The same node over operands in which all that is constant here is one integer.
+  Expr withIntegers(const Expr &expr) const {
+    std::vector<Expr> operands;
+    bool changed = false;
+    for (const Expr &operand : expr->operands) {
+      operands.push_back(constant(operand) ? asInteger(operand) : withIntegers(operand));
+      changed |= operands.back() != operand;
+    }
+    return changed ? make(expr->op, std::move(operands)) : expr;
+  }
+
+  Expr asInteger(const Expr &expr) const {
+    return expr->op == Op::Integer ? expr : integer(evaluateInteger(expr, {.h = h}, sizes));
+  }
+
+  static bool constant(const Expr &expr) {
+    if (expr->op == Op::Query || expr->op == Op::Key)
+      return false;
+    for (const Expr &operand : expr->operands)
+      if (!constant(operand))
+        return false;
+    return true;
+  }
+
+  const Rectangle &rectangle;
+  int64_t h;
+  Sizes sizes;
+};
+
+} // namespace
+
+Expr specialise(const Expr &predicate, const Rectangle &rectangle, int64_t h, const Sizes &sizes) {
+  return Specialiser(rectangle, h, sizes).predicate(predicate);
+}
+
+std::pair<Range, Range> halves(const Range &range) {
+  assert(range.count >= 2);
+  // The number in (first, last] with the most trailing zeros: the bits that both share, then a one.
+  // Counted from far below 0, which is a multiple of every power of two that matters.
+  constexpr int64_t kFar = int64_t{1} << 40;
+  int64_t index = range.step == 1 ? range.first + kFar : 0;
+  auto low = static_cast<uint64_t>(index), high = static_cast<uint64_t>(index + range.count - 1);
+  int top = 63 - std::countl_zero(low ^ high);
+  int64_t cut = static_cast<int64_t>(high >> top << top) - index;
+  Range left = {.first = range.first, .step = range.step, .count = cut};
+  Range right = {
+      .first = range.first + cut * range.step, .step = range.step, .count = range.count - cut};
+  return {left, right};
+}
+
+std::pair<Rectangle, Rectangle> halves(const Rectangle &rectangle) {
+  constexpr int64_t kKeysPerQuery = 4;
+  Rectangle first = rectangle, second = rectangle;
+  bool cutQueries = rectangle.q.count > 1 && rectangle.q.count * kKeysPerQuery >= rectangle.k.count;
+  if (cutQueries)
+    std::tie(first.q, second.q) = halves(rectangle.q);
+  else
+    std::tie(first.k, second.k) = halves(rectangle.k);
+  return {first, second};
+}
+
+int64_t countRow(const Evaluator &evaluator, int64_t q, const Range &keys) {
+  constexpr int64_t kWidth = 64, kNarrow = 8;
+  int64_t found = 0;
+  for (int64_t at = 0; at < keys.count; at += kWidth) {
+    int64_t first = keys.first + at * keys.step;
+    int64_t count = std::min(kWidth, keys.count - at);
+    if (count >= kNarrow)
+      found += std::popcount(evaluator.row(q, first, keys.step, static_cast<int>(count)));
+    else
+      for (int64_t i = 0; i < count; ++i)
+        found += evaluator.at(q, first + i * keys.step);
+  }
+  return found;
+}
+
+} // namespace sparsec
