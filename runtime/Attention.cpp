@@ -1,0 +1,265 @@
+#include "runtime/Attention.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace sparsec {
+
+namespace {
+
+constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxGridYZ = 65535; // of every CUDA device
+
+/// One tensor of a call with what it must hold.
+struct Operand {
+  std::string_view name;
+  const Tensor &tensor;
+  std::array<int64_t, 3> extent; ///< batch, heads, rows
+  int64_t columns;
+  int elementBytes;
+  int alignment; ///< of address and strides, in bytes
+};
+
+/// Bytes from the first element to one past the last, or nothing when that leaves 64 bits.
+std::optional<int64_t> bytesSpanned(const Operand &operand) {
+  int64_t last = operand.columns;
+  for (int i = 0; i < 3; ++i) {
+    int64_t reach = 0;
+    if (__builtin_mul_overflow(operand.extent[i] - 1, operand.tensor.stride[i], &reach) ||
+        __builtin_add_overflow(last, reach, &last))
+      return std::nullopt;
+  }
+  int64_t size = 0;
+  if (__builtin_mul_overflow(last, operand.elementBytes, &size))
+    return std::nullopt;
+  return size;
+}
+
+/// Nothing is touched.
+bool isEmpty(const Operand &operand) {
+  return std::ranges::any_of(operand.extent, [](int64_t e) { return e == 0; }) ||
+         operand.columns == 0;
+}
+
+Result<void> checkOperand(const Operand &operand) {
+  const auto &[name, tensor, extent, columns, elementBytes, alignment] = operand;
+  if (isEmpty(operand))
+    return {};
+  if (tensor.address == 0)
+    return inputError(fmt::format("{}: expected memory, found address 0", name));
+  if (tensor.address % alignment != 0)
+    return inputError(fmt::format("{}: expected an address that is a multiple of {} bytes, found "
+                                  "0x{:x}",
+                                  name, alignment, tensor.address));
+  constexpr std::string_view axis[] = {"batch", "head", "row"};
+  for (int i = 0; i < 3; ++i) {
+    if (tensor.stride[i] < 0)
+      return inputError(
+          fmt::format("{}: expected a {} stride >= 0, found {}", name, axis[i], tensor.stride[i]));
+    // Extent 1: the stride is never used. Reduced first, so that the product cannot overflow.
+    if (extent[i] > 1 && tensor.stride[i] % alignment * elementBytes % alignment != 0)
+      return inputError(fmt::format("{}: expected a {} stride that is a multiple of {} elements "
+                                    "({} bytes), found {}",
+                                    name, axis[i], alignment / elementBytes, alignment,
+                                    tensor.stride[i]));
+  }
+  std::optional<int64_t> needed = bytesSpanned(operand);
+  if (!needed || static_cast<uint64_t>(*needed) > tensor.bytes)
+    return inputError(fmt::format(
+        "{}: expected at least {} bytes for {} x {} x {} x {} elements by strides {}, {}, {}, "
+        "found {}",
+        name, needed ? std::to_string(*needed) : "2^63", extent[0], extent[1], extent[2], columns,
+        tensor.stride[0], tensor.stride[1], tensor.stride[2], tensor.bytes));
+  return {};
+}
+
+/// Refuses a written tensor two of whose rows may overlap: an axis must step over all that the
+/// smaller strides reach.
+Result<void> checkDisjoint(const Operand &operand) {
+  if (isEmpty(operand))
+    return {};
+  std::array<int, 3> axes = {0, 1, 2};
+  const auto &stride = operand.tensor.stride;
+  std::ranges::sort(axes, [&](int a, int b) { return stride[a] < stride[b]; });
+  int64_t reach = operand.columns;
+  for (int axis : axes) {
+    if (operand.extent[axis] <= 1)
+      continue;
+    if (stride[axis] < reach)
+      return inputError(fmt::format("{}: expected rows that do not overlap, found strides {}, {}, "
+                                    "{} for rows of {} elements",
+                                    operand.name, stride[0], stride[1], stride[2],
+                                    operand.columns));
+    reach += (operand.extent[axis] - 1) * stride[axis];
+  }
+  return {};
+}
+
+Result<void> checkShape(const AttentionShape &shape, const Heads &heads) {
+  auto refuse = [](std::string_view what, int64_t found) {
+    return inputError(fmt::format("expected {}, found {}", what, found));
+  };
+  if (shape.batch < 0 || shape.batch > kMaxGridYZ)
+    return refuse("a batch of 0 to 65535", shape.batch);
+  if (shape.heads < 1 || shape.heads > kMaxGridYZ)
+    return refuse("1 to 65535 heads", shape.heads);
+  if (shape.kvHeads < 1 || shape.heads % shape.kvHeads != 0)
+    return inputError(fmt::format("expected kv heads that divide the {} heads, found {}",
+                                  shape.heads, shape.kvHeads));
+  if (shape.n < 0 || shape.n >= kMaxInt32)
+    return refuse("0 <= n < 2^31 - 1 keys", shape.n);
+  if (shape.nq < 0 || shape.nq >= kMaxInt32)
+    return refuse("0 <= nq < 2^31 - 1 query rows", shape.nq);
+  if (shape.q0 <= -kMaxInt32 || shape.q0 >= kMaxInt32 || shape.q0 + shape.nq > kMaxInt32)
+    return inputError(fmt::format("expected query positions q0 .. q0 + nq in 32 bits, found q0 = "
+                                  "{}, nq = {}",
+                                  shape.q0, shape.nq));
+  // Small numbers first, so that the last product cannot overflow.
+  if (heads.first < 0 || heads.step < 1 || heads.step > kMaxInt32 || heads.count < 0 ||
+      heads.count > shape.heads ||
+      (heads.count && heads.first + (heads.count - 1) * heads.step >= shape.heads))
+    return inputError(fmt::format("expected heads below {}, found {} from {} in steps of {}",
+                                  shape.heads, heads.count, heads.first, heads.step));
+  return {};
+}
+
+bool sameHeads(const Heads &a, const Heads &b) {
+  return a.first == b.first && a.step == b.step && a.count == b.count;
+}
+
+Result<Buffer> uploadInts(Device &device, const std::vector<int32_t> &values) {
+  // Kernels may form the address of an empty list.
+  static constexpr int32_t kNone[4] = {};
+  std::span<const int32_t> ints(values);
+  return Buffer::upload(device, std::as_bytes(values.empty() ? std::span(kNone) : ints));
+}
+
+template <class T>
+T *pointer(DeviceAddress address) {
+  return reinterpret_cast<T *>(static_cast<uintptr_t>(address));
+}
+
+} // namespace
+
+Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads) {
+  int64_t count = entry < modelHeads ? (modelHeads - 1 - entry) / entries + 1 : 0;
+  return {.first = entry, .step = entries, .count = count};
+}
+
+Result<void> checkCall(const Kernel &kernel, const AttentionCall &call) {
+  const AttentionShape &shape = call.shape;
+  if (Result<void> ok = checkShape(shape, call.heads); !ok)
+    return ok;
+  int element = bytes(kernel.dtype);
+  std::array<int64_t, 3> queries = {shape.batch, shape.heads, shape.nq};
+  std::array<int64_t, 3> keys = {shape.batch, shape.kvHeads, shape.n};
+  for (const Operand &operand : {
+           Operand{"q", call.q, queries, kernel.headDim, element, 16},
+           Operand{"k", call.k, keys, kernel.headDim, element, 16},
+           Operand{"v", call.v, keys, kernel.valueDim, element, 16},
+       })
+    if (Result<void> ok = checkOperand(operand); !ok)
+      return ok;
+  Operand out{"out", call.out, queries, kernel.valueDim, element, 16};
+  Operand lse{"lse", call.lse, {shape.batch, shape.heads, 1}, shape.nq, 4, 4};
+  for (const Operand &operand : {out, lse}) {
+    if (&operand.tensor == &call.lse && call.lse.address == 0)
+      continue;
+    if (Result<void> ok = checkOperand(operand); !ok)
+      return ok;
+    if (Result<void> ok = checkDisjoint(operand); !ok)
+      return ok;
+  }
+  return {};
+}
+
+Result<Attention> Attention::load(Device &device, Kernel kernel, Expr attend) {
+  Result<std::unique_ptr<Executable>> executable = device.load(kernel.code, kernel.entry);
+  if (!executable)
+    return executable.error();
+  Attention result;
+  result.device = &device;
+  result.executable = std::move(*executable);
+  result.compiled = std::move(kernel);
+  result.attend = std::move(attend);
+  return result;
+}
+
+Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads) {
+  if (ready && ready->shape == shape && sameHeads(ready->heads, heads))
+    return {};
+  if (ready) { // an earlier launch may still read the old tables
+    if (Result<void> idle = device->synchronize(); !idle)
+      return idle;
+    ready.reset();
+  }
+  Result<HeadTables> built = tablesOfHeads(attend,
+                                           {.nq = shape.nq,
+                                            .nk = shape.n,
+                                            .q0 = shape.q0,
+                                            .blockQ = compiled.block.q,
+                                            .blockK = compiled.block.k},
+                                           heads);
+  if (!built)
+    return built.error();
+  DeviceTables tables{
+      .shape = shape, .heads = heads, .rowsPerHead = static_cast<int32_t>(built->rowsPerHead)};
+  for (auto [buffer, values] : {std::pair{&tables.offsets, &built->tables.offsets},
+                                std::pair{&tables.columns, &built->tables.columns},
+                                std::pair{&tables.rowOrder, &built->tables.rowOrder}}) {
+    Result<Buffer> uploaded = uploadInts(*device, *values);
+    if (!uploaded)
+      return uploaded.error();
+    *buffer = std::move(*uploaded);
+  }
+  ready = std::move(tables);
+  return {};
+}
+
+Result<void> Attention::launch(const AttentionCall &call) {
+  if (Result<void> ok = checkCall(compiled, call); !ok)
+    return ok;
+  const AttentionShape &shape = call.shape;
+  if (call.heads.count == 0 || shape.batch == 0 || shape.nq == 0)
+    return {};
+  if (Result<void> ok = prepare(shape, call.heads); !ok)
+    return ok;
+
+  AttentionArguments arguments{
+      .q = pointer<const void>(call.q.address),
+      .k = pointer<const void>(call.k.address),
+      .v = pointer<const void>(call.v.address),
+      .out = pointer<void>(call.out.address),
+      .lse = pointer<float>(call.lse.address),
+      .blockOffsets = pointer<const int32_t>(ready->offsets.address()),
+      .blockColumns = pointer<const int32_t>(ready->columns.address()),
+      .rowOrder = pointer<const int32_t>(ready->rowOrder.address()),
+      .n = static_cast<int32_t>(shape.n),
+      .nq = static_cast<int32_t>(shape.nq),
+      .q0 = static_cast<int32_t>(shape.q0),
+      .headFirst = static_cast<int32_t>(call.heads.first),
+      .headStep = static_cast<int32_t>(call.heads.step),
+      .headGroup = static_cast<int32_t>(shape.heads / shape.kvHeads),
+      .layoutStride = ready->rowsPerHead,
+      .scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(compiled.headDim))),
+  };
+  std::ranges::copy(call.q.stride, arguments.qStride);
+  std::ranges::copy(call.k.stride, arguments.kStride);
+  std::ranges::copy(call.v.stride, arguments.vStride);
+  std::ranges::copy(call.out.stride, arguments.outStride);
+  std::copy_n(call.lse.stride.begin(), 2, arguments.lseStride);
+
+  int64_t blockRows = (shape.nq + compiled.block.q - 1) / compiled.block.q;
+  LaunchShape launch{
+      .grid = {static_cast<uint32_t>(blockRows), static_cast<uint32_t>(call.heads.count),
+               static_cast<uint32_t>(shape.batch)},
+      .block = {static_cast<uint32_t>(compiled.threads), 1, 1},
+      .sharedBytes = static_cast<uint32_t>(compiled.sharedBytes),
+  };
+  const void *parameters[] = {&arguments};
+  return device->launch(*executable, launch, parameters);
+}
+
+} // namespace sparsec

@@ -1,0 +1,61 @@
+// Attention written the plain way: what every kernel is compared with.
+//
+//   scores[q][k] = scale * sum_d Q[q][d] K[k][d]         for k that q may attend to, by evaluate()
+//   P[q][k]      = exp(scores - max) / sum               out[q] = sum_k P[q][k] V[k]
+//   lse[q]       = max + log(sum)                        a row without keys: out 0, lse -inf
+//
+// Two readings: `exact` in float64 throughout, and `plain`, what an unfused implementation in the
+// tensors' type would give: scores and sums in f32, P and out rounded to the type. Their distance
+// is the unit in which a kernel's error is measured.
+//
+// Sees nothing of the compiler but the meaning of a predicate at a point.
+#pragma once
+
+#include "patterns/Evaluate.h"
+
+#include <vector>
+
+namespace sparsec::reference {
+
+struct AttentionProblem {
+  std::vector<Expr> attend; ///< head h uses attend[h mod size]
+  int64_t batch = 1, heads = 1, kvHeads = 1;
+  int64_t nq = 0, n = 0, q0 = 0;
+  int64_t headDim = 0, valueDim = 0;
+  float scale = 1;
+  std::vector<float> q; ///< [batch, heads, nq, headDim], dense, values of the tensors' type
+  std::vector<float> k; ///< [batch, kvHeads, n, headDim]
+  std::vector<float> v; ///< [batch, kvHeads, n, valueDim]
+};
+
+template <class T>
+struct AttentionResult {
+  std::vector<T> out; ///< [batch, heads, nq, valueDim]
+  std::vector<T> lse; ///< [batch, heads, nq]
+};
+
+/// Which keys each query of one head attends to: [nq, n], 1 or 0.
+std::vector<uint8_t> attended(const AttentionProblem &problem, int64_t head);
+
+AttentionResult<double> exact(const AttentionProblem &problem);
+/// `round` rounds to the tensors' type.
+AttentionResult<float> plain(const AttentionProblem &problem, float (*round)(float));
+
+/// Measures a result against the exact one, in units of what `plain` gets wrong:
+/// bound = k max|plain - exact| + 2^-24 max|exact|.
+class Comparison {
+public:
+  /// One element. Where the exact value is infinite, the result has to equal it;
+  /// such elements do not count for the bound.
+  void add(double result, double exact, double plain, size_t index);
+
+  double error() const { return worstError; } ///< infinite when a NaN or infinity is misplaced
+  double bound(double k) const { return k * plainError + largest * 0x1p-24; }
+  size_t worst() const { return worstIndex; } ///< index of the largest error
+
+private:
+  double worstError = 0, plainError = 0, largest = 0;
+  size_t worstIndex = 0;
+};
+
+} // namespace sparsec::reference

@@ -1,0 +1,106 @@
+// The harness finds what it claims to find: a correct device passes every case, and each way of
+// being wrong fails at least one.
+#include "tests/verify/OracleDevice.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace sparsec {
+namespace {
+
+using testing::Bug;
+using testing::OracleDevice;
+
+Pattern patternOf(std::vector<std::string> predicates) {
+  Pattern pattern{.name = "test"};
+  for (const std::string &text : predicates) {
+    auto parsed = parsePredicate(std::make_shared<SourceText>(SourceText{"test", text}));
+    EXPECT_TRUE(parsed) << parsed.error().render();
+    pattern.heads.push_back({"head" + std::to_string(pattern.heads.size()), *parsed, {}});
+  }
+  return pattern;
+}
+
+/// Local attention of two widths, one of them by head; the second entry has full blocks.
+Pattern mixed() {
+  return patternOf({"k <= q and q - k < 20 + 16 * h", "k <= q and q - k < 150"});
+}
+
+/// The first thing wrong, or nothing.
+std::string firstFailure(Bug bug, const Pattern &pattern, const std::vector<VerifyCase> &cases) {
+  OracleDevice device(bug);
+  Verifier verifier(device, pattern, Target{.name = "sm_80"}, device.compiler());
+  for (const VerifyCase &c : cases) {
+    Result<std::vector<VerifyRow>> rows = verifier.run(c);
+    if (!rows)
+      return "error: " + rows.error().message;
+    for (const VerifyRow &row : *rows)
+      if (!row.passed)
+        return describe(c) + ": " + row.head + ": " + row.output + ": " + row.detail;
+  }
+  return "";
+}
+
+TEST(Harness, ACorrectDevicePassesTheDefaultCases) {
+  EXPECT_EQ(firstFailure(Bug::None, mixed(), defaultCases(mixed())), "");
+}
+
+TEST(Harness, EveryBugIsFoundByTheDefaultCases) {
+  for (Bug bug : testing::allBugs())
+    EXPECT_NE(firstFailure(bug, mixed(), defaultCases(mixed())), "") << name(bug);
+}
+
+TEST(Harness, FreesWhatItAllocates) {
+  OracleDevice device;
+  Pattern pattern = mixed();
+  {
+    Verifier verifier(device, pattern, Target{.name = "sm_80"}, device.compiler());
+    ASSERT_TRUE(verifier.run(defaultCases(pattern)[0]));
+  }
+  EXPECT_EQ(device.liveAllocations(), 0u);
+}
+
+TEST(Harness, RowsCarryWhatTheReportNeeds) {
+  OracleDevice device;
+  Pattern pattern = mixed();
+  Verifier verifier(device, pattern, Target{.name = "sm_80"}, device.compiler());
+  VerifyCase c{.dtype = DType::F16, .headDim = 16, .valueDim = 32, .n = 20, .nq = 20, .heads = 2};
+  auto rows = verifier.run(c);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 4u);
+  EXPECT_EQ((*rows)[0].head, "head0");
+  EXPECT_EQ((*rows)[0].output, "out");
+  EXPECT_EQ((*rows)[1].output, "lse");
+  EXPECT_EQ((*rows)[2].head, "head1");
+  for (const VerifyRow &row : *rows) {
+    EXPECT_TRUE(row.passed) << row.detail;
+    EXPECT_GT(row.bound, 0);
+    EXPECT_GE(row.error, 0);
+  }
+  EXPECT_EQ(describe(c), "f16, head dim 16, value dim 32, n 20, 1 x 2 heads (1 kv), BHSD");
+}
+
+TEST(Harness, FullCasesCoverTheMatrix) {
+  std::vector<VerifyCase> cases = fullCases(mixed());
+  for (DType type : {DType::BF16, DType::F16, DType::F32})
+    for (int headDim : {16, 64, 80, 128, 256}) {
+      bool ragged = false, longer = false, shorter = false, grouped = false, values = false;
+      bool orders[2] = {};
+      for (const VerifyCase &c : cases) {
+        if (c.dtype != type || c.headDim != headDim)
+          continue;
+        ragged |= c.n % 16 != 0;
+        longer |= c.nq > c.n;
+        shorter |= c.nq < c.n;
+        grouped |= c.kvHeads < c.heads;
+        values |= c.valueDim != c.headDim;
+        orders[static_cast<int>(c.order)] = true;
+      }
+      EXPECT_TRUE(ragged && longer && shorter && grouped && values && orders[0] && orders[1])
+          << name(type) << " " << headDim;
+    }
+}
+
+} // namespace
+} // namespace sparsec

@@ -1,0 +1,157 @@
+#include "tools/verify/Case.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sparsec {
+
+namespace {
+
+constexpr DType kTypes[] = {DType::BF16, DType::F16, DType::F32};
+
+/// Heads that use every entry, and every entry under at least two heads, since an entry may depend
+/// on h.
+int64_t headsFor(const Pattern &pattern) {
+  int64_t entries = std::max<int64_t>(1, static_cast<int64_t>(pattern.heads.size()));
+  return std::max<int64_t>(4, 2 * entries);
+}
+
+int64_t aligned(DType type, int64_t vectors) {
+  return vectors * 16 / bytes(type);
+}
+
+} // namespace
+
+std::string describe(const VerifyCase &c) {
+  std::string text = fmt::format("{}, head dim {}", name(c.dtype), c.headDim);
+  if (c.valueDim != c.headDim)
+    text += fmt::format(", value dim {}", c.valueDim);
+  text += fmt::format(", n {}", c.n);
+  if (c.nq != c.n)
+    text += fmt::format(", nq {}", c.nq);
+  if (c.q0)
+    text += fmt::format(", q0 {}", *c.q0);
+  text += fmt::format(", {} x {} heads", c.batch, c.heads);
+  if (c.kvHeads != c.heads)
+    text += fmt::format(" ({} kv)", c.kvHeads);
+  text += c.order == TensorOrder::BatchHeadRow ? ", BHSD" : ", BSHD";
+  if (c.gap || c.rowGap)
+    text += fmt::format(" + {} x {}", c.rowGap, c.gap);
+  switch (c.inputs) {
+  case Inputs::Normal:
+    break;
+  case Inputs::Peaked:
+    text += ", peaked";
+    break;
+  case Inputs::Count:
+    text += ", counting";
+    break;
+  }
+  if (c.lse == LseOutput::NotWanted)
+    text += ", no lse";
+  return text;
+}
+
+std::vector<VerifyCase> defaultCases(const Pattern &pattern) {
+  int64_t heads = headsFor(pattern);
+  using enum TensorOrder;
+  return {
+      {.n = 200, .nq = 200, .heads = heads, .kvHeads = heads / 2, .order = BatchRowHead, .runs = 2},
+      {.headDim = 64,
+       .valueDim = 128,
+       .n = 128,
+       .nq = 128,
+       .heads = heads,
+       .kvHeads = 1,
+       .inputs = Inputs::Count},
+      {.headDim = 128,
+       .valueDim = 128,
+       .n = 300,
+       .nq = 77,
+       .batch = 2,
+       .heads = heads,
+       .kvHeads = heads,
+       .gap = 8,
+       .rowGap = 3,
+       .surround = Surround::Filled,
+       .inputs = Inputs::Peaked},
+      {.dtype = DType::F16,
+       .headDim = 80,
+       .valueDim = 80,
+       .n = 70,
+       .nq = 133,
+       .heads = heads,
+       .kvHeads = heads / 2,
+       .surround = Surround::Filled},
+      {.dtype = DType::F16,
+       .headDim = 256,
+       .valueDim = 64,
+       .n = 90,
+       .nq = 90,
+       .heads = heads,
+       .kvHeads = heads,
+       .order = BatchRowHead,
+       .gap = 16,
+       .lse = LseOutput::NotWanted},
+      {.dtype = DType::F32,
+       .headDim = 64,
+       .valueDim = 64,
+       .n = 140,
+       .nq = 90,
+       .heads = heads,
+       .kvHeads = heads / 2,
+       .order = BatchRowHead,
+       .gap = 4,
+       .inputs = Inputs::Peaked},
+      {.dtype = DType::F32,
+       .headDim = 16,
+       .valueDim = 16,
+       .n = 1,
+       .nq = 1,
+       .heads = heads,
+       .kvHeads = heads},
+  };
+}
+
+std::vector<VerifyCase> fullCases(const Pattern &pattern) {
+  int64_t heads = headsFor(pattern);
+  using enum TensorOrder;
+  std::vector<VerifyCase> cases;
+  for (DType type : kTypes)
+    for (auto [headDim, otherValueDim] :
+         {std::pair{16, 80}, {64, 128}, {80, 64}, {128, 16}, {256, 80}}) {
+      VerifyCase base{.dtype = type, .headDim = headDim, .valueDim = headDim, .heads = heads};
+      VerifyCase ragged = base;
+      ragged.n = ragged.nq = 200;
+      ragged.kvHeads = heads / 2;
+      ragged.order = BatchRowHead;
+      ragged.runs = 2;
+      VerifyCase decoding = base;
+      decoding.n = 300;
+      decoding.nq = 77;
+      decoding.valueDim = otherValueDim;
+      decoding.kvHeads = heads;
+      decoding.batch = 2;
+      decoding.gap = aligned(type, 1);
+      decoding.rowGap = 3;
+      decoding.surround = Surround::Filled;
+      decoding.inputs = Inputs::Peaked;
+      VerifyCase keyless = base; // rows before the first key
+      keyless.n = 70;
+      keyless.nq = 133;
+      keyless.kvHeads = 1;
+      keyless.order = BatchRowHead;
+      keyless.gap = aligned(type, 2);
+      keyless.surround = Surround::Filled;
+      keyless.lse = type == DType::F16 ? LseOutput::NotWanted : LseOutput::Wanted;
+      VerifyCase counting = base;
+      counting.n = counting.nq = 128;
+      counting.kvHeads = heads;
+      counting.inputs = Inputs::Count;
+      cases.insert(cases.end(), {ragged, decoding, keyless, counting});
+    }
+  return cases;
+}
+
+} // namespace sparsec
