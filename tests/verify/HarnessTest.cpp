@@ -1,6 +1,7 @@
 // The harness finds what it claims to find: a correct device passes every case, and each way of
 // being wrong fails at least one.
 #include "tests/verify/OracleDevice.h"
+#include "tests/verify/RandomCase.h"
 
 #include <gtest/gtest.h>
 
@@ -49,6 +50,12 @@ TEST(Harness, ACorrectDevicePassesTheDefaultCases) {
 TEST(Harness, EveryBugIsFoundByTheDefaultCases) {
   for (Bug bug : testing::allBugs())
     EXPECT_NE(firstFailure(bug, mixed(), defaultCases(mixed())), "") << name(bug);
+}
+
+TEST(Harness, RandomPatternsPassOnACorrectDevice) {
+  OracleDevice device;
+  for (int seed = 1; seed <= 100; ++seed)
+    EXPECT_EQ(testing::runRandomCase(seed, device, device.compiler()), "");
 }
 
 TEST(Harness, FreesWhatItAllocates) {
