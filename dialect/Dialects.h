@@ -1,4 +1,4 @@
-// What the target-free half of the compiler registers: its dialects and its passes.
+// The dialects of the target-free half of the compiler. Its passes: passes/Passes.h.
 #pragma once
 
 namespace mlir {

@@ -1,6 +1,8 @@
 // The `sparsec` dialect in C++: its attributes and operations.
 #pragma once
 
+#include "patterns/Expr.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Attributes.h"
 #include "mlir/IR/BuiltinAttributes.h"

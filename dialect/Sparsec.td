@@ -22,6 +22,11 @@ def Sparsec_PatternAttr : AttrDef<Sparsec_Dialect, "Pattern"> {
   }];
   let parameters = (ins StringRefParameter<"canonical predicate text">:$text);
   let assemblyFormat = "`<` $text `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The predicate that the text says.
+    ::sparsec::Expr predicate() const;
+  }];
 }
 
 #endif

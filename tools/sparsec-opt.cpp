@@ -1,5 +1,6 @@
 // sparsec-opt: every pass alone, on text. `sparsec-opt --split-full-blocks x.mlir`.
 #include "dialect/Dialects.h"
+#include "dialect/passes/Passes.h"
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -9,5 +10,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   sparsec::registerDialects(registry);
   mlir::registerTransformsPasses();
+  sparsec::registerPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "sparsec's passes\n", registry));
 }

@@ -1,0 +1,10 @@
+// The operations of the `sparsec` dialect in C++. Each owns its definition, its tile programs and
+// its naive reference in a folder under ops/.
+#pragma once
+
+#include "dialect/Tile.h"
+
+#include "dialect/OpsInterfaces.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialect/Ops.h.inc"

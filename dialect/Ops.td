@@ -1,0 +1,25 @@
+// The operations of the `sparsec` dialect and the interface by which they own their kernels.
+#ifndef SPARSEC_DIALECT_OPS
+#define SPARSEC_DIALECT_OPS
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "dialect/Sparsec.td"
+
+def Sparsec_KernelOpInterface : OpInterface<"KernelOpInterface"> {
+  let description = [{
+    An operation that owns its kernels: it writes them as tile programs, so that the compiler never
+    names an operation.
+  }];
+  let cppNamespace = "::sparsec::ops";
+  let methods = [
+    InterfaceMethod<"Writes the forward kernel at the builder's place, under the op's own symbol.",
+      "::sparsec::tile::KernelOp", "buildForward", (ins "::mlir::OpBuilder &":$builder)>,
+  ];
+}
+
+class Sparsec_Op<string name, list<Trait> traits = []> : Op<Sparsec_Dialect, name, traits>;
+
+include "dialect/ops/attention/Attention.td"
+
+#endif

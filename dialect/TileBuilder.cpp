@@ -1,0 +1,88 @@
+#include "dialect/TileBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace sparsec::tile {
+
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+RankedTensorType TileBuilder::tensor(ArrayRef<int64_t> shape, Type element) {
+  return RankedTensorType::get(shape, element);
+}
+ViewType TileBuilder::view(Type element, int64_t strides) {
+  return ViewType::get(getContext(), element, strides);
+}
+RowsType TileBuilder::rowsType(int64_t size) {
+  return RowsType::get(getContext(), size, 1);
+}
+
+Value TileBuilder::constant(float value) {
+  return create<arith::ConstantOp>(getF32FloatAttr(value));
+}
+Value TileBuilder::constant(RankedTensorType type, float value) {
+  return create<arith::ConstantOp>(DenseElementsAttr::get(type, value));
+}
+Value TileBuilder::splat(Value scalar, ArrayRef<int64_t> shape) {
+  return create<SplatOp>(tensor(shape, scalar.getType()), scalar);
+}
+
+Value TileBuilder::rows(Value index, Value length, int64_t size) {
+  auto natural = OrderAttr::get(getContext(), OrderKind::Natural);
+  return create<RowsOp>(rowsType(size), natural, index, length);
+}
+Value TileBuilder::positions(Value rows) {
+  int64_t size = cast<RowsType>(rows.getType()).getSize();
+  return create<PositionsOp>(tensor({size}, getI32Type()), rows);
+}
+Value TileBuilder::load(Value view, ValueRange indices, Value rows, int64_t columns) {
+  int64_t size = cast<RowsType>(rows.getType()).getSize();
+  Type element = cast<ViewType>(view.getType()).getElementType();
+  return create<LoadOp>(tensor({size, columns}, element), view, indices, rows, Value());
+}
+void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows) {
+  create<StoreOp>(tile, view, indices, rows, Value());
+}
+
+Value TileBuilder::matching(Value b, Value a) {
+  if (b.getType() == a.getType())
+    return b;
+  RankedTensorType type = typeOf(b).clone(typeOf(a).getShape());
+  return create<ExpandOp>(type, b, /*dim=*/1);
+}
+Value TileBuilder::add(Value a, Value b) {
+  return create<arith::AddFOp>(a, matching(b, a));
+}
+Value TileBuilder::subtract(Value a, Value b) {
+  return create<arith::SubFOp>(a, matching(b, a));
+}
+Value TileBuilder::multiply(Value a, Value b) {
+  return create<arith::MulFOp>(a, matching(b, a));
+}
+Value TileBuilder::max(Value a, Value b) {
+  return create<arith::MaximumFOp>(a, matching(b, a));
+}
+Value TileBuilder::exp2(Value a) {
+  return create<math::Exp2Op>(a);
+}
+Value TileBuilder::convert(Value a, Type element) {
+  if (typeOf(a).getElementType() == element)
+    return a;
+  return create<arith::TruncFOp>(typeOf(a).clone(element), a);
+}
+Value TileBuilder::equal(Value a, Value b) {
+  return create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, a, b);
+}
+Value TileBuilder::select(Value condition, Value a, Value b) {
+  return create<arith::SelectOp>(condition, a, b);
+}
+Value TileBuilder::reduceRows(ReduceKind kind, Value matrix) {
+  RankedTensorType type = tensor({typeOf(matrix).getDimSize(0)}, typeOf(matrix).getElementType());
+  return create<ReduceOp>(type, kind, matrix, /*dim=*/1);
+}
+
+} // namespace sparsec::tile

@@ -1,0 +1,48 @@
+// Writes tile programs: an OpBuilder at one place whose operations have the names a kernel is
+// thought in. Shapes follow from the operands.
+#pragma once
+
+#include "dialect/Tile.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace sparsec::tile {
+
+class TileBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
+  using Value = mlir::Value;
+
+  // Types.
+  mlir::RankedTensorType tensor(llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  ViewType view(mlir::Type element, int64_t strides);
+  RowsType rowsType(int64_t size);
+
+  // Values.
+  Value constant(float value); ///< f32
+  Value constant(mlir::RankedTensorType type, float value);
+  Value splat(Value scalar, llvm::ArrayRef<int64_t> shape);
+  /// The rows of tile `index` of an axis of `length` positions in natural order.
+  Value rows(Value index, Value length, int64_t size);
+  Value positions(Value rows);
+  /// A tile of `columns` columns of view[indices..., rows].
+  Value load(Value view, mlir::ValueRange indices, Value rows, int64_t columns);
+  void store(Value tile, Value view, mlir::ValueRange indices, Value rows);
+
+  // Arithmetic. The second operand of an elementwise operation may be a vector beside a matrix: it
+  // is repeated along the columns.
+  Value add(Value a, Value b);
+  Value subtract(Value a, Value b);
+  Value multiply(Value a, Value b);
+  Value exp2(Value a);
+  Value convert(Value a, mlir::Type element); ///< rounds to a float type; itself when it has it
+  Value max(Value a, Value b);
+  Value equal(Value a, Value b);
+  Value select(Value condition, Value a, Value b);
+  Value reduceRows(ReduceKind kind, Value matrix); ///< over the columns of each row
+
+private:
+  Value matching(Value b, Value a);
+};
+
+} // namespace sparsec::tile

@@ -1,0 +1,27 @@
+// The passes over tile programs, free of any target, in the order the compiler runs them.
+#ifndef SPARSEC_DIALECT_PASSES
+#define SPARSEC_DIALECT_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def ExpandOps : Pass<"expand-ops", "::mlir::ModuleOp"> {
+  let summary = "operations become the tile programs they own";
+  let description = [{
+    Every op with KernelOpInterface is replaced by its forward kernel, under the same symbol.
+    Before: `sparsec.attention @a ...`. After: `tile.kernel @a(...) ...`, one fold over all live blocks.
+  }];
+  let dependentDialects = ["::sparsec::tile::TileDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
+def SplitFullBlocks : Pass<"split-full-blocks", "::sparsec::tile::KernelOp"> {
+  let summary = "full blocks get a fold of their own, without a mask";
+  let description = [{
+    A fold over `tile.blocks all` that asks for a pattern becomes a fold over the partial blocks and
+    one over the full ones, which goes on from the carries of the first; there the pattern holds, so
+    its masks are dropped. Before lower-predicates, which takes away what says where a mask is from.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+#endif
