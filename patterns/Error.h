@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -40,14 +41,33 @@ struct SourceRange {
   int length = 1;
 };
 
+/// Turns byte offsets of a text into places.
+class SourceLines {
+public:
+  explicit SourceLines(std::shared_ptr<const SourceText> source);
+
+  /// `length` bytes at `offset`, which may be the end of the text.
+  SourceRange at(size_t offset, int length) const;
+  /// The offset of a 1-based line and column, cut to the text.
+  size_t offsetOf(int line, int column) const;
+  std::string_view text() const { return source->text; }
+
+private:
+  std::shared_ptr<const SourceText> source;
+  std::vector<size_t> starts; ///< of the lines
+};
+
+/// 'text' for a message: cut when it is long, control characters as '?'.
+std::string quote(std::string_view text);
+
 struct Error {
   ErrorKind kind = ErrorKind::Input;
   std::string message; ///< what was expected and what was found; no trailing full stop
   std::optional<SourceRange> where;
   std::vector<std::string> notes; ///< each printed as "note: ..." below
 
-  /// The whole text for a terminal: "file:line:column: error: message", the line, a caret, the
-  /// notes.
+  /// The whole text for a terminal: "file:line:column: error: message", the line (of a long one the
+  /// part around the caret), a caret, the notes.
   std::string render() const;
 };
 

@@ -100,13 +100,14 @@ private:
     std::string_view spelling = text.substr(at, end - at);
     if (!std::all_of(spelling.begin(), spelling.end(), isDigit) ||
         (spelling.size() > 1 && spelling[0] == '0'))
-      return inputError(fmt::format("expected a decimal integer, found '{}'", spelling),
+      return inputError(fmt::format("expected a decimal integer, found {}", quote(spelling)),
                         input.place(at, static_cast<int>(spelling.size())));
     uint64_t value = 0;
     auto [rest, failure] = std::from_chars(spelling.begin(), spelling.end(), value);
     if (failure != std::errc() || value > uint64_t(1) << 63)
-      return inputError(fmt::format("expected an integer that fits 64 bits, found '{}'", spelling),
-                        input.place(at, static_cast<int>(spelling.size())));
+      return inputError(
+          fmt::format("expected an integer that fits 64 bits, found {}", quote(spelling)),
+          input.place(at, static_cast<int>(spelling.size())));
     push(TokenKind::Number, spelling.size());
     tokens.back().value = static_cast<int64_t>(value);
     tokens.back().fits = value < uint64_t(1) << 63;
@@ -145,21 +146,10 @@ private:
 } // namespace
 
 ExpressionText wholeText(std::shared_ptr<const SourceText> source) {
-  auto lineStarts = std::make_shared<std::vector<size_t>>(1, 0);
-  for (size_t i = 0; i < source->text.size(); ++i)
-    if (source->text[i] == '\n')
-      lineStarts->push_back(i + 1);
+  auto lines = std::make_shared<SourceLines>(source);
   ExpressionText whole;
   whole.text = source->text;
-  whole.place = [source, lineStarts](size_t offset, int length) {
-    auto next = std::upper_bound(lineStarts->begin(), lineStarts->end(), offset);
-    SourceRange range;
-    range.source = source;
-    range.line = static_cast<int>(next - lineStarts->begin());
-    range.column = 1 + static_cast<int>(offset - *std::prev(next));
-    range.length = std::max(1, length);
-    return range;
-  };
+  whole.place = [lines](size_t offset, int length) { return lines->at(offset, length); };
   return whole;
 }
 
@@ -168,7 +158,7 @@ Result<std::vector<Token>> lex(const ExpressionText &text) {
 }
 
 std::string describe(const Token &token) {
-  return token.kind == TokenKind::End ? "end of expression" : fmt::format("'{}'", token.text);
+  return token.kind == TokenKind::End ? "end of expression" : quote(token.text);
 }
 
 } // namespace sparsec

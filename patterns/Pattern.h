@@ -42,6 +42,8 @@ struct HeadEntry {
   std::string name; ///< as in the file; "head<i>" where it gives none; unique
   Expr attend;
   Schedule schedule;
+  std::optional<SourceRange> where;      ///< of `attend`, for messages only
+  std::optional<SourceRange> blockWhere; ///< of the schedule's block, for messages only
 };
 
 struct Pattern {
@@ -56,7 +58,16 @@ struct Pattern {
 /// What a command line may override.
 struct PatternOverrides {
   std::map<std::string, int64_t> params;
+  std::map<std::string, SourceRange> where; ///< of each name, for messages; may be missing
 };
+
+/// Reads one `--param K=V`; its errors, and a pattern's about it, point into a text named --param.
+Result<void> addParam(PatternOverrides &overrides, const std::string &assignment);
+
+/// Larger pattern files are refused unread.
+inline constexpr size_t kMaxPatternBytes = size_t(1) << 20;
+/// More head entries, or layers, or entries in one layer, are refused.
+inline constexpr size_t kMaxEntries = 1024;
 
 /// Reads a pattern file's text. Every refusal of the language is a located Error.
 Result<Pattern> parsePattern(std::shared_ptr<const SourceText> text,

@@ -154,13 +154,10 @@ private:
       if (outcome.kind == BoundsOutcome::MayDivideByZero)
         return divisorError(syntax, operands[1]);
       if (outcome.kind == BoundsOutcome::LeavesSixtyFourBits)
-        return inputError(fmt::format("the value of '{}' may leave 64 bits: its operands reach "
-                                      "from {}",
-                                      syntax.kind == Syntax::Operator && op == Op::Negate
-                                          ? "-"
-                                          : spelling(op, syntax),
+        return inputError(fmt::format("expected a value that stays within 64 bits for every n < "
+                                      "2^31, found one of operands that reach from {}",
                                       rangesText(ranges)),
-                          syntax.where);
+                          syntax.span);
       made.bounds = outcome.bounds;
     }
     auto node = std::make_shared<Node>(*make(op, std::move(exprs), syntax.where));
@@ -174,23 +171,6 @@ private:
                         syntax.where);
     made.expr = std::move(node);
     return made;
-  }
-
-  static std::string spelling(Op op, const Syntax &syntax) {
-    switch (op) {
-    case Op::Add:
-      return "+";
-    case Op::Subtract:
-      return "-";
-    case Op::Multiply:
-      return "*";
-    case Op::FloorDivide:
-      return "//";
-    case Op::Modulo:
-      return "%";
-    default:
-      return syntax.name;
-    }
   }
 
   static std::string rangesText(const std::vector<Bounds> &ranges) {
@@ -293,7 +273,7 @@ Result<void> checkNames(const Syntax &syntax, const Scope &scope,
     for (const auto &[name, definition] : scope.definitions)
       values.push_back(name);
     return inputError(
-        fmt::format("unknown name '{}'{}", syntax.name, suggestion(syntax.name, values)),
+        fmt::format("unknown name {}{}", quote(syntax.name), suggestion(syntax.name, values)),
         syntax.where);
   }
   if (wrongCount)

@@ -23,6 +23,7 @@ struct Definition {
   Syntax body;
   std::string text;                 ///< the body as written: of the prelude, for notes
   std::optional<SourceRange> where; ///< of the name; none in the prelude
+  std::vector<SourceRange> argumentPlaces = {};
 };
 
 /// The names an expression may use beside the leaves.

@@ -185,7 +185,7 @@ private:
     if (token.kind == TokenKind::Number) {
       if (!token.fits)
         return inputError(
-            fmt::format("expected an integer that fits 64 bits, found '{}'", token.text),
+            fmt::format("expected an integer that fits 64 bits, found {}", quote(token.text)),
             token.where);
       return literal(token.value);
     }

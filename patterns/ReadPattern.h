@@ -1,0 +1,33 @@
+// Pieces of reading a pattern file that more than one file needs.
+#pragma once
+
+#include "patterns/Document.h"
+#include "patterns/Pattern.h"
+#include "patterns/Resolve.h"
+
+namespace sparsec {
+
+/// "expected WHAT, found ..." at a node.
+Error expected(std::string_view what, const YamlNode &node);
+
+/// The value of a key, or null.
+const YamlNode *find(const YamlNode &map, std::string_view key);
+
+/// That a node is a mapping of no other keys than these.
+Result<void> checkKeys(const YamlNode &node, std::string_view what,
+                       const std::vector<std::string> &keys);
+
+/// A plain decimal integer of [least, most]; `what` says so in words.
+Result<int64_t> readInteger(const YamlNode &node, int64_t least, int64_t most,
+                            std::string_view what);
+
+/// An integer expression of numbers and parameters, of [least, most].
+Result<int64_t> readConstant(const YamlNode &node, const Scope &scope, int64_t least, int64_t most);
+
+/// Words for a leaf that only has a value when a kernel runs ("'q'"), nothing when there is none.
+std::optional<Error> dependsOnPosition(const Expr &expr, std::string_view what);
+
+/// Reads `schedule:` over what the file's own says; refuses by name what is not built yet.
+Result<void> readSchedule(const YamlNode &node, const Scope &scope, HeadEntry &entry);
+
+} // namespace sparsec
