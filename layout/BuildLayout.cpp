@@ -7,13 +7,19 @@
 //                                     ----+----
 //                                     F F | P .       the lower left: full, one question
 //                                     F F | F P
+//
+// When the predicate repeats along the diagonals, so do the blocks: a row is the row one period
+// above it, moved to the right by that period, and only the columns that come in at the left are
+// new. (Here the period is a block: rows 1, 2 and 3 are row 0 moved, and one F each comes in.)
 #include "layout/BlockLayout.h"
+#include "layout/Period.h"
 #include "layout/Specialise.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 namespace sparsec {
 
@@ -41,8 +47,8 @@ class LayoutBuilder {
 public:
   LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
                 const Order &keys)
-      : request(request), queries(queries), keys(keys), shortKeyTiles(keys.shortTiles()),
-        classifier(attend, request.h, request.sizes()),
+      : attend(attend), request(request), queries(queries), keys(keys),
+        shortKeyTiles(keys.shortTiles()), classifier(attend, request.h, request.sizes()),
         evaluator(attend, request.h, request.sizes()) {}
 
   Result<BlockLayout> build();
@@ -52,6 +58,14 @@ private:
     int64_t rowBegin, rowEnd, columnBegin, columnEnd;
   };
 
+  /// Block (i, j) equals block (i - rows, j - columns) when both have all their pairs.
+  struct Shift {
+    int64_t rows, columns;
+  };
+  std::optional<Shift> findShift() const;
+  void copyShifted(const Blocks &blocks, const Shift &shift);
+
+  void visitAll(const Blocks &blocks);
   void visit(const Blocks &blocks, const Ranges &q, const Ranges &k);
   Coverage classifyAll(const Ranges &q, const Ranges &k) const;
   Coverage decideBlock(const Ranges &q, const Ranges &k) const;
@@ -64,6 +78,7 @@ private:
   bool tooLarge() const { return runCount > mostRuns; }
   void flush(int64_t rowCount);
 
+  Expr attend;
   const LayoutRequest &request;
   const Order &queries;
   const Order &keys;
@@ -92,19 +107,78 @@ Result<BlockLayout> LayoutBuilder::build() {
   layout.rowBegin.reserve(rows + 1);
   if (columns == 0)
     layout.rowBegin.resize(rows + 1);
-  for (stripFirst = 0; columns > 0 && stripFirst < rows; stripFirst += kStripRows) {
-    Blocks blocks = {stripFirst, std::min(stripFirst + kStripRows, rows), 0, columns};
-    visit(blocks, queryPositions(blocks.rowBegin, blocks.rowEnd), keys.rows(0, columns));
+  std::optional<Shift> shift = findShift();
+  // Blocks of short tiles are not copied: there are fewer of them.
+  int64_t wholeRows = rows - static_cast<int64_t>(queries.shortTiles().size());
+  int64_t wholeColumns = columns - static_cast<int64_t>(shortKeyTiles.size());
+  for (int64_t last; columns > 0 && stripFirst < rows; stripFirst = last) {
+    last = std::min(stripFirst + kStripRows, rows);
+    if (shift && stripFirst >= shift->rows && stripFirst < wholeRows) {
+      last = std::min(last, wholeRows);
+      visitAll({stripFirst, last, 0, shift->columns});
+      copyShifted({stripFirst, last, shift->columns, wholeColumns}, *shift);
+      visitAll({stripFirst, last, wholeColumns, columns});
+    } else {
+      if (shift && stripFirst < shift->rows)
+        last = std::min(last, shift->rows);
+      visitAll({stripFirst, last, 0, columns});
+    }
     if (tooLarge())
       return machineError(
           fmt::format("the layout has more than {} runs of equal blocks ({} bytes) in its first {} "
                       "of {} block rows; a larger block has fewer",
-                      mostRuns, request.maximumBytes, blocks.rowEnd, rows));
-    flush(blocks.rowEnd - blocks.rowBegin);
+                      mostRuns, request.maximumBytes, last, rows));
+    flush(last - stripFirst);
   }
   layout.total.live = layout.total.full + layout.total.partial;
   layout.runs.shrink_to_fit();
   return std::move(layout);
+}
+
+std::optional<LayoutBuilder::Shift> LayoutBuilder::findShift() const {
+  auto natural = [](const Order &order) {
+    if (order.size() == 0)
+      return false;
+    Ranges all = order.rows(0, order.tileCount());
+    return all.size() == 1 && all[0].step == 1;
+  };
+  if (!natural(queries) || !natural(keys))
+    return std::nullopt;
+  Rectangle all = {{.first = request.q0, .count = request.nq}, {.count = request.nk}};
+  std::optional<int64_t> steps =
+      period(specialise(attend, all, request.h, request.sizes()), kDiagonal);
+  if (!steps)
+    return std::nullopt;
+  // Whole blocks of both axes: each factor is below 2^31, and so must be their multiple.
+  int64_t blocks = std::lcm<int64_t>(queries.tile(), keys.tile());
+  int64_t most = std::min(request.nq, request.nk) / 2;
+  if (blocks > most || *steps > most || std::lcm(*steps, blocks) > most)
+    return std::nullopt;
+  *steps = std::lcm(*steps, blocks);
+  return Shift{*steps / queries.tile(), *steps / keys.tile()};
+}
+
+/// The blocks of these rows and columns from rows above: those of this strip, or finished ones.
+void LayoutBuilder::copyShifted(const Blocks &blocks, const Shift &shift) {
+  auto distance = static_cast<int32_t>(shift.columns);
+  auto end = static_cast<int32_t>(blocks.columnEnd);
+  for (int64_t row = blocks.rowBegin; row < blocks.rowEnd && !tooLarge(); ++row) {
+    int64_t above = row - shift.rows;
+    std::span<const BlockRun> source = above >= stripFirst
+                                           ? std::span<const BlockRun>(strip[above - stripFirst])
+                                           : layout.row(above);
+    for (const BlockRun &run : source) {
+      if (run.begin + distance >= end)
+        break;
+      append(row, {run.begin + distance, std::min(run.end + distance, end), run.kind});
+    }
+  }
+}
+
+void LayoutBuilder::visitAll(const Blocks &blocks) {
+  if (blocks.columnBegin < blocks.columnEnd)
+    visit(blocks, queryPositions(blocks.rowBegin, blocks.rowEnd),
+          keys.rows(blocks.columnBegin, blocks.columnEnd));
 }
 
 Ranges LayoutBuilder::queryPositions(int64_t first, int64_t last) const {

@@ -45,26 +45,28 @@ private:
   /// A predicate with its readings at hand.
   struct Prepared {
     Prepared(const Expr &expr, int64_t h, const Sizes &sizes)
-        : expr(expr), classify(expr, h, sizes), evaluator(expr, h, sizes) {}
+        : expr(expr), classify(expr, h, sizes), evaluator(expr, h, sizes),
+          across(period(expr, kAcross)), down(period(expr, kDown)),
+          diagonal(period(expr, kDiagonal)) {}
     Expr expr;
     Classifier classify;
     Evaluator evaluator;
+    std::optional<int64_t> across, down, diagonal; ///< periods
   };
 
   /// A run of p x p blocks on one side of the block diagonal: block i starts p * i below (or at
   /// the right of) the corner.
   struct Diagonals {
-    Rectangle corner; ///< block 0: p x p
-    Direction side;   ///< kDown or kAcross
-    int64_t along;    ///< blocks on this side
-    int64_t across;   ///< blocks on the other side
+    Rectangle corner;    ///< block 0: p x p
+    Direction direction; ///< kDown or kAcross
+    int64_t along;       ///< blocks on this side
+    int64_t across;      ///< blocks on the other side
     int64_t p() const { return corner.q.count; }
     Rectangle blocks(int64_t first, int64_t count) const;
     int64_t weight(int64_t first, int64_t stride, int64_t end) const;
   };
 
   int64_t count(const Prepared &predicate, const Rectangle &rectangle) const;
-  int64_t countLarge(const Prepared &predicate, const Rectangle &rectangle) const;
   int64_t countUndecided(const Prepared &predicate, const Rectangle &rectangle) const;
   int64_t countRepeated(const Prepared &predicate, const Rectangle &rectangle, Direction direction,
                         int64_t p) const;
@@ -82,8 +84,6 @@ int64_t Counter::count(const Prepared &predicate, const Rectangle &rectangle) co
   int64_t pairs = area(rectangle);
   if (pairs <= kFewPairs)
     return pairs == 0 ? 0 : countEach(predicate, rectangle);
-  if (pairs > kManyPairs)
-    return countLarge(predicate, rectangle);
   switch (predicate.classify(rectangle)) {
   case Coverage::Empty:
     return 0;
@@ -92,32 +92,22 @@ int64_t Counter::count(const Prepared &predicate, const Rectangle &rectangle) co
   case Coverage::Mixed:
     break;
   }
-  return countHalves(predicate, rectangle);
-}
-
-int64_t Counter::countLarge(const Prepared &predicate, const Rectangle &rectangle) const {
-  Expr here = specialise(predicate.expr, rectangle, h, sizes);
-  if (here->op == Op::False)
-    return 0;
-  if (here->op == Op::True)
-    return area(rectangle);
-  if (here == predicate.expr)
+  if (pairs <= kManyPairs)
+    return countHalves(predicate, rectangle);
+  Expr shorter = specialise(predicate.expr, rectangle, h, sizes);
+  if (shorter == predicate.expr)
     return countUndecided(predicate, rectangle);
-  return countUndecided(Prepared(here, h, sizes), rectangle);
+  return countUndecided(Prepared(shorter, h, sizes), rectangle);
 }
 
 int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rectangle) const {
   const auto &[q, k] = rectangle;
-  auto repeats = [&](Direction direction, int64_t within) {
-    std::optional<int64_t> p = period(predicate.expr, direction);
-    return p && *p <= within / 2 ? *p : 0;
-  };
-  if (int64_t p = repeats(kAcross, k.count))
-    return countRepeated(predicate, rectangle, kAcross, p);
-  if (int64_t p = repeats(kDown, q.count))
-    return countRepeated(predicate, rectangle, kDown, p);
-  if (int64_t p = repeats(kDiagonal, std::min(q.count, k.count)))
-    return countDiagonals(predicate, rectangle, p);
+  if (std::optional<int64_t> p = predicate.across; p && *p <= k.count / 2)
+    return countRepeated(predicate, rectangle, kAcross, *p);
+  if (std::optional<int64_t> p = predicate.down; p && *p <= q.count / 2)
+    return countRepeated(predicate, rectangle, kDown, *p);
+  if (std::optional<int64_t> p = predicate.diagonal; p && *p <= std::min(q.count, k.count) / 2)
+    return countDiagonals(predicate, rectangle, *p);
   return countHalves(predicate, rectangle);
 }
 
@@ -160,9 +150,9 @@ int64_t Counter::countDiagonals(const Prepared &predicate, const Rectangle &rect
 }
 
 Rectangle Counter::Diagonals::blocks(int64_t first, int64_t count) const {
-  Range q = {.first = corner.q.first + side.q * first * p(), .step = 1, .count = p()};
-  Range k = {.first = corner.k.first + side.k * first * p(), .step = 1, .count = p()};
-  (side.q ? q : k).count = count * p();
+  Range q = {.first = corner.q.first + direction.q * first * p(), .step = 1, .count = p()};
+  Range k = {.first = corner.k.first + direction.k * first * p(), .step = 1, .count = p()};
+  (direction.q ? q : k).count = count * p();
   return {q, k};
 }
 
@@ -202,7 +192,7 @@ int64_t Counter::countSide(const Prepared &predicate, const Diagonals &side, int
     shorter.emplace(expr, h, sizes);
   const Prepared &here = shorter ? *shorter : predicate;
 
-  if (std::optional<int64_t> s = period(expr, side.side)) {
+  if (std::optional<int64_t> s = side.direction.q ? here.down : here.across) {
     int64_t stride = std::lcm(*s, side.p()) / side.p();
     if (stride <= (last - first) / 2) {
       int64_t found = 0;

@@ -135,13 +135,14 @@ std::pair<Range, Range> halves(const Range &range) {
 }
 
 std::pair<Rectangle, Rectangle> halves(const Rectangle &rectangle) {
-  constexpr int64_t kKeysPerQuery = 4;
+  constexpr int64_t kFewKeys = 32;
+  const auto &[q, k] = rectangle;
   Rectangle first = rectangle, second = rectangle;
-  bool cutQueries = rectangle.q.count > 1 && rectangle.q.count * kKeysPerQuery >= rectangle.k.count;
+  bool cutQueries = q.count > 1 && (q.count >= k.count || k.count <= kFewKeys);
   if (cutQueries)
-    std::tie(first.q, second.q) = halves(rectangle.q);
+    std::tie(first.q, second.q) = halves(q);
   else
-    std::tie(first.k, second.k) = halves(rectangle.k);
+    std::tie(first.k, second.k) = halves(k);
   return {first, second};
 }
 

@@ -16,7 +16,8 @@ Expr specialise(const Expr &predicate, const Rectangle &rectangle, int64_t h, co
 /// The two parts of a range of at least two values, cut where the value is a multiple of the
 /// largest power of two, so that grids of such sizes stay whole.
 std::pair<Range, Range> halves(const Range &range);
-/// The same along the longer axis; keys stay longer, since they are evaluated many at a time.
+/// The same along the longer axis; few keys are not cut further, since evaluation takes many at a
+/// time.
 std::pair<Rectangle, Rectangle> halves(const Rectangle &rectangle);
 
 inline int64_t area(const Rectangle &rectangle) {
