@@ -153,6 +153,15 @@ TEST(BlockLayout, TablesHoldEachLiveBlockOnce) {
   EXPECT_EQ(sorted, all);
 }
 
+TEST(BlockLayout, RowsOfOneLengthKeepTheirOrder) {
+  BlockTables tables = *build(predicate("k < 2 or q % 100 == 99"), square(300, 1)).tables();
+  std::vector<int32_t> expected = {99, 199, 299};
+  for (int32_t r = 0; r < 300; ++r)
+    if (r % 100 != 99)
+      expected.push_back(r);
+  EXPECT_EQ(tables.rowOrder, expected);
+}
+
 TEST(BlockLayout, WhatDoesNotFitIsRefused) {
   LayoutRequest small = square(1 << 12, 16);
   small.maximumBytes = 20'000;

@@ -73,6 +73,7 @@ TEST(Specialise, DecidedPartsGo) {
   Rectangle diagonal = {{.first = 512, .count = 256}, {.first = 512, .count = 256}};
   EXPECT_EQ(specialised("k <= q or k < 64", lower), print(make(Op::True, {})));
   EXPECT_EQ(specialised("k <= q or k < 64", diagonal), "k <= q");
+  EXPECT_EQ(specialised("k < 64 or k <= q", diagonal), "k <= q");
   EXPECT_EQ(specialised("not (k <= q) and q < 64", diagonal), print(make(Op::False, {})));
   EXPECT_EQ(specialised("k <= q and k % (n // 32 + 1) == 3 + h", diagonal),
             "k <= q and k % 33 == 5");
