@@ -1,0 +1,273 @@
+// sparsec PATTERN: compiles a pattern to a folder of kernels, and says what it made.
+#include "tools/sparsec/Command.h"
+#include "tools/sparsec/Manifest.h"
+#include "tools/sparsec/OutputFolder.h"
+#include "tools/sparsec/Progress.h"
+
+#include <bit>
+#include <chrono>
+#include <fmt/core.h>
+
+namespace sparsec::cli {
+namespace {
+
+constexpr int64_t kCountedAt = 4096; ///< n of the summary when none is given
+
+struct CompileOptions {
+  PatternFlags pattern;
+  std::vector<Target> targets;
+  std::string out;
+  bool cubin = false;
+};
+
+std::string readTargets(const std::string &text, std::vector<Target> &targets) {
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    size_t end = std::min(text.find(',', begin), text.size());
+    std::string each = text.substr(begin, end - begin);
+    auto target = findTarget(each);
+    if (!target)
+      return each == "cpu" || each == "sm_90a"
+                 ? fmt::format("'{}' is not built yet; this version has {}", each,
+                               listed(targetNames(), "and"))
+                 : fmt::format("expected {}, found '{}'{}", listed(targetNames()), each,
+                               suggestion(each, targetNames()));
+    for (const Target &known : targets)
+      if (known.name == each)
+        return fmt::format("{} is given twice", each);
+    targets.push_back(*target);
+    begin = end + 1;
+  }
+  return "";
+}
+
+std::string readOperations(const std::string &text) {
+  if (text == "forward")
+    return "";
+  for (const char *later : {"backward", "decode"})
+    if (text.find(later) != std::string::npos)
+      return fmt::format("'{}' is not built yet; this version has forward", later);
+  return fmt::format("expected forward, found '{}'{}", text, suggestion(text, {"forward"}));
+}
+
+/// Runs work(i) for i in 0 .. count-1 on some threads; the first error in order, if there is one.
+Result<void> inParallel(int threads, size_t count,
+                        const std::function<Result<void>(size_t)> &work) {
+  std::atomic<size_t> next = 0;
+  std::vector<Result<void>> results(count);
+  auto run = [&] {
+    for (size_t i; (i = next++) < count;)
+      results[i] = work(i);
+  };
+  std::vector<std::thread> others;
+  for (size_t t = 1; t < std::min<size_t>(threads, count); ++t)
+    others.emplace_back(run);
+  run();
+  for (std::thread &other : others)
+    other.join();
+  for (Result<void> &result : results)
+    if (!result)
+      return result;
+  return {};
+}
+
+Result<void> compileKernels(const Session &session, const CompileOptions &options, Build &build) {
+  const auto &planned = build.plan->kernels;
+  Assemblers assemblers;
+  if (options.cubin)
+    assemblers = Assemblers::open(AssemblerSearch::fromEnvironment());
+  build.kernels.resize(planned.size());
+  Progress progress(session, "compiling", static_cast<int64_t>(planned.size()));
+  return inParallel(session.threads, planned.size(), [&](size_t i) -> Result<void> {
+    auto kernel = compile(planned[i].request);
+    if (!kernel)
+      return kernel.error();
+    build.kernels[i] = {&planned[i], std::move(*kernel), {}};
+    if (options.cubin) {
+      auto cubin =
+          assemblers.assemble(build.kernels[i].kernel.code, planned[i].request.target.name);
+      if (!cubin)
+        return cubin.error();
+      build.kernels[i].cubin = std::move(*cubin);
+    }
+    progress.step();
+    return {};
+  });
+}
+
+/// The block tables at -n: one set for each entry and block shape.
+Result<void> buildTables(Build &build, int64_t n) {
+  const LoadedPattern &loaded = build.plan->loaded;
+  int64_t count = loaded.pattern.heads.size();
+  build.n = n;
+  for (const PlannedKernel &kernel : build.plan->kernels)
+    for (int entry : kernel.entries) {
+      Block block = kernel.request.block;
+      bool known = std::any_of(build.tables.begin(), build.tables.end(), [&](const auto &each) {
+        return each.entry == entry && each.block == block;
+      });
+      if (known || entry >= loaded.heads)
+        continue;
+      Heads heads{entry, count, (loaded.heads - entry + count - 1) / count};
+      auto tables =
+          tablesOfHeads(loaded.pattern.heads[entry].attend,
+                        {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k}, heads);
+      if (!tables)
+        return tables.error();
+      std::string stem =
+          fmt::format("{}.{}x{}", identifier(loaded.pattern.heads[entry].name), block.q, block.k);
+      build.tables.push_back({entry, block, std::move(*tables), stem});
+    }
+  return {};
+}
+
+std::string_view bytesOf(const std::vector<int32_t> &values) {
+  static_assert(std::endian::native == std::endian::little, "tables are little-endian files");
+  return {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(int32_t)};
+}
+
+Result<void> writeFolder(OutputFolder &folder, const Build &build) {
+  std::vector<std::pair<std::string, std::string_view>> files;
+  for (const BuiltKernel &built : build.kernels) {
+    files.emplace_back(built.ptxFile(), built.kernel.code);
+    if (built.cubin)
+      files.emplace_back(built.cubinFile(), built.cubin->image);
+  }
+  for (const BuiltTables &each : build.tables) {
+    files.emplace_back(each.stem + ".offsets.i32", bytesOf(each.tables.tables.offsets));
+    files.emplace_back(each.stem + ".columns.i32", bytesOf(each.tables.tables.columns));
+    files.emplace_back(each.stem + ".row_order.i32", bytesOf(each.tables.tables.rowOrder));
+  }
+  std::string json = manifest(build).dump(2) + "\n";
+  std::string header = cHeader(build);
+  files.emplace_back("manifest.json", json);
+  files.emplace_back(identifier(build.plan->loaded.pattern.name) + ".h", header);
+  for (const auto &[name, contents] : files)
+    if (auto added = folder.add(name, contents); !added)
+      return added;
+  return folder.publish();
+}
+
+std::string cubinTable(const Build &build, const Style &style) {
+  Table table({{"cubin"}, {"by"}, {"registers", Table::Right}, {"spills", Table::Right}});
+  std::string concerns;
+  for (const BuiltKernel &built : build.kernels) {
+    if (!built.cubin)
+      return "";
+    const AssembleReport &report = built.cubin->report;
+    int spills = report.spillStores + report.spillLoads;
+    table.add({built.cubinFile(), built.cubin->assembler, fmt::format("{}", report.registers),
+               spills ? fmt::format("{} B", spills) : "none"});
+    for (const auto *lines : {&report.warnings, &report.concerns})
+      for (const std::string &line : *lines)
+        concerns += fmt::format("{}: {}\n", built.cubinFile(), line);
+  }
+  return "\n" + table.render(style) + style.bad(concerns);
+}
+
+std::string fileTable(const OutputFolder &folder, const std::string &out, double duration,
+                      const Style &style) {
+  uint64_t bytes = 0;
+  Table table({{""}, {"", Table::Right}});
+  std::string lines;
+  for (const OutputFolder::File &file : folder.files())
+    bytes += file.bytes;
+  size_t width = 0;
+  for (const OutputFolder::File &file : folder.files())
+    width = std::max(width, file.name.size());
+  for (const OutputFolder::File &file : folder.files())
+    lines += fmt::format("  {:<{}}  {:>8}\n", file.name, width, fileSize(file.bytes));
+  return fmt::format("\nwrote {}: {}, {}, in {}\n{}", style.bold(out),
+                     counted(folder.files().size(), "file"), fileSize(bytes), seconds(duration),
+                     lines);
+}
+
+std::string heading(const Plan &plan, int64_t n, const Style &style) {
+  const Pattern &pattern = plan.loaded.pattern;
+  const KernelRequest &request = plan.kernels.front().request;
+  std::string params;
+  for (const auto &[name, value] : pattern.params)
+    params += fmt::format(" {}={}", name, value);
+  std::string dims =
+      request.headDim == request.valueDim
+          ? fmt::format("head dim {}", request.headDim)
+          : fmt::format("head dim {}, value dim {}", request.headDim, request.valueDim);
+  std::string heads = counted(plan.loaded.heads, "head");
+  if (plan.loaded.kvHeads != plan.loaded.heads)
+    heads += fmt::format(" ({} of keys and values)", plan.loaded.kvHeads);
+  return fmt::format("{}{}: {}, {}, {}; counted at n = {}\n\n", style.bold(pattern.name), params,
+                     name(request.dtype), dims, heads, grouped(n));
+}
+
+Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
+  auto start = std::chrono::steady_clock::now();
+  auto plan = makePlan(options.pattern, options.targets);
+  if (!plan)
+    return plan.error();
+  std::string out = options.out.empty()
+                        ? fmt::format("./{}.kernels", identifier(plan->loaded.pattern.name))
+                        : options.out;
+  auto folder = OutputFolder::open(out, "kernels", session.interrupts);
+  if (!folder)
+    return folder.error();
+
+  Build build{.plan = &*plan};
+  if (auto compiled = compileKernels(session, options, build); !compiled)
+    return compiled.error();
+  if (options.pattern.n)
+    if (auto built = buildTables(build, *options.pattern.n); !built)
+      return built.error();
+  int64_t n = options.pattern.n.value_or(kCountedAt);
+  auto heads = reportHeads(*plan, n);
+  if (!heads)
+    return heads.error();
+  if (auto written = writeFolder(*folder, build); !written)
+    return written.error();
+
+  double duration = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (session.json) {
+    auto files = nlohmann::ordered_json::array();
+    for (const OutputFolder::File &file : folder->files())
+      files.push_back({{"name", file.name}, {"bytes", file.bytes}});
+    nlohmann::ordered_json report = {{"pattern", plan->loaded.pattern.name},
+                                     {"out", out},
+                                     {"n", n},
+                                     {"heads", json(*heads)},
+                                     {"files", files},
+                                     {"seconds", duration}};
+    fmt::print("{}\n", report.dump(2));
+    return Answer::Yes;
+  }
+  session.report(heading(*plan, n, session.style) + table(*heads, session.style) +
+                 "\nsaved: of the block products of dense causal attention\n" +
+                 cubinTable(build, session.style) +
+                 fileTable(*folder, out, duration, session.style));
+  return Answer::Yes;
+}
+
+} // namespace
+
+Action declareCompile(CLI::App &app) {
+  auto options = std::make_shared<CompileOptions>();
+  declarePatternFlags(app, options->pattern);
+  std::vector<CLI::Option *> own = {
+      addValue(app, "--target", "NAMES", listed(targetNames()) + ", comma-separated (sm_80)",
+               [options](const std::string &text) { return readTargets(text, options->targets); }),
+      addValue(app, "--op", "NAMES", "forward (all there are)", readOperations),
+      app.add_flag("--cubin", options->cubin, "machine code too (needs NVRTC or ptxas)"),
+      addValue(app, "-o,--out", "DIR", "folder to write (./NAME.kernels), replaced whole",
+               [options](const std::string &text) {
+                 options->out = text;
+                 return text.empty() ? "expected a folder" : "";
+               }),
+  };
+  for (CLI::Option *option : own)
+    option->group("Compile");
+  return [options](Session &session) {
+    if (options->targets.empty())
+      options->targets.push_back(*findTarget("sm_80"));
+    return compilePattern(session, *options);
+  };
+}
+
+} // namespace sparsec::cli

@@ -1,0 +1,71 @@
+// sparsec env: what this machine has, what it lacks, and what that would give.
+#include "codegen/Kernel.h"
+#include "runtime/cuda/Assemble.h"
+#include "runtime/cuda/CudaDevice.h"
+#include "tools/sparsec/Command.h"
+#include "tools/sparsec/Options.h"
+#include "tools/sparsec/Version.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace sparsec::cli {
+namespace {
+
+struct Item {
+  std::string name;
+  bool found = false;
+  std::string detail; ///< what was found, or what is missing
+  std::string gives;
+};
+
+Item assemblerItem(const Result<std::unique_ptr<Assembler>> &assembler, const std::string &name,
+                   const std::string &gives) {
+  if (!assembler)
+    return {name, false, assembler.error().message, gives};
+  return {name, true, fmt::format("{} ({})", (*assembler)->version(), (*assembler)->path()), gives};
+}
+
+std::vector<Item> inspect() {
+  std::vector<Item> items;
+  items.push_back({"sim", true, "PTX interpreter, always there", "runs and checks every kernel"});
+  auto cuda = openCudaDevice();
+  items.push_back({"cuda", static_cast<bool>(cuda),
+                   cuda ? (*cuda)->description() : cuda.error().message, "kernels run on a GPU"});
+  auto search = AssemblerSearch::fromEnvironment();
+  items.push_back(assemblerItem(openNvrtc(search), "NVRTC", "--cubin, in the process"));
+  items.push_back(assemblerItem(openPtxas(search), "ptxas", "--cubin, as a subprocess"));
+  return items;
+}
+
+Result<Answer> env(const Session &session) {
+  auto items = inspect();
+  if (session.json) {
+    nlohmann::ordered_json out = {{"version", kVersion},
+                                  {"llvm", kLlvmVersion},
+                                  {"compiler", kCompiler},
+                                  {"targets", targetNames()},
+                                  {"items", nlohmann::ordered_json::array()}};
+    for (const Item &item : items)
+      out["items"].push_back({{"name", item.name},
+                              {"found", item.found},
+                              {"detail", item.detail},
+                              {"gives", item.gives}});
+    fmt::print("{}\n", out.dump(2));
+    return Answer::Yes;
+  }
+  fmt::print("{}\n\n", session.style.bold(versionLine()));
+  Table table({{"what"}, {"here"}, {"gives"}, {"detail"}});
+  for (const Item &item : items)
+    table.add({item.name, item.found ? "yes" : "no", item.gives, item.detail});
+  fmt::print("{}\ntargets: {}\n", table.render(session.style), listed(targetNames(), "and"));
+  return Answer::Yes;
+}
+
+} // namespace
+
+Action declareEnv(CLI::App &) {
+  return [](Session &session) { return env(session); };
+}
+
+} // namespace sparsec::cli

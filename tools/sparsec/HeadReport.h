@@ -1,0 +1,25 @@
+// What a pattern's heads cost at one length: the rows of `show --stats` and of compile's summary.
+#pragma once
+
+#include "layout/Statistics.h"
+#include "tools/sparsec/Plan.h"
+#include "tools/sparsec/Terminal.h"
+
+#include <nlohmann/json.hpp>
+
+namespace sparsec::cli {
+
+struct HeadReport {
+  HeadRow row;
+  Block block;
+  Statistics statistics;
+  /// Share of dense causal attention's products that is not computed, both in whole blocks.
+  double saved = 0;
+};
+
+Result<std::vector<HeadReport>> reportHeads(const Plan &plan, int64_t n);
+
+std::string table(const std::vector<HeadReport> &heads, const Style &style);
+nlohmann::ordered_json json(const std::vector<HeadReport> &heads);
+
+} // namespace sparsec::cli

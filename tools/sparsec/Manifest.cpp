@@ -1,0 +1,217 @@
+#include "tools/sparsec/Manifest.h"
+
+#include "tools/sparsec/Version.h"
+
+#include <fmt/core.h>
+#include <llvm/ADT/StringExtras.h>
+#include <llvm/Support/SHA256.h>
+
+namespace sparsec::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string sha256(const std::string &text) {
+  auto bytes = llvm::SHA256::hash(llvm::arrayRefFromStringRef(text));
+  return llvm::toHex(bytes, /*LowerCase=*/true);
+}
+
+std::string typeName(FieldType type) {
+  switch (type) {
+  case FieldType::Pointer:
+    return "pointer";
+  case FieldType::I64:
+    return "i64";
+  case FieldType::I32:
+    return "i32";
+  case FieldType::F32:
+    return "f32";
+  }
+  return "";
+}
+
+Json arguments() {
+  Json fields = Json::array();
+  for (const Field &field : attentionFields())
+    fields.push_back({{"name", field.name},
+                      {"type", typeName(field.type)},
+                      {"count", field.count},
+                      {"offset", field.offset}});
+  return {{"struct", "sparsec_attention_arguments"},
+          {"size", sizeof(AttentionArguments)},
+          {"fields", fields}};
+}
+
+Json patternJson(const LoadedPattern &loaded) {
+  std::string resolved = print(loaded.pattern);
+  return {{"name", loaded.pattern.name},
+          {"source", loaded.source->text},
+          {"params", loaded.pattern.params},
+          {"resolved", resolved},
+          {"sha256", sha256(resolved)}};
+}
+
+Json blockJson(const Block &block) {
+  return {{"q", block.q}, {"k", block.k}};
+}
+
+Json cubinJson(const BuiltKernel &built) {
+  const AssembleReport &report = built.cubin->report;
+  return {{"file", built.cubinFile()},
+          {"assembler", built.cubin->assembler},
+          {"registers", report.registers},
+          {"stack_bytes", report.stack},
+          {"spill_store_bytes", report.spillStores},
+          {"spill_load_bytes", report.spillLoads},
+          {"static_shared_bytes", report.shared},
+          {"warnings", report.warnings},
+          {"concerns", report.concerns}};
+}
+
+Json kernelJson(const BuiltKernel &built) {
+  const Kernel &kernel = built.kernel;
+  Json out = {{"entry", kernel.entry},
+              {"operation", "forward"},
+              {"pattern_heads", built.plan->entries},
+              {"target", kernel.target.name},
+              {"ptx", built.ptxFile()},
+              {"block", blockJson(kernel.block)},
+              {"threads", kernel.threads},
+              {"shared_bytes", kernel.sharedBytes},
+              {"uses_head", kernel.usesHead}};
+  if (built.cubin)
+    out["cubin"] = cubinJson(built);
+  return out;
+}
+
+Json headsJson(const LoadedPattern &loaded) {
+  Json heads = Json::array();
+  int64_t count = loaded.pattern.heads.size();
+  for (int64_t i = 0; i < count; ++i)
+    heads.push_back(
+        {{"name", loaded.pattern.heads[i].name},
+         {"attend", print(loaded.pattern.heads[i].attend)},
+         {"head_first", i},
+         {"head_step", count},
+         {"head_count", i < loaded.heads ? (loaded.heads - i + count - 1) / count : 0}});
+  return heads;
+}
+
+Json layoutJson(const Build &build) {
+  Json tables = Json::array();
+  for (const BuiltTables &each : build.tables)
+    tables.push_back({{"pattern_head", each.entry},
+                      {"block", blockJson(each.block)},
+                      {"block_offsets", each.stem + ".offsets.i32"},
+                      {"block_columns", each.stem + ".columns.i32"},
+                      {"row_order", each.stem + ".row_order.i32"},
+                      {"layout_stride", each.tables.rowsPerHead}});
+  return {{"n", *build.n}, {"nq", *build.n}, {"q0", 0}, {"tables", tables}};
+}
+
+std::string fieldDeclaration(const Field &field) {
+  std::string array = field.count > 1 ? fmt::format("[{}]", field.count) : "";
+  switch (field.type) {
+  case FieldType::Pointer:
+    return fmt::format("{}void *{}", field.name == "out" || field.name == "lse" ? "" : "const ",
+                       field.name);
+  case FieldType::I64:
+    return fmt::format("int64_t {}{}", field.name, array);
+  case FieldType::I32:
+    return fmt::format("int32_t {}{}", field.name, array);
+  case FieldType::F32:
+    return fmt::format("float {}{}", field.name, array);
+  }
+  return "";
+}
+
+constexpr char kHeaderTop[] =
+    R"(/* {name}: block-sparse attention kernels, made by sparsec {version}.
+ *
+ * Every kernel takes one sparsec_attention_arguments by value. Pointers are addresses of the
+ * device; strides are in elements and the last dimension is contiguous; addresses and strides of q,
+ * k, v and out are multiples of 16 bytes. Launch with
+ *
+ *   grid  = (ceil(nq / BLOCK_Q), heads that use the kernel, batch)
+ *   block = (THREADS, 1, 1), with SHARED_BYTES of dynamic shared memory
+ *
+ * manifest.json says which heads use which kernel.
+ */
+)";
+
+constexpr char kStructTop[] = R"(
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef SPARSEC_ATTENTION_ARGUMENTS
+#define SPARSEC_ATTENTION_ARGUMENTS
+typedef struct sparsec_attention_arguments {
+)";
+
+std::string kernelConstants(const BuiltKernel &built) {
+  const Kernel &kernel = built.kernel;
+  std::string upper;
+  for (char c : kernel.entry + "_" + kernel.target.name)
+    upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return fmt::format("\n/* {0} */\n"
+                     "#define {1}_ENTRY \"{2}\"\n"
+                     "#define {1}_BLOCK_Q {3}\n"
+                     "#define {1}_BLOCK_K {4}\n"
+                     "#define {1}_THREADS {5}\n"
+                     "#define {1}_SHARED_BYTES {6}\n",
+                     built.ptxFile(), upper, kernel.entry, kernel.block.q, kernel.block.k,
+                     kernel.threads, kernel.sharedBytes);
+}
+
+} // namespace
+
+Json manifest(const Build &build) {
+  const LoadedPattern &loaded = build.plan->loaded;
+  const KernelRequest &request = build.plan->kernels.front().request;
+  Json kernels = Json::array();
+  for (const BuiltKernel &built : build.kernels)
+    kernels.push_back(kernelJson(built));
+  Json out = {
+      {"format", 1},
+      {"versions", {{"sparsec", kVersion}, {"llvm", kLlvmVersion}}},
+      {"pattern", patternJson(loaded)},
+      {"dtype", name(request.dtype)},
+      {"head_dim", request.headDim},
+      {"value_dim", request.valueDim},
+      {"heads", loaded.heads},
+      {"kv_heads", loaded.kvHeads},
+      {"arguments", arguments()},
+      {"grid",
+       {{"x", "ceil(nq / block.q)"}, {"y", "head_count of the pattern head"}, {"z", "batch"}}},
+      {"pattern_heads", headsJson(loaded)},
+      {"kernels", kernels}};
+  if (build.n)
+    out["layout"] = layoutJson(build);
+  return out;
+}
+
+std::string cHeader(const Build &build) {
+  std::string guard = "SPARSEC_KERNELS_";
+  for (char c : identifier(build.plan->loaded.pattern.name))
+    guard += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  std::string text =
+      fmt::format(kHeaderTop, fmt::arg("name", identifier(build.plan->loaded.pattern.name)),
+                  fmt::arg("version", kVersion));
+  text += fmt::format("#ifndef {0}\n#define {0}\n", guard) + kStructTop;
+  for (const Field &field : attentionFields())
+    text += fmt::format("  {};\n", fieldDeclaration(field));
+  text += "} sparsec_attention_arguments;\n\n"
+          "#ifdef __cplusplus\n#define SPARSEC_ASSERT(what) static_assert(what, #what)\n"
+          "#else\n#define SPARSEC_ASSERT(what) _Static_assert(what, #what)\n#endif\n";
+  for (const Field &field : attentionFields())
+    text += fmt::format("SPARSEC_ASSERT(offsetof(sparsec_attention_arguments, {}) == {});\n",
+                        field.name, field.offset);
+  text += fmt::format("SPARSEC_ASSERT(sizeof(sparsec_attention_arguments) == {});\n"
+                      "#undef SPARSEC_ASSERT\n#endif\n",
+                      sizeof(AttentionArguments));
+  for (const BuiltKernel &built : build.kernels)
+    text += kernelConstants(built);
+  return text + "\n#endif\n";
+}
+
+} // namespace sparsec::cli

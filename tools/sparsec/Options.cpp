@@ -1,0 +1,133 @@
+#include "tools/sparsec/Options.h"
+
+#include <charconv>
+#include <fmt/core.h>
+
+namespace sparsec::cli {
+namespace {
+
+/// Edits (insert, delete, replace, swap of neighbours) between two words.
+size_t distance(const std::string &a, const std::string &b) {
+  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i)
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (!i || !j) {
+        d[i][j] = i + j;
+        continue;
+      }
+      size_t same = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+      d[i][j] = std::min({same, d[i - 1][j] + 1, d[i][j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  return d[a.size()][b.size()];
+}
+
+} // namespace
+
+std::optional<std::string> nearest(const std::string &given,
+                                   const std::vector<std::string> &names) {
+  std::optional<std::string> best;
+  if (given.size() > 64)
+    return best;
+  size_t limit = std::max<size_t>(1, given.size() / 3) + 1;
+  for (const std::string &name : names)
+    if (size_t edits = distance(given, name); edits < limit) {
+      best = name;
+      limit = edits;
+    }
+  return best;
+}
+
+std::string suggestion(const std::string &given, const std::vector<std::string> &names) {
+  auto near = nearest(given, names);
+  return near ? fmt::format("; did you mean '{}'?", *near) : "";
+}
+
+CLI::Option *addValue(CLI::App &app, const std::string &names, const std::string &type,
+                      const std::string &description, Reader read) {
+  // The whole name, as it will be shown, is known to CLI11 only after the option was added.
+  std::string shown = names.substr(names.rfind(',') + 1);
+  return app
+      .add_option_function<std::string>(
+          names,
+          [read = std::move(read), shown](const std::string &text) {
+            if (std::string wrong = read(text); !wrong.empty())
+              throw CLI::ValidationError(shown, wrong);
+          },
+          description)
+      ->type_name(type)
+      ->type_size(1);
+}
+
+std::string readInteger(const std::string &text, const IntegerBounds &bounds, int64_t &value) {
+  auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  bool whole = end == text.data() + text.size() && failure != std::errc::invalid_argument;
+  if (!whole)
+    return fmt::format("expected a whole number, found '{}'", text);
+  if (failure == std::errc::result_out_of_range || value < bounds.low || value > bounds.high)
+    return fmt::format("expected {} .. {}, found {}", bounds.low, bounds.high, text);
+  return "";
+}
+
+CLI::Option *addInteger(CLI::App &app, const std::string &names, const std::string &description,
+                        int64_t &value, IntegerBounds bounds) {
+  return addValue(app, names, "N", description, [&value, bounds](const std::string &text) {
+    return readInteger(text, bounds, value);
+  });
+}
+
+CLI::Option *addInteger(CLI::App &app, const std::string &names, const std::string &description,
+                        std::optional<int64_t> &value, IntegerBounds bounds) {
+  return addValue(app, names, "N", description, [&value, bounds](const std::string &text) {
+    value = 0;
+    return readInteger(text, bounds, *value);
+  });
+}
+
+CLI::Option *addChoice(CLI::App &app, const std::string &names, const std::string &type,
+                       const std::string &description, std::string &value,
+                       std::vector<std::string> choices) {
+  return addValue(app, names, type, description, [&value, choices](const std::string &text) {
+    value = text;
+    if (std::find(choices.begin(), choices.end(), text) != choices.end())
+      return std::string();
+    return fmt::format("expected {}, found '{}'{}", listed(choices), text,
+                       suggestion(text, choices));
+  });
+}
+
+std::string listed(const std::vector<std::string> &names, const std::string &word) {
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i)
+    text += (!i ? "" : i + 1 < names.size() ? ", " : " " + word + " ") + names[i];
+  return text;
+}
+
+std::string helpText(const CLI::App &app, const std::string &usage, const std::string &summary) {
+  std::string text = fmt::format("usage: {}\n\n{}\n", usage, summary);
+  std::string group;
+  for (const CLI::Option *option : app.get_options()) {
+    if (option->get_group().empty() || option->get_positional())
+      continue;
+    if (option->get_group() != group) {
+      group = option->get_group();
+      text += fmt::format("\n{}\n", group);
+    }
+    std::string name;
+    for (const std::string &each : option->get_snames())
+      name += (name.empty() ? "-" : ", -") + each;
+    for (const std::string &each : option->get_lnames())
+      name += (name.empty() ? "    --" : ", --") + each;
+    if (option->get_type_size() > 0)
+      name += " " + option->get_type_name();
+    // A name too long for its column pushes its description to the next line.
+    text += fmt::format("  {:<26}", name);
+    if (name.size() > 25)
+      text += fmt::format("\n  {:<26}", "");
+    text += option->get_description() + "\n";
+  }
+  return text;
+}
+
+} // namespace sparsec::cli

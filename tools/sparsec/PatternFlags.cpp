@@ -1,0 +1,184 @@
+#include "tools/sparsec/PatternFlags.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace sparsec::cli {
+namespace {
+
+constexpr size_t kMostBytes = 1 << 20;
+
+std::string readParameter(const std::string &text, PatternOverrides &overrides) {
+  size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    return fmt::format("expected NAME=VALUE, found '{}'", text);
+  std::string name = text.substr(0, equals);
+  int64_t value = 0;
+  if (std::string wrong = readInteger(text.substr(equals + 1), {INT64_MIN, INT64_MAX}, value);
+      !wrong.empty())
+    return fmt::format("{}: {}", name, wrong);
+  if (!overrides.params.emplace(name, value).second)
+    return fmt::format("{} is given twice", name);
+  return "";
+}
+
+std::string readDType(const std::string &text, DType &dtype) {
+  std::vector<std::string> names;
+  for (DType each : {DType::BF16, DType::F16, DType::F32}) {
+    names.emplace_back(name(each));
+    if (text == name(each)) {
+      dtype = each;
+      return "";
+    }
+  }
+  return fmt::format("expected {}, found '{}'{}", listed(names), text, suggestion(text, names));
+}
+
+std::string readBlock(const std::string &text, Block &block) {
+  if (text == "auto")
+    return "";
+  size_t by = text.find('x');
+  int64_t q = 0, k = 0;
+  std::string wrong = readInteger(text.substr(0, by), {1, 1 << 20}, q);
+  k = q;
+  if (wrong.empty() && by != std::string::npos)
+    wrong = readInteger(text.substr(by + 1), {1, 1 << 20}, k);
+  if (!wrong.empty())
+    return fmt::format("expected auto, B or BQxBK, found '{}'", text);
+  block = {static_cast<int>(q), static_cast<int>(k)};
+  return "";
+}
+
+/// Orders and splits that the language knows and nothing builds yet are refused, not ignored.
+std::string readOnly(const std::string &text, const std::vector<std::string> &built,
+                     const std::vector<std::string> &known) {
+  if (std::find(built.begin(), built.end(), text) != built.end())
+    return "";
+  for (const std::string &each : known)
+    if (text == each || text.starts_with(each + ":"))
+      return fmt::format("'{}' is not built yet; this version has {}", text, listed(built, "and"));
+  return fmt::format("expected {}, found '{}'{}", listed(built), text, suggestion(text, built));
+}
+
+bool isPath(const std::string &pattern) {
+  return pattern.find('/') != std::string::npos || pattern.ends_with(".yaml") ||
+         pattern.ends_with(".yml");
+}
+
+Result<std::shared_ptr<const SourceText>> findSource(const PatternFlags &flags) {
+  if (flags.hasExpression)
+    return std::make_shared<const SourceText>(SourceText{"-e", flags.expression});
+  if (flags.pattern == "-" || isPath(flags.pattern))
+    return readSource(flags.pattern);
+  if (auto file = zooFile(flags.pattern))
+    return file;
+  Error error = inputError(fmt::format("there is no pattern '{}' in the zoo{}", flags.pattern,
+                                       suggestion(flags.pattern, zooNames())));
+  if (std::filesystem::exists(flags.pattern))
+    error.notes.push_back(fmt::format("for the file of that name, say ./{}", flags.pattern));
+  else
+    error.notes.push_back("'sparsec zoo' lists it; a path has a '/' or ends in .yaml");
+  return error;
+}
+
+} // namespace
+
+void declarePatternFlags(CLI::App &app, PatternFlags &flags) {
+  app.add_option("PATTERN", flags.pattern);
+  addValue(app, "-e", "EXPR", "a predicate in place of PATTERN", [&flags](const std::string &text) {
+    flags.expression = text;
+    flags.hasExpression = true;
+    return std::string();
+  });
+  addValue(app, "--param", "K=V", "set a parameter of the pattern (repeatable)",
+           [&flags](const std::string &text) { return readParameter(text, flags.overrides); })
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->trigger_on_parse();
+  addInteger(app, "-n", "number of keys and queries", flags.n);
+  addInteger(app, "--heads", "heads of the model (one for each entry)", flags.heads, {1, 65535});
+  addInteger(app, "--kv-heads", "heads of keys and values (--heads)", flags.kvHeads, {1, 65535});
+  addInteger(app, "--head-dim", "16 .. 256 in steps of 16 (64)", flags.headDim);
+  addInteger(app, "--value-dim", "likewise, of the values (--head-dim)", flags.valueDim);
+  addValue(app, "--dtype", "TYPE", "bf16, f16 or f32 (bf16)",
+           [&flags](const std::string &text) { return readDType(text, flags.dtype); });
+  addValue(app, "--block", "B|BQxBK", "unit of sparsity (auto)",
+           [&flags](const std::string &text) { return readBlock(text, flags.block); });
+  addValue(app, "--order", "ORDER", "token order: auto or natural (auto)",
+           [](const std::string &text) {
+             return readOnly(text, {"auto", "natural"}, {"residue", "tails", "grid", "table"});
+           });
+  addValue(app, "--split", "WHEN", "split unions into parts: auto or never (auto)",
+           [](const std::string &text) {
+             return readOnly(text, {"auto", "never"}, {"always"});
+           });
+  for (CLI::Option *option : app.get_options())
+    if (!option->get_positional() && option->get_group() == "Options" &&
+        option->get_name() != "--help")
+      option->group("The pattern");
+  app.parse_complete_callback([&flags] {
+    if (flags.pattern.empty() && !flags.hasExpression)
+      throw CLI::ValidationError("PATTERN", "missing: a path, a name of the zoo, - or -e EXPR");
+    if (!flags.pattern.empty() && flags.hasExpression)
+      throw CLI::ValidationError("-e", fmt::format("PATTERN is '{}' already", flags.pattern));
+  });
+}
+
+Result<std::shared_ptr<const SourceText>> readSource(const std::string &path) {
+  bool isStdin = path == "-";
+  auto failed = [&](const std::string &why) {
+    return inputError(fmt::format("{}: {}", isStdin ? "<stdin>" : path, why));
+  };
+  int file = isStdin ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    return failed(fmt::format("cannot be opened: {}", std::strerror(errno)));
+  struct stat status = {};
+  if (fstat(file, &status) == 0 && S_ISDIR(status.st_mode)) {
+    close(file);
+    return failed("is a directory, not a pattern file");
+  }
+  auto source = std::make_shared<SourceText>(SourceText{isStdin ? "<stdin>" : path, ""});
+  char buffer[1 << 16];
+  ssize_t got = 0;
+  while (source->text.size() <= kMostBytes && (got = read(file, buffer, sizeof buffer)) != 0) {
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      break;
+    source->text.append(buffer, got);
+  }
+  int failure = errno;
+  if (!isStdin)
+    close(file);
+  if (got < 0)
+    return failed(fmt::format("cannot be read: {}", std::strerror(failure)));
+  if (source->text.size() > kMostBytes)
+    return failed("larger than 1 MiB: not a pattern file");
+  return std::shared_ptr<const SourceText>(source);
+}
+
+Result<LoadedPattern> load(const PatternFlags &flags) {
+  auto source = findSource(flags);
+  if (!source)
+    return source.error();
+  auto pattern = flags.hasExpression ? patternOfExpression(*source, flags.overrides)
+                                     : parsePattern(*source, flags.overrides);
+  if (!pattern)
+    return pattern.error();
+  LoadedPattern loaded{*source, std::move(*pattern)};
+  if (flags.block.q)
+    for (HeadEntry &head : loaded.pattern.heads)
+      head.schedule.block = flags.block;
+  loaded.heads = static_cast<int>(flags.heads.value_or(loaded.pattern.heads.size()));
+  loaded.kvHeads = static_cast<int>(flags.kvHeads.value_or(loaded.heads));
+  if (loaded.heads % loaded.kvHeads)
+    return inputError(fmt::format("--kv-heads: {} does not divide the {} heads of the model",
+                                  loaded.kvHeads, loaded.heads));
+  return loaded;
+}
+
+} // namespace sparsec::cli

@@ -1,0 +1,39 @@
+// PATTERN and the flags about it, the same for every command that takes a pattern.
+#pragma once
+
+#include "codegen/Kernel.h"
+#include "tools/sparsec/Options.h"
+
+namespace sparsec::cli {
+
+/// What was asked for on the command line. n, heads, kvHeads and valueDim have defaults that other
+/// values decide.
+struct PatternFlags {
+  std::string pattern;    ///< path, "-", or a name of the zoo; empty: -e
+  std::string expression; ///< -e
+  bool hasExpression = false;
+  PatternOverrides overrides;
+  std::optional<int64_t> n;
+  std::optional<int64_t> heads;
+  std::optional<int64_t> kvHeads;
+  int64_t headDim = 64;
+  std::optional<int64_t> valueDim;
+  DType dtype = DType::BF16;
+  Block block;
+};
+
+void declarePatternFlags(CLI::App &app, PatternFlags &flags);
+
+struct LoadedPattern {
+  std::shared_ptr<const SourceText> source;
+  Pattern pattern; ///< with what the flags say about its schedule
+  int heads = 0;   ///< of the model
+  int kvHeads = 0;
+};
+
+Result<LoadedPattern> load(const PatternFlags &flags);
+
+/// The whole of a file (or of stdin, for "-"), at most 1 MiB of it.
+Result<std::shared_ptr<const SourceText>> readSource(const std::string &path);
+
+} // namespace sparsec::cli

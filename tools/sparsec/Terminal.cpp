@@ -1,0 +1,79 @@
+#include "tools/sparsec/Terminal.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fmt/core.h>
+#include <unistd.h>
+
+namespace sparsec::cli {
+
+Style Style::of(int descriptor) {
+  Style style;
+  const char *term = std::getenv("TERM");
+  const char *noColour = std::getenv("NO_COLOR");
+  style.coloured =
+      isatty(descriptor) && term && std::string(term) != "dumb" && (!noColour || !*noColour);
+  return style;
+}
+
+std::string Style::wrap(const char *code, const std::string &text) const {
+  return coloured ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+}
+
+std::string Table::render(const Style &style) const {
+  std::vector<size_t> widths;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    widths.push_back(columns[c].heading.size());
+    for (const auto &row : rows)
+      widths[c] = std::max(widths[c], row[c].size());
+  }
+  auto line = [&](auto &&cell) {
+    std::string text;
+    for (size_t c = 0; c < columns.size(); ++c) {
+      text += c ? "  " : "";
+      text += columns[c].align == Left ? fmt::format("{:<{}}", cell(c), widths[c])
+                                       : fmt::format("{:>{}}", cell(c), widths[c]);
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text;
+  };
+  std::string out =
+      style.dim(line([&](size_t c) -> const std::string & { return columns[c].heading; })) + "\n";
+  for (const auto &row : rows)
+    out += line([&](size_t c) -> const std::string & { return row[c]; }) + "\n";
+  return out;
+}
+
+std::string grouped(int64_t number) {
+  std::string digits = fmt::format("{}", number);
+  for (size_t at = digits.size(), first = number<0; at> first + 3;)
+    digits.insert(at -= 3, ",");
+  return digits;
+}
+
+std::string percent(double fraction) {
+  double value = fraction * 100;
+  // Small shares keep two digits that say something.
+  if (value != 0 && std::abs(value) < 0.95)
+    return fmt::format("{:.2g} %", value);
+  return fmt::format("{:.1f} %", value);
+}
+
+std::string fileSize(uint64_t bytes) {
+  if (bytes < 1000)
+    return fmt::format("{} B", bytes);
+  if (bytes < 1'000'000)
+    return fmt::format("{} KB", (bytes + 500) / 1000);
+  return fmt::format("{:.1f} MB", bytes / 1e6);
+}
+
+std::string seconds(double duration) {
+  return duration < 9.95 ? fmt::format("{:.2f} s", duration) : fmt::format("{:.0f} s", duration);
+}
+
+std::string counted(int64_t number, const std::string &noun) {
+  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
+}
+
+} // namespace sparsec::cli

@@ -1,0 +1,195 @@
+// sparsec: finds the command, reads its options, runs it, and turns what it says into an exit code.
+#include "tools/sparsec/Bugs.h"
+#include "tools/sparsec/Command.h"
+#include "tools/sparsec/Options.h"
+#include "tools/sparsec/Version.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fmt/core.h>
+#include <thread>
+#include <unistd.h>
+
+namespace sparsec::cli {
+namespace {
+
+enum ExitCode { kYes = 0, kNo = 1, kUsage = 2, kMachine = 3, kInternal = 70 };
+
+constexpr Command kCommands[] = {
+    {"compile", "PATTERN", "compile a pattern to kernels (the default)", declareCompile},
+    {"zoo", "[NAME]", "list the zoo of patterns, or print one to start from", declareZoo},
+    {"show", "PATTERN", "draw a pattern and its blocks; --stats counts them", declareShow},
+    {"explain", "PATTERN", "what was decided and why; --after=STAGE prints a stage",
+     declareExplain},
+    {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
+};
+
+/// Commands of the design that this version does not have.
+const std::vector<std::string> kLater = {"verify", "reach",  "bench",   "compare", "train",
+                                         "eval",   "sample", "inspect", "cache"};
+
+const Command *findCommand(const std::string &name) {
+  for (const Command &command : kCommands)
+    if (name == command.name)
+      return &command;
+  return nullptr;
+}
+
+int usageError(const std::string &message, const std::string &help) {
+  fmt::print(stderr, "error: {}\nnote: '{}' lists what there is\n", message, help);
+  return kUsage;
+}
+
+std::string overview() {
+  std::string text = "usage: sparsec PATTERN [OPTION...]\n"
+                     "       sparsec COMMAND ...\n\n"
+                     "Compiles sparse attention patterns to block-sparse GPU kernels.\n"
+                     "PATTERN: a path (has a / or ends in .yaml), - for stdin, a name of the zoo,\n"
+                     "or -e 'EXPR'.\n\nCommands\n";
+  for (const Command &command : kCommands)
+    text += fmt::format("  {:<26}{}\n", fmt::format("{} {}", command.name, command.arguments),
+                        command.summary);
+  return text + "\n'sparsec COMMAND --help' lists the options of a command.\n"
+                "Try: sparsec strided\n";
+}
+
+/// Options that may stand before a command's name, and whether a value follows.
+size_t leadingOptions(const std::vector<std::string> &arguments) {
+  size_t i = 0;
+  while (i < arguments.size()) {
+    const std::string &each = arguments[i];
+    if (each == "--json" || each == "-q" || each == "--quiet" || each.starts_with("--threads=") ||
+        each.starts_with("--seed="))
+      i += 1;
+    else if (each == "--threads" || each == "--seed")
+      i += 2;
+    else
+      break;
+  }
+  return std::min(i, arguments.size());
+}
+
+void declareEverywhere(CLI::App &app, Session &session, int64_t &threads, int64_t &seed) {
+  std::vector<CLI::Option *> options = {
+      app.add_flag("--json", session.json, "stdout is JSON alone"),
+      app.add_flag("-q,--quiet", session.quiet, "no report and no progress"),
+      addInteger(app, "--threads", "threads to use (all)", threads, {1, 4096}),
+      addInteger(app, "--seed", "of what is random (0)", seed, {0, INT64_MAX}),
+      app.set_help_flag("-h,--help", "this text"),
+      app.add_flag_function(
+          "--version", [](int64_t) {}, "the version, and exit"),
+  };
+  for (CLI::Option *option : options)
+    option->group("Everywhere");
+}
+
+/// What an unknown option or argument was perhaps meant to be.
+std::string unexpected(const CLI::App &app, const std::string &argument) {
+  if (argument.size() < 2 || argument[0] != '-')
+    return fmt::format("unexpected argument '{}'", argument);
+  std::string given = argument.substr(0, argument.find('='));
+  std::vector<std::string> names;
+  for (const CLI::Option *option : app.get_options())
+    for (const std::string &name : option->get_lnames())
+      names.push_back("--" + name);
+  return fmt::format("unknown option '{}'{}", given, suggestion(given, names));
+}
+
+int finish(const Result<Answer> &result) {
+  if (fflush(stdout) != 0 || ferror(stdout)) {
+    fmt::print(stderr, "error: standard output cannot be written: {}\n", std::strerror(errno));
+    return kMachine;
+  }
+  if (result)
+    return *result == Answer::Yes ? kYes : kNo;
+  const Error &error = result.error();
+  switch (error.kind) {
+  case ErrorKind::Input:
+    fputs(error.render().c_str(), stderr);
+    return kNo;
+  case ErrorKind::Machine:
+    fputs(error.render().c_str(), stderr);
+    return kMachine;
+  case ErrorKind::Internal:
+    fputs(error.render().c_str(), stderr);
+    fputs(whatToReport(), stderr);
+    return kInternal;
+  }
+  return kInternal;
+}
+
+int runCommand(const Command &command, std::vector<std::string> arguments, Interrupts &interrupts) {
+  CLI::App app;
+  Session session{.style = Style::of(STDOUT_FILENO), .interrupts = interrupts};
+  int64_t threads = std::max(1u, std::thread::hardware_concurrency()), seed = 0;
+  Action action = command.declare(app);
+  declareEverywhere(app, session, threads, seed);
+  std::string help = fmt::format("sparsec {} --help", command.name);
+  try {
+    std::reverse(arguments.begin(), arguments.end()); // as CLI11 wants it
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp &) {
+    fputs(helpText(app, fmt::format("sparsec {} {} [OPTION...]", command.name, command.arguments),
+                   command.summary)
+              .c_str(),
+          stdout);
+    return finish(Answer::Yes);
+  } catch (const CLI::ExtrasError &) {
+    return usageError(unexpected(app, app.remaining().front()), help);
+  } catch (const CLI::ParseError &error) {
+    return usageError(error.what(), help);
+  }
+  session.threads = static_cast<int>(threads);
+  session.seed = seed;
+  return finish(action(session));
+}
+
+int run(std::vector<std::string> arguments, Interrupts &interrupts) {
+  if (arguments.empty()) {
+    fputs(overview().c_str(), stderr);
+    return kUsage;
+  }
+  size_t at = leadingOptions(arguments);
+  std::string first = at < arguments.size() ? arguments[at] : "";
+  if (std::find(arguments.begin(), arguments.end(), "--version") != arguments.end()) {
+    fmt::print("{}\n", versionLine());
+    return finish(Answer::Yes);
+  }
+  if (first == "-h" || first == "--help" || first == "help") {
+    fputs(overview().c_str(), stdout);
+    return finish(Answer::Yes);
+  }
+  if (std::find(kLater.begin(), kLater.end(), first) != kLater.end())
+    return usageError(fmt::format("'{}' is not in this version ({})", first, kVersion),
+                      "sparsec --help");
+  const Command *command = findCommand(first);
+  if (command)
+    arguments.erase(arguments.begin() + at);
+  else
+    command = &kCommands[0];
+  return runCommand(*command, std::move(arguments), interrupts);
+}
+
+} // namespace
+
+void Session::report(const std::string &text) const {
+  if (!json && !quiet)
+    fputs(text.c_str(), stdout);
+}
+
+} // namespace sparsec::cli
+
+int main(int argc, char **argv) {
+  using namespace sparsec;
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  cli::Interrupts interrupts;
+  cli::reportBugs(arguments);
+  try {
+    return cli::run(std::move(arguments), interrupts);
+  } catch (const std::bad_alloc &) {
+    fputs("error: out of memory\n", stderr);
+    return cli::kMachine;
+  } catch (const std::exception &error) {
+    return cli::finish(internalError(error.what()));
+  }
+}
