@@ -1,7 +1,6 @@
 // sparsec env: what this machine has, what it lacks, and what that would give.
-#include "codegen/Kernel.h"
+#include "runtime/Device.h"
 #include "runtime/cuda/Assemble.h"
-#include "runtime/cuda/CudaDevice.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/Options.h"
 #include "tools/sparsec/Version.h"
@@ -28,10 +27,12 @@ Item assemblerItem(const Result<std::unique_ptr<Assembler>> &assembler, const st
 
 std::vector<Item> inspect() {
   std::vector<Item> items;
-  items.push_back({"sim", true, "PTX interpreter, always there", "runs and checks every kernel"});
-  auto cuda = openCudaDevice();
-  items.push_back({"cuda", static_cast<bool>(cuda),
-                   cuda ? (*cuda)->description() : cuda.error().message, "kernels run on a GPU"});
+  for (std::string_view name : deviceNames()) {
+    auto device = openDevice(name);
+    items.push_back({std::string(name), static_cast<bool>(device),
+                     device ? (*device)->description() : device.error().message,
+                     name == "sim" ? "runs and checks every kernel" : "runs kernels on a GPU"});
+  }
   auto search = AssemblerSearch::fromEnvironment();
   items.push_back(assemblerItem(openNvrtc(search), "NVRTC", "--cubin, in the process"));
   items.push_back(assemblerItem(openPtxas(search), "ptxas", "--cubin, as a subprocess"));

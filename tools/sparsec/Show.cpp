@@ -8,7 +8,7 @@
 namespace sparsec::cli {
 namespace {
 
-constexpr int64_t kColumns = 64; ///< of a picture
+constexpr int64_t kColumns = 32; ///< of a picture
 
 struct ShowOptions {
   PatternFlags pattern;

@@ -9,6 +9,14 @@
 namespace sparsec::cli {
 namespace {
 
+/// The first clause of a doc text, cut to what fits a line of the table.
+std::string headline(const std::string &doc) {
+  std::string text = doc.substr(0, std::min({doc.find(": "), doc.find(". "), doc.find(" (")}));
+  if (text.size() > 64)
+    text = text.substr(0, text.rfind(' ', 61)) + " ...";
+  return text;
+}
+
 Result<Answer> list(const Session &session) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   Table table({{"name"}, {"heads"}, {"parameters"}, {"what it is"}});
@@ -24,7 +32,7 @@ Result<Answer> list(const Session &session) {
     }
     for (const auto &[key, value] : pattern->params)
       params += fmt::format("{}{}={}", params.empty() ? "" : " ", key, value);
-    table.add({name, heads, params, pattern->doc});
+    table.add({name, heads, params, headline(pattern->doc)});
     rows.push_back(
         {{"name", name}, {"heads", headNames}, {"params", pattern->params}, {"doc", pattern->doc}});
   }
