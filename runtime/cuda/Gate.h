@@ -7,6 +7,10 @@
 //
 //   LDL 0x983 = 0x183 | 4 << 9     STL 0x387 = 0x187 | 1 << 9     CALL 0x944 = 0x144 | 4 << 9
 //
+// A call's target is the next instruction's address plus its upper 32 bits. Calls of ptxas' own
+// helpers (the slow path of an exact division, a shuffle after divergence) are counted apart and
+// pass: they are leaves, kept out of line, that no kernel with a division can do without.
+//
 // No disassembler is needed, but the numbers are NVIDIA's secret: tests hold them against kernels
 // that must and must not have such instructions.
 #pragma once
@@ -21,7 +25,8 @@ struct SassFunction {
   int instructions = 0;
   int localLoads = 0;
   int localStores = 0;
-  int calls = 0;
+  int calls = 0;       ///< of functions that were not inlined
+  int helperCalls = 0; ///< of ptxas' own
 };
 
 /// Reads an ELF cubin; every offset is checked, so that a damaged file is an Error.

@@ -90,6 +90,16 @@ TEST(Gate, RefusesCalls) {
   });
 }
 
+TEST(Gate, PassesHelpersOfTheAssembler) {
+  withEveryCubin(testing::dividingKernel(), "sm_80", 2, [](const Cubin &cubin) {
+    Result<std::vector<SassFunction>> sass = readSass(cubin.image);
+    ASSERT_TRUE(sass) << sass.error().render();
+    EXPECT_EQ((*sass)[0].helperCalls, 1);
+    EXPECT_EQ((*sass)[0].calls, 0);
+    EXPECT_EQ(notesOf(gate(cubin)), "passes");
+  });
+}
+
 TEST(Gate, RefusesSerialisedWgmma) {
   withEveryCubin(testing::serialisedKernel(), "sm_90a", 2, [](const Cubin &cubin) {
     EXPECT_FALSE(cubin.report.concerns.empty());

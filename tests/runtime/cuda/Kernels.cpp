@@ -162,6 +162,22 @@ $next:
 )";
 }
 
+std::string dividingKernel() {
+  return header("sm_80") + R"(
+.visible .entry divide(.param .u64 divide_param_0)
+{
+  .reg .f32 %f<4>;
+  .reg .b64 %rd<2>;
+  ld.param.u64 %rd1, [divide_param_0];
+  ld.global.f32 %f1, [%rd1];
+  ld.global.f32 %f2, [%rd1+4];
+  div.rn.f32 %f3, %f1, %f2;
+  st.global.f32 [%rd1], %f3;
+  ret;
+}
+)";
+}
+
 std::string callingKernel() {
   return header("sm_80") + R"(
 .func (.reg .b32 %result) twice(.reg .b32 %value)

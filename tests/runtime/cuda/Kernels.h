@@ -11,6 +11,9 @@ std::string tileKernel();
 /// sm_90a: setmaxnreg, wgmma on accumulators that are left alone until the wait.
 std::string wgmmaKernel();
 
+/// An exact division, whose slow path ptxas keeps out of line.
+std::string dividingKernel();
+
 // Kernels that the gate must refuse.
 std::string spillingKernel();   ///< more live values than .maxnreg allows
 std::string localArrayKernel(); ///< no spill: an array indexed at run time
