@@ -24,4 +24,13 @@ def SplitFullBlocks : Pass<"split-full-blocks", "::sparsec::tile::KernelOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def LowerPredicates : Pass<"lower-predicates", "::sparsec::tile::KernelOp"> {
+  let summary = "patterns become integer arithmetic on positions";
+  let description = [{
+    `tile.predicate` becomes arith on tensors: what depends on queries or keys alone stays of rank 1
+    until it must meet the other, and 32 bits are used wherever no value can leave them.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 #endif
