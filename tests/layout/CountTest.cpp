@@ -1,6 +1,7 @@
 // The counts of the Sparse Transformer's patterns: keys per query and live blocks of 32, as
 // published for the paper's settings, and the exact sums that they round.
 #include "layout/Statistics.h"
+#include "patterns/Pattern.h"
 #include "tests/layout/Predicates.h"
 
 namespace sparsec::test {
@@ -24,6 +25,13 @@ constexpr Setting kSettings[] = {
 
 LayoutRequest square(int64_t n, int block) {
   return {.nq = n, .nk = n, .blockQ = block, .blockK = block};
+}
+
+/// An entry of a zoo file with these parameters.
+Expr zoo(const std::string &name, const std::map<std::string, int64_t> &params, size_t entry = 0) {
+  Result<Pattern> pattern = parsePattern(zooFile(name), {.params = params});
+  EXPECT_TRUE(pattern) << pattern.error().render();
+  return pattern->heads[entry].attend;
 }
 
 // The same numbers by one loop over the rows: how many keys each row has, from the definitions in
@@ -56,11 +64,12 @@ TEST(Count, PublishedSettings) {
       EXPECT_EQ(elements, sum);
       EXPECT_NEAR(static_cast<double>(elements) / static_cast<double>(s.n), published, 0.0501);
     };
-    check(local(s.l), sums.local, s.local);
-    check(column(s.l), sums.column, s.column);
-    check(fixedMerged(s.l, 32), sums.fixed, s.fixed);
-    check(causal(), sums.dense, s.dense);
-    check(united(s.l), sums.united, s.united);
+    check(zoo("local", {{"l", s.l}}), sums.local, s.local);
+    check(zoo("strided", {{"l", s.l}}, 0), sums.local, s.local);
+    check(zoo("strided", {{"l", s.l}}, 1), sums.column, s.column);
+    check(zoo("strided-merged", {{"l", s.l}}), sums.united, s.united);
+    check(zoo("fixed", {{"l", s.l}, {"c", 32}}), sums.fixed, s.fixed);
+    check(zoo("causal", {}), sums.dense, s.dense);
   }
 }
 
@@ -70,10 +79,10 @@ TEST(Count, PublishedBlocks) {
     auto live = [&](const Expr &attend) {
       return BlockLayout::build(attend, square(s.n, 32))->counts().live;
     };
-    EXPECT_EQ(live(local(s.l)), s.localBlocks);
+    EXPECT_EQ(live(zoo("local", {{"l", s.l}})), s.localBlocks);
     if (s.fixedBlocks) {
-      EXPECT_EQ(live(fixedMerged(s.l, 32)), s.fixedBlocks);
-      EXPECT_EQ(live(causal()), s.denseBlocks);
+      EXPECT_EQ(live(zoo("fixed", {{"l", s.l}, {"c", 32}})), s.fixedBlocks);
+      EXPECT_EQ(live(zoo("causal", {})), s.denseBlocks);
     }
   }
 }
@@ -82,17 +91,18 @@ TEST(Count, FullAndPartialBlocks) {
   auto counts = [&](const Expr &attend) {
     return BlockLayout::build(attend, square(12288, 32))->counts();
   };
-  EXPECT_EQ(counts(local(128)), (BlockCounts{.live = 1910, .full = 1146, .partial = 764}));
-  EXPECT_EQ(counts(fixedMerged(128, 32)),
+  EXPECT_EQ(counts(zoo("strided", {{"l", 128}}, 0)),
+            (BlockCounts{.live = 1910, .full = 1146, .partial = 764}));
+  EXPECT_EQ(counts(zoo("fixed", {{"l", 128}, {"c", 32}})),
             (BlockCounts{.live = 19200, .full = 18816, .partial = 384}));
-  EXPECT_EQ(counts(column(128)), (BlockCounts{.live = 18624, .full = 0, .partial = 18624}))
+  EXPECT_EQ(counts(zoo("strided", {{"l", 128}}, 1)),
+            (BlockCounts{.live = 18624, .full = 0, .partial = 18624}))
       << "natural order: a block of 32 holds a few pairs of the column each";
 }
 
 TEST(Count, DistinctSummaryColumnsCoverTheTriangle) {
   // Four heads of 32 columns in blocks of 128: the same number of blocks each, together all.
-  Expr fixed = predicate(
-      "k <= q and (q // 128 == k // 128 or (k % 128) // 32 == 128 // 32 - 1 - h % (128 // 32))");
+  Expr fixed = zoo("fixed-heads", {{"l", 128}, {"c", 32}});
   int64_t live = 0;
   for (int64_t h = 0; h < 4; ++h) {
     LayoutRequest request = square(1024, 32);
