@@ -8,18 +8,15 @@
 //                                     F F | P .       the lower left: full, one question
 //                                     F F | F P
 //
-// When the predicate repeats along the diagonals, so do the blocks: a row is the row one period
-// above it, moved to the right by that period, and only the columns that come in at the left are
-// new. (Here the period is a block: rows 1, 2 and 3 are row 0 moved, and one F each comes in.)
+// Rows that repeat (layout/Repeat.h) are copied, but for the columns that come in at the left.
 #include "layout/BlockLayout.h"
-#include "layout/Period.h"
+#include "layout/Repeat.h"
 #include "layout/Specialise.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 namespace sparsec {
 
@@ -58,12 +55,8 @@ private:
     int64_t rowBegin, rowEnd, columnBegin, columnEnd;
   };
 
-  /// Block (i, j) equals block (i - rows, j - columns) when both have all their pairs.
-  struct Shift {
-    int64_t rows, columns;
-  };
-  std::optional<Shift> findShift() const;
-  void copyShifted(const Blocks &blocks, const Shift &shift);
+  void buildStrip(int64_t last, const std::optional<Repeat> &repeat);
+  void copyRows(const Blocks &blocks, const Repeat &repeat);
 
   void visitAll(const Blocks &blocks);
   void visit(const Blocks &blocks, const Ranges &q, const Ranges &k);
@@ -107,22 +100,22 @@ Result<BlockLayout> LayoutBuilder::build() {
   layout.rowBegin.reserve(rows + 1);
   if (columns == 0)
     layout.rowBegin.resize(rows + 1);
-  std::optional<Shift> shift = findShift();
-  // Blocks of short tiles are not copied: there are fewer of them.
-  int64_t wholeRows = rows - static_cast<int64_t>(queries.shortTiles().size());
-  int64_t wholeColumns = columns - static_cast<int64_t>(shortKeyTiles.size());
+  std::optional<Repeat> repeat;
+  int64_t nextSearch = 0;
   for (int64_t last; columns > 0 && stripFirst < rows; stripFirst = last) {
-    last = std::min(stripFirst + kStripRows, rows);
-    if (shift && stripFirst >= shift->rows && stripFirst < wholeRows) {
-      last = std::min(last, wholeRows);
-      visitAll({stripFirst, last, 0, shift->columns});
-      copyShifted({stripFirst, last, shift->columns, wholeColumns}, *shift);
-      visitAll({stripFirst, last, wholeColumns, columns});
-    } else {
-      if (shift && stripFirst < shift->rows)
-        last = std::min(last, shift->rows);
-      visitAll({stripFirst, last, 0, columns});
+    if (!repeat && stripFirst >= nextSearch) {
+      repeat = findRepeat(attend, request, queries, keys, stripFirst);
+      nextSearch = 2 * stripFirst + 1;
     }
+    last = std::min(stripFirst + kStripRows, rows);
+    // A strip is copied whole or not at all.
+    int64_t wholeRows = rows - static_cast<int64_t>(queries.shortTiles().size());
+    int64_t copyFirst = repeat ? repeat->firstRow + repeat->rows : rows;
+    for (int64_t border : {copyFirst, wholeRows})
+      if (stripFirst < border)
+        last = std::min(last, border);
+    bool copied = copyFirst <= stripFirst && last <= wholeRows;
+    buildStrip(last, copied ? repeat : std::nullopt);
     if (tooLarge())
       return machineError(
           fmt::format("the layout has more than {} runs of equal blocks ({} bytes) in its first {} "
@@ -135,42 +128,34 @@ Result<BlockLayout> LayoutBuilder::build() {
   return std::move(layout);
 }
 
-std::optional<LayoutBuilder::Shift> LayoutBuilder::findShift() const {
-  auto natural = [](const Order &order) {
-    if (order.size() == 0)
-      return false;
-    Ranges all = order.rows(0, order.tileCount());
-    return all.size() == 1 && all[0].step == 1;
-  };
-  if (!natural(queries) || !natural(keys))
-    return std::nullopt;
-  Rectangle all = {{.first = request.q0, .count = request.nq}, {.count = request.nk}};
-  std::optional<int64_t> steps =
-      period(specialise(attend, all, request.h, request.sizes()), kDiagonal);
-  if (!steps)
-    return std::nullopt;
-  // Whole blocks of both axes: each factor is below 2^31, and so must be their multiple.
-  int64_t blocks = std::lcm<int64_t>(queries.tile(), keys.tile());
-  int64_t most = std::min(request.nq, request.nk) / 2;
-  if (blocks > most || *steps > most || std::lcm(*steps, blocks) > most)
-    return std::nullopt;
-  *steps = std::lcm(*steps, blocks);
-  return Shift{*steps / queries.tile(), *steps / keys.tile()};
+/// Block rows stripFirst .. last - 1.
+void LayoutBuilder::buildStrip(int64_t last, const std::optional<Repeat> &repeat) {
+  int64_t columns = keys.tileCount();
+  if (!repeat)
+    return visitAll({stripFirst, last, 0, columns});
+  // Short key tiles are looked at: the block that would be copied is whole.
+  int64_t wholeColumns = columns - static_cast<int64_t>(shortKeyTiles.size());
+  int64_t copyFirst = repeat->firstColumn + repeat->columns;
+  visitAll({stripFirst, last, 0, copyFirst});
+  copyRows({stripFirst, last, copyFirst, wholeColumns}, *repeat);
+  visitAll({stripFirst, last, wholeColumns, columns});
 }
 
-/// The blocks of these rows and columns from rows above: those of this strip, or finished ones.
-void LayoutBuilder::copyShifted(const Blocks &blocks, const Shift &shift) {
-  auto distance = static_cast<int32_t>(shift.columns);
+/// These rows and columns from rows above: those of this strip, or finished ones.
+void LayoutBuilder::copyRows(const Blocks &blocks, const Repeat &repeat) {
+  auto distance = static_cast<int32_t>(repeat.columns);
+  auto first = static_cast<int32_t>(blocks.columnBegin);
   auto end = static_cast<int32_t>(blocks.columnEnd);
   for (int64_t row = blocks.rowBegin; row < blocks.rowEnd && !tooLarge(); ++row) {
-    int64_t above = row - shift.rows;
+    int64_t above = row - repeat.rows;
     std::span<const BlockRun> source = above >= stripFirst
                                            ? std::span<const BlockRun>(strip[above - stripFirst])
                                            : layout.row(above);
     for (const BlockRun &run : source) {
-      if (run.begin + distance >= end)
-        break;
-      append(row, {run.begin + distance, std::min(run.end + distance, end), run.kind});
+      int32_t begin = std::max(run.begin + distance, first);
+      int32_t stop = std::min(run.end + distance, end);
+      if (begin < stop)
+        append(row, {begin, stop, run.kind});
     }
   }
 }

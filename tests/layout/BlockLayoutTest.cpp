@@ -1,3 +1,4 @@
+#include "layout/Repeat.h"
 #include "tests/layout/Predicates.h"
 
 #include <numeric>
@@ -213,7 +214,7 @@ Expr randomPredicate(std::mt19937 &random, int operators) {
   auto below = [&](int n) { return static_cast<int>(random() % n); };
   if (operators == 0) {
     int a = 1 + below(40), b = below(60), c = 2 + below(12);
-    switch (below(9)) {
+    switch (below(11)) {
     case 0:
       return causal();
     case 1:
@@ -229,6 +230,10 @@ Expr randomPredicate(std::mt19937 &random, int operators) {
           fmt::format("abs(q // {} - k // {}) + abs(q % {} - k % {}) <= {}", c, c, c, c, below(5)));
     case 6:
       return predicate(fmt::format("{} * q - {} * k < {}", 1 + below(4), 1 + below(4), b));
+    case 9:
+      return predicate(fmt::format("k < {}", a));
+    case 10:
+      return predicate(fmt::format("q >= {}", b));
     case 7:
       return predicate(fmt::format("hash(q // {}, k // {}, {}) % {} == 0", c, a, b, 1 + below(9)));
     default:
@@ -263,6 +268,41 @@ TEST(BlockLayout, RandomLargerPatternsAreExact) {
     ASSERT_EQ(countElements(attend, request), DenseMask(attend, request).count())
         << describe(attend, request);
   }
+}
+
+TEST(BlockLayout, RandomPatternsOverManyStripsAreExact) {
+  // Small blocks and many rows: rows are copied, with exceptions in the first rows and columns.
+  std::mt19937 random(4);
+  for (int i = 0; i < 250; ++i) {
+    Expr attend = randomPredicate(random, i % 4);
+    LayoutRequest request = {.nq = 100 + static_cast<int64_t>(random() % 300),
+                             .nk = 50 + static_cast<int64_t>(random() % 150),
+                             .q0 = static_cast<int64_t>(random() % 60) - 30,
+                             .blockQ = 1 + static_cast<int>(random() % 3),
+                             .blockK = 1 + static_cast<int>(random() % 3)};
+    ASSERT_EQ(build(attend, request).print(), expectedPicture(attend, request))
+        << describe(attend, request);
+  }
+}
+
+TEST(Repeat, IsFoundPastTheExceptions) {
+  LayoutRequest request = {.nq = 1 << 16, .nk = 1 << 16, .blockQ = 32, .blockK = 64};
+  Order queries = Order::natural(request.nq, 32), keys = Order::natural(request.nk, 64);
+  auto find = [&](const char *text, int64_t firstRow) {
+    std::optional<Repeat> r = findRepeat(predicate(text), request, queries, keys, firstRow);
+    return r ? fmt::format("{} {} from {} {}", r->rows, r->columns, r->firstRow, r->firstColumn)
+             : "none";
+  };
+  EXPECT_EQ(find("k <= q", 0), "2 1 from 0 0");
+  EXPECT_EQ(find("k <= q and (q - k) % 96 == 0", 0), "2 1 from 0 0");
+  EXPECT_EQ(find("k <= q and q // 96 == k // 96", 0), "6 3 from 0 0");
+  EXPECT_EQ(find("k % 96 == 0", 0), "1 0 from 0 0");
+  EXPECT_EQ(find("(q * k) % 96 == 0", 0), "3 0 from 0 0");
+  EXPECT_EQ(find("k <= q and (k < 100 or (q - k) % 128 == 0)", 0), "2 1 from 0 2");
+  EXPECT_EQ(find("k <= q or q < 100", 0), "none");
+  EXPECT_EQ(find("k <= q or q < 100", 64), "2 1 from 64 0");
+  EXPECT_EQ(find("hash(q, k, 0) % 2 == 0", 0), "none");
+  EXPECT_EQ(find("q // 20000 == k // 20000", 0), "none") << "40,000 fit once";
 }
 
 } // namespace

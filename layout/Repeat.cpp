@@ -1,0 +1,54 @@
+#include "layout/Repeat.h"
+
+#include "layout/Period.h"
+#include "layout/Specialise.h"
+
+#include <numeric>
+
+namespace sparsec {
+
+namespace {
+
+bool isNatural(const Order &order) {
+  if (order.size() == 0)
+    return false;
+  std::vector<Range> all = order.rows(0, order.tileCount());
+  return all.size() == 1 && all[0].step == 1;
+}
+
+/// The least common multiple, or nothing when it is above `most`. All are below 2^31.
+std::optional<int64_t> multipleUpTo(int64_t most, int64_t a, int64_t b) {
+  int64_t multiple = std::lcm(a, b);
+  return multiple <= most ? std::optional(multiple) : std::nullopt;
+}
+
+} // namespace
+
+std::optional<Repeat> findRepeat(const Expr &attend, const LayoutRequest &request,
+                                 const Order &queries, const Order &keys, int64_t firstRow) {
+  if (!isNatural(queries) || !isNatural(keys))
+    return std::nullopt;
+  int64_t tileQ = queries.tile(), tileK = keys.tile();
+  int64_t skippedRows = firstRow * tileQ;
+  // Exceptions of the first columns: they cost a look at twice as many columns each time.
+  for (int64_t firstColumn = 0; firstColumn <= keys.tileCount() / 4;
+       firstColumn = firstColumn ? 2 * firstColumn : 1) {
+    int64_t skippedKeys = firstColumn * tileK;
+    Range q = {.first = request.q0 + skippedRows, .count = request.nq - skippedRows};
+    Range k = {.first = skippedKeys, .count = request.nk - skippedKeys};
+    Expr left = specialise(attend, {q, k}, request.h, request.sizes());
+
+    if (std::optional<int64_t> p = period(left, kDown))
+      if (std::optional<int64_t> steps = multipleUpTo(q.count / 2, *p, tileQ))
+        return Repeat{*steps / tileQ, 0, firstRow, firstColumn};
+    if (std::optional<int64_t> p = period(left, kDiagonal)) {
+      int64_t most = std::min(q.count, k.count) / 2;
+      std::optional<int64_t> blocks = multipleUpTo(most, tileQ, tileK);
+      if (std::optional<int64_t> steps = blocks ? multipleUpTo(most, *p, *blocks) : blocks)
+        return Repeat{*steps / tileQ, *steps / tileK, firstRow, firstColumn};
+    }
+  }
+  return std::nullopt;
+}
+
+} // namespace sparsec
