@@ -20,7 +20,7 @@ struct YamlNode {
   enum Kind : uint8_t { Null, Scalar, Sequence, Map } kind = Null;
   enum Style : uint8_t { Plain, Quoted, Block } style = Plain; ///< of a Scalar
   bool flow = false;                                           ///< of a collection
-  std::string text;                                            ///< of a Scalar
+  std::string text;                                            ///< of a Scalar, or a written Null
   std::vector<YamlNode> items;                                 ///< of a Sequence
   std::vector<std::pair<YamlNode, YamlNode>> entries;          ///< of a Map, as written
   SourceRange where; ///< of a Scalar on one line the whole, else where the node begins

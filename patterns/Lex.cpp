@@ -52,7 +52,7 @@ std::string characterName(std::string_view text) {
   return fmt::format("'{}'", text.substr(0, length));
 }
 
-constexpr size_t kMaxTokens = 200'000;
+constexpr size_t kMaxTokens = 100'000;
 
 class Lexer {
 public:

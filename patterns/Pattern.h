@@ -65,7 +65,7 @@ struct PatternOverrides {
 Result<void> addParam(PatternOverrides &overrides, const std::string &assignment);
 
 /// Larger pattern files are refused unread.
-inline constexpr size_t kMaxPatternBytes = size_t(1) << 20;
+inline constexpr size_t kMaxPatternBytes = size_t(1) << 18;
 /// More head entries, or layers, or entries in one layer, are refused.
 inline constexpr size_t kMaxEntries = 1024;
 

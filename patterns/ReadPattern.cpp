@@ -86,14 +86,13 @@ Result<int64_t> readInteger(const YamlNode &node, int64_t least, int64_t most,
   return *value;
 }
 
-Result<int64_t> readConstant(const YamlNode &node, const Scope &scope, int64_t least,
-                             int64_t most) {
+Result<int64_t> readConstant(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
+                             int64_t least, int64_t most) {
   if (node.kind != YamlNode::Scalar)
     return expected("an integer", node);
   Result<Syntax> syntax = parseSyntax(node.expression());
   if (!syntax)
     return syntax.error();
-  ExpansionBudget budget;
   Result<Expr> expr = resolve(*syntax, scope, budget);
   if (!expr)
     return expr.error();
@@ -162,6 +161,12 @@ private:
   Result<std::string> readName(const YamlNode &node) const {
     if (node.kind != YamlNode::Scalar || !isFileName(node.text))
       return expected("a name of at most 64 letters, digits, '-' and '_', a letter first", node);
+    if (isReservedWord(node.text))
+      return inputError(
+          fmt::format("expected a name, found '{}', which is a word of YAML or of the "
+                      "language",
+                      node.text),
+          node.where);
     return node.text;
   }
 
@@ -368,7 +373,7 @@ private:
 
   Result<void> readFileSchedule() {
     if (const YamlNode *schedule = find(root, "schedule"))
-      return readSchedule(*schedule, scope, defaults);
+      return readSchedule(*schedule, scope, budget, defaults);
     return {};
   }
 
@@ -411,7 +416,7 @@ private:
     entry.attend = *predicate;
     entry.where = attend->where;
     if (const YamlNode *schedule = find(item, "schedule"))
-      if (Result<void> read = readSchedule(*schedule, scope, entry); !read)
+      if (Result<void> read = readSchedule(*schedule, scope, budget, entry); !read)
         return read;
     pattern.heads.push_back(std::move(entry));
     return {};
@@ -419,13 +424,12 @@ private:
 
   /// Gives "head<i>" to those without a name, and refuses names given twice.
   Result<void> nameHeads(const YamlNode &heads) {
-    std::set<std::string> seen;
     for (size_t i = 0; i < pattern.heads.size(); ++i) {
       HeadEntry &entry = pattern.heads[i];
       const YamlNode *written = find(heads.items[i], "name");
       if (!written)
         entry.name = fmt::format("head{}", i);
-      if (!seen.insert(entry.name).second)
+      if (!headByName.emplace(entry.name, static_cast<int>(i)).second)
         return inputError(
             fmt::format("expected each head's name once, found '{}' again", entry.name),
             written ? written->where : heads.items[i].where);
@@ -462,14 +466,13 @@ private:
   }
 
   Result<int> headNamed(const YamlNode &node) const {
-    std::vector<std::string> names;
-    for (size_t i = 0; i < pattern.heads.size(); ++i) {
-      if (node.kind == YamlNode::Scalar && pattern.heads[i].name == node.text)
-        return static_cast<int>(i);
-      names.push_back(pattern.heads[i].name);
-    }
     if (node.kind != YamlNode::Scalar)
       return expected("a head's name", node);
+    if (auto found = headByName.find(node.text); found != headByName.end())
+      return found->second;
+    std::vector<std::string> names;
+    for (const HeadEntry &head : pattern.heads)
+      names.push_back(head.name);
     return inputError(
         fmt::format("no head is called {}{}", quote(node.text), suggestion(node.text, names)),
         node.where);
@@ -488,6 +491,7 @@ private:
   const PatternOverrides &overrides;
   Scope scope;
   ExpansionBudget budget;
+  std::map<std::string, int> headByName;
   HeadEntry defaults; ///< what the file's own schedule gives every head
   Pattern pattern;
 };

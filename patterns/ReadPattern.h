@@ -22,12 +22,14 @@ Result<int64_t> readInteger(const YamlNode &node, int64_t least, int64_t most,
                             std::string_view what);
 
 /// An integer expression of numbers and parameters, of [least, most].
-Result<int64_t> readConstant(const YamlNode &node, const Scope &scope, int64_t least, int64_t most);
+Result<int64_t> readConstant(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
+                             int64_t least, int64_t most);
 
 /// Words for a leaf that only has a value when a kernel runs ("'q'"), nothing when there is none.
 std::optional<Error> dependsOnPosition(const Expr &expr, std::string_view what);
 
 /// Reads `schedule:` over what the file's own says; refuses by name what is not built yet.
-Result<void> readSchedule(const YamlNode &node, const Scope &scope, HeadEntry &entry);
+Result<void> readSchedule(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
+                          HeadEntry &entry);
 
 } // namespace sparsec

@@ -17,29 +17,23 @@ Error notBuilt(std::string_view what, const YamlNode &node, std::string_view ins
   return inputError(fmt::format("{} is not built yet: {}", what, instead), node.where);
 }
 
-/// "64x32" at the x.
+constexpr std::string_view kBlockForms = "'auto', a size, [BQ, BK] or BQxBK";
+
+/// 64 or 64x32.
 Result<Block> readBlockText(const YamlNode &node) {
   size_t cross = node.text.find('x');
-  constexpr std::string_view kForms = "'auto', a size, [BQ, BK] or BQxBK";
-  if (node.style != YamlNode::Plain)
-    return expected(kForms, node);
-  auto part = [&](std::string text) -> Result<int64_t> {
-    YamlNode piece = node;
-    piece.text = std::move(text);
-    if (piece.text.empty() || piece.text[0] < '0' || piece.text[0] > '9')
-      return expected(kForms, node);
-    Result<int64_t> size = readInteger(piece, 1, kLargestBlock, "a block size");
-    return size;
+  std::string q = node.text.substr(0, cross);
+  std::string k = cross == std::string::npos ? q : node.text.substr(cross + 1);
+  auto isNumber = [](const std::string &text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
   };
-  Result<int64_t> q = part(node.text.substr(0, cross));
-  if (!q)
-    return q.error();
-  if (cross == std::string::npos)
-    return Block{static_cast<int>(*q), static_cast<int>(*q)};
-  Result<int64_t> k = part(node.text.substr(cross + 1));
-  if (!k)
-    return k.error();
-  return Block{static_cast<int>(*q), static_cast<int>(*k)};
+  if (node.style != YamlNode::Plain || !isNumber(q) || !isNumber(k) || q[0] == '0' || k[0] == '0')
+    return expected(kBlockForms, node);
+  // At most one digit more than the largest, so that they fit what they are read into.
+  auto size = [](const std::string &text) { return std::stoi(text.substr(0, 5)); };
+  if (size(q) > kLargestBlock || size(k) > kLargestBlock)
+    return expected(fmt::format("block sizes of at most {}", kLargestBlock), node);
+  return Block{size(q), size(k)};
 }
 
 Result<Block> readBlock(const YamlNode &node) {
@@ -48,7 +42,7 @@ Result<Block> readBlock(const YamlNode &node) {
   if (node.kind == YamlNode::Scalar)
     return readBlockText(node);
   if (node.kind != YamlNode::Sequence || node.items.size() != 2)
-    return expected("'auto', a size, [BQ, BK] or BQxBK", node);
+    return expected(kBlockForms, node);
   Result<int64_t> q = readInteger(node.items[0], 1, kLargestBlock, "a block size");
   if (!q)
     return q.error();
@@ -59,32 +53,33 @@ Result<Block> readBlock(const YamlNode &node) {
 }
 
 /// A list of `count` sizes (0: one or more).
-Result<void> checkSizes(const YamlNode &node, const Scope &scope, size_t count) {
+Result<void> checkSizes(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
+                        size_t count) {
   bool right = node.kind == YamlNode::Sequence && !node.items.empty() &&
                (count == 0 || node.items.size() == count);
   if (!right)
     return expected(count == 0 ? "a list of sizes" : fmt::format("a list of {} sizes", count),
                     node);
   for (const YamlNode &item : node.items)
-    if (Result<int64_t> size = readConstant(item, scope, 1, kLargestPeriod); !size)
+    if (Result<int64_t> size = readConstant(item, scope, budget, 1, kLargestPeriod); !size)
       return size.error();
   return {};
 }
 
 /// The forms that are a mapping of their own; always an Error, the right one.
-Error orderMapError(const YamlNode &node, const Scope &scope) {
+Error orderMapError(const YamlNode &node, const Scope &scope, ExpansionBudget &budget) {
   constexpr std::string_view kInstead = "write 'natural' or 'auto'";
   if (const YamlNode *period = find(node, "residue")) {
     if (Result<void> keys = checkKeys(node, "an order", {"residue"}); !keys)
       return keys.error();
-    if (Result<int64_t> value = readConstant(*period, scope, 1, kLargestPeriod); !value)
+    if (Result<int64_t> value = readConstant(*period, scope, budget, 1, kLargestPeriod); !value)
       return value.error();
     return notBuilt("order 'residue'", node.entries[0].first, kInstead);
   }
   if (const YamlNode *tails = find(node, "tails")) {
     if (Result<void> keys = checkKeys(node, "an order", {"tails"}); !keys)
       return keys.error();
-    if (Result<void> sizes = checkSizes(*tails, scope, 2); !sizes)
+    if (Result<void> sizes = checkSizes(*tails, scope, budget, 2); !sizes)
       return sizes.error();
     return notBuilt("order 'tails'", node.entries[0].first, kInstead);
   }
@@ -104,17 +99,17 @@ Error orderMapError(const YamlNode &node, const Scope &scope) {
     return inputError(
         fmt::format("expected both 'grid' and 'tile', found '{}' alone", grid ? "grid" : "tile"),
         node.where);
-  if (Result<void> sizes = checkSizes(*grid, scope, 0); !sizes)
+  if (Result<void> sizes = checkSizes(*grid, scope, budget, 0); !sizes)
     return sizes.error();
-  if (Result<void> sizes = checkSizes(*tile, scope, grid->items.size()); !sizes)
+  if (Result<void> sizes = checkSizes(*tile, scope, budget, grid->items.size()); !sizes)
     return sizes.error();
   return notBuilt("order 'grid'", node.entries[0].first, kInstead);
 }
 
 /// The order of one axis.
-Result<OrderKind> readOrder(const YamlNode &node, const Scope &scope) {
+Result<OrderKind> readOrder(const YamlNode &node, const Scope &scope, ExpansionBudget &budget) {
   if (node.kind == YamlNode::Map)
-    return orderMapError(node, scope);
+    return orderMapError(node, scope, budget);
   if (node.kind == YamlNode::Scalar && node.text == "auto")
     return OrderKind::Auto;
   if (node.kind == YamlNode::Scalar && node.text == "natural")
@@ -123,11 +118,12 @@ Result<OrderKind> readOrder(const YamlNode &node, const Scope &scope) {
 }
 
 /// One order for both axes, or {q: ..., k: ...}.
-Result<void> readOrders(const YamlNode &node, const Scope &scope, Schedule &schedule) {
+Result<void> readOrders(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
+                        Schedule &schedule) {
   const YamlNode *q = node.kind == YamlNode::Map ? find(node, "q") : nullptr;
   const YamlNode *k = node.kind == YamlNode::Map ? find(node, "k") : nullptr;
   if (!q && !k) {
-    Result<OrderKind> both = readOrder(node, scope);
+    Result<OrderKind> both = readOrder(node, scope, budget);
     if (!both)
       return both.error();
     schedule.orderQ = schedule.orderK = *both;
@@ -138,7 +134,7 @@ Result<void> readOrders(const YamlNode &node, const Scope &scope, Schedule &sche
   for (auto [axis, order] : {std::pair(q, &schedule.orderQ), std::pair(k, &schedule.orderK)}) {
     if (!axis)
       continue;
-    Result<OrderKind> one = readOrder(*axis, scope);
+    Result<OrderKind> one = readOrder(*axis, scope, budget);
     if (!one)
       return one.error();
     *order = *one;
@@ -158,7 +154,8 @@ Result<SplitChoice> readSplit(const YamlNode &node) {
 
 } // namespace
 
-Result<void> readSchedule(const YamlNode &node, const Scope &scope, HeadEntry &entry) {
+Result<void> readSchedule(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
+                          HeadEntry &entry) {
   if (Result<void> keys = checkKeys(node, "a schedule", {"block", "order", "split"}); !keys)
     return keys;
   if (const YamlNode *block = find(node, "block")) {
@@ -169,7 +166,7 @@ Result<void> readSchedule(const YamlNode &node, const Scope &scope, HeadEntry &e
     entry.blockWhere = block->where;
   }
   if (const YamlNode *order = find(node, "order"))
-    if (Result<void> read = readOrders(*order, scope, entry.schedule); !read)
+    if (Result<void> read = readOrders(*order, scope, budget, entry.schedule); !read)
       return read;
   if (const YamlNode *split = find(node, "split")) {
     Result<SplitChoice> read = readSplit(*split);

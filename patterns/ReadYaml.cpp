@@ -51,10 +51,45 @@ Result<void> checkText(const SourceText &source, const SourceLines &lines) {
   return {};
 }
 
+constexpr const char *kAliasRefusal = "expected a value, found an alias: write the value itself";
+
 /// Carries an Error out of yaml-cpp's parser; caught in readDocument().
 struct Refusal {
   Error error;
 };
+
+/// What yaml-cpp says, and how it is said here: what was expected.
+constexpr std::pair<std::string_view, std::string_view> kParserMessages[] = {
+    {"end of map flow not found", "',' or '}' in a mapping between braces"},
+    {"end of sequence flow not found", "',' or ']' in a list between brackets"},
+    {"end of map not found", "a key, in the column of the ones before it"},
+    {"end of sequence not found", "an item, its '-' in the column of the ones before it"},
+    {"illegal map value", "no second ': ' in one value: quote it"},
+    {"illegal block entry", "list items on lines of their own"},
+    {"illegal map key", "a key"},
+    {"unknown token", "a value that begins with a letter, a digit or a quote"},
+};
+
+Error parserError(const std::string &message, size_t offset, std::string_view text,
+                  const SourceLines &lines) {
+  std::string found = offset >= text.size()  ? "the end of the file"
+                      : text[offset] == '\n' ? "the end of the line"
+                      : text[offset] == '\r' ? "the end of the line"
+                                             : quote(text.substr(offset, 1));
+  size_t line = text.rfind('\n', offset == 0 ? 0 : offset - 1);
+  size_t first = line == std::string_view::npos ? 0 : line + 1;
+  size_t content = std::min(text.find_first_not_of(" \t", first), text.size());
+  size_t tab = std::min(text.find('\t', first), text.size());
+  if (tab < content)
+    return inputError("expected spaces as indentation, found a tab", lines.at(tab, 1));
+  if (offset < text.size() && text[offset] == '*')
+    return inputError(kAliasRefusal, lines.at(offset, 1));
+  for (auto [theirs, ours] : kParserMessages)
+    if (message == theirs)
+      return inputError(fmt::format("expected {}, found {}", ours, found), lines.at(offset, 1));
+  return inputError(fmt::format("expected YAML, found {}: {}", found, message),
+                    lines.at(offset, 1));
+}
 
 class TreeBuilder : public YAML::EventHandler {
 public:
@@ -77,10 +112,16 @@ public:
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark &mark, YAML::anchor_t anchor) override {
-    add(node(YamlNode::Null, mark, "?", anchor));
+    YamlNode null = node(YamlNode::Null, mark, "?", anchor);
+    std::string_view rest = std::string_view(source->text).substr(null.offset);
+    for (std::string_view written : {"~", "null", "Null", "NULL"})
+      if (rest.starts_with(written))
+        null.text = written;
+    null.where.length = std::max<int>(1, static_cast<int>(null.text.size()));
+    add(std::move(null));
   }
   void OnAlias(const YAML::Mark &mark, YAML::anchor_t) override {
-    refuse("expected a value, found an alias: write the value itself", offsetOf(mark), 1);
+    refuse(kAliasRefusal, offsetOf(mark), 1);
   }
   void OnScalar(const YAML::Mark &mark, const std::string &tag, YAML::anchor_t anchor,
                 const std::string &value) override {
@@ -90,6 +131,9 @@ public:
     char first = rest.empty() ? ' ' : rest[0];
     if (tag == "!")
       scalar.style = first == '|' || first == '>' ? YamlNode::Block : YamlNode::Quoted;
+    if (scalar.style == YamlNode::Quoted && !isClosed(rest))
+      refuse(fmt::format("expected a closing {}, found the end of the file", first), scalar.offset,
+             1);
     size_t quotes = scalar.style == YamlNode::Quoted ? 1 : 0;
     if (scalar.style != YamlNode::Block && rest.substr(quotes).starts_with(value))
       scalar.where.length = std::max<int>(1, static_cast<int>(value.size() + 2 * quotes));
@@ -120,7 +164,10 @@ public:
       if (!keys.insert(key.text).second)
         refuse(fmt::format("expected each key once, found {} again", quote(key.text)), key.offset,
                key.where.length);
-      map.entries.emplace_back(std::move(key), std::move(map.items[i + 1]));
+      YamlNode &value = map.items[i + 1];
+      if (value.kind == YamlNode::Null && value.text.empty())
+        value.where = key.where; // a value that is not there has no place of its own
+      map.entries.emplace_back(std::move(key), std::move(value));
     }
     map.items.clear();
     add(std::move(map));
@@ -149,6 +196,20 @@ private:
     return made;
   }
 
+  /// Whether a quoted text has its closing quote; yaml-cpp takes the end of the file for one.
+  static bool isClosed(std::string_view text) {
+    char quote = text[0];
+    for (size_t i = 1; i < text.size(); ++i) {
+      if (text[i] == '\\' && quote == '"')
+        ++i;
+      else if (text[i] == quote && quote == '\'' && text.substr(i + 1).starts_with('\''))
+        ++i;
+      else if (text[i] == quote)
+        return true;
+    }
+    return false;
+  }
+
   void open(YamlNode collection, YAML::EmitterStyle::value style) {
     if (path.size() >= kMaxYamlNesting)
       refuse(
@@ -172,6 +233,7 @@ private:
 
   /// `{attend: causal and tail(l, c)}` is two entries to YAML. Says so where they are put together.
   void checkCut(const std::vector<YamlNode> &nodes, bool flow) const {
+    constexpr size_t kPieces = 16; // looking further would take long and explain little
     if (!flow)
       return;
     for (size_t i = 0; i < nodes.size(); ++i) {
@@ -180,7 +242,8 @@ private:
         continue;
       int open = parentheses(first.text);
       std::string whole = first.text;
-      for (size_t j = i + 1; open > 0 && j < nodes.size() && nodes[j].style == YamlNode::Plain;
+      for (size_t j = i + 1;
+           open > 0 && j < std::min(nodes.size(), i + kPieces) && nodes[j].style == YamlNode::Plain;
            ++j) {
         if (nodes[j].kind == YamlNode::Null)
           continue;
@@ -224,8 +287,7 @@ Result<YamlNode> readDocument(std::shared_ptr<const SourceText> source) {
   } catch (const Refusal &refusal) {
     return refusal.error;
   } catch (const YAML::Exception &exception) {
-    return inputError(fmt::format("expected YAML, found none: {}", exception.msg),
-                      lines->at(builder.offsetOf(exception.mark), 1));
+    return parserError(exception.msg, builder.offsetOf(exception.mark), source->text, *lines);
   }
   return std::move(builder.root);
 }
@@ -263,13 +325,13 @@ ExpressionText YamlNode::expression() const {
 std::string describe(const YamlNode &node) {
   switch (node.kind) {
   case YamlNode::Null:
-    return "nothing";
+    return node.text.empty() ? "nothing" : quote(node.text);
   case YamlNode::Scalar:
-    return quote(node.text);
+    return node.style == YamlNode::Plain ? quote(node.text) : "the quoted text " + quote(node.text);
   case YamlNode::Sequence:
-    return "a list";
+    return node.items.empty() ? "an empty list" : fmt::format("a list of {}", node.items.size());
   case YamlNode::Map:
-    return "a mapping";
+    return node.entries.empty() ? "an empty mapping" : "a mapping";
   }
   return "nothing";
 }

@@ -388,14 +388,17 @@ Scope::Scope() {
   }
 }
 
-std::string Scope::takenBy(const std::string &name) const {
-  static constexpr std::string_view kWords[] = {"and", "or",   "not",   "yes",  "no",   "on",
-                                                "off", "true", "false", "null", "True", "False"};
+bool isReservedWord(const std::string &name) {
+  static constexpr std::string_view kWords[] = {"and", "or",  "not",  "yes",   "no",
+                                                "on",  "off", "true", "false", "null"};
   std::string lower = name;
   for (char &c : lower)
     c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  bool word = std::find(std::begin(kWords), std::end(kWords), lower) != std::end(kWords);
-  if (word || leafNamed(name) || functionNamed(name))
+  return std::find(std::begin(kWords), std::end(kWords), lower) != std::end(kWords);
+}
+
+std::string Scope::takenBy(const std::string &name) const {
+  if (isReservedWord(name) || leafNamed(name) || functionNamed(name))
     return "a word of the language";
   if (params.count(name))
     return "a parameter";

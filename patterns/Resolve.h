@@ -45,7 +45,7 @@ Result<void> checkDefinitions(const Scope &scope);
 
 /// Nodes that one pattern may still be expanded to: what bounds the work on a hostile file.
 struct ExpansionBudget {
-  int64_t left = 10 * kMaxNodes;
+  int64_t left = 2 * kMaxNodes;
 };
 
 Result<Expr> resolvePredicate(const Syntax &syntax, const Scope &scope, ExpansionBudget &budget);
@@ -54,6 +54,9 @@ Result<Expr> resolve(const Syntax &syntax, const Scope &scope, ExpansionBudget &
 
 /// ": did you mean 'x'?", or nothing when no candidate is near.
 std::string suggestion(const std::string &name, const std::vector<std::string> &candidates);
+
+/// and, or, not, and YAML's words for truth and nothing, in any case.
+bool isReservedWord(const std::string &name);
 
 /// Letters, digits and _, no digit first.
 bool isIdentifier(const std::string &text);

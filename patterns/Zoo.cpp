@@ -2,12 +2,15 @@
 
 #include "patterns/Pattern.h"
 
+#include <algorithm>
+
 namespace sparsec {
 
 std::vector<std::string> zooNames() {
   std::vector<std::string> names;
   for (const ZooEntry &entry : zooEntries())
     names.emplace_back(entry.name);
+  std::sort(names.begin(), names.end()); // the build sorts file names, .yaml included
   return names;
 }
 

@@ -11,7 +11,7 @@ struct ZooEntry {
   std::string_view text;
 };
 
-/// Sorted by name.
+/// In the order of the files' names.
 const std::vector<ZooEntry> &zooEntries();
 
 } // namespace sparsec

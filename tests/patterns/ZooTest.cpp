@@ -1,0 +1,217 @@
+// The zoo against the patterns written out by hand in C++, and patterns as text and back.
+#include "tests/patterns/EnumeratePredicates.h"
+
+#include "patterns/Pattern.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace sparsec {
+namespace {
+
+Pattern zoo(const std::string &name, std::map<std::string, int64_t> params = {}) {
+  std::shared_ptr<const SourceText> text = zooFile(name);
+  EXPECT_TRUE(text) << name;
+  PatternOverrides overrides;
+  overrides.params = std::move(params);
+  Result<Pattern> pattern = parsePattern(text, overrides);
+  EXPECT_TRUE(pattern) << (pattern ? "" : pattern.error().render());
+  return pattern ? *pattern : Pattern{};
+}
+
+using Meaning = std::function<bool(int h, int q, int k)>;
+
+/// Entry `entry` at every point of n x n, for several heads of a model.
+void expectMeaning(const Pattern &pattern, size_t entry, int n, const Meaning &meaning) {
+  ASSERT_LT(entry, pattern.heads.size());
+  for (int h = 0; h < 9; ++h) {
+    Evaluator evaluator(pattern.heads[entry].attend, h, {n, n});
+    for (int q = 0; q < n; ++q)
+      for (int k = 0; k < n; ++k)
+        ASSERT_EQ(evaluator.at(q, k), meaning(h, q, k))
+            << pattern.name << " h = " << h << " q = " << q << " k = " << k;
+  }
+}
+
+TEST(Zoo, Names) {
+  EXPECT_EQ(zooNames(), (std::vector<std::string>{"causal", "dense", "fixed", "fixed-heads",
+                                                  "local", "strided", "strided-merged"}));
+  EXPECT_EQ(zooFile("nothing"), nullptr);
+  for (const std::string &name : zooNames()) {
+    Pattern pattern = zoo(name);
+    EXPECT_EQ(pattern.name, name);
+    EXPECT_NE(pattern.doc.find("arXiv 1"), std::string::npos) << "no source: " << name;
+    EXPECT_EQ(zooFile(name)->name, "zoo/" + name + ".yaml");
+  }
+}
+
+TEST(Zoo, DenseCausalLocal) {
+  expectMeaning(zoo("dense"), 0, 12, [](int, int, int) { return true; });
+  expectMeaning(zoo("causal"), 0, 12, [](int, int q, int k) { return k <= q; });
+  for (int l : {1, 2, 5, 20}) {
+    // l keys, the query itself included.
+    auto window = [l](int, int q, int k) { return k <= q && k > q - l; };
+    expectMeaning(zoo("local", {{"l", l}}), 0, 24, window);
+    expectMeaning(zoo("strided", {{"l", l}}), 0, 24, window);
+  }
+}
+
+TEST(Zoo, Strided) {
+  for (int l : {1, 3, 8}) {
+    auto column = [l](int, int q, int k) {
+      for (int seen = q; seen >= 0; seen -= l)
+        if (k == seen)
+          return true;
+      return false;
+    };
+    auto merged = [=](int h, int q, int k) { return (k <= q && k > q - l) || column(h, q, k); };
+    Pattern strided = zoo("strided", {{"l", l}});
+    ASSERT_EQ(strided.heads.size(), 2u);
+    EXPECT_EQ(strided.heads[0].name, "row");
+    EXPECT_EQ(strided.heads[1].name, "column");
+    expectMeaning(strided, 1, 30, column);
+    expectMeaning(zoo("strided-merged", {{"l", l}}), 0, 30, merged);
+  }
+}
+
+TEST(Zoo, Fixed) {
+  for (auto [l, c] : {std::pair(4, 1), {8, 2}, {6, 3}, {5, 5}, {12, 4}}) {
+    auto inBlock = [l](int q, int k) { return k <= q && k >= q - q % l; };
+    // Summary group g: counted from the end of every block of l, c positions each.
+    auto summary = [l, c](int g, int q, int k) {
+      int begin = l - (g + 1) * c;
+      return k <= q && k % l >= begin && k % l < begin + c;
+    };
+    std::map<std::string, int64_t> params = {{"l", l}, {"c", c}};
+    expectMeaning(zoo("fixed", params), 0, 40,
+                  [&](int, int q, int k) { return inBlock(q, k) || summary(0, q, k); });
+    expectMeaning(zoo("fixed-heads", params), 0, 40,
+                  [&](int h, int q, int k) { return inBlock(q, k) || summary(h % (l / c), q, k); });
+  }
+}
+
+TEST(Zoo, RefusesParameters) {
+  PatternOverrides overrides;
+  overrides.params = {{"c", 24}};
+  Result<Pattern> pattern = parsePattern(zooFile("fixed-heads"), overrides);
+  ASSERT_FALSE(pattern);
+  EXPECT_EQ(pattern.error().message, "expected 'l % c == 0', found it false with c = 24, l = 128");
+}
+
+Result<Pattern> parse(const std::string &text) {
+  return parsePattern(std::make_shared<SourceText>(SourceText{"file.yaml", text}));
+}
+
+void expectRoundTrip(const Pattern &pattern) {
+  std::string text = print(pattern);
+  Result<Pattern> again = parse(text);
+  ASSERT_TRUE(again) << again.error().render() << text;
+  EXPECT_TRUE(equal(*again, pattern)) << text << "became\n" << print(*again);
+  EXPECT_EQ(print(*again), text);
+}
+
+TEST(RoundTrip, Zoo) {
+  for (const std::string &name : zooNames())
+    expectRoundTrip(zoo(name));
+}
+
+TEST(RoundTrip, RandomPatterns) {
+  testing::RandomPredicates predicates(11);
+  std::mt19937 random(12);
+  auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  constexpr std::string_view kPieces[] = {"a", " ", "\"", "\\", "\n", "\t",   ":",    "#", "- ",
+                                          "ß", "'", "%",  "{",  "\r", "\x01", "\x7f", "]", ", "};
+  for (int i = 0; i < 400; ++i) {
+    Pattern pattern;
+    pattern.name = fmt::format("p{}", i);
+    for (int j = below(12); j > 0; --j)
+      pattern.doc += kPieces[below(18)];
+    for (int j = below(4); j > 0; --j)
+      pattern.params[fmt::format("x{}", below(9))] =
+          static_cast<int64_t>(random()) * (below(3) - 1);
+    for (int j = 1 + below(5); j > 0; --j) {
+      HeadEntry head;
+      head.name = (below(2) ? "h" : "Row-b_") + std::to_string(j);
+      do
+        head.attend = predicates.predicate(1 + below(20));
+      while (simplify(head.attend)->op == Op::False);
+      if (below(2))
+        head.schedule.block = {1 + below(4096), 1 + below(4096)};
+      head.schedule.orderQ = static_cast<OrderKind>(below(2));
+      head.schedule.orderK = static_cast<OrderKind>(below(2));
+      head.schedule.split = below(2) ? SplitChoice::Never : SplitChoice::Auto;
+      pattern.heads.push_back(head);
+    }
+    for (int j = below(4); j > 0; --j) {
+      pattern.layers.emplace_back();
+      for (int m = 1 + below(3); m > 0; --m)
+        pattern.layers.back().push_back(below(static_cast<int>(pattern.heads.size())));
+    }
+    expectRoundTrip(pattern);
+  }
+}
+
+TEST(Pattern, ReadsWhatTheInterfaceShows) {
+  Result<Pattern> pattern = parse(R"(
+name: neighbourhood-2d
+params: {width: 8, r: 2}
+where:
+  y(t): t // width
+  x(t): t % width
+  near(a, b): abs(a - b) <= r
+heads:
+  - attend: causal and near(y(q), y(k)) and near(x(q), x(k))
+schedule: {block: 32}
+)");
+  ASSERT_TRUE(pattern) << pattern.error().render();
+  EXPECT_EQ(pattern->heads[0].schedule.block, (Block{32, 32}));
+  EXPECT_EQ(pattern->heads[0].blockWhere->line, 10);
+  expectMeaning(*pattern, 0, 64, [](int, int q, int k) {
+    return k <= q && std::abs(q / 8 - k / 8) <= 2 && std::abs(q % 8 - k % 8) <= 2;
+  });
+}
+
+TEST(Pattern, LayersAndSchedules) {
+  Result<Pattern> pattern = parse(R"(
+name: interleaved
+params: {l: 96}
+schedule: {block: 64x32, order: natural}
+heads:
+  - {name: column, attend: causal and every(l), schedule: {order: {k: auto}, split: never}}
+  - {name: row, attend: local(l), schedule: {block: [16, 128]}}
+  - {attend: causal, schedule: {block: auto}}
+layers: [column, row, [row, column, head2]]
+)");
+  ASSERT_TRUE(pattern) << pattern.error().render();
+  EXPECT_EQ(pattern->layers, (std::vector<std::vector<int>>{{0}, {1}, {1, 0, 2}}));
+  EXPECT_EQ(pattern->heads[0].schedule,
+            (Schedule{{64, 32}, OrderKind::Natural, OrderKind::Auto, SplitChoice::Never}));
+  EXPECT_EQ(pattern->heads[1].schedule,
+            (Schedule{{16, 128}, OrderKind::Natural, OrderKind::Natural, SplitChoice::Auto}));
+  EXPECT_EQ(pattern->heads[2].schedule.block, (Block{0, 0}));
+}
+
+TEST(Pattern, PredicateArgumentsAndForwardUse) {
+  Result<Pattern> pattern = parse(R"(
+name: a
+where:
+  both: either(causal, h == 1)
+  either(a, b): a or b
+  twice(x): x + x
+heads: [{attend: both and twice(q) != 3 - -twice(k)}]
+)");
+  ASSERT_TRUE(pattern) << pattern.error().render();
+  EXPECT_EQ(print(pattern->heads[0].attend), "(k <= q or h == 1) and q + q != 3 - -(k + k)");
+}
+
+TEST(Pattern, Expression) {
+  Result<Pattern> pattern =
+      patternOfExpression(std::make_shared<SourceText>(SourceText{"-e", "causal and local(3)"}));
+  ASSERT_TRUE(pattern);
+  EXPECT_EQ(pattern->name, "pattern");
+  EXPECT_EQ(pattern->heads[0].name, "head0");
+  EXPECT_EQ(print(pattern->heads[0].attend), "k <= q and (0 <= q - k and q - k < 3)");
+}
+
+} // namespace
+} // namespace sparsec
