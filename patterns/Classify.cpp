@@ -54,7 +54,7 @@ Coverage either(Coverage a, Coverage b) {
 template <class Int>
 struct Slot {
   Value<Int> number;
-  Coverage truth = Coverage::Mixed;
+  Coverage truth;
 };
 
 /// Runs one step on a stack; `top` is the index one past its top.
@@ -152,11 +152,13 @@ int Classifier::compile(const Expr &expr, int64_t h, const Sizes &sizes) {
   return needed;
 }
 
+constexpr int kInlineStack = 16;
+
 template <class Int>
 Coverage Classifier::over(const Rectangle &rectangle) const {
   Domain<Int> domain(rectangle);
-  std::array<Slot<Int>, 16> few;
-  std::vector<Slot<Int>> many(stackNeeded > 16 ? stackNeeded : 0);
+  std::array<Slot<Int>, kInlineStack> few;
+  std::vector<Slot<Int>> many(stackNeeded > kInlineStack ? stackNeeded : 0);
   Slot<Int> *stack = many.empty() ? few.data() : many.data();
   int top = 0;
   for (const Step &step : steps)

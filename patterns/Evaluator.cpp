@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 namespace sparsec {
 
@@ -23,6 +24,12 @@ int Evaluator::compile(const Expr &expr, int64_t h, const Sizes &sizes) {
     size_t operandBegin = steps.size();
     needed = std::max(needed, static_cast<int>(i) + compile(expr->operands[i], h, sizes));
     constant = constant && steps.size() == operandBegin + 1 && steps.back().op == Op::Integer;
+  }
+  bool byNumber = (expr->op == Op::FloorDivide || expr->op == Op::Modulo) &&
+                  steps.back().op == Op::Integer && steps.back().value > 0;
+  if (!constant && byNumber) { // the divisor goes into the step
+    steps.back() = {expr->op, steps.back().value};
+    return needed;
   }
   if (!constant) {
     steps.push_back({expr->op, 0});
@@ -66,6 +73,36 @@ struct Machine {
       a[i] = function(a[i], b[i]);
   }
 
+  /// Floor quotients or remainders by one divisor: by shift or mask, else by an estimate in double
+  /// that is corrected, else by division.
+  template <bool Remainder>
+  static void divide(Lanes &a, int64_t divisor) {
+    constexpr int64_t kExact = int64_t(1) << 50;
+    if (std::has_single_bit(static_cast<uint64_t>(divisor))) {
+      int shift = std::countr_zero(static_cast<uint64_t>(divisor));
+      for (int64_t &x : a)
+        x = Remainder ? x & (divisor - 1) : x >> shift;
+      return;
+    }
+    double inverse = 1.0 / static_cast<double>(divisor);
+    for (int64_t &x : a) {
+      if (x <= -kExact || x >= kExact || divisor >= kExact) {
+        x = Remainder ? floorModulo(x, divisor) : floorDivide(x, divisor);
+        continue;
+      }
+      // Off by at most one, and one more for rounding towards 0.
+      auto quotient = static_cast<int64_t>(static_cast<double>(x) * inverse);
+      int64_t rest = x - quotient * divisor;
+      for (int i = 0; i < 2; ++i) {
+        int64_t low = rest < 0;
+        quotient -= low;
+        rest += low * divisor;
+      }
+      int64_t high = rest >= divisor;
+      x = Remainder ? rest - high * divisor : quotient + high;
+    }
+  }
+
   /// One step; `top` is the index one past the top of the stack.
   static void step(Op op, int64_t value, int64_t q, const Lanes &k, Lanes *stack, int &top) {
     using I = int64_t;
@@ -90,8 +127,12 @@ struct Machine {
     case Op::Multiply:
       return binary(stack, top, [](I a, I b) { return a * b; });
     case Op::FloorDivide:
+      if (value > 0)
+        return divide<false>(stack[top - 1], value);
       return binary(stack, top, [](I a, I b) { return floorDivide(a, b); });
     case Op::Modulo:
+      if (value > 0)
+        return divide<true>(stack[top - 1], value);
       return binary(stack, top, [](I a, I b) { return floorModulo(a, b); });
     case Op::Min:
       return binary(stack, top, [](I a, I b) { return std::min(a, b); });

@@ -17,6 +17,9 @@ const YamlNode *find(const YamlNode &map, std::string_view key);
 Result<void> checkKeys(const YamlNode &node, std::string_view what,
                        const std::vector<std::string> &keys);
 
+/// A decimal integer and nothing else; none when it is not one or leaves 64 bits.
+std::optional<int64_t> decimal(std::string_view text);
+
 /// A plain decimal integer of [least, most]; `what` says so in words.
 Result<int64_t> readInteger(const YamlNode &node, int64_t least, int64_t most,
                             std::string_view what);

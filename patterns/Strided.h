@@ -40,15 +40,17 @@ Int gcd(Int a, Int b) {
   return a;
 }
 
-/// Every value lies in [low, high] and is low modulo step (step 0: low == high). When affine, the
+/// Every value lies in [low, high] and is low modulo step() (0: low == high). When affine, the
 /// value at (i, j) is base + perQ * i + perK * j, and low and high are attained.
 template <class Int>
 struct Value {
-  Int low = 0, high = 0, step = 0;
-  bool affine = false;
-  Int base = 0, perQ = 0, perK = 0;
+  Int low, high;
+  bool affine;
+  Int base, perQ, perK; ///< of an affine value
+  Int stride;           ///< of an interval
 
   bool constant() const { return low == high; }
+  Int step() const { return affine ? gcd(perQ, perK) : stride; }
 };
 
 /// The operators over one rectangle.
@@ -65,12 +67,12 @@ public:
   Value<Int> negate(const Value<Int> &a) const {
     if (a.affine)
       return affine(-a.base, -a.perQ, -a.perK);
-    return interval(-a.high, -a.low, a.step, -a.high);
+    return interval(-a.high, -a.low, a.step(), -a.high);
   }
   Value<Int> add(const Value<Int> &a, const Value<Int> &b) const {
     if (a.affine && b.affine)
       return affine(a.base + b.base, a.perQ + b.perQ, a.perK + b.perK);
-    return interval(a.low + b.low, a.high + b.high, gcd(a.step, b.step), a.low + b.low);
+    return interval(a.low + b.low, a.high + b.high, gcd(a.step(), b.step()), a.low + b.low);
   }
   Value<Int> subtract(const Value<Int> &a, const Value<Int> &b) const { return add(a, negate(b)); }
 
@@ -81,7 +83,7 @@ public:
       return multiply(b, a);
     Int products[] = {a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high};
     // (low + step x)(low' + step' y), multiplied out.
-    Int step = gcd(gcd(a.low * b.step, b.low * a.step), a.step * b.step);
+    Int step = gcd(gcd(a.low * b.step(), b.low * a.step()), a.step() * b.step());
     return interval(*std::min_element(products, products + 4),
                     *std::max_element(products, products + 4), step, a.low * b.low);
   }
@@ -147,9 +149,12 @@ public:
   }
   Coverage same(const Value<Int> &a, const Value<Int> &b) const {
     Value<Int> d = subtract(a, b);
-    if (d.low > 0 || d.high < 0 || (d.step > 1 && d.low % d.step != 0))
+    if (d.low > 0 || d.high < 0)
       return Coverage::Empty;
-    return d.constant() ? Coverage::Full : Coverage::Mixed;
+    if (d.constant())
+      return Coverage::Full;
+    Int step = d.step();
+    return step > 1 && d.low % step != 0 ? Coverage::Empty : Coverage::Mixed;
   }
 
 private:
@@ -158,7 +163,6 @@ private:
     Value<Int> v;
     v.low = base + std::min<Int>(spanQ, 0) + std::min<Int>(spanK, 0);
     v.high = base + std::max<Int>(spanQ, 0) + std::max<Int>(spanK, 0);
-    v.step = gcd(perQ, perK);
     v.affine = true;
     v.base = base;
     v.perQ = perQ;
@@ -172,9 +176,14 @@ private:
     if (low == high)
       return number(low);
     Value<Int> v;
-    v.step = step == 0 ? 1 : step;
-    v.low = low + floorMod<Int>(anchor - low, v.step);
-    v.high = high - floorMod<Int>(high - anchor, v.step);
+    v.affine = false;
+    v.stride = step == 0 ? 1 : step;
+    v.low = low;
+    v.high = high;
+    if (v.stride != 1) {
+      v.low += floorMod<Int>(anchor - low, v.stride);
+      v.high -= floorMod<Int>(high - anchor, v.stride);
+    }
     return v.low == v.high ? number(v.low) : v;
   }
 
@@ -185,11 +194,13 @@ private:
   }
 
   Int commonStep(const Value<Int> &a, const Value<Int> &b) const {
-    return gcd(gcd(a.step, b.step), a.low - b.low);
+    return gcd(gcd(a.step(), b.step()), a.low - b.low);
   }
 
   /// The representative of a coefficient modulo m that is nearest to 0: it moves least.
   static Int balanced(Int coefficient, Int m) {
+    if (coefficient < m - coefficient && -coefficient < m + coefficient)
+      return coefficient;
     Int rest = floorMod(coefficient, m);
     return rest > m - rest ? rest - m : rest;
   }
@@ -203,7 +214,7 @@ private:
         return affine(quotient, (a.perQ - restQ) / m, (a.perK - restK) / m);
     }
     Int low = floorDiv(a.low, m);
-    Int step = a.step % m == 0 ? a.step / m : 1;
+    Int step = a.step() % m == 0 ? a.step() / m : 1;
     return interval(low, floorDiv(a.high, m), step, low);
   }
 
@@ -216,8 +227,8 @@ private:
     }
     Int quotient = floorDiv(a.low, m);
     if (quotient == floorDiv(a.high, m))
-      return interval(a.low - quotient * m, a.high - quotient * m, a.step, a.low - quotient * m);
-    Int step = gcd(a.step, m);
+      return interval(a.low - quotient * m, a.high - quotient * m, a.step(), a.low - quotient * m);
+    Int step = gcd(a.step(), m);
     return interval(0, m - 1, step, floorMod(a.low, step));
   }
 
