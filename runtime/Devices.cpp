@@ -1,5 +1,6 @@
 // The devices that this build has, by name.
 #include "runtime/cuda/CudaDevice.h"
+#include "runtime/sim/SimDevice.h"
 
 #include <fmt/format.h>
 
@@ -23,6 +24,7 @@ struct DeviceEntry {
 /// Preferred first.
 constexpr DeviceEntry kDevices[] = {
     {"cuda", [] { return asDevice(openCudaDevice()); }},
+    {"sim", [] { return Result<std::unique_ptr<Device>>(openSimDevice()); }},
 };
 
 } // namespace

@@ -1,0 +1,36 @@
+// Where an address leads, and whether the access is allowed: bounds, alignment, initialisation,
+// races. Every instruction that touches memory goes through here.
+#pragma once
+
+#include "runtime/sim/Machine.h"
+
+namespace sparsec::sim {
+
+struct Access {
+  Space space = Space::Generic;
+  uint32_t bytes = 4; ///< of one lane: a power of two up to 16, which is also the alignment
+  bool reads = false, writes = false;
+  bool strong = false; ///< atomic, volatile, relaxed and stronger: no race with other strong ones
+  bool acquires = false, releases = false;
+};
+
+/// Host addresses of w.address for the lanes of w.mask, into w.host; false: refused, the launch has
+/// failed.
+bool resolve(Warp &w, const Inst &in, const Access &access);
+
+/// w.address = column a + imm. Flag 1 of the instruction: a has 32 bits.
+void computeAddresses(Warp &w, const Inst &in);
+
+/// One lane or the whole warp (lane = wholeWarp) accesses shared memory.
+/// `named`: whom a message names, when it is not the lane.
+bool checkShared(Warp &w, const Inst &in, int lane, uint32_t address, const Access &access,
+                 int named = -1);
+/// A lane starts a copy that writes shared memory at any time from now on.
+bool checkAsyncTarget(Warp &w, const Inst &in, int lane, uint32_t address, const Access &access);
+/// A lane reads (or writes) global memory. Null: refused.
+uint8_t *checkGlobal(Warp &w, const Inst &in, int lane, uint64_t address, const Access &access);
+/// Says what a conflict is, and fails the launch.
+void reportConflict(Warp &w, const Inst &in, int lane, const Conflict &conflict, Space space,
+                    uint64_t address, const Access &access);
+
+} // namespace sparsec::sim
