@@ -1,0 +1,108 @@
+// The register maps against MLIR's own, against each other, and against what ldmatrix does.
+#include "codegen/ptx/Fragments.h"
+
+#include "mlir/Dialect/NVGPU/Utils/MMAUtils.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/MLIRContext.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+using namespace sparsec::fragments;
+
+namespace {
+
+TEST(Fragments, EveryElementOfATileIsHeldOnce) {
+  for (int columns : {8, 16, 64, 256}) {
+    Fragment c = accumulator(columns);
+    std::set<std::pair<int, int>> held;
+    for (int lane = 0; lane < 32; ++lane)
+      for (int i = 0; i < int(c.registers.size()); ++i)
+        held.insert({c.at(lane, i).row, c.at(lane, i).column});
+    EXPECT_EQ(held.size(), size_t(16 * columns));
+    EXPECT_EQ(c.registers.size() * 32, held.size());
+    EXPECT_EQ(held.rbegin()->first, 15);
+  }
+  Fragment a = lhs(64);
+  std::set<std::pair<int, int>> held;
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < int(a.registers.size()); ++i)
+      held.insert({a.at(lane, i).row, a.at(lane, i).column});
+  EXPECT_EQ(held.size(), size_t(16 * 64));
+}
+
+TEST(Fragments, SlicesAgreeWithTheAccumulatorTheyBelongTo) {
+  Fragment c = accumulator(32), row = rows(), column = columns(32);
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < int(c.registers.size()); ++i) {
+      EXPECT_EQ(c.at(lane, i).row, row.at(lane, i / 2 % 2).row);
+      EXPECT_EQ(c.at(lane, i).column, column.at(lane, i / 4 * 2 + i % 2).column);
+    }
+}
+
+/// MLIR's map of an operand of m16n8k16: where value `index` of a lane lies.
+Coordinate upstream(mlir::MLIRContext &context, mlir::nvgpu::MatMulOperandRole role,
+                    std::array<int64_t, 2> shape, int lane, int index) {
+  mlir::OpBuilder builder(&context);
+  mlir::Type element = role == mlir::nvgpu::MatMulOperandRole::C ? mlir::Type(builder.getF32Type())
+                                                                 : builder.getF16Type();
+  mlir::nvgpu::WarpMatrixInfo info{mlir::VectorType::get(shape, element), role};
+  auto map = mlir::nvgpu::getLaneIdAndValueIdToOperandCoord(builder, builder.getUnknownLoc(), info);
+  EXPECT_TRUE(mlir::succeeded(map));
+  llvm::SmallVector<mlir::Attribute> inputs = {builder.getIndexAttr(lane),
+                                               builder.getIndexAttr(index)};
+  llvm::SmallVector<mlir::Attribute> results;
+  EXPECT_TRUE(mlir::succeeded(map->constantFold(inputs, results)));
+  auto value = [&](int i) {
+    return static_cast<int>(mlir::cast<mlir::IntegerAttr>(results[i]).getInt());
+  };
+  return {value(0), value(1)};
+}
+
+TEST(Fragments, EqualMlirsOwn) {
+  using Role = mlir::nvgpu::MatMulOperandRole;
+  mlir::MLIRContext context;
+  Fragment c = accumulator(8), a = lhs(16);
+  for (int lane = 0; lane < 32; ++lane) {
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(upstream(context, Role::C, {16, 8}, lane, i), c.at(lane, i));
+      // MLIR keeps B as columns x depth.
+      Coordinate b = RhsFragment::at(lane, i);
+      EXPECT_EQ(upstream(context, Role::B, {8, 16}, lane, i), (Coordinate{b.column, b.row}));
+    }
+    for (int i = 0; i < 8; ++i)
+      EXPECT_EQ(upstream(context, Role::A, {16, 16}, lane, i), a.at(lane, i));
+  }
+}
+
+TEST(Fragments, MatrixLoadsGiveTheOperandsOfTheProduct) {
+  // What ldmatrix.x4 puts into element `half` of register `matrix` of a lane, as (row, depth) of
+  // the stored 16 x 16 area.
+  auto loaded = [](MatrixRow (*rowOf)(int), bool transposed, int lane, int matrix, int half) {
+    Coordinate inside =
+        transposed ? matrixElementTransposed(lane, half) : matrixElement(lane, half);
+    MatrixRow start = rowOf(8 * matrix + inside.row);
+    return Coordinate{start.row, 8 * start.chunk + inside.column};
+  };
+  Fragment a = lhs(16);
+  for (int lane = 0; lane < 32; ++lane)
+    for (int matrix = 0; matrix < 4; ++matrix)
+      for (int half = 0; half < 2; ++half) {
+        EXPECT_EQ(loaded(matrixRowsDown, false, lane, matrix, half), a.at(lane, 2 * matrix + half));
+        // Keys stored [n][k]: registers 0, 1 are B of columns 0..7; 2, 3 of columns 8..15.
+        Coordinate b = RhsFragment::at(lane, 2 * (matrix % 2) + half);
+        EXPECT_EQ(loaded(matrixRowsRight, false, lane, matrix, half),
+                  (Coordinate{b.column + 8 * (matrix / 2), b.row}));
+        // Values stored [k][n], transposed on the way.
+        EXPECT_EQ(loaded(matrixRowsDown, true, lane, matrix, half),
+                  (Coordinate{b.row, b.column + 8 * (matrix / 2)}));
+      }
+}
+
+TEST(Fragments, AnAccumulatorIsALeftOperandWithoutMoving) {
+  EXPECT_EQ(accumulator(64).registers, lhs(64).registers);
+  EXPECT_EQ(accumulator(64).lane, lhs(64).lane);
+}
+
+} // namespace
