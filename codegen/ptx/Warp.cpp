@@ -1,0 +1,252 @@
+#include "codegen/ptx/Warp.h"
+
+#include "codegen/ptx/Fragments.h"
+#include "codegen/ptx/SharedRows.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+#include "codegen/ptx/WarpDialect.cpp.inc"
+#include "codegen/ptx/WarpEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "codegen/ptx/WarpAttrs.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "codegen/ptx/WarpTypes.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "codegen/ptx/WarpOps.cpp.inc"
+
+namespace sparsec::warp {
+
+void WarpDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "codegen/ptx/WarpAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "codegen/ptx/WarpTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "codegen/ptx/WarpOps.cpp.inc"
+      >();
+}
+
+int warps(Attribute encoding) {
+  return llvm::TypeSwitch<Attribute, int>(encoding)
+      .Case<AccumulatorAttr, LhsAttr, SliceAttr>([](auto attr) { return attr.getWarps(); })
+      .Default([](Attribute) { return 0; });
+}
+
+int elementsPerThread(RankedTensorType type) {
+  return llvm::TypeSwitch<Attribute, int>(type.getEncoding())
+      .Case<AccumulatorAttr, LhsAttr>([&](auto) { return int(type.getDimSize(1)) / 2; })
+      .Case<SliceAttr>([&](SliceAttr slice) {
+        return slice.getAxis() == Axis::Rows ? 2 : int(type.getDimSize(0)) / 4;
+      })
+      .Default([](Attribute) { return 0; });
+}
+
+//===-- BufferType ----------------------------------------------------------------------------===//
+
+static int elementBytes(Type element) {
+  return int(element.getIntOrFloatBitWidth()) / 8;
+}
+
+int BufferType::rowBytes() const {
+  return getColumns() * elementBytes(getElement());
+}
+
+BufferType BufferType::get(int rows, int columns, Type element, int stages) {
+  int bytes = columns * elementBytes(element);
+  SharedRows layout = sharedRows(bytes);
+  return get(element.getContext(), rows, columns, element, stages, layout.pitch, layout.swizzle);
+}
+
+LogicalResult BufferType::verify(llvm::function_ref<InFlightDiagnostic()> error, int rows,
+                                 int columns, Type element, int stages, int pitch, bool swizzle) {
+  if (!element.isF16() && !element.isBF16() && !element.isF32())
+    return error() << "expected f16, bf16 or f32 elements, found " << element;
+  if (rows <= 0 || rows % 16 || columns <= 0 || columns % 16)
+    return error() << "expected multiples of 16 rows and columns, found " << rows << " x "
+                   << columns;
+  if (stages < 1)
+    return error() << "expected at least one stage, found " << stages;
+  int bytes = columns * elementBytes(element);
+  if (pitch < bytes || pitch % 16)
+    return error() << "expected a pitch of a multiple of 16 and at least " << bytes
+                   << " bytes, found " << pitch;
+  if (swizzle ? pitch % 128 != 0 : pitch / 16 % 2 == 0)
+    return error() << "rows collide in the banks of shared memory: expected a pitch of "
+                   << (swizzle ? "a multiple of 128 bytes under swizzle"
+                               : "an odd number of 16-byte chunks without swizzle")
+                   << ", found " << pitch;
+  return success();
+}
+
+Type BufferType::parse(AsmParser &parser) {
+  SmallVector<int64_t> shape;
+  Type element;
+  int stages = 0, pitch = 0;
+  llvm::SMLoc at = parser.getCurrentLocation();
+  if (parser.parseLess() || parser.parseDimensionList(shape, /*allowDynamic=*/false) ||
+      parser.parseType(element) || parser.parseComma() || parser.parseKeyword("stages") ||
+      parser.parseEqual() || parser.parseInteger(stages) || parser.parseComma() ||
+      parser.parseKeyword("pitch") || parser.parseEqual() || parser.parseInteger(pitch))
+    return {};
+  bool swizzle = succeeded(parser.parseOptionalComma());
+  if ((swizzle && parser.parseKeyword("swizzle")) || parser.parseGreater())
+    return {};
+  if (shape.size() != 2) {
+    parser.emitError(at, "expected rows x columns x element");
+    return {};
+  }
+  return getChecked([&] { return parser.emitError(at); }, parser.getContext(), int(shape[0]),
+                    int(shape[1]), element, stages, pitch, swizzle);
+}
+
+void BufferType::print(AsmPrinter &printer) const {
+  printer << "<" << getRows() << "x" << getColumns() << "x" << getElement()
+          << ", stages = " << getStages() << ", pitch = " << getPitch()
+          << (getSwizzle() ? ", swizzle>" : ">");
+}
+
+//===-- Verifiers -----------------------------------------------------------------------------===//
+
+/// The shape that an encoding can hold, or an error.
+static LogicalResult verifyEncoding(Operation *op, RankedTensorType type) {
+  int64_t rows = fragments::kWarpRows * warps(type.getEncoding());
+  auto refuse = [&](StringRef expected) {
+    return op->emitOpError() << "expected " << expected << ", found " << type;
+  };
+  return llvm::TypeSwitch<Attribute, LogicalResult>(type.getEncoding())
+      .Case<AccumulatorAttr>([&](auto) -> LogicalResult {
+        if (type.getRank() != 2 || type.getDimSize(0) != rows || type.getDimSize(1) % 8)
+          return refuse("16 rows a warp and a multiple of 8 columns");
+        return success();
+      })
+      .Case<LhsAttr>([&](auto) -> LogicalResult {
+        if (type.getRank() != 2 || type.getDimSize(0) != rows || type.getDimSize(1) % 16)
+          return refuse("16 rows a warp and a multiple of 16 columns");
+        return success();
+      })
+      .Case<SliceAttr>([&](SliceAttr slice) -> LogicalResult {
+        if (type.getRank() != 1 ||
+            (slice.getAxis() == Axis::Rows ? type.getDimSize(0) != rows : type.getDimSize(0) % 8))
+          return refuse(slice.getAxis() == Axis::Rows ? "16 rows a warp"
+                                                      : "a multiple of 8 columns");
+        return success();
+      })
+      .Default([&](Attribute) { return refuse("an encoding of the warp dialect"); });
+}
+
+LogicalResult StageOp::verify() {
+  BufferType buffer = getBuffer().getType();
+  if (getResult().getType() != buffer.withStages(1))
+    return emitOpError() << "expected the result " << buffer.withStages(1) << ", found "
+                         << getResult().getType();
+  return success();
+}
+
+LogicalResult CopyOp::verify() {
+  BufferType buffer = getBuffer().getType();
+  if (buffer.getStages() != 1)
+    return emitOpError("expected a buffer of one stage; pick one by warp.stage");
+  if (getView().getType().getElementType() != buffer.getElement())
+    return emitOpError() << "expected a buffer of " << getView().getType().getElementType()
+                         << ", found " << buffer.getElement();
+  if (getView().getType().getStrides() != 3)
+    return emitOpError("expected a view of batch, head and row");
+  if (getRows().getType().getSize() != buffer.getRows())
+    return emitOpError() << "expected a buffer of " << getRows().getType().getSize()
+                         << " rows, found " << buffer.getRows();
+  return success();
+}
+
+LogicalResult LoadMatrixOp::verify() {
+  BufferType buffer = getBuffer().getType();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (failed(verifyEncoding(*this, type)))
+    return failure();
+  if (!isa<LhsAttr>(type.getEncoding()))
+    return emitOpError() << "expected a result of encoding #warp.lhs, found " << type.getEncoding();
+  if (buffer.getStages() != 1 || elementBytes(buffer.getElement()) != 2)
+    return emitOpError("expected a buffer of one stage and 16-bit elements");
+  if (type.getElementType() != buffer.getElement() ||
+      type.getShape() != ArrayRef<int64_t>{buffer.getRows(), buffer.getColumns()})
+    return emitOpError() << "expected the shape and element of " << buffer << ", found " << type;
+  return success();
+}
+
+/// Rows, depth and element of the left operand, tensor or buffer.
+namespace {
+struct Operand {
+  int64_t rows, depth;
+  Type element;
+};
+} // namespace
+
+static Operand describe(Type type) {
+  if (auto buffer = dyn_cast<BufferType>(type))
+    return {buffer.getRows(), buffer.getColumns(), buffer.getElement()};
+  auto tensor = cast<RankedTensorType>(type);
+  return {tensor.getDimSize(0), tensor.getDimSize(1), tensor.getElementType()};
+}
+
+LogicalResult MmaOp::verify() {
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (failed(verifyEncoding(*this, result)))
+    return failure();
+  if (!isa<AccumulatorAttr>(result.getEncoding()) || !result.getElementType().isF32())
+    return emitOpError() << "expected f32 in an accumulator, found " << result;
+  BufferType rhs = getRhs().getType();
+  if (rhs.getStages() != 1)
+    return emitOpError("expected a right operand of one stage; pick one by warp.stage");
+  if (auto buffer = dyn_cast<BufferType>(getLhs().getType())) {
+    if (buffer.getStages() != 1)
+      return emitOpError("expected a left operand of one stage; pick one by warp.stage");
+  } else {
+    auto tensor = cast<RankedTensorType>(getLhs().getType());
+    bool accumulator = isa<AccumulatorAttr>(tensor.getEncoding());
+    bool wide = tensor.getElementType().isF32();
+    if (failed(verifyEncoding(*this, tensor)))
+      return failure();
+    if (wide ? !accumulator : !isa<LhsAttr>(tensor.getEncoding()))
+      return emitOpError() << "expected a left operand of encoding "
+                           << (wide ? "#warp.accumulator" : "#warp.lhs") << ", found " << tensor;
+    if (warps(tensor.getEncoding()) != warps(result.getEncoding()))
+      return emitOpError("expected operand and result in the same number of warps");
+  }
+  Operand lhs = describe(getLhs().getType());
+  int64_t depth = getRhsT() ? rhs.getColumns() : rhs.getRows();
+  int64_t columns = getRhsT() ? rhs.getRows() : rhs.getColumns();
+  if (lhs.element != rhs.getElement())
+    return emitOpError() << "expected operands of one element type, found " << lhs.element
+                         << " and " << rhs.getElement();
+  if (lhs.depth != depth)
+    return emitOpError() << "expected operands of one depth, found " << lhs.depth << " and "
+                         << depth;
+  if (result.getDimSize(0) != lhs.rows || result.getDimSize(1) != columns)
+    return emitOpError() << "expected a result of " << lhs.rows << " x " << columns << ", found "
+                         << result;
+  return success();
+}
+
+LogicalResult ConvertOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (failed(verifyEncoding(*this, source)) || failed(verifyEncoding(*this, result)))
+    return failure();
+  if (!isa<AccumulatorAttr>(source.getEncoding()) || !isa<LhsAttr>(result.getEncoding()))
+    return emitOpError() << "expected #warp.accumulator to #warp.lhs, found "
+                         << source.getEncoding() << " to " << result.getEncoding();
+  return success();
+}
+
+} // namespace sparsec::warp

@@ -1,0 +1,40 @@
+// The `warp` dialect in C++: a kernel as a block of warps sees it.
+//
+//   %ks = warp.alloc at 8192 : !warp.buffer<64x64xbf16, stages = 2, pitch = 128, swizzle>
+//   scf.for %x = %begin to %end iter_args(%stage = ..., %o = ...) {
+//     warp.wait 0
+//     warp.barrier                             // block %x is in shared memory, all threads see it
+//     scf.if %more { warp.copy %k[...] to %ks[next stage] }
+//     warp.commit
+//     %s = warp.mma %q, %k_now, %zero rhs_t    // tensor<64x64xf32, #warp.accumulator<warps = 4>>
+//     ...
+//
+// Warp.td says what each op means and what its verifier refuses.
+#pragma once
+
+#include "dialect/Tile.h"
+
+#include "codegen/ptx/WarpDialect.h.inc"
+#include "codegen/ptx/WarpEnums.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "codegen/ptx/WarpAttrs.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "codegen/ptx/WarpTypes.h.inc"
+
+#define GET_OP_CLASSES
+#include "codegen/ptx/WarpOps.h.inc"
+
+namespace sparsec::warp {
+
+/// Attributes of a tile.kernel that became a block of warps.
+inline constexpr llvm::StringLiteral kWarpsAttr = "warp.warps";
+inline constexpr llvm::StringLiteral kSharedBytesAttr = "warp.shared_bytes";
+
+/// How many elements of the tensor one thread holds; its type is vector<that many x element>.
+int elementsPerThread(mlir::RankedTensorType type);
+/// Warps that share a tensor of this encoding; 0 for an encoding that is not ours.
+int warps(mlir::Attribute encoding);
+
+} // namespace sparsec::warp
