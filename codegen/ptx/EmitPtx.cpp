@@ -1,0 +1,132 @@
+#include "codegen/ptx/EmitPtx.h"
+
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Analysis/CGSCCPassManager.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Scalar/Scalarizer.h"
+
+#include <fmt/core.h>
+
+extern "C" {
+void LLVMInitializeNVPTXTargetInfo();
+void LLVMInitializeNVPTXTarget();
+void LLVMInitializeNVPTXTargetMC();
+void LLVMInitializeNVPTXAsmPrinter();
+}
+
+namespace sparsec {
+namespace {
+
+/// LLVM's registry of targets lives as long as the process; ours goes in once.
+const llvm::Target *nvptx(std::string &error) {
+  static const bool registered = [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    return true;
+  }();
+  (void)registered;
+  return llvm::TargetRegistry::lookupTarget(llvm::Triple("nvptx64-nvidia-cuda"), error);
+}
+
+/// Keeps the first error that LLVM reports instead of printing it.
+class DiagnosticSink : public llvm::DiagnosticHandler {
+public:
+  explicit DiagnosticSink(std::string &message) : message(message) {}
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    if (info.getSeverity() == llvm::DS_Error && message.empty()) {
+      llvm::raw_string_ostream stream(message);
+      llvm::DiagnosticPrinterRawOStream printer(stream);
+      info.print(printer);
+    }
+    return true;
+  }
+
+private:
+  std::string &message;
+};
+
+/// Instructions that act across a warp must not be moved into divergent code or duplicated there;
+/// the translation does not say so for inline assembly and for the mma intrinsics.
+void markConvergent(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    for (llvm::BasicBlock &block : function)
+      for (llvm::Instruction &instruction : block)
+        if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction))
+          call->setConvergent();
+}
+
+/// LLVM's O3, after a thread's vectors have been taken apart: PTX has no vector registers.
+void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = false;
+  tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  llvm::ScalarizerPassOptions scalarize;
+  scalarize.ScalarizeLoadStore = false;
+  llvm::ModulePassManager passes;
+  passes.addPass(llvm::createModuleToFunctionPassAdaptor(llvm::ScalarizerPass(scalarize)));
+  passes.addPass(builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3));
+  passes.run(module, modules);
+}
+
+} // namespace
+
+Result<EmittedCode> emitPtx(mlir::ModuleOp source, const Target &target, EmitOptions options) {
+  std::string message;
+  const llvm::Target *backend = nvptx(message);
+  if (!backend)
+    return internalError(fmt::format("LLVM has no NVPTX backend: {}", message));
+  llvm::LLVMContext context;
+  context.setDiagnosticHandler(std::make_unique<DiagnosticSink>(message));
+  std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(source, context);
+  if (!module)
+    return internalError("the llvm dialect module does not translate to LLVM IR: " + message);
+
+  llvm::Triple triple("nvptx64-nvidia-cuda");
+  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
+      triple, target.name, "+" + target.ptxVersion, {}, {}, {}, llvm::CodeGenOptLevel::Aggressive));
+  if (!machine)
+    return internalError("LLVM makes no code for " + target.name);
+  module->setTargetTriple(triple);
+  module->setDataLayout(machine->createDataLayout());
+  markConvergent(*module);
+  optimise(*module, *machine);
+
+  EmittedCode code;
+  if (options.keepLlvmIr) {
+    llvm::raw_string_ostream stream(code.llvmIr);
+    module->print(stream, nullptr);
+  }
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager emission;
+  if (machine->addPassesToEmitFile(emission, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return internalError("LLVM's NVPTX backend prints no assembly");
+  emission.run(*module);
+  if (!message.empty())
+    return internalError("LLVM: " + message);
+  code.ptx = std::string(text);
+  return code;
+}
+
+} // namespace sparsec

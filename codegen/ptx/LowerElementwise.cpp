@@ -1,0 +1,260 @@
+// warp-to-llvm, element by element: arith and math on encoded tensors become the same operations on
+// the thread's vectors; reductions and broadcasts follow the register maps.
+#include "codegen/ptx/Lowering.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace sparsec {
+namespace {
+
+/// An operation on tensors is the same operation on vectors.
+struct SameOnVectors : ConversionPattern {
+  SameOnVectors(const TypeConverter &types, MLIRContext *context)
+      : ConversionPattern(types, MatchAnyOpTypeTag(), 1, context) {}
+
+  LogicalResult matchAndRewrite(Operation *op, ArrayRef<Value> operands,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (!OpTrait::hasElementwiseMappableTraits(op))
+      return failure();
+    SmallVector<Type> results;
+    if (failed(getTypeConverter()->convertTypes(op->getResultTypes(), results)))
+      return failure();
+    OperationState state(op->getLoc(), op->getName(), operands, results, op->getAttrs());
+    rewriter.replaceOp(op, rewriter.create(state));
+    return success();
+  }
+};
+
+struct ConstantPattern : OpConversionPattern<arith::ConstantOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(arith::ConstantOp op, OpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto values = dyn_cast<SplatElementsAttr>(op.getValue());
+    auto type = getTypeConverter()->convertType<VectorType>(op.getType());
+    if (!values || !type)
+      return rewriter.notifyMatchFailure(op, "expected one value in every element");
+    rewriter.replaceOpWithNewOp<arith::ConstantOp>(op, values.resizeSplat(type));
+    return success();
+  }
+};
+
+/// exp2 and the logarithms are the machine's approximations, one element at a time.
+template <class Op>
+struct ApproximatePattern : OpConversionPattern<Op> {
+  ApproximatePattern(const TypeConverter &types, MLIRContext *context, StringRef intrinsic,
+                     double factor = 1)
+      : OpConversionPattern<Op>(types, context), intrinsic(intrinsic), factor(factor) {}
+
+  LogicalResult matchAndRewrite(Op op, typename Op::Adaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = dyn_cast<VectorType>(adaptor.getOperand().getType());
+    if (!type || !type.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "expected f32");
+    ThreadEmitter emit(op, rewriter);
+    SmallVector<Value> values = emit.elements(adaptor.getOperand());
+    for (Value &value : values) {
+      value = emit.create<LLVM::CallIntrinsicOp>(emit.getF32Type(), emit.getStringAttr(intrinsic),
+                                                 ValueRange{value})
+                  .getResults();
+      if (factor != 1)
+        value = emit.create<LLVM::FMulOp>(
+            value, emit.create<LLVM::ConstantOp>(emit.getF32Type(), emit.getF32FloatAttr(factor)));
+    }
+    rewriter.replaceOp(op, emit.pack(values));
+    return success();
+  }
+
+private:
+  StringRef intrinsic;
+  double factor;
+};
+
+/// f32 to 16 bits, two at a time: one instruction, and the pair is what stores and products take.
+struct NarrowPattern : OpConversionPattern<arith::TruncFOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(arith::TruncFOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = getTypeConverter()->convertType<VectorType>(op.getType());
+    auto source = dyn_cast<VectorType>(adaptor.getIn().getType());
+    if (!type || !source || !source.getElementType().isF32() || type.getNumElements() % 2)
+      return rewriter.notifyMatchFailure(op, "expected pairs of f32");
+    bool half = type.getElementType().isF16();
+    if (!half && !type.getElementType().isBF16())
+      return rewriter.notifyMatchFailure(op, "expected f16 or bf16");
+    ThreadEmitter emit(op, rewriter);
+    SmallVector<Value> wide = emit.elements(adaptor.getIn()), narrow;
+    for (size_t i = 0; i < wide.size(); i += 2) {
+      Value pair =
+          emit.create<LLVM::CallIntrinsicOp>(
+                  VectorType::get({2}, type.getElementType()),
+                  emit.getStringAttr(half ? "llvm.nvvm.ff2f16x2.rn" : "llvm.nvvm.ff2bf16x2.rn"),
+                  ValueRange{wide[i + 1], wide[i]}) // the upper half comes first
+              .getResults();
+      narrow.append(emit.elements(pair));
+    }
+    rewriter.replaceOp(op, emit.pack(narrow));
+    return success();
+  }
+};
+
+/// Scores are never NaN, so the machine's plain maximum will do.
+struct MaximumPattern : OpConversionPattern<arith::MaximumFOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(arith::MaximumFOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<LLVM::MaxNumOp>(op, adaptor.getLhs(), adaptor.getRhs());
+    return success();
+  }
+};
+
+struct MaskPattern : OpConversionPattern<tile::MaskOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::MaskOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<VectorType>(adaptor.getScores().getType());
+    float infinity = -std::numeric_limits<float>::infinity();
+    Value nothing =
+        arith::ConstantOp::create(rewriter, op.getLoc(), DenseElementsAttr::get(type, infinity));
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, adaptor.getAttend(), adaptor.getScores(),
+                                                 nothing);
+    return success();
+  }
+};
+
+struct SplatPattern : OpConversionPattern<tile::SplatOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::SplatOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = getTypeConverter()->convertType<VectorType>(op.getType());
+    if (!type)
+      return failure();
+    ThreadEmitter emit(op, rewriter);
+    SmallVector<Value> values(type.getNumElements(), adaptor.getScalar());
+    rewriter.replaceOp(op, emit.pack(values));
+    return success();
+  }
+};
+
+/// Each element of the result is the element of the slice for its row (or column).
+struct ExpandPattern : OpConversionPattern<tile::ExpandOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::ExpandOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    bool byRow = op.getDim() == 1;
+    int columns = op.getResult().getType().getDimSize(1);
+    fragments::Fragment from = byRow ? fragments::rows() : fragments::columns(columns);
+    fragments::Fragment to = fragments::accumulator(columns);
+    SmallVector<int32_t> order;
+    for (fragments::Coordinate element : to.registers) {
+      fragments::Coordinate wanted =
+          byRow ? fragments::Coordinate{element.row, 0} : fragments::Coordinate{0, element.column};
+      auto found = llvm::find(from.registers, wanted);
+      order.push_back(found - from.registers.begin());
+    }
+    ThreadEmitter emit(op, rewriter);
+    rewriter.replaceOp(op, emit.shuffle(adaptor.getInput(), order));
+    return success();
+  }
+};
+
+/// A row lies in one quad: a tree over the thread's own elements, then two exchanges.
+struct ReducePattern : OpConversionPattern<tile::ReduceOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::ReduceOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto source = cast<RankedTensorType>(op.getInput().getType());
+    if (op.getDim() != 1 || !isa_and_nonnull<warp::AccumulatorAttr>(source.getEncoding()) ||
+        !source.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "expected rows of an f32 accumulator");
+    ThreadEmitter emit(op, rewriter);
+    auto combine = [&](Value a, Value b) -> Value {
+      if (op.getKind() == tile::ReduceKind::Max)
+        return emit.create<LLVM::MaxNumOp>(a, b);
+      return emit.create<LLVM::FAddOp>(a, b);
+    };
+    SmallVector<Value> values = emit.elements(adaptor.getInput()), results;
+    fragments::Fragment held = fragments::accumulator(source.getDimSize(1));
+    for (fragments::Coordinate row : fragments::rows().registers) {
+      SmallVector<Value> level;
+      for (auto [value, place] : llvm::zip(values, held.registers))
+        if (place.row == row.row)
+          level.push_back(value);
+      for (; level.size() > 1;) {
+        SmallVector<Value> halves;
+        for (size_t i = 0; i + 1 < level.size(); i += 2)
+          halves.push_back(combine(level[i], level[i + 1]));
+        if (level.size() % 2)
+          halves.push_back(level.back());
+        level = std::move(halves);
+      }
+      Value result = level[0];
+      for (int mask : {1, 2})
+        result = combine(result, emit.shuffleXor(result, mask));
+      results.push_back(result);
+    }
+    rewriter.replaceOp(op, emit.pack(results));
+    return success();
+  }
+};
+
+struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::PositionsOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getType());
+    auto slice = dyn_cast_or_null<warp::SliceAttr>(type.getEncoding());
+    if (!slice)
+      return rewriter.notifyMatchFailure(op, "expected a slice");
+    ThreadEmitter emit(op, rewriter);
+    bool byRow = slice.getAxis() == warp::Axis::Rows;
+    fragments::Fragment held = byRow ? fragments::rows() : fragments::columns(type.getDimSize(0));
+    Value first = emit.field(adaptor.getRows(), 0);
+    Value mine =
+        byRow ? emit.add(emit.laneRow(held.lane), emit.warpRow()) : emit.laneColumn(held.lane);
+    Value base = emit.add(first, mine);
+    SmallVector<Value> values;
+    for (fragments::Coordinate place : held.registers)
+      values.push_back(emit.add(base, byRow ? place.row : place.column));
+    rewriter.replaceOp(op, emit.pack(values));
+    return success();
+  }
+};
+
+/// Accumulator to left operand: the same elements in the same thread, paired up.
+struct ConvertPattern : OpConversionPattern<warp::ConvertOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::ConvertOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    int depth = cast<RankedTensorType>(op.getType()).getDimSize(1);
+    fragments::Fragment from = fragments::accumulator(depth), to = fragments::lhs(depth);
+    if (from.lane != to.lane)
+      return rewriter.notifyMatchFailure(op, "elements would change threads");
+    SmallVector<int32_t> order;
+    for (fragments::Coordinate element : to.registers)
+      order.push_back(llvm::find(from.registers, element) - from.registers.begin());
+    ThreadEmitter emit(op, rewriter);
+    SmallVector<Value> elements = emit.elements(adaptor.getSource()), pairs;
+    for (size_t i = 0; i < order.size(); i += 2)
+      pairs.push_back(emit.create<LLVM::BitcastOp>(
+          emit.getI32Type(), emit.pack({elements[order[i]], elements[order[i + 1]]})));
+    rewriter.replaceOp(op, emit.pack(pairs));
+    return success();
+  }
+};
+
+} // namespace
+
+void populateElementwisePatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
+  MLIRContext *context = patterns.getContext();
+  patterns.add<NarrowPattern, MaximumPattern>(types, context, PatternBenefit(2));
+  patterns.add<SameOnVectors, ConstantPattern, MaskPattern, SplatPattern, ExpandPattern,
+               ReducePattern, PositionsPattern, ConvertPattern>(types, context);
+  constexpr double kLn2 = 0.693147180559945309417232121458;
+  patterns.add<ApproximatePattern<math::Exp2Op>>(types, context, "llvm.nvvm.ex2.approx.ftz.f");
+  patterns.add<ApproximatePattern<math::Log2Op>>(types, context, "llvm.nvvm.lg2.approx.ftz.f");
+  patterns.add<ApproximatePattern<math::LogOp>>(types, context, "llvm.nvvm.lg2.approx.ftz.f", kLn2);
+}
+
+} // namespace sparsec

@@ -1,0 +1,112 @@
+// What the patterns of warp-to-llvm share: how values of a block become values of one thread.
+//
+//   tensor<64x64xf32, #warp.accumulator<warps = 4>>   vector<32xf32>      elements in Fragments'
+//   order tensor<64x64xbf16, #warp.lhs<warps = 4>>          vector<16xi32>      pairs, as mma takes
+//   them tensor<64xi32, #warp.slice<rows, warps = 4>>      vector<2xi32> !tile.view<bf16, 3>
+//   struct<(ptr<1>, i64, i64, i64)> !tile.rows<64>                                    struct<(i32
+//   first, i32 length)> !tile.layout                                      struct<(ptr<1> offsets,
+//   ptr<1> columns, ptr<1>
+//                                                     row order, i32 head first, head step,
+//                                                     stride)>
+//   !warp.buffer<...>                                 i32: byte offset in shared memory
+#pragma once
+
+#include "codegen/passes/Passes.h"
+#include "codegen/ptx/Fragments.h"
+#include "codegen/ptx/Warp.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+namespace sparsec {
+
+inline constexpr unsigned kGlobalSpace = 1;
+inline constexpr unsigned kSharedSpace = 3;
+/// The block's dynamic shared memory.
+inline constexpr llvm::StringLiteral kSharedSymbol = "sparsec_shared";
+
+/// The types above.
+class ThreadTypes : public mlir::TypeConverter {
+public:
+  explicit ThreadTypes(mlir::MLIRContext *context);
+};
+
+/// Emits what one thread does: scalar arithmetic with constants folded as it goes, the thread's
+/// place in the block, vectors taken apart and put together.
+class ThreadEmitter : public mlir::ImplicitLocOpBuilder {
+public:
+  ThreadEmitter(mlir::Operation *op, mlir::OpBuilder &builder);
+
+  int warps() const { return warpCount; }
+  int threads() const { return 32 * warpCount; }
+  mlir::Value thread();
+  mlir::Value lane() { return bitAnd(thread(), 31); }
+  mlir::Value warp() { return shiftRight(thread(), 5); }
+  /// Row of the block's tile at which this warp begins.
+  mlir::Value warpRow() { return shiftLeft(warp(), 4); }
+  /// A lane map's row and column for this lane.
+  mlir::Value laneRow(const fragments::LaneMap &map);
+  mlir::Value laneColumn(const fragments::LaneMap &map);
+
+  mlir::Value i32(int64_t value);
+  mlir::Value i64(int64_t value);
+  mlir::Value wide(mlir::Value value); ///< i32 to i64, sign-extended
+  mlir::Value add(mlir::Value a, mlir::Value b);
+  mlir::Value add(mlir::Value a, int64_t b);
+  mlir::Value multiply(mlir::Value a, mlir::Value b);
+  mlir::Value multiply(mlir::Value a, int64_t b);
+  mlir::Value bitAnd(mlir::Value a, int64_t mask);
+  mlir::Value bitXor(mlir::Value a, mlir::Value b);
+  mlir::Value bitXor(mlir::Value a, int64_t b);
+  mlir::Value shiftLeft(mlir::Value a, int bits);
+  mlir::Value shiftRight(mlir::Value a, int bits);
+  mlir::Value divide(mlir::Value a, int64_t b);    ///< unsigned
+  mlir::Value remainder(mlir::Value a, int64_t b); ///< unsigned
+  /// a < b as unsigned numbers: false for positions that wrapped.
+  mlir::Value below(mlir::Value a, mlir::Value b);
+
+  mlir::Value field(mlir::Value aggregate, int64_t index);
+  mlir::Value element(mlir::Value vector, int64_t index);
+  mlir::SmallVector<mlir::Value> elements(mlir::Value vector);
+  mlir::Value pack(llvm::ArrayRef<mlir::Value> elements);
+  /// A vector's elements in another order: result[i] = vector[order[i]].
+  mlir::Value shuffle(mlir::Value vector, llvm::ArrayRef<int32_t> order);
+
+  /// Address of a byte offset in shared memory, plus a constant that becomes an immediate.
+  mlir::Value shared(mlir::Value offset, int64_t constant = 0);
+  /// pointer + bytes.
+  mlir::Value advance(mlir::Value pointer, mlir::Value bytes);
+  mlir::Value advance(mlir::Value pointer, int64_t bytes);
+  mlir::Value shuffleQuad(mlir::Value value, mlir::Value lane); ///< value of a lane of the quad
+  mlir::Value shuffleXor(mlir::Value value, int mask);
+
+private:
+  int warpCount;
+};
+
+/// Where rows of a buffer lie: an offset for the rows and chunks of a lane, and constants beside.
+///
+/// rowOffset(row, chunk) of a swizzled buffer is (lane part xor constant) + constant as long as the
+/// constant row is a multiple of 8: so one address register serves all rows and every eighth chunk.
+class BufferAddress {
+public:
+  /// The lane's row and 16-byte chunk. Chunks added later must not carry into the lane's: the
+  /// lane's chunk is below `chunkUnit`, a power of two that divides constant chunks.
+  BufferAddress(ThreadEmitter &emit, warp::BufferType type, mlir::Value buffer, mlir::Value row,
+                mlir::Value chunk);
+  /// Pointer to (lane row + row, lane chunk + chunk), row a multiple of 8.
+  mlir::Value at(int row, int chunk, int extraBytes = 0);
+
+private:
+  ThreadEmitter &emit;
+  warp::BufferType type;
+  mlir::Value lanes; ///< offset of the lane's row and chunk
+  llvm::SmallDenseMap<int, mlir::Value> variants;
+};
+
+void populateElementwisePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateMemoryPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateProductPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateTilePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+
+} // namespace sparsec

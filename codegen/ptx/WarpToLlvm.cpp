@@ -1,0 +1,173 @@
+// warp-to-llvm: what one thread does. A tile.kernel becomes a function of one by-value struct, the
+// argument struct of codegen/Kernel.h; tensors become vectors of what the thread holds
+// (Lowering.h).
+#include "codegen/Kernel.h"
+#include "codegen/ptx/Lowering.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/Transforms/Patterns.h"
+
+using namespace mlir;
+
+namespace sparsec {
+#define GEN_PASS_DEF_WARPTOLLVM
+#include "codegen/passes/Passes.h.inc"
+
+namespace {
+
+Type fieldType(MLIRContext *context, FieldType type) {
+  switch (type) {
+  case FieldType::Pointer:
+    return LLVM::LLVMPointerType::get(context, kGlobalSpace);
+  case FieldType::I64:
+    return IntegerType::get(context, 64);
+  case FieldType::I32:
+    return IntegerType::get(context, 32);
+  case FieldType::F32:
+    return Float32Type::get(context);
+  }
+  return {};
+}
+
+/// The argument struct as an LLVM type; fields lie as in C.
+LLVM::LLVMStructType argumentStruct(MLIRContext *context) {
+  SmallVector<Type> types;
+  for (const Field &field : attentionFields()) {
+    Type type = fieldType(context, field.type);
+    types.push_back(field.count == 1 ? type : LLVM::LLVMArrayType::get(type, field.count));
+  }
+  return LLVM::LLVMStructType::getLiteral(context, types);
+}
+
+/// Turns one kernel's frame into a function's; its body keeps tile types until the conversion.
+class FunctionFrame {
+public:
+  FunctionFrame(tile::KernelOp kernel, const TypeConverter &types)
+      : kernel(kernel), types(types), emit(kernel.getLoc(), kernel) {}
+
+  LogicalResult run() {
+    auto warps = kernel->getAttrOfType<IntegerAttr>(warp::kWarpsAttr);
+    auto shared = kernel->getAttrOfType<IntegerAttr>(warp::kSharedBytesAttr);
+    if (!warps || !shared)
+      return kernel.emitOpError("expected warps and shared memory: assign-encodings and "
+                                "allocate-shared come first");
+    MLIRContext *context = emit.getContext();
+    auto pointer = LLVM::LLVMPointerType::get(context);
+    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {pointer});
+    auto function = emit.create<LLVM::LLVMFuncOp>(kernel.getSymName(), type);
+    function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), emit.getUnitAttr());
+    function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
+                      emit.getDenseI32ArrayAttr({int32_t(32 * warps.getInt())}));
+    function->setAttr(warp::kWarpsAttr, warps);
+    function->setAttr(warp::kSharedBytesAttr, shared);
+    function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
+                        TypeAttr::get(argumentStruct(context)));
+    function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), emit.getI64IntegerAttr(8));
+    function.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(), emit.getUnitAttr());
+    mlir::Block *entry = function.addEntryBlock(emit);
+    emit.setInsertionPointToStart(entry);
+    arguments = entry->getArgument(0);
+    mlir::Block &body = kernel.getBody().front();
+    for (auto [argument, name] : llvm::zip(body.getArguments(), kernel.getNames())) {
+      FailureOr<Value> value = bind(argument, cast<StringAttr>(name).getValue());
+      if (failed(value))
+        return failure();
+      argument.replaceAllUsesWith(
+          emit.create<UnrealizedConversionCastOp>(argument.getType(), *value).getResult(0));
+    }
+    entry->getOperations().splice(entry->end(), body.getOperations());
+    Operation *end = entry->getTerminator();
+    emit.setInsertionPoint(end);
+    emit.create<LLVM::ReturnOp>(ValueRange{});
+    end->erase();
+    kernel.erase();
+    return success();
+  }
+
+private:
+  tile::KernelOp kernel;
+  const TypeConverter &types;
+  ImplicitLocOpBuilder emit;
+  Value arguments;
+
+  /// One field of the struct, or an element of an array field.
+  FailureOr<Value> load(StringRef name, int element = 0) {
+    for (const Field &field : attentionFields()) {
+      if (field.name != name)
+        continue;
+      Type type = fieldType(emit.getContext(), field.type);
+      int bytes = field.type == FieldType::Pointer || field.type == FieldType::I64 ? 8 : 4;
+      Value address = emit.create<LLVM::GEPOp>(
+          arguments.getType(), emit.getI8Type(), arguments,
+          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(field.offset + element * bytes)});
+      return Value(emit.create<LLVM::LoadOp>(type, address, bytes));
+    }
+    return kernel.emitOpError() << "the argument struct has no field '" << name << "'";
+  }
+
+  FailureOr<Value> assemble(Type type, ArrayRef<std::pair<std::string, int>> fields) {
+    Value value = emit.create<LLVM::PoisonOp>(types.convertType(type));
+    for (auto [i, field] : llvm::enumerate(fields)) {
+      FailureOr<Value> part = load(field.first, field.second);
+      if (failed(part))
+        return failure();
+      value = emit.create<LLVM::InsertValueOp>(value, *part, ArrayRef<int64_t>{int64_t(i)});
+    }
+    return value;
+  }
+
+  FailureOr<Value> bind(BlockArgument argument, StringRef name) {
+    if (auto view = dyn_cast<tile::ViewType>(argument.getType())) {
+      SmallVector<std::pair<std::string, int>> fields = {{name.str(), 0}};
+      for (int i = 0; i < int(view.getStrides()); ++i)
+        fields.push_back({(name + "_stride").str(), i});
+      return assemble(view, fields);
+    }
+    if (isa<tile::LayoutType>(argument.getType()))
+      return assemble(argument.getType(), {{"block_offsets", 0},
+                                           {"block_columns", 0},
+                                           {"row_order", 0},
+                                           {"head_first", 0},
+                                           {"head_step", 0},
+                                           {"layout_stride", 0}});
+    return load(name);
+  }
+};
+
+/// The block's dynamic shared memory, sized at launch.
+void declareShared(ModuleOp module) {
+  OpBuilder builder(module.getBodyRegion());
+  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
+  LLVM::GlobalOp::create(builder, module.getLoc(), type, /*isConstant=*/false,
+                         LLVM::Linkage::External, kSharedSymbol, Attribute(),
+                         /*alignment=*/1024, kSharedSpace);
+}
+
+struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    ThreadTypes types(context);
+    declareShared(getOperation());
+    for (tile::KernelOp kernel :
+         llvm::make_early_inc_range(getOperation().getOps<tile::KernelOp>()))
+      if (failed(FunctionFrame(kernel, types).run()))
+        return signalPassFailure();
+
+    RewritePatternSet patterns(context);
+    ConversionTarget target(*context);
+    target.addLegalDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();
+    target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
+    target.addIllegalDialect<tile::TileDialect, warp::WarpDialect>();
+    target.addDynamicallyLegalDialect<arith::ArithDialect, math::MathDialect>(
+        [&](Operation *op) { return types.isLegal(op); });
+    populateElementwisePatterns(patterns, types);
+    populateMemoryPatterns(patterns, types);
+    populateProductPatterns(patterns, types);
+    scf::populateSCFStructuralTypeConversionsAndLegality(types, patterns, target);
+    if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace sparsec
