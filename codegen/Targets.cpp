@@ -44,7 +44,9 @@ std::string_view name(DType type) {
   return "";
 }
 
-int bytes(DType type) { return type == DType::F32 ? 4 : 2; }
+int bytes(DType type) {
+  return type == DType::F32 ? 4 : 2;
+}
 
 const std::vector<Field> &attentionFields() {
   using A = AttentionArguments;

@@ -1,5 +1,6 @@
 // sparsec-opt: every pass alone, on text. `sparsec-opt --split-full-blocks x.mlir`.
-#include "dialect/Dialects.h"
+#include "codegen/Pipeline.h"
+#include "codegen/passes/Passes.h"
 #include "dialect/passes/Passes.h"
 
 #include "mlir/IR/DialectRegistry.h"
@@ -8,7 +9,9 @@
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
-  sparsec::registerDialects(registry);
+  sparsec::registerCompilerDialects(registry);
+  sparsec::registerCodegenPasses();
+  sparsec::registerPipelines();
   mlir::registerTransformsPasses();
   sparsec::registerPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "sparsec's passes\n", registry));

@@ -1,0 +1,250 @@
+// compile() and explain(): a request becomes a module, the module goes down the list of passes.
+#include "codegen/Kernel.h"
+
+#include "codegen/Compile.h"
+#include "codegen/Pipeline.h"
+#include "codegen/ptx/EmitPtx.h"
+#include "codegen/ptx/Warp.h"
+#include "dialect/Ops.h"
+
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+
+#include <fmt/core.h>
+
+using namespace mlir;
+
+namespace sparsec {
+namespace {
+
+enum class Stage { Sparsec, Tile, Warp, Llvm, Ptx };
+
+struct StageName {
+  Stage stage;
+  const char *name;
+};
+constexpr StageName kStages[] = {{Stage::Sparsec, "sparsec"},
+                                 {Stage::Tile, "tile"},
+                                 {Stage::Warp, "warp"},
+                                 {Stage::Llvm, "llvm"},
+                                 {Stage::Ptx, "ptx"}};
+
+/// One compilation: a context of its own, whose diagnostics become the error.
+class Compilation {
+public:
+  explicit Compilation(const KernelRequest &request)
+      : request(request), context(makeRegistry(), MLIRContext::Threading::DISABLED),
+        handler(&context, [this](Diagnostic &diagnostic) { keep(diagnostic); }) {}
+
+  /// The module of a request: one whole operation.
+  Result<void> build();
+  Result<void> parse(const std::string &text);
+  /// Runs the passes up to a stage; Llvm is the module of the llvm dialect.
+  Result<void> lowerTo(Stage stage);
+  Result<EmittedCode> emit(EmitOptions options) {
+    return emitPtx(*module, request.target, options);
+  }
+  /// An attribute that the passes left on the kernel's function.
+  int attribute(StringRef name) {
+    auto function = module->lookupSymbol<LLVM::LLVMFuncOp>(request.entry);
+    return function ? int(function->getAttrOfType<IntegerAttr>(name).getInt()) : 0;
+  }
+  bool hasKernel() { return module->lookupSymbol<LLVM::LLVMFuncOp>(request.entry) != nullptr; }
+  std::string print();
+
+private:
+  const KernelRequest &request;
+  MLIRContext context;
+  ScopedDiagnosticHandler handler;
+  std::string firstMessage; ///< of what went wrong
+  std::optional<FileLineColLoc> firstPlace;
+  OwningOpRef<ModuleOp> module;
+
+  static DialectRegistry makeRegistry() {
+    DialectRegistry registry;
+    registerCompilerDialects(registry);
+    return registry;
+  }
+
+  void keep(Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error || !firstMessage.empty())
+      return;
+    firstMessage = diagnostic.str();
+    if (auto place = dyn_cast<FileLineColLoc>(LocationAttr(diagnostic.getLocation())))
+      firstPlace = place;
+  }
+  Error bug(const std::string &doing) const {
+    return internalError(fmt::format("{} '{}': {}", doing, request.entry,
+                                     firstMessage.empty() ? "no reason given" : firstMessage));
+  }
+};
+
+Type elementType(MLIRContext *context, DType type) {
+  switch (type) {
+  case DType::F16:
+    return Float16Type::get(context);
+  case DType::BF16:
+    return BFloat16Type::get(context);
+  case DType::F32:
+    return Float32Type::get(context);
+  }
+  return {};
+}
+
+Result<void> Compilation::build() {
+  context.loadAllAvailableDialects();
+  OpBuilder builder(&context);
+  Location unknown = builder.getUnknownLoc();
+  module = ModuleOp::create(unknown);
+  builder.setInsertionPointToEnd(module->getBody());
+  ops::AttentionOp::create(builder, unknown, builder.getStringAttr(request.entry),
+                           ops::PatternAttr::get(&context, sparsec::print(request.attend)),
+                           TypeAttr::get(elementType(&context, request.dtype)),
+                           builder.getI64IntegerAttr(request.headDim),
+                           builder.getI64IntegerAttr(request.valueDim),
+                           builder.getI64IntegerAttr(request.block.q),
+                           builder.getI64IntegerAttr(request.block.k), builder.getUnitAttr());
+  if (failed(verify(*module)))
+    return bug("describing");
+  return {};
+}
+
+Result<void> Compilation::parse(const std::string &text) {
+  module = parseSourceString<ModuleOp>(text, ParserConfig(&context), "tile program");
+  if (module)
+    return {};
+  auto source = std::make_shared<SourceText>(SourceText{"tile program", text});
+  SourceRange where{source, firstPlace ? int(firstPlace->getLine()) : 1,
+                    firstPlace ? int(firstPlace->getColumn()) : 1, 1};
+  return inputError(firstMessage, where);
+}
+
+Result<void> Compilation::lowerTo(Stage stage) {
+  PassManager passes(&context, ModuleOp::getOperationName());
+#ifdef NDEBUG
+  passes.enableVerifier(false);
+#endif
+  if (stage >= Stage::Tile)
+    addTilePasses(passes);
+  if (stage >= Stage::Warp)
+    addWarpPasses(passes);
+  if (stage >= Stage::Llvm)
+    addLlvmPasses(passes);
+  if (failed(passes.run(*module)))
+    return bug("compiling");
+  return {};
+}
+
+std::string Compilation::print() {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream);
+  return text;
+}
+
+/// The request with everything decided, or why it cannot be built.
+Result<KernelRequest> resolve(KernelRequest request) {
+  auto dimension = [](const char *what, int size) -> Result<void> {
+    if (size >= 16 && size <= 256 && size % 16 == 0)
+      return {};
+    return inputError(
+        fmt::format("expected a {} of 16 to 256 in steps of 16, found {}", what, size));
+  };
+  if (auto checked = dimension("head dim", request.headDim); !checked)
+    return checked.error();
+  if (auto checked = dimension("value dim", request.valueDim); !checked)
+    return checked.error();
+  if (!request.attend)
+    return internalError("a kernel request without a predicate");
+  Result<Block> block = chooseBlock(request);
+  if (!block)
+    return block.error();
+  request.block = *block;
+  return request;
+}
+
+/// What the kernel is, for whoever reads the PTX.
+std::string header(const KernelRequest &request) {
+  return fmt::format("// sparsec {}: attention forward, {}, head dim {}, value dim {}, blocks of "
+                     "{} x {}\n// attend: {}\n",
+                     SPARSEC_VERSION, name(request.dtype), request.headDim, request.valueDim,
+                     request.block.q, request.block.k, print(request.attend));
+}
+
+Result<Kernel> finish(Compilation &compilation, const KernelRequest &request) {
+  if (auto lowered = compilation.lowerTo(Stage::Llvm); !lowered)
+    return lowered.error();
+  if (!compilation.hasKernel())
+    return inputError(fmt::format("expected a tile.kernel '{}' in the module", request.entry));
+  Result<EmittedCode> code = compilation.emit({});
+  if (!code)
+    return code.error();
+  Kernel kernel;
+  kernel.entry = request.entry;
+  kernel.code = std::move(code->ptx);
+  kernel.target = request.target;
+  kernel.dtype = request.dtype;
+  kernel.headDim = request.headDim;
+  kernel.valueDim = request.valueDim;
+  kernel.block = request.block;
+  kernel.threads = 32 * compilation.attribute(warp::kWarpsAttr);
+  kernel.sharedBytes = compilation.attribute(warp::kSharedBytesAttr);
+  return kernel;
+}
+
+} // namespace
+
+Result<Kernel> compile(const KernelRequest &asked) {
+  Result<KernelRequest> request = resolve(asked);
+  if (!request)
+    return request.error();
+  Compilation compilation(*request);
+  if (auto built = compilation.build(); !built)
+    return built.error();
+  Result<Kernel> kernel = finish(compilation, *request);
+  if (!kernel)
+    return kernel;
+  kernel->code = header(*request) + kernel->code;
+  kernel->usesHead = mentions(request->attend, Op::Head);
+  return kernel;
+}
+
+Result<Kernel> compileTileProgram(const std::string &text, const KernelRequest &request) {
+  Compilation compilation(request);
+  if (auto parsed = compilation.parse(text); !parsed)
+    return parsed.error();
+  return finish(compilation, request);
+}
+
+std::vector<std::string> explainStages() {
+  std::vector<std::string> names;
+  for (const StageName &stage : kStages)
+    names.push_back(stage.name);
+  return names;
+}
+
+Result<std::string> explain(const KernelRequest &asked, const std::string &stageName) {
+  std::optional<Stage> stage;
+  for (const StageName &candidate : kStages)
+    if (candidate.name == stageName)
+      stage = candidate.stage;
+  if (!stage)
+    return inputError(
+        fmt::format("expected a stage of sparsec, tile, warp, llvm, ptx; found '{}'", stageName));
+  Result<KernelRequest> request = resolve(asked);
+  if (!request)
+    return request.error();
+  Compilation compilation(*request);
+  if (auto built = compilation.build(); !built)
+    return built.error();
+  if (auto lowered = compilation.lowerTo(std::min(*stage, Stage::Llvm)); !lowered)
+    return lowered.error();
+  if (*stage < Stage::Llvm)
+    return compilation.print();
+  Result<EmittedCode> code = compilation.emit({.keepLlvmIr = *stage == Stage::Llvm});
+  if (!code)
+    return code.error();
+  return *stage == Stage::Llvm ? code->llvmIr : header(*request) + code->ptx;
+}
+
+} // namespace sparsec

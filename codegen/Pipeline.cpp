@@ -1,0 +1,62 @@
+// The compiler as one list: what happens to a request, in order.
+#include "codegen/Pipeline.h"
+
+#include "codegen/passes/Passes.h"
+#include "codegen/ptx/Warp.h"
+#include "dialect/Dialects.h"
+#include "dialect/passes/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace sparsec {
+
+void addTilePasses(OpPassManager &passes) {
+  passes.addPass(createExpandOps());
+  passes.addNestedPass<tile::KernelOp>(createSplitFullBlocks());
+  passes.addNestedPass<tile::KernelOp>(createLowerPredicates());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
+
+void addWarpPasses(OpPassManager &passes) {
+  OpPassManager &kernels = passes.nest<tile::KernelOp>();
+  kernels.addPass(createAssignEncodings());
+  kernels.addPass(createPipelineFolds());
+  kernels.addPass(createAllocateShared());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
+
+void addLlvmPasses(OpPassManager &passes) {
+  passes.addPass(createWarpToLlvm());
+  passes.addPass(arith::createArithExpandOpsPass());
+  passes.addPass(createSCFToControlFlowPass());
+  passes.addPass(createConvertControlFlowToLLVMPass());
+  passes.addPass(createConvertMathToLLVMPass());
+  passes.addPass(createArithToLLVMConversionPass());
+  passes.addPass(createReconcileUnrealizedCastsPass());
+}
+
+void registerPipelines() {
+  PassPipelineRegistration<>("tile-pipeline", "whole operations to tile programs", addTilePasses);
+  PassPipelineRegistration<>("warp-pipeline", "tile programs to blocks of warps", addWarpPasses);
+  PassPipelineRegistration<>("llvm-pipeline", "blocks of warps to the llvm dialect", addLlvmPasses);
+}
+
+void registerCompilerDialects(DialectRegistry &registry) {
+  registerDialects(registry);
+  registry.insert<warp::WarpDialect, LLVM::LLVMDialect, NVVM::NVVMDialect, scf::SCFDialect>();
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
+}
+
+} // namespace sparsec

@@ -1,0 +1,23 @@
+// The compiler as one list of passes.
+#pragma once
+
+#include "codegen/Kernel.h"
+
+#include "mlir/Pass/PassManager.h"
+
+namespace sparsec {
+
+/// Whole operations to tile programs without predicates: free of any target.
+void addTilePasses(mlir::OpPassManager &passes);
+/// Tile programs to blocks of warps.
+void addWarpPasses(mlir::OpPassManager &passes);
+/// Blocks of warps to the llvm and nvvm dialects.
+void addLlvmPasses(mlir::OpPassManager &passes);
+
+/// For sparsec-opt: the lists above as --tile-pipeline, --warp-pipeline and --llvm-pipeline.
+void registerPipelines();
+
+/// Every dialect that a stage of the compiler is written in.
+void registerCompilerDialects(mlir::DialectRegistry &registry);
+
+} // namespace sparsec
