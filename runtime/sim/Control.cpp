@@ -16,15 +16,72 @@ void runExit(Warp &w, const Inst &in) {
   w.block->exitLanes(w, w.mask);
 }
 
-void runReturn(Warp &w, const Inst &in) {
-  std::vector<uint32_t> &calls = w.splits[w.current].calls;
-  w.pc = calls.back();
-  calls.pop_back();
+namespace {
+
+/// A thread that recurses deeper than this is endless.
+constexpr size_t deepestCall = 4096;
+
+/// Copies the activation's part of the warp into the call, or back for the lanes of `mask`.
+void keepActivation(Warp &w, const Activation &own, Call &call) {
+  const ThreadBlock &block = *w.block;
+  call.columns.assign(w.regs + own.columnFirst, w.regs + own.columnEnd);
+  call.predicates.assign(w.preds + own.predicateFirst, w.preds + own.predicateEnd);
+  call.initialised.assign(w.init + own.trackedFirst, w.init + own.trackedEnd);
+  size_t size = block.program.localBytes;
+  for (auto [first, end] : own.locals)
+    for (int lane = 0; lane < 32; ++lane) {
+      const uint8_t *frame = block.local.data() + size * (w.index * 32 + lane);
+      call.frames.insert(call.frames.end(), frame + first, frame + end);
+    }
 }
 
+void restoreActivation(Warp &w, const Activation &own, const Call &call) {
+  ThreadBlock &block = *w.block;
+  uint32_t mask = w.mask;
+  // Lanes are 4 bytes apart in narrow columns and 8 in wide ones, which start at any multiple of
+  // 128 bytes; which are which is known to the plan.
+  for (uint32_t at = own.columnFirst; at < own.columnEnd;) {
+    uint32_t lane = block.program.wideColumns[at / 128] ? 8 : 4;
+    forLanes(mask, [&](int i) {
+      std::memcpy(w.regs + at + i * lane, call.columns.data() + (at - own.columnFirst) + i * lane,
+                  lane);
+    });
+    at += lane * 32;
+  }
+  for (uint32_t p = own.predicateFirst; p < own.predicateEnd; ++p)
+    w.preds[p] = (w.preds[p] & ~mask) | (call.predicates[p - own.predicateFirst] & mask);
+  for (uint32_t t = own.trackedFirst; t < own.trackedEnd; ++t)
+    w.init[t] = (w.init[t] & ~mask) | (call.initialised[t - own.trackedFirst] & mask);
+  const uint8_t *from = call.frames.data();
+  size_t size = block.program.localBytes;
+  for (auto [first, end] : own.locals)
+    for (int lane = 0; lane < 32; ++lane, from += end - first)
+      if (mask >> lane & 1)
+        std::memcpy(block.local.data() + size * (w.index * 32 + lane) + first, from, end - first);
+}
+
+} // namespace
+
 void runCall(Warp &w, const Inst &in) {
-  w.splits[w.current].calls.push_back(w.pc);
+  std::vector<Call> &calls = w.splits[w.current].calls;
+  if (calls.size() >= deepestCall)
+    return w.block->fail(w, in, std::countr_zero(w.mask),
+                         fmt::format("calls nested more than {} deep", deepestCall));
+  Call &call = calls.emplace_back();
+  call.returnTo = w.pc;
+  call.function = int(in.imm);
+  if (call.function >= 0)
+    keepActivation(w, w.block->program.recursive[call.function], call);
   w.pc = in.extra;
+}
+
+void runReturn(Warp &w, const Inst &in) {
+  std::vector<Call> &calls = w.splits[w.current].calls;
+  Call &call = calls.back();
+  w.pc = call.returnTo;
+  if (call.function >= 0)
+    restoreActivation(w, w.block->program.recursive[call.function], call);
+  calls.pop_back();
 }
 
 void runTracked(Warp &w, const Inst &in) {

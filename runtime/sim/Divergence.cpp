@@ -39,7 +39,8 @@ void ThreadBlock::diverge(Warp &warp, const Inst &inst, uint32_t taken, uint32_t
   uint32_t fall = warp.active & ~taken;
   warp.leave = true;
   warp.splits[at].mask = warp.active;
-  bool sameJoin = joinAt == warp.splits[at].reconverge;
+  // Inside a call, an equal place is that of another activation.
+  bool sameJoin = joinAt == warp.splits[at].reconverge && warp.splits[at].calls.empty();
   int parent = sameJoin ? warp.splits[at].parent : at;
   if (joinAt == noJoin) {
     // The ways never meet: two splits side by side.
@@ -58,7 +59,6 @@ void ThreadBlock::diverge(Warp &warp, const Inst &inst, uint32_t taken, uint32_t
     waits.pc = joinAt + 1;
     waits.gathered = 0;
   }
-  std::vector<uint32_t> calls;
   for (auto [lanes, pc] : {std::pair(fall, next), std::pair(taken, target)}) {
     if (pc == joinAt)
       warp.splits[parent].gathered |= lanes;
@@ -70,7 +70,7 @@ void ThreadBlock::diverge(Warp &warp, const Inst &inst, uint32_t taken, uint32_t
 
 void ThreadBlock::join(Warp &warp, uint32_t at) {
   Split &split = warp.splits[warp.current];
-  if (split.reconverge != at)
+  if (split.reconverge != at || !split.calls.empty())
     return;
   int parent = split.parent;
   warp.splits[parent].gathered |= warp.active;

@@ -24,6 +24,15 @@ namespace sparsec::sim {
 
 struct ThreadBlock;
 
+/// A call that has not returned. Functions have one frame and one set of registers; a recursive one
+/// keeps those of the activation before here.
+struct Call {
+  uint32_t returnTo = 0;
+  int function = -1; ///< of Program::recursive; -1: not recursive
+  std::vector<uint8_t> columns, frames;
+  std::vector<uint32_t> predicates, initialised;
+};
+
 struct Split {
   enum class State : uint8_t { Free, Ready, Gathering, AtBarrier, AtCollective };
   State state = State::Free;
@@ -31,11 +40,11 @@ struct Split {
   uint32_t pc = 0;
   uint32_t reconverge = noJoin; ///< where it hands its lanes to the parent
   int parent = -1;
-  uint32_t gathered = 0;       ///< Gathering: lanes that have come back
-  uint32_t wanted = 0;         ///< AtCollective: the mask of the instruction
-  uint32_t executing = 0;      ///< AtCollective: lanes that execute it
-  uint32_t place = noJoin;     ///< AtCollective: where the others must be
-  std::vector<uint32_t> calls; ///< return addresses
+  uint32_t gathered = 0;   ///< Gathering: lanes that have come back
+  uint32_t wanted = 0;     ///< AtCollective: the mask of the instruction
+  uint32_t executing = 0;  ///< AtCollective: lanes that execute it
+  uint32_t place = noJoin; ///< AtCollective: where the others must be
+  std::vector<Call> calls;
 };
 
 struct Warp {

@@ -88,6 +88,15 @@ struct Parameter {
   uint32_t offset = 0, size = 0;
 };
 
+/// What an activation of a function that may call itself has of its own: ranges of columns,
+/// predicates, tracked registers and local memory.
+struct Activation {
+  uint32_t columnFirst = 0, columnEnd = 0;
+  uint32_t predicateFirst = 0, predicateEnd = 0;
+  uint32_t trackedFirst = 0, trackedEnd = 0;
+  std::vector<std::pair<uint32_t, uint32_t>> locals; ///< first, end
+};
+
 struct Program {
   std::shared_ptr<const SourceText> source;
   std::string entry;
@@ -97,6 +106,8 @@ struct Program {
   std::vector<Place> places;
   std::vector<std::string> opcodes;
   std::vector<Tracking> tracking;
+  std::vector<Activation> recursive;
+  std::vector<bool> wideColumns;                     ///< by column / 128: 64-bit lanes
   std::vector<std::pair<Special, int32_t>> specials; ///< and their columns
   std::vector<std::vector<uint32_t>> branchTables;
   std::vector<Parameter> parameters;

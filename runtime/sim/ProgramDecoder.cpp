@@ -97,15 +97,22 @@ uint64_t ProgramDecoder::addressOf(const Function &function, const Operand &oper
 
 void ProgramDecoder::collect(const Function &function, std::vector<int> &path) {
   int self = indexOf(function);
-  if (std::find(path.begin(), path.end(), self) != path.end()) {
-    failure = inputError(fmt::format("sim does not run recursive functions: {}", function.name),
-                         SourceRange{module.source, function.line, 1, 1});
+  if (auto again = std::find(path.begin(), path.end(), self); again != path.end()) {
+    // Everything on the way back to itself is called recursively.
+    for (; again != path.end(); ++again)
+      bodies[bodyOf[&module.functions[*again]]].recursive = true;
     return;
   }
-  if (bodyOf.count(&function))
+  if (bodyOf.count(&function) && path.empty())
     return;
-  bodyOf[&function] = bodies.size();
-  bodies.push_back({&function, {}, {}, {}, {}, 0});
+  if (!bodyOf.count(&function)) {
+    bodyOf[&function] = bodies.size();
+    bodies.emplace_back().function = &function;
+  } else if (collected.count({path.back(), self})) {
+    return;
+  }
+  if (!path.empty())
+    collected.insert({path.back(), self});
   path.push_back(self);
   for (const Instruction &instruction : function.instructions)
     for (const Operand &operand : instruction.operands) {
@@ -164,6 +171,9 @@ void ProgramDecoder::placeVariables() {
         localEnd = roundUp(localEnd, std::max<uint64_t>(align, 16));
         body.addresses[i] = localEnd;
         localEnd += variable.size;
+        // Parameters and results are what a call and its caller share.
+        if (int(i) >= parameters)
+          body.activation.locals.push_back({uint32_t(body.addresses[i]), uint32_t(localEnd)});
       }
     }
   }
@@ -365,8 +375,16 @@ Result<Program> ProgramDecoder::run(std::string_view entry) {
   for (Body &body : bodies) {
     if (!failure)
       decodeBody(body);
+    body.activation = {nextColumn, 0, nextPredicate, 0, nextTracked, 0, body.activation.locals};
     if (!failure)
       planRegisters(body);
+    body.activation.columnEnd = nextColumn;
+    body.activation.predicateEnd = nextPredicate;
+    body.activation.trackedEnd = nextTracked;
+    if (body.recursive) {
+      body.activationIndex = program.recursive.size();
+      program.recursive.push_back(body.activation);
+    }
   }
   if (failure)
     return *failure;
@@ -380,8 +398,11 @@ Result<Program> ProgramDecoder::run(std::string_view entry) {
   }
   for (size_t i = 0; i < program.code.size(); ++i) {
     Inst &inst = program.code[i];
-    if (inst.run == runCall)
-      inst.extra = bodies[bodyOf[&module.functions[inst.imm]]].start;
+    if (inst.run == runCall) {
+      const Body &callee = bodies[bodyOf[&module.functions[inst.imm]]];
+      inst.extra = callee.start;
+      inst.imm = callee.activationIndex;
+    }
   }
   program.start = bodies[0].start;
   program.registerBytes = nextColumn;

@@ -3,6 +3,7 @@
 
 #include "runtime/sim/Decode.h"
 
+#include <set>
 #include <unordered_map>
 
 namespace sparsec::sim {
@@ -55,6 +56,9 @@ private:
     std::vector<uint64_t> addresses; ///< of variables
     RegisterPlan plan;
     uint32_t start = 0; ///< of the code
+    bool recursive = false;
+    Activation activation;
+    int activationIndex = -1;
   };
 
   void collect(const Function &function, std::vector<int> &path);
@@ -76,6 +80,7 @@ private:
   std::optional<Error> failure;
   std::vector<Body> bodies; ///< entry first
   std::unordered_map<const Function *, int> bodyOf;
+  std::set<std::pair<int, int>> collected; ///< caller and callee
   std::vector<uint64_t> moduleAddresses;
   std::map<std::pair<uint64_t, int>, int32_t> constants;
   std::map<Special, int> specials;

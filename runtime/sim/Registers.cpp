@@ -213,6 +213,7 @@ void ProgramDecoder::allocate(Body &body) {
     } else {
       column = nextColumn;
       nextColumn += wide ? 256 : 128;
+      program.wideColumns.resize(nextColumn / 128, wide);
     }
     body.plan.column[interval.reg] = column;
     if (shares)
