@@ -1,0 +1,46 @@
+// C += A B^T with f32 sums: m 16, n 8, k 32 as two contractions of 16.
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (n, k)>
+#c = affine_map<(m, n, k) -> (m, n)>
+#shared = #gpu.address_space<workgroup>
+gpu.module @kernels {
+  gpu.func @product(%a: memref<16x32xf16>, %b: memref<8x32xf16>, %c: memref<16x8xf32>)
+      workgroup(%as: memref<16x32xf16, #shared> {llvm.align = 16 : i64},
+                %bs: memref<8x32xf16, #shared> {llvm.align = 16 : i64}) kernel {
+    %c0 = arith.constant 0 : index
+    %c16 = arith.constant 16 : index
+    %zero = arith.constant 0.0 : f16
+    %zero32 = arith.constant 0.0 : f32
+    %lane = gpu.thread_id x
+    affine.for %j = 0 to 16 {
+      %x = affine.load %a[symbol(%lane) mod 16, symbol(%lane) floordiv 16 * 16 + %j] : memref<16x32xf16>
+      affine.store %x, %as[symbol(%lane) mod 16, symbol(%lane) floordiv 16 * 16 + %j] : memref<16x32xf16, #shared>
+    }
+    affine.for %j = 0 to 8 {
+      %x = affine.load %b[symbol(%lane) mod 8, symbol(%lane) floordiv 8 * 8 + %j] : memref<8x32xf16>
+      affine.store %x, %bs[symbol(%lane) mod 8, symbol(%lane) floordiv 8 * 8 + %j] : memref<8x32xf16, #shared>
+    }
+    gpu.barrier
+    %va = vector.transfer_read %as[%c0, %c0], %zero {in_bounds = [true, true]}
+        : memref<16x32xf16, #shared>, vector<16x16xf16>
+    %vb = vector.transfer_read %bs[%c0, %c0], %zero {in_bounds = [true, true]}
+        : memref<8x32xf16, #shared>, vector<8x16xf16>
+    %va1 = vector.transfer_read %as[%c0, %c16], %zero {in_bounds = [true, true]}
+        : memref<16x32xf16, #shared>, vector<16x16xf16>
+    %vb1 = vector.transfer_read %bs[%c0, %c16], %zero {in_bounds = [true, true]}
+        : memref<8x32xf16, #shared>, vector<8x16xf16>
+    %vc = vector.transfer_read %c[%c0, %c0], %zero32 {in_bounds = [true, true]}
+        : memref<16x8xf32>, vector<16x8xf32>
+    %d = vector.contract {indexing_maps = [#a, #b, #c],
+                          iterator_types = ["parallel", "parallel", "reduction"],
+                          kind = #vector.kind<add>} %va, %vb, %vc
+        : vector<16x16xf16>, vector<8x16xf16> into vector<16x8xf32>
+    %e = vector.contract {indexing_maps = [#a, #b, #c],
+                          iterator_types = ["parallel", "parallel", "reduction"],
+                          kind = #vector.kind<add>} %va1, %vb1, %d
+        : vector<16x16xf16>, vector<8x16xf16> into vector<16x8xf32>
+    vector.transfer_write %e, %c[%c0, %c0] {in_bounds = [true, true]}
+        : vector<16x8xf32>, memref<16x8xf32>
+    gpu.return
+  }
+}
