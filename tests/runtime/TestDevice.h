@@ -1,9 +1,10 @@
-// The device that a test runs on: --device=NAME, or $SPARSEC_TEST_DEVICE, or sim.
+// The device that a test runs on: the one that $SPARSEC_TEST_DEVICE names, or sim.
 #pragma once
 
 #include "runtime/Device.h"
 
 #include <cstdlib>
+#include <gtest/gtest.h>
 
 namespace sparsec::testing {
 
@@ -12,9 +13,14 @@ inline std::string testDeviceName() {
   return name && *name ? name : "sim";
 }
 
-/// A Machine error (no GPU) is a reason to skip a test and to say so; nothing else is.
 inline Result<std::unique_ptr<Device>> openTestDevice() {
   return openDevice(testDeviceName());
 }
+
+/// That this machine has no such device is a reason to skip a test and to say so; nothing else is.
+#define SPARSEC_SKIP_WITHOUT(device)                                                               \
+  if (!device && device.error().kind == sparsec::ErrorKind::Machine)                               \
+    GTEST_SKIP() << device.error().render();                                                       \
+  ASSERT_TRUE(device) << device.error().render()
 
 } // namespace sparsec::testing

@@ -67,8 +67,7 @@ int value(int seed, int i) {
 
 TEST_P(Nvgpu, Multiplies) {
   auto device = openTestDevice();
-  if (!device)
-    GTEST_SKIP() << device.error().render();
+  SPARSEC_SKIP_WITHOUT(device);
   auto [name, k, transposed, wide] = GetParam();
   std::string module = outputOf(fmt::format("{} '{}/contract-{}.mlir' --pass-pipeline='{}' 2>&1",
                                             MLIR_OPT, NVGPU_KERNELS, name, pipeline));

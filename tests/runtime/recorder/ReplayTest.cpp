@@ -31,8 +31,7 @@ TEST(Probes, HaveNamesOfTheirOwnAndOperandsThatStay) {
 
 TEST(Replay, OfAnotherGpu) {
   auto device = openTestDevice();
-  if (!device)
-    GTEST_SKIP() << device.error().render();
+  SPARSEC_SKIP_WITHOUT(device);
   size_t recordings = 0;
   for (const auto &file : std::filesystem::directory_iterator(SPARSEC_RECORDINGS)) {
     if (file.path().extension() != ".bin")
@@ -60,8 +59,7 @@ TEST(Replay, OfAnotherGpu) {
 
 TEST(Recorder, ReadsBackWhatItWrote) {
   auto device = openTestDevice();
-  if (!device)
-    GTEST_SKIP() << device.error().render();
+  SPARSEC_SKIP_WITHOUT(device);
   std::vector<std::string> refusals;
   Result<Recording> recording = record(**device, refusals);
   ASSERT_TRUE(recording) << recording.error().render();
