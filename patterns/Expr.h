@@ -90,7 +90,7 @@ Expr make(Op op, std::vector<Expr> operands, std::optional<SourceRange> where = 
 /// The largest tree an Expr may unfold to; larger ones are refused when they are parsed.
 inline constexpr int64_t kMaxNodes = 100'000;
 /// The deepest tree an Expr may unfold to, so that every reading may be a plain recursion.
-inline constexpr int32_t kMaxDepth = 2'000;
+inline constexpr int32_t kMaxDepth = 1'000;
 
 /// Text that parses back to an equal Expr, with the fewest parentheses.
 std::string print(const Expr &expr);

@@ -177,10 +177,8 @@ std::optional<Linear> hashOf(const std::vector<Linear> &operands) {
   return atom(make(Op::Hash, {render(operands[0]), render(operands[1]), render(operands[2])}));
 }
 
-std::optional<Linear> attempt(const Expr &expr) {
-  std::vector<Linear> operands;
-  for (const Expr &operand : expr->operands)
-    operands.push_back(linear(operand));
+/// An operator on operands that are sums already.
+std::optional<Linear> operatorOn(const Expr &expr, const std::vector<Linear> &operands) {
   switch (expr->op) {
   case Op::Integer:
     return number(expr->value);
@@ -278,7 +276,10 @@ std::optional<Linear> combine(const Linear &a, int64_t factor, const Linear &b) 
 }
 
 Linear linear(const Expr &expr) {
-  std::optional<Linear> sum = attempt(expr);
+  std::vector<Linear> operands;
+  for (const Expr &operand : expr->operands)
+    operands.push_back(linear(operand));
+  std::optional<Linear> sum = operatorOn(expr, operands);
   // Sums in another order may leave 64 bits on the way where the expression as written does not.
   if (sum && bounds(render(*sum)))
     return *std::move(sum);
