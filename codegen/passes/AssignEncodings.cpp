@@ -301,21 +301,27 @@ private:
   }
 };
 
-/// Warps of a kernel: 16 rows of its products each.
+/// Warps of a kernel: 16 rows of its products and of what it stores each.
 FailureOr<int> warpsOf(tile::KernelOp kernel) {
   int64_t rows = 0;
-  WalkResult result = kernel.walk([&](tile::DotOp dot) -> WalkResult {
-    int64_t found = cast<RankedTensorType>(dot.getResult().getType()).getDimSize(0);
+  WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
+    Value tile;
+    if (auto dot = dyn_cast<tile::DotOp>(op))
+      tile = dot.getResult();
+    else if (auto store = dyn_cast<tile::StoreOp>(op))
+      tile = store.getValue();
+    else
+      return success();
+    int64_t found = cast<RankedTensorType>(tile.getType()).getDimSize(0);
     if (rows && found != rows)
-      return dot.emitOpError() << "expected products of " << rows << " rows as before, found "
-                               << found;
+      return op->emitOpError() << "expected " << rows << " rows as before, found " << found;
     rows = found;
     return success();
   });
   if (result.wasInterrupted())
     return failure();
   if (rows == 0 || rows % fragments::kWarpRows || rows > 8 * fragments::kWarpRows)
-    return kernel.emitOpError() << "expected products of 16 to 128 rows in steps of 16, found "
+    return kernel.emitOpError() << "expected tiles of 16 to 128 rows in steps of 16, found "
                                 << rows;
   return int(rows / fragments::kWarpRows);
 }
