@@ -146,27 +146,17 @@ Expr tell(const Constraint &constraint) {
 }
 
 Intervals valuesOf(Op op, Wide number, const WideBounds &domain) {
-  Wide low = domain.low, high = domain.high;
-  switch (op) {
-  case Op::NotEqual:
+  if (op == Op::NotEqual)
     return complement(valuesOf(Op::Equal, number, domain), domain);
-  case Op::Equal:
-    low = std::max(low, number);
-    high = std::min(high, number);
-    break;
-  case Op::Less:
+  Wide low = domain.low, high = domain.high;
+  if (op == Op::Less)
     high = std::min(high, number - 1);
-    break;
-  case Op::LessEqual:
+  if (op == Op::LessEqual || op == Op::Equal)
     high = std::min(high, number);
-    break;
-  case Op::Greater:
+  if (op == Op::Greater)
     low = std::max(low, number + 1);
-    break;
-  default:
+  if (op == Op::GreaterEqual || op == Op::Equal)
     low = std::max(low, number);
-    break;
-  }
   if (low > high)
     return {};
   return {{low, high}};
