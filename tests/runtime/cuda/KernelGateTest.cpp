@@ -1,0 +1,95 @@
+// The gate on every kind of kernel that we emit: no spills, no C75xx line, no local memory, no
+// calls, by every assembler of this machine. Needs no GPU.
+#include "codegen/Kernel.h"
+#include "runtime/cuda/Gate.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace sparsec {
+namespace {
+
+struct Shape {
+  const char *pattern; ///< of the zoo
+  DType dtype;
+  int headDim;
+  int valueDim; ///< 0: as headDim
+  const char *target;
+};
+
+std::string nameOf(const Shape &shape) {
+  std::string text = fmt::format("{}_{}_{}x{}_{}", shape.pattern, name(shape.dtype), shape.headDim,
+                                 shape.valueDim ? shape.valueDim : shape.headDim, shape.target);
+  for (char &c : text)
+    if (!std::isalnum(static_cast<unsigned char>(c)))
+      c = '_';
+  return text;
+}
+/// For gtest's messages.
+void PrintTo(const Shape &shape, std::ostream *stream) {
+  *stream << nameOf(shape);
+}
+
+/// Every pattern once; every type at every head dim; the targets that have less shared memory.
+std::vector<Shape> shapes() {
+  static const std::vector<std::string> patterns = zooNames();
+  std::vector<Shape> all;
+  for (const std::string &pattern : patterns)
+    all.push_back({pattern.c_str(), DType::BF16, 64, 0, "sm_80"});
+  for (DType dtype : {DType::BF16, DType::F16, DType::F32})
+    for (int headDim : {16, 64, 80, 128, 256})
+      all.push_back({"strided", dtype, headDim, 0, "sm_80"});
+  for (const char *target : {"sm_86", "sm_90"})
+    for (int headDim : {64, 128, 256})
+      all.push_back({"causal", DType::BF16, headDim, 0, target});
+  all.push_back({"local", DType::BF16, 64, 128, "sm_80"});
+  all.push_back({"local", DType::F16, 128, 32, "sm_80"});
+  // The first rows of the second and the first loop may meet.
+  std::vector<Shape> unique;
+  std::vector<std::string> seen;
+  for (const Shape &shape : all)
+    if (std::find(seen.begin(), seen.end(), nameOf(shape)) == seen.end()) {
+      seen.push_back(nameOf(shape));
+      unique.push_back(shape);
+    }
+  return unique;
+}
+
+class KernelGate : public ::testing::TestWithParam<Shape> {};
+
+TEST_P(KernelGate, Passes) {
+  const Shape &shape = GetParam();
+  Assemblers assemblers = Assemblers::open(AssemblerSearch::fromEnvironment());
+  Result<Target> target = findTarget(shape.target);
+  ASSERT_TRUE(target) << target.error().render();
+  Result<Pattern> pattern = parsePattern(zooFile(shape.pattern));
+  ASSERT_TRUE(pattern) << pattern.error().render();
+  for (const HeadEntry &head : pattern->heads) {
+    KernelRequest request;
+    request.entry = "attend_" + head.name;
+    request.attend = head.attend;
+    request.dtype = shape.dtype;
+    request.headDim = shape.headDim;
+    request.valueDim = shape.valueDim ? shape.valueDim : shape.headDim;
+    request.target = *target;
+    Result<Kernel> kernel = compile(request);
+    ASSERT_TRUE(kernel) << kernel.error().render();
+    for (const auto &assembler : assemblers.found) {
+      SCOPED_TRACE(std::string(assembler->name()) + ", " + head.name);
+      Result<Cubin> cubin = assembler->assemble(kernel->code, shape.target);
+      ASSERT_TRUE(cubin) << cubin.error().render();
+      Result<void> passes = gate(*cubin);
+      EXPECT_TRUE(passes) << passes.error().render() << cubin->log;
+      RecordProperty(fmt::format("{}_{}_registers", head.name, assembler->name()),
+                     cubin->report.registers);
+    }
+  }
+  if (assemblers.found.empty())
+    GTEST_SKIP() << assemblers.missing[0] << "; " << assemblers.missing[1];
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, KernelGate, ::testing::ValuesIn(shapes()),
+                         [](const auto &info) { return nameOf(info.param); });
+
+} // namespace
+} // namespace sparsec
