@@ -58,6 +58,8 @@ public:
     function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), emit.getUnitAttr());
     function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
                       emit.getDenseI32ArrayAttr({int32_t(32 * warps.getInt())}));
+    // Without it ptxas guesses how many blocks a multiprocessor should hold, and spills for them.
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), emit.getI32IntegerAttr(1));
     function->setAttr(warp::kWarpsAttr, warps);
     function->setAttr(warp::kSharedBytesAttr, shared);
     function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
