@@ -240,11 +240,8 @@ bool checkShared(Warp &w, const Inst &in, int lane, uint32_t address, const Acce
   Accessor by = accessorOf(w, in, lane, access);
   ShadowPointer shadow = block.sharedShadow(address);
   Conflict conflict;
-  if (access.reads)
-    conflict = block.races.read(shadow, address & 3, access.bytes, by);
-  if (access.writes && !conflict)
-    conflict = block.races.write(shadow, address & 3, access.bytes, by);
-  if (!conflict)
+  if ((!access.reads || block.races.read(shadow, address & 3, access.bytes, by, conflict)) &&
+      (!access.writes || block.races.write(shadow, address & 3, access.bytes, by, conflict)))
     return true;
   reportConflict(w, in, named, conflict, Space::Shared, (address & ~3u) + conflict.byte, access);
   return false;
@@ -256,9 +253,9 @@ bool checkAsyncTarget(Warp &w, const Inst &in, int lane, uint32_t address, const
     return false;
   if (!block.checks())
     return true;
-  Conflict conflict = block.races.startAsync(block.sharedShadow(address), access.bytes,
-                                             accessorOf(w, in, lane, access));
-  if (!conflict)
+  Conflict conflict;
+  if (block.races.startAsync(block.sharedShadow(address), access.bytes,
+                             accessorOf(w, in, lane, access), conflict))
     return true;
   reportConflict(w, in, lane, conflict, Space::Shared, address + conflict.byte, access);
   return false;
@@ -298,11 +295,8 @@ uint8_t *checkGlobal(Warp &w, const Inst &in, int lane, uint64_t address, const 
     by.initialised = true;
     ShadowPointer shadow = allocation->shadow(offset, block.serial);
     Conflict conflict;
-    if (access.reads)
-      conflict = block.races.read(shadow, offset & 3, access.bytes, by);
-    if (access.writes && !conflict)
-      conflict = block.races.write(shadow, offset & 3, access.bytes, by);
-    if (conflict) {
+    if ((access.reads && !block.races.read(shadow, offset & 3, access.bytes, by, conflict)) ||
+        (access.writes && !block.races.write(shadow, offset & 3, access.bytes, by, conflict))) {
       reportConflict(w, in, lane, conflict, Space::Global, (address & ~uint64_t(3)) + conflict.byte,
                      access);
       return nullptr;

@@ -210,7 +210,12 @@ void loadMatrix(Warp &w, const Inst &in) {
   for (int m = 0; m < in.count; ++m) {
     uint32_t *out = w.out<uint32_t>(w.operands[in.extra + m]);
     uint8_t **matrix = rows + 8 * (swaps && (m == 1 || m == 2) ? 3 - m : m);
-    for (int lane = 0; lane < 32; ++lane) {
+    for (int lane = 0; lane < 32 && !transposed; ++lane) {
+      // Both elements side by side: one copy.
+      Position p = positionInTile(false, lane, 0);
+      std::memcpy(&out[lane], matrix[p.row] + 2 * p.column, 4);
+    }
+    for (int lane = 0; lane < 32 && transposed; ++lane) {
       uint16_t parts[2];
       for (int i = 0; i < 2; ++i) {
         Position p = positionInTile(transposed, lane, i);

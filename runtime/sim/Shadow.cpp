@@ -66,18 +66,20 @@ void RaceCheck::reset() {
   lastOrderedWarp = -1;
 }
 
-Conflict RaceCheck::unordered(Word w, const Accessor &by, bool earlierWrites, uint32_t line) {
+bool RaceCheck::allOrdered(Word w, const Accessor &by, bool earlierWrites, uint32_t line,
+                           Conflict &conflict) {
   if (w == 0)
-    return {};
+    return true;
   if (word::isStamp(w)) {
     if ((by.atomic && (w & word::atomicBit)) ||
         clocks.ordered(by.warp, by.lane, word::warp(w), word::lane(w), word::clock(w)))
-      return {};
-    return {Conflict::Kind::Race, earlierWrites, word::warp(w), word::lane(w), line, 0};
+      return true;
+    conflict = {Conflict::Kind::Race, earlierWrites, word::warp(w), word::lane(w), line, 0};
+    return false;
   }
   uint32_t version = clocks.version(by.warp);
   if (w == lastOrdered && by.warp == lastOrderedWarp && version == lastOrderedVersion)
-    return {};
+    return true;
   const uint32_t *known = clocks.knownBy(by.warp);
   bool allKnown = true;
   for (const AccessEntry &entry : sets.set(w)) {
@@ -88,8 +90,10 @@ Conflict RaceCheck::unordered(Word w, const Accessor &by, bool earlierWrites, ui
       continue;
     for (uint32_t lanes = entry.lanes; lanes; lanes &= lanes - 1) {
       int lane = std::countr_zero(lanes);
-      if (!clocks.ordered(by.warp, by.lane, entry.warp, lane, entry.clock))
-        return {Conflict::Kind::Race, earlierWrites, entry.warp, lane, line, 0};
+      if (!clocks.ordered(by.warp, by.lane, entry.warp, lane, entry.clock)) {
+        conflict = {Conflict::Kind::Race, earlierWrites, entry.warp, lane, line, 0};
+        return false;
+      }
     }
   }
   if (allKnown) {
@@ -97,7 +101,7 @@ Conflict RaceCheck::unordered(Word w, const Accessor &by, bool earlierWrites, ui
     lastOrderedWarp = by.warp;
     lastOrderedVersion = version;
   }
-  return {};
+  return true;
 }
 
 /// `old` and this access, without those that are ordered before it and conflict with nothing that
@@ -141,119 +145,124 @@ Word RaceCheck::add(Word old, const Accessor &by) {
   return sets.lastAdded = made;
 }
 
-Conflict RaceCheck::readOne(Word &write, Word &read, uint32_t writeLine, const Accessor &by) {
-  if (word::isInFlight(write))
-    return {Conflict::Kind::InFlight, true, word::warp(write), word::lane(write), writeLine, 0};
-  if (write == 0 && !by.initialised)
-    return {Conflict::Kind::NeverWritten};
-  if (Conflict race = unordered(write, by, true, writeLine))
-    return race;
+bool RaceCheck::readOne(Word &write, Word &read, uint32_t writeLine, const Accessor &by,
+                        Conflict &conflict) {
+  if (word::isInFlight(write)) {
+    conflict = {Conflict::Kind::InFlight, true, word::warp(write), word::lane(write), writeLine, 0};
+    return false;
+  }
+  if (write == 0 && !by.initialised) {
+    conflict = {Conflict::Kind::NeverWritten};
+    return false;
+  }
+  if (!allOrdered(write, by, true, writeLine, conflict))
+    return false;
   read = add(read, by);
-  return {};
+  return true;
 }
 
-Conflict RaceCheck::writeOne(Word &write, Word &read, uint32_t writeLine, uint32_t readLine,
-                             const Accessor &by) {
-  if (word::isInFlight(write))
-    return {Conflict::Kind::InFlight, true, word::warp(write), word::lane(write), writeLine, 0};
-  if (Conflict race = unordered(write, by, true, writeLine))
-    return race;
-  if (Conflict race = unordered(read, by, false, readLine))
-    return race;
+bool RaceCheck::writeOne(Word &write, Word &read, uint32_t writeLine, uint32_t readLine,
+                         const Accessor &by, Conflict &conflict) {
+  if (word::isInFlight(write)) {
+    conflict = {Conflict::Kind::InFlight, true, word::warp(write), word::lane(write), writeLine, 0};
+    return false;
+  }
+  if (!allOrdered(write, by, true, writeLine, conflict) ||
+      !allOrdered(read, by, false, readLine, conflict))
+    return false;
   if (by.atomic) {
     // Other strong accesses may be unordered with this one: all of them stay.
     write = add(write, by);
-    return {};
+    return true;
   }
   write = word::stamp(clocks.now(by.warp), by.warp, by.lane);
   read = 0;
-  return {};
+  return true;
 }
 
-Conflict RaceCheck::readSlow(ShadowPointer at, uint32_t i, const Accessor &by) {
-  if (clocks.overflowed())
-    return {Conflict::Kind::ClockOverflow};
-  if (!word::isSplit(at.write[i])) {
-    Conflict conflict = readOne(at.write[i], at.read[i], at.writeLine[i], by);
-    at.readLine[i] = by.line;
-    return conflict;
+bool RaceCheck::readSlow(ShadowPointer at, const Accessor &by, Conflict &conflict) {
+  if (clocks.overflowed()) {
+    conflict = {Conflict::Kind::ClockOverflow};
+    return false;
   }
-  return readBytes({at.write + i, at.read + i, at.writeLine + i, at.readLine + i}, 0, 4, by);
+  if (word::isSplit(at.write(0)))
+    return readBytes(at, 0, 4, by, conflict);
+  if (!readOne(at.write(0), at.read(0), at.writeLine(0), by, conflict))
+    return false;
+  at.readLine(0) = by.line;
+  return true;
 }
 
-Conflict RaceCheck::writeSlow(ShadowPointer at, uint32_t i, const Accessor &by) {
-  if (clocks.overflowed())
-    return {Conflict::Kind::ClockOverflow};
-  if (!word::isSplit(at.write[i])) {
-    Conflict conflict = writeOne(at.write[i], at.read[i], at.writeLine[i], at.readLine[i], by);
-    if (!conflict)
-      at.writeLine[i] = by.line;
-    return conflict;
+bool RaceCheck::writeSlow(ShadowPointer at, const Accessor &by, Conflict &conflict) {
+  if (clocks.overflowed()) {
+    conflict = {Conflict::Kind::ClockOverflow};
+    return false;
   }
-  Conflict conflict =
-      writeBytes({at.write + i, at.read + i, at.writeLine + i, at.readLine + i}, 0, 4, by);
-  if (!conflict && !by.atomic) {
+  bool isSplit = word::isSplit(at.write(0));
+  if (!(isSplit ? writeBytes(at, 0, 4, by, conflict)
+                : writeOne(at.write(0), at.read(0), at.writeLine(0), at.readLine(0), by, conflict)))
+    return false;
+  if (isSplit && !by.atomic) {
     // All four bytes are this write now: one granule again.
-    at.write[i] = word::stamp(clocks.now(by.warp), by.warp, by.lane);
-    at.read[i] = 0;
-    at.writeLine[i] = by.line;
+    at.write(0) = word::stamp(clocks.now(by.warp), by.warp, by.lane);
+    at.read(0) = 0;
   }
-  return conflict;
+  at.writeLine(0) = by.line;
+  return true;
 }
 
-RaceCheck::SplitGranule &RaceCheck::split(ShadowPointer at, uint32_t i) {
-  if (!word::isSplit(at.write[i])) {
+RaceCheck::SplitGranule &RaceCheck::split(ShadowPointer at) {
+  if (!word::isSplit(at.write(0))) {
     SplitGranule parts;
-    std::fill_n(parts.write, 4, at.write[i]);
-    std::fill_n(parts.read, 4, at.read[i]);
-    std::fill_n(parts.writeLine, 4, at.writeLine[i]);
-    std::fill_n(parts.readLine, 4, at.readLine[i]);
-    at.write[i] = word::special | Word(splits.size());
-    at.read[i] = 0;
+    std::fill_n(parts.write, 4, at.write(0));
+    std::fill_n(parts.read, 4, at.read(0));
+    std::fill_n(parts.writeLine, 4, at.writeLine(0));
+    std::fill_n(parts.readLine, 4, at.readLine(0));
+    at.write(0) = word::special | Word(splits.size());
+    at.read(0) = 0;
     splits.push_back(parts);
   }
-  return splits[word::index(at.write[i])];
+  return splits[word::index(at.write(0))];
 }
 
-Conflict RaceCheck::readBytes(ShadowPointer at, uint32_t offset, uint32_t size,
-                              const Accessor &by) {
-  // Reading part of a granule whose bytes share one history keeps it whole: the rest of it counts
-  // as read too only for as long as it takes to matter, so split when others' bytes may differ.
-  SplitGranule &parts = split(at, 0);
+bool RaceCheck::readBytes(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by,
+                          Conflict &conflict) {
+  SplitGranule &parts = split(at);
   for (uint32_t i = offset; i < offset + size; ++i) {
-    if (Conflict conflict = readOne(parts.write[i], parts.read[i], parts.writeLine[i], by)) {
+    if (!readOne(parts.write[i], parts.read[i], parts.writeLine[i], by, conflict)) {
       conflict.byte = i;
-      return conflict;
+      return false;
     }
     parts.readLine[i] = by.line;
   }
-  return {};
+  return true;
 }
 
-Conflict RaceCheck::writeBytes(ShadowPointer at, uint32_t offset, uint32_t size,
-                               const Accessor &by) {
-  SplitGranule &parts = split(at, 0);
+bool RaceCheck::writeBytes(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by,
+                           Conflict &conflict) {
+  SplitGranule &parts = split(at);
   for (uint32_t i = offset; i < offset + size; ++i) {
-    if (Conflict conflict =
-            writeOne(parts.write[i], parts.read[i], parts.writeLine[i], parts.readLine[i], by)) {
+    if (!writeOne(parts.write[i], parts.read[i], parts.writeLine[i], parts.readLine[i], by,
+                  conflict)) {
       conflict.byte = i;
-      return conflict;
+      return false;
     }
     parts.writeLine[i] = by.line;
   }
-  return {};
+  return true;
 }
 
-Conflict RaceCheck::startAsync(ShadowPointer at, uint32_t size, const Accessor &by) {
-  if (Conflict conflict = write(at, 0, size, by))
-    return conflict;
-  std::fill_n(at.write, size / 4, word::inFlightBit | word::thread(by.warp, by.lane));
-  return {};
+bool RaceCheck::startAsync(ShadowPointer at, uint32_t size, const Accessor &by,
+                           Conflict &conflict) {
+  if (!write(at, 0, size, by, conflict))
+    return false;
+  std::fill_n(&at.write(0), size / 4, word::inFlightBit | word::thread(by.warp, by.lane));
+  return true;
 }
 
 void RaceCheck::landAsync(ShadowPointer at, uint32_t size, const Accessor &by) {
-  std::fill_n(at.write, size / 4, word::stamp(clocks.now(by.warp), by.warp, by.lane));
-  std::fill_n(at.writeLine, size / 4, by.line);
+  std::fill_n(&at.write(0), size / 4, word::stamp(clocks.now(by.warp), by.warp, by.lane));
+  std::fill_n(&at.writeLine(0), size / 4, by.line);
 }
 
 } // namespace sparsec::sim

@@ -99,20 +99,27 @@ private:
   std::unordered_multimap<uint64_t, Word> byHash;
 };
 
-/// The words of `count` granules from some address on.
+/// The words of the granules from some address on, within 16 bytes: one pointer into a group.
 struct ShadowPointer {
-  Word *write = nullptr, *read = nullptr;
-  uint32_t *writeLine = nullptr, *readLine = nullptr; ///< of the PTX text
+  Word *words = nullptr;
+  Word &write(uint32_t i) const { return words[i]; }
+  Word &read(uint32_t i) const { return words[i + 4]; }
+  uint32_t &writeLine(uint32_t i) const { return words[i + 8]; }
+  uint32_t &readLine(uint32_t i) const { return words[i + 12]; }
+  ShadowPointer operator+(uint32_t i) const { return {words + i}; }
 };
 
-/// One page of shadow, 1 KB of memory; shared memory is a row of them.
+/// One page of shadow, 1 KB of memory; shared memory is a row of them. What is known of 16 bytes
+/// lies in one cache line.
 struct ShadowPage {
   static constexpr uint32_t granules = 256;
-  Word write[granules], read[granules];
-  uint32_t writeLine[granules], readLine[granules];
-  ShadowPointer at(uint32_t granule) {
-    return {write + granule, read + granule, writeLine + granule, readLine + granule};
-  }
+  /// For each of four granules its write word, then their read words, then the PTX lines of the
+  /// last write and of the last read.
+  struct alignas(64) Group {
+    Word words[16];
+  };
+  Group groups[granules / 4];
+  ShadowPointer at(uint32_t granule) { return {groups[granule / 4].words + granule % 4}; }
 };
 
 /// Who is accessing: lanes of one warp, by the instruction of one line.
@@ -141,88 +148,118 @@ public:
   void reset();
 
   /// bytes [offset, offset + size) of the granules at `at`; whole granules when both are multiples
-  /// of 4, else within the first granule.
-  Conflict read(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by) {
-    if (((offset | size) & 3) == 0) {
-      for (uint32_t i = 0; i < size; i += 4)
-        if (!readFast(at, i / 4, by))
-          if (Conflict conflict = readSlow(at, i / 4, by)) {
-            conflict.byte = i;
-            return conflict;
-          }
-      return {};
+  /// of 4, else within the first granule. False: the conflict says why not.
+  bool read(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by,
+            Conflict &conflict) {
+    if ((offset | size) & 3)
+      return readBytes(at, offset, size, by, conflict);
+    uint32_t count = size / 4;
+    if (count > 1 && alike(at, count)) {
+      // Granules with one history keep one.
+      if (!readFast(at, by) && !readSlow(at, by, conflict))
+        return false;
+      for (uint32_t i = 1; i < count; ++i) {
+        at.read(i) = at.read(0);
+        at.readLine(i) = by.line;
+      }
+      return true;
     }
-    return readBytes(at, offset, size, by);
+    for (uint32_t i = 0; i < count; ++i)
+      if (!readFast(at + i, by) && !readSlow(at + i, by, conflict)) {
+        conflict.byte += i * 4;
+        return false;
+      }
+    return true;
   }
-  Conflict write(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by) {
-    if (((offset | size) & 3) == 0) {
-      for (uint32_t i = 0; i < size; i += 4)
-        if (!writeFast(at, i / 4, by))
-          if (Conflict conflict = writeSlow(at, i / 4, by)) {
-            conflict.byte = i;
-            return conflict;
-          }
-      return {};
+  bool write(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by,
+             Conflict &conflict) {
+    if ((offset | size) & 3)
+      return writeBytes(at, offset, size, by, conflict);
+    uint32_t count = size / 4;
+    if (count > 1 && alike(at, count)) {
+      if (!writeFast(at, by) && !writeSlow(at, by, conflict))
+        return false;
+      for (uint32_t i = 1; i < count; ++i) {
+        at.write(i) = at.write(0);
+        at.read(i) = at.read(0);
+        at.writeLine(i) = by.line;
+      }
+      return true;
     }
-    return writeBytes(at, offset, size, by);
+    for (uint32_t i = 0; i < count; ++i)
+      if (!writeFast(at + i, by) && !writeSlow(at + i, by, conflict)) {
+        conflict.byte += i * 4;
+        return false;
+      }
+    return true;
   }
   /// An asynchronous copy to whole granules is issued: it may write at any time from now on.
-  Conflict startAsync(ShadowPointer at, uint32_t size, const Accessor &by);
+  bool startAsync(ShadowPointer at, uint32_t size, const Accessor &by, Conflict &conflict);
   /// It has landed: from now on it is a write of the thread that waited.
   void landAsync(ShadowPointer at, uint32_t size, const Accessor &by);
 
 private:
+  static bool alike(ShadowPointer at, uint32_t count) {
+    Word differs = 0;
+    for (uint32_t i = 1; i < count; ++i)
+      differs |= (at.write(i) ^ at.write(0)) | (at.read(i) ^ at.read(0));
+    return !differs && !word::isSplit(at.write(0));
+  }
   bool quickOrdered(Word w, const uint32_t *known) const {
     return word::isStamp(w) && word::clock(w) <= known[word::warp(w)];
   }
-  bool readFast(ShadowPointer at, uint32_t i, const Accessor &by) {
+  /// A stamp of the same thread.
+  static bool own(Word w, const Accessor &by) {
+    return word::isStamp(w) && (w & word::threadMask) == word::thread(by.warp, by.lane) &&
+           by.lane != wholeWarp;
+  }
+  bool readFast(ShadowPointer at, const Accessor &by) {
     const uint32_t *known = clocks.knownBy(by.warp);
-    Word w = at.write[i], r = at.read[i], me = word::thread(by.warp, by.lane);
+    Word w = at.write(0), r = at.read(0);
     if (by.atomic || (w == 0 && !by.initialised))
       return false;
-    if (!quickOrdered(w, known) &&
-        !(word::isStamp(w) && (w & word::threadMask) == me && by.lane != wholeWarp))
+    if (!quickOrdered(w, known) && !own(w, by))
       return false;
-    if (!(r < word::atomicBit &&
-          (word::clock(r) <= known[word::warp(r)] || (r & word::threadMask) == me)))
+    // A read of the same threads replaces theirs.
+    if (r >= word::atomicBit || (word::clock(r) > known[word::warp(r)] &&
+                                 (r & word::threadMask) != word::thread(by.warp, by.lane)))
       return false;
-    at.read[i] = word::stamp(clocks.now(by.warp), by.warp, by.lane);
-    at.readLine[i] = by.line;
+    at.read(0) = word::stamp(clocks.now(by.warp), by.warp, by.lane);
+    at.readLine(0) = by.line;
     return true;
   }
-  bool writeFast(ShadowPointer at, uint32_t i, const Accessor &by) {
+  bool writeFast(ShadowPointer at, const Accessor &by) {
     const uint32_t *known = clocks.knownBy(by.warp);
-    Word w = at.write[i], r = at.read[i], me = word::thread(by.warp, by.lane);
-    if (by.atomic)
+    Word w = at.write(0), r = at.read(0);
+    if (by.atomic || (!quickOrdered(w, known) && !own(w, by)) ||
+        (!quickOrdered(r, known) && !own(r, by)))
       return false;
-    bool own = by.lane != wholeWarp;
-    if (!quickOrdered(w, known) && !(own && word::isStamp(w) && (w & word::threadMask) == me))
-      return false;
-    if (!quickOrdered(r, known) && !(own && word::isStamp(r) && (r & word::threadMask) == me))
-      return false;
-    at.write[i] = word::stamp(clocks.now(by.warp), by.warp, by.lane);
-    at.read[i] = 0;
-    at.writeLine[i] = by.line;
+    at.write(0) = word::stamp(clocks.now(by.warp), by.warp, by.lane);
+    at.read(0) = 0;
+    at.writeLine(0) = by.line;
     return true;
   }
 
-  Conflict readSlow(ShadowPointer at, uint32_t i, const Accessor &by);
-  Conflict writeSlow(ShadowPointer at, uint32_t i, const Accessor &by);
-  Conflict readBytes(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by);
-  Conflict writeBytes(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by);
-  Conflict readOne(Word &write, Word &read, uint32_t writeLine, const Accessor &by);
-  Conflict writeOne(Word &write, Word &read, uint32_t writeLine, uint32_t readLine,
-                    const Accessor &by);
-  /// The first access of `w` that is not ordered before `by`; strong ones do not matter to a strong
-  /// access.
-  Conflict unordered(Word w, const Accessor &by, bool earlierWrites, uint32_t line);
+  bool readSlow(ShadowPointer at, const Accessor &by, Conflict &conflict);
+  bool writeSlow(ShadowPointer at, const Accessor &by, Conflict &conflict);
+  bool readBytes(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by,
+                 Conflict &conflict);
+  bool writeBytes(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by,
+                  Conflict &conflict);
+  bool readOne(Word &write, Word &read, uint32_t writeLine, const Accessor &by, Conflict &conflict);
+  bool writeOne(Word &write, Word &read, uint32_t writeLine, uint32_t readLine, const Accessor &by,
+                Conflict &conflict);
+  /// Whether all accesses of `w` are ordered before `by`; strong ones do not matter to a strong
+  /// one.
+  bool allOrdered(Word w, const Accessor &by, bool earlierWrites, uint32_t line,
+                  Conflict &conflict);
   Word add(Word old, const Accessor &by);
 
   struct SplitGranule {
     Word write[4], read[4];
     uint32_t writeLine[4], readLine[4];
   };
-  SplitGranule &split(ShadowPointer at, uint32_t i);
+  SplitGranule &split(ShadowPointer at);
 
   Clocks &clocks;
   AccessSets sets;
