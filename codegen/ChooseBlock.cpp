@@ -36,8 +36,8 @@ static bool blockable(int size) {
   return size >= 16 && size <= 128 && size % 16 == 0;
 }
 
-/// A block that runs on the target; two of them on a multiprocessor where that is possible, so that
-/// one computes while the other waits.
+/// A block that runs on the target: one of 64 rows that leaves room for a second on its
+/// multiprocessor, so that one computes while the other waits; else the first that fits at all.
 static Result<Block> firstThatFits(const KernelRequest &request) {
   int most = request.target.sharedBytes;
   std::span<const Block> candidates(kPreferred);
@@ -45,7 +45,7 @@ static Result<Block> firstThatFits(const KernelRequest &request) {
     candidates = kPreferredF32;
   for (int resident : {2, 1})
     for (Block block : candidates) {
-      if (resident == 2 && block.k < 32)
+      if (resident == 2 && block.q < 64)
         continue;
       int each = attentionSharedBytes(request, block) + kReservedPerBlock;
       if (resident * each <= most + kReservedPerBlock)

@@ -4,7 +4,8 @@
 //   copy q; commit                                   group 0
 //   if any block: copy k, v of the first to stage 0
 //   commit                                           group 1
-//   wait 1; barrier; load_matrix q                   (or q stays in shared memory)
+//   wait 1; barrier; load_matrix q                   (a q that stays in shared memory has no
+//                                                    group, wait and barrier of its own)
 //   for each block:
 //     wait 0          this thread's copies of the block have landed
 //     barrier         everyone's have, and everyone is done with the other stage
@@ -22,6 +23,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/OperationSupport.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 
@@ -104,8 +106,8 @@ private:
   Chain chain;
   Emitter emit;
   Block &allocations;
-  DenseMap<Value, Value> operands; ///< tiles that products read -> buffer or tensor
-  SmallVector<Value> buffers;      ///< of the loads of a fetch, in order
+  llvm::MapVector<Value, Value> operands; ///< tiles that products read -> buffer or tensor
+  SmallVector<Value> buffers;             ///< of the loads of a fetch, in order
   Value layout, begin, middle, end, last;
 
   /// What goes from one block to the next beside the fold's own carries.
@@ -173,6 +175,9 @@ private:
   Carried first() {
     tile::FoldOp fold = chain.folds.front();
     bool valid = chain.blocks(fold).getSet() == tile::BlockSet::Full;
+    SmallVector<Value> toRegisters = residentForRegisters();
+    if (!toRegisters.empty())
+      emit.create<warp::CommitOp>(); // a group of their own, to be waited for alone
     Value zero = emit.i32(0);
     auto branch = emit.create<scf::IfOp>(TypeRange{emit.getI32Type(), emit.getI32Type()},
                                          emit.less(begin, end), /*else=*/true);
@@ -184,16 +189,20 @@ private:
     Emitter none(emit.getLoc(), branch.elseBlock(), branch.elseBlock()->end());
     none.create<scf::YieldOp>(ValueRange{zero, zero});
     emit.create<warp::CommitOp>();
-    loadResident();
+    loadResident(toRegisters);
     return {branch.getResult(0), branch.getResult(1), zero};
   }
 
-  /// Tiles loaded before the folds that fit into registers as left operands move there.
-  void loadResident() {
+  /// Tiles loaded before the folds that fit into registers as left operands.
+  SmallVector<Value> residentForRegisters() const {
     SmallVector<Value> tiles;
     for (auto &[tile, operand] : operands)
       if (isa<warp::BufferType>(operand.getType()) && fitsRegisters(tile))
         tiles.push_back(tile);
+    return tiles;
+  }
+
+  void loadResident(ArrayRef<Value> tiles) {
     if (tiles.empty())
       return;
     emit.create<warp::WaitOp>(emit.getI32IntegerAttr(1));
@@ -365,7 +374,6 @@ struct PipelineFolds : impl::PipelineFoldsBase<PipelineFolds> {
     emit.setInsertionPoint(load);
     emit.create<warp::CopyOp>(load.getView(), load.getIndices()[0], load.getIndices()[1],
                               load.getRows(), buffer, UnitAttr());
-    emit.create<warp::CommitOp>();
     resident[load.getResult()] = buffer;
     return success();
   }
