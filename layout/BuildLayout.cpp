@@ -24,7 +24,7 @@ namespace {
 
 /// Lists of progressions longer than this (products of their lengths) are cut before they are
 /// classified.
-constexpr size_t kMostRectangles = 16;
+constexpr size_t kMostRectangles = 64;
 /// Rectangles of so few pairs are evaluated: cheaper than asking for a proof.
 constexpr int64_t kFewPairs = 64;
 /// Block rows that are built together: wide enough to share questions, narrow enough to hold.
@@ -207,8 +207,10 @@ void LayoutBuilder::visit(const Blocks &blocks, const Ranges &q, const Ranges &k
   }
 }
 
-/// One answer for all pairs of q x k, when classify() has it.
+/// One answer for all pairs of q x k, when classify() has it. Stops at the first that differs.
 Coverage LayoutBuilder::classifyAll(const Ranges &q, const Ranges &k) const {
+  if (q.empty() || k.empty())
+    return Coverage::Empty;
   if (q.size() * k.size() > kMostRectangles)
     return Coverage::Mixed;
   std::optional<Coverage> common;
@@ -269,16 +271,19 @@ void LayoutBuilder::lookAtEachPair(const Rectangle &rectangle, Seen &seen) const
   }
 }
 
-/// Full blocks, but for key tiles that are short: some of their keys do not exist.
+/// Full blocks, but for key tiles that are short: some of their keys do not exist, or none.
 void LayoutBuilder::fillFull(const Blocks &blocks) {
   auto begin = std::lower_bound(shortKeyTiles.begin(), shortKeyTiles.end(), blocks.columnBegin);
   auto end = std::lower_bound(begin, shortKeyTiles.end(), blocks.columnEnd);
   for (int64_t row = blocks.rowBegin; row < blocks.rowEnd; ++row) {
+    if (queries.tokens(row) == 0)
+      continue;
     auto column = static_cast<int32_t>(blocks.columnBegin);
     for (auto it = begin; it != end; ++it) {
       auto shortTile = static_cast<int32_t>(*it);
       append(row, {column, shortTile, BlockKind::Full});
-      append(row, {shortTile, shortTile + 1, BlockKind::Partial});
+      if (keys.tokens(shortTile) > 0)
+        append(row, {shortTile, shortTile + 1, BlockKind::Partial});
       column = shortTile + 1;
     }
     append(row, {column, static_cast<int32_t>(blocks.columnEnd), BlockKind::Full});

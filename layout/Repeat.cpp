@@ -10,10 +10,7 @@ namespace sparsec {
 namespace {
 
 bool isNatural(const Order &order) {
-  if (order.size() == 0)
-    return false;
-  std::vector<Range> all = order.rows(0, order.tileCount());
-  return all.size() == 1 && all[0].step == 1;
+  return order.size() > 0 && std::holds_alternative<NaturalOrder>(order.spec());
 }
 
 /// The least common multiple, or nothing when it is above `most`. All are below 2^31.
