@@ -1,2 +1,4 @@
 // Every precompiled header needs a source to be compiled with.
-int main() { return 0; }
+int main() {
+  return 0;
+}

@@ -46,10 +46,14 @@ std::string Table::render(const Style &style) const {
 }
 
 std::string grouped(int64_t number) {
-  std::string digits = fmt::format("{}", number);
-  for (size_t at = digits.size(), first = number<0; at> first + 3;)
-    digits.insert(at -= 3, ",");
-  return digits;
+  std::string text = number < 0 ? "-" : "";
+  std::string digits = fmt::format("{}", number).substr(text.size());
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i && (digits.size() - i) % 3 == 0)
+      text += ',';
+    text += digits[i];
+  }
+  return text;
 }
 
 std::string percent(double fraction) {

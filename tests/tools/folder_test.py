@@ -1,0 +1,201 @@
+"""The output folder: what is in it, and that it is written whole or not at all."""
+import ctypes
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import struct
+import subprocess
+import time
+import unittest
+
+from command import ENVIRONMENT, SPARSEC, CommandTest
+
+WHY = "note: an output folder is replaced whole, so only one that sparsec wrote is taken\n"
+C_TYPES = {"pointer": ctypes.c_void_p, "i64": ctypes.c_int64, "i32": ctypes.c_int32, "f32": ctypes.c_float}
+
+
+class Folder(CommandTest):
+    def manifest(self, folder):
+        return json.loads((self.folder / folder / "manifest.json").read_text())
+
+    def test_files(self):
+        self.works("strided")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["strided.kernels"])
+        self.assertEqual(sorted(os.listdir(self.folder / "strided.kernels")),
+                         ["column.forward.sm_80.ptx", "manifest.json", "row.forward.sm_80.ptx", "sparsec.json",
+                          "strided.h"])
+        mark = json.loads((self.folder / "strided.kernels/sparsec.json").read_text())
+        self.assertEqual(mark["kind"], "kernels")
+        self.assertEqual(mark["version"], self.works("--version").split()[1])
+
+    def test_manifest(self):
+        self.works("strided", "--param", "l=96", "--heads", "5", "--head-dim", "80", "--value-dim", "48", "-o", "out",
+                   "--target", "sm_80,sm_90", "--dtype", "f16")
+        m = self.manifest("out")
+        self.assertEqual((m["format"], m["dtype"], m["head_dim"], m["value_dim"]), (1, "f16", 80, 48))
+        self.assertEqual((m["heads"], m["kv_heads"]), (5, 5))
+        self.assertEqual([(h["name"], h["head_first"], h["head_step"], h["head_count"]) for h in m["pattern_heads"]],
+                         [("row", 0, 2, 3), ("column", 1, 2, 2)])
+        self.assertEqual(m["pattern"]["params"], {"l": 96})
+        self.assertEqual(m["pattern"]["source"], self.works("zoo", "strided"))
+        self.assertEqual(m["pattern"]["resolved"], self.works("explain", "strided", "--param", "l=96", "--after=pattern"))
+        self.assertEqual(m["pattern"]["sha256"], hashlib.sha256(m["pattern"]["resolved"].encode()).hexdigest())
+        self.assertEqual(sorted((k["entry"], k["target"]) for k in m["kernels"]),
+                         [(f"strided_{head}_forward", sm) for head in ("column", "row") for sm in ("sm_80", "sm_90")])
+        for kernel in m["kernels"]:
+            ptx = (self.folder / "out" / kernel["ptx"]).read_text()
+            self.assertIn(f".entry {kernel['entry']}(", ptx)
+            self.assertIn(f".target {kernel['target']}", ptx)
+            self.assertRegex(ptx, rf"\.(max|req)ntid {kernel['threads']}\b")
+            self.assertFalse(kernel["uses_head"])
+            self.assertNotIn("cubin", kernel)
+
+    def test_manifest_and_header_agree(self):
+        """The struct of the header, compiled as C and as C++, has the fields and offsets of the manifest."""
+        self.works("local", "-o", "out")
+        arguments = self.manifest("out")["arguments"]
+        fields = [(f["name"], C_TYPES[f["type"]] * f["count"] if f["count"] > 1 else C_TYPES[f["type"]])
+                  for f in arguments["fields"]]
+        struct_type = type("Arguments", (ctypes.Structure,), {"_fields_": fields})
+        self.assertEqual(ctypes.sizeof(struct_type), arguments["size"])
+        for f in arguments["fields"]:
+            self.assertEqual(getattr(struct_type, f["name"]).offset, f["offset"], f["name"])
+        checks = "".join(f"CHECK(offsetof(sparsec_attention_arguments, {f['name']}) == {f['offset']});\n"
+                         for f in arguments["fields"])
+        for language, std, check in (("c", "c11", "_Static_assert"), ("c++", "c++11", "static_assert")):
+            self.write("use", f'#include "out/local.h"\n#include "out/local.h"\n#define CHECK(x) {check}(x, #x)\n{checks}'
+                              f"CHECK(sizeof(sparsec_attention_arguments) == {arguments['size']});\n"
+                              "const char *entry = LOCAL_LOCAL_FORWARD_SM_80_ENTRY;\n"
+                              "int shape[] = {LOCAL_LOCAL_FORWARD_SM_80_BLOCK_Q, LOCAL_LOCAL_FORWARD_SM_80_BLOCK_K,\n"
+                              "LOCAL_LOCAL_FORWARD_SM_80_THREADS, LOCAL_LOCAL_FORWARD_SM_80_SHARED_BYTES};\n")
+            done = subprocess.run(["g++" if language == "c++" else "gcc", "-x", language, f"-std={std}", "-Wall",
+                                   "-Wextra", "-pedantic-errors", "-Werror", "-fsyntax-only", "use"],
+                                  cwd=self.folder, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_equal_heads_share_a_kernel(self):
+        self.write("p.yaml", "name: p\nheads:\n  - {name: a, attend: causal}\n  - {name: b, attend: k <= q}\n"
+                             "  - {name: c, attend: causal and local(8)}\n")
+        self.works("./p.yaml", "-o", "out")
+        self.assertEqual([(k["ptx"], k["pattern_heads"]) for k in self.manifest("out")["kernels"]],
+                         [("a.forward.sm_80.ptx", [0, 1]), ("c.forward.sm_80.ptx", [2])])
+
+    def test_tables(self):
+        self.works("fixed-heads", "-n", "777", "--heads", "3", "--block", "32", "-o", "out")
+        layout = self.manifest("out")["layout"]
+        self.assertEqual((layout["n"], layout["nq"], layout["q0"]), (777, 777, 0))
+        [tables] = layout["tables"]
+        rows = (777 + 31) // 32
+        self.assertEqual((tables["block"], tables["layout_stride"]), ({"q": 32, "k": 32}, rows))
+        read = {}
+        for name in ("block_offsets", "block_columns", "row_order"):
+            data = (self.folder / "out" / tables[name]).read_bytes()
+            read[name] = struct.unpack(f"<{len(data) // 4}i", data)
+        self.assertEqual(len(read["block_offsets"]), 2 * 3 * rows + 1)
+        self.assertEqual(read["block_offsets"][-1], len(read["block_columns"]))
+        for h in range(3):
+            self.assertEqual(sorted(read["row_order"][h * rows:(h + 1) * rows]), list(range(rows)))
+        stats = json.loads(self.works("show", "fixed-heads", "-n", "777", "--heads", "3", "--block", "32", "--stats",
+                                      "--json"))
+        self.assertEqual(len(read["block_columns"]), sum(h["blocks"]["live"] for h in stats["heads"]))
+
+    def test_replaced_whole(self):
+        self.works("strided", "-o", "out")
+        (self.folder / "out/mine").write_text("x")
+        self.works("local", "-o", "out/")
+        self.assertEqual(sorted(os.listdir(self.folder / "out")),
+                         ["local.forward.sm_80.ptx", "local.h", "manifest.json", "sparsec.json"])
+        self.assertEqual(os.listdir(self.folder), ["out"])
+
+    def test_an_empty_folder_and_a_link_are_taken(self):
+        os.mkdir(self.folder / "there")
+        os.symlink("there", self.folder / "link")
+        self.works("local", "-o", "link")
+        self.assertTrue((self.folder / "link").is_symlink())
+        self.assertIn("manifest.json", os.listdir(self.folder / "there"))
+
+    def test_not_ours(self):
+        os.mkdir(self.folder / "out")
+        self.write("out/precious", "x")
+        self.refuses(1, "error: out: is not an output folder of sparsec (there is no sparsec.json in it)\n" + WHY,
+                     "local", "-o", "out")
+        for text in ("", "{", "[]", "{}", '{"kind": 3, "version": "1"}', "[" * 20_000):
+            self.write("out/sparsec.json", text)
+            self.refuses(1, "error: out: is not an output folder of sparsec (sparsec.json is not ours)\n" + WHY,
+                         "local", "-o", "out")
+        self.write("out/sparsec.json", '{"kind": "run", "version": "0.1.0"}')
+        self.refuses(1, "error: out: holds 'run', not 'kernels'\n" + WHY, "local", "-o", "out")
+        self.write("file", "x")
+        self.refuses(1, "error: file: is a file, not a folder\n" + WHY, "local", "-o", "file")
+        self.refuses(1, "error: .: is not an output folder of sparsec (there is no sparsec.json in it)\n" + WHY,
+                     "local", "-o", ".")
+        self.refuses(1, "error: /: is the root of the file system\n" + WHY, "local", "-o", "/")
+
+    def test_where_nothing_can_be_written(self):
+        self.refuses(1, f"error: a/b: the folder {self.folder}/a does not exist\n", "local", "-o", "a/b")
+        self.refuses(3, "error: /proc/out: cannot be created: No such file or directory\n", "local", "-o", "/proc/out")
+        if os.geteuid() != 0:
+            os.mkdir(self.folder / "closed", 0o555)
+            self.refuses(3, f"error: closed/out: cannot be written to {self.folder}/closed: Permission denied\n",
+                         "local", "-o", "closed/out")
+
+    def test_full_disk(self):
+        """A limit on the size of files stands in for a disk that fills up half-way."""
+        self.works("local", "-o", "out")
+        before = self.tree()
+        code, out, err = self.run_shell('ulimit -f 1; "$SPARSEC" strided -o out')
+        self.assertEqual((code, out), (3, ""))
+        self.assertRegex(err, r"^error: out/\S+: cannot be written: File too large\n$")
+        self.assertEqual(self.tree(), before)
+        code, out, err = self.run_shell('"$SPARSEC" zoo > /dev/full')
+        self.assertEqual((code, err), (3, "error: standard output cannot be written: No space left on device\n"))
+
+    def test_interrupted(self):
+        """Signals at any moment: the folder is the old one or the new one, and nothing lies beside it."""
+        self.works("local", "-o", "out")
+        old = set(os.listdir(self.folder / "out"))
+        start = time.monotonic()
+        self.works("strided", "-n", "65536", "-o", "whole")
+        duration = time.monotonic() - start
+        new = set(os.listdir(self.folder / "whole"))
+        shutil.rmtree(self.folder / "whole")
+        for step in range(12):
+            child = subprocess.Popen([SPARSEC, "-q", "strided", "-n", "65536", "-o", "out"], cwd=self.folder,
+                                     env=ENVIRONMENT)
+            time.sleep(duration * step / 10)
+            child.send_signal((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[step % 3])
+            child.wait()
+            self.assertEqual(os.listdir(self.folder), ["out"])
+            self.assertIn(set(os.listdir(self.folder / "out")), (old, new))
+
+    def test_names_of_heads_are_no_paths(self):
+        for name in ("../up", "a/b", "..", "."):
+            self.write("p.yaml", f"name: p\nheads: [{{name: '{name}', attend: causal}}]\n")
+            self.run_sparsec("./p.yaml", "-o", "out")
+            self.assertEqual(set(os.listdir(self.folder)) - {"out"}, {"p.yaml"})
+            self.assertFalse((self.folder.parent / "up.forward.sm_80.ptx").exists())
+
+    def test_cubins(self):
+        code, out, err = self.run_sparsec("local", "--cubin", "-o", "none",
+                                          environment={"SPARSEC_NVRTC": "none", "SPARSEC_PTXAS": "none"})
+        self.assertEqual((code, out), (3, ""))
+        self.assertTrue(err.startswith("error: "), err)
+        self.assertEqual(os.listdir(self.folder), [])
+        env = json.loads(self.works("env", "--json"))
+        if not any(item["found"] for item in env["items"] if item["name"] in ("NVRTC", "ptxas")):
+            self.skipTest("neither NVRTC nor ptxas is here")
+        report = self.works("strided", "--cubin", "-o", "out")
+        for kernel in self.manifest("out")["kernels"]:
+            cubin = kernel["cubin"]
+            self.assertEqual((self.folder / "out" / cubin["file"]).read_bytes()[:4], b"\x7fELF")
+            self.assertGreater(cubin["registers"], 0)
+            self.assertEqual((cubin["spill_store_bytes"], cubin["spill_load_bytes"], cubin["stack_bytes"]), (0, 0, 0))
+            self.assertEqual((cubin["warnings"], cubin["concerns"]), ([], []))
+            self.assertIn(cubin["file"], report)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,103 @@
+"""What sparsec says to patterns that it cannot read or compile: exit code 1 and where."""
+import os
+import resource
+import subprocess
+import time
+import unittest
+
+from command import ENVIRONMENT, SPARSEC, CommandTest
+
+
+class Input(CommandTest):
+    def wrong(self, err, *arguments, **options):
+        self.refuses(1, err, *arguments, **options)
+
+    def test_names(self):
+        zoo = "note: 'sparsec zoo' lists it; a path has a '/' or ends in .yaml\n"
+        self.wrong("error: there is no pattern 'strdied' in the zoo; did you mean 'strided'?\n" + zoo, "strdied")
+        self.wrong("error: there is no pattern 'nothing-like-it' in the zoo\n" + zoo, "show", "nothing-like-it")
+        self.wrong("error: there is no pattern 'strdied' in the zoo; did you mean 'strided'?\n", "zoo", "strdied")
+        self.write("mine", "heads: [{attend: causal}]\n")
+        self.wrong("error: there is no pattern 'mine' in the zoo\nnote: for the file of that name, say ./mine\n", "mine")
+
+    def test_files(self):
+        self.wrong("error: ./x.yaml: cannot be opened: No such file or directory\n", "./x.yaml")
+        self.write("file", "")
+        self.wrong("error: file/x.yaml: cannot be opened: Not a directory\n", "file/x.yaml")
+        os.mkdir(self.folder / "folder.yaml")
+        self.wrong("error: folder.yaml: is a directory, not a pattern file\n", "folder.yaml")
+        self.wrong("error: /dev/zero: larger than 1 MiB: not a pattern file\n", "/dev/zero")
+        self.wrong("error: /proc/self/mem: cannot be read: Input/output error\n", "/proc/self/mem")
+        self.wrong("error: loop.yaml: cannot be opened: Too many levels of symbolic links\n",
+                   (self.folder / "loop.yaml").symlink_to("loop.yaml") or "loop.yaml")
+        if os.geteuid() != 0:
+            self.write("secret.yaml", "").chmod(0)
+            self.wrong("error: secret.yaml: cannot be opened: Permission denied\n", "secret.yaml")
+
+    def test_stdin(self):
+        text = self.works("zoo", "local")
+        from_zoo = self.works("explain", "local", "--after=pattern")
+        self.assertEqual(self.works("explain", "-", "--after=pattern", stdin=text), from_zoo)
+
+    def test_expressions(self):
+        self.wrong("-e:1:12: error: expected a value, found the end of the expression\n"
+                   "  causal and \n             ^\n", "-e", "causal and ")
+
+    def test_parameters(self):
+        self.wrong("error: pattern 'strided' has no parameter 'm'\nnote: its parameters are l\n", "strided", "--param", "m=3")
+        code, out, err = self.run_sparsec("strided", "--param", "l=0")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("l >= 1", err)
+        self.assertIn("l = 0", err)
+
+    def test_shapes(self):
+        self.wrong("error: --kv-heads: 3 does not divide the 8 heads of the model\n",
+                   "strided", "--heads", "8", "--kv-heads", "3")
+
+    def test_every_prefix_of_a_file(self):
+        """Half-written files: an error with its place, or a pattern; never a crash, nothing left behind."""
+        text = self.works("zoo", "strided")
+        for length in range(0, len(text), 23):
+            code, out, err = self.run_sparsec("explain", "-", "--after=pattern", stdin=text[:length])
+            if code != 0:
+                self.assertEqual((code, out), (1, ""), text[:length])
+                self.assertRegex(err, r"^<stdin>:\d+:\d+: error: ")
+        self.assertEqual(self.tree(), {})
+
+    def bounded(self, text):
+        """Refused within two seconds of processor time and 200 MB."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
+        start = time.monotonic()
+        child = subprocess.Popen([SPARSEC, "-q", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, cwd=self.folder, env=ENVIRONMENT, preexec_fn=limit)
+        child.stdin.write(text.encode())
+        child.stdin.close()
+        out, err = child.stdout.read(), child.stderr.read().decode()
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        child.stdout.close()
+        child.stderr.close()
+        self.assertEqual((child.returncode, out), (1, b""), err[:300])
+        self.assertLess(used.ru_utime + used.ru_stime, 2)
+        self.assertLess(used.ru_maxrss, 200_000)
+        self.assertLess(time.monotonic() - start, 30)
+        self.assertLess(len(err), 2000)
+        self.assertEqual(self.tree(), {})
+        return err
+
+    def test_hostile_files(self):
+        deep = "(" * 20_000 + "k" + ")" * 20_000
+        self.assertIn("nest", self.bounded(f"heads:\n  - attend: {deep} <= q\n"))
+        self.bounded("heads: " + "[" * 20_000 + "]" * 20_000 + "\n")
+        self.bounded("a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefghi", "bcdefghij")))
+        self.bounded("heads: [{attend: " + " or ".join(["k == q"] * 60_000) + "}]\n")
+        self.bounded("heads:\n" + "  - {attend: 'k // 0 == q'}\n" * 1000)
+        self.bounded("\0" * 100_000)
+        self.bounded("heads: [{attend: \xff\xfe}]\n")
+        self.bounded("where:\n" + "".join(f"  f{i}: f{i-1} + f{i-1}\n" for i in range(1, 64)).replace("f0 + f0", "q + k")
+                     + "heads: [{attend: f63 < 9}]\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,40 @@
+"""sparsec verify: a pattern's kernels against the reference, as a user sees it."""
+import json
+import unittest
+
+from command import CommandTest
+
+
+class Verify(CommandTest):
+    def test_one_case(self):
+        out = self.works("verify", "strided", "--device=sim", "-n", "100", "--head-dim", "32")
+        self.assertTrue(out.startswith("device: sim, "), out)
+        self.assertTrue(out.endswith("\npassed: 4 of 4 outputs within the bound\n"), out)
+
+    def test_json(self):
+        report = json.loads(self.works("verify", "local", "--device=sim", "-n", "70", "--dtype", "f32", "--json"))
+        self.assertEqual((report["device"], report["passed"]), ("sim", True))
+        self.assertEqual([case["output"] for case in report["cases"]], ["out", "lse"])
+        for case in report["cases"]:
+            self.assertEqual((case["operation"], case["dtype"], case["n"], case["head_dim"]), ("forward", "f32", 70, 64))
+            self.assertTrue(case["passed"] and 0 <= case["error"] <= case["bound"], case)
+
+    def test_quiet(self):
+        out = self.works("verify", "local", "--device=sim", "-n", "33", "-q")
+        self.assertEqual(out, "passed: 2 of 2 outputs within the bound\n")
+
+    def test_full_takes_no_sizes(self):
+        self.refuses(1, "error: --full runs every size and type: it takes no -n, --heads, --kv-heads, --head-dim, "
+                        "--value-dim, --dtype or --block\n", "verify", "local", "--full", "-n", "3")
+
+    def test_no_gpu(self):
+        env = json.loads(self.works("env", "--json"))
+        if any(item["found"] for item in env["items"] if item["name"] == "cuda"):
+            self.skipTest("there is a GPU")
+        code, out, err = self.run_sparsec("verify", "local", "--device=cuda")
+        self.assertEqual((code, out), (3, ""))
+        self.assertRegex(err, r"^error: .*driver.*\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

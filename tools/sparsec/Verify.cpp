@@ -1,0 +1,180 @@
+// sparsec verify PATTERN: runs the kernels on a device and compares them with the reference.
+#include "tools/verify/Verify.h"
+
+#include "tools/sparsec/Command.h"
+#include "tools/sparsec/PatternFlags.h"
+#include "tools/sparsec/Progress.h"
+
+#include <cmath>
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace sparsec::cli {
+namespace {
+
+struct VerifyOptions {
+  PatternFlags pattern;
+  std::string device;
+  std::string target = "sm_80";
+  bool full = false;
+  bool oneCase = false; ///< a flag says which sizes or types to run
+};
+
+std::vector<std::string> knownDevices() {
+  std::vector<std::string> names;
+  for (std::string_view name : deviceNames())
+    names.emplace_back(name);
+  return names;
+}
+
+/// The device that was asked for; else the first of the preferred ones that this machine has.
+Result<std::unique_ptr<Device>> chooseDevice(const std::string &asked) {
+  if (!asked.empty())
+    return openDevice(asked);
+  std::optional<Error> last;
+  for (std::string_view name : deviceNames()) {
+    auto device = openDevice(name);
+    if (device)
+      return device;
+    last = device.error();
+  }
+  return last.value_or(internalError("no device is built in"));
+}
+
+std::vector<VerifyCase> casesOf(const VerifyOptions &options, const LoadedPattern &loaded,
+                                uint64_t seed) {
+  std::vector<VerifyCase> cases;
+  if (options.oneCase) {
+    const PatternFlags &flags = options.pattern;
+    int64_t n = flags.n.value_or(200);
+    cases.push_back({.dtype = flags.dtype,
+                     .headDim = static_cast<int>(flags.headDim),
+                     .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
+                     .n = n,
+                     .nq = n,
+                     .heads = loaded.heads,
+                     .kvHeads = loaded.kvHeads,
+                     .runs = 2,
+                     .block = flags.block});
+  } else {
+    cases = options.full ? fullCases(loaded.pattern) : defaultCases(loaded.pattern);
+  }
+  for (VerifyCase &each : cases)
+    each.seed += seed;
+  return cases;
+}
+
+nlohmann::ordered_json json(const VerifyRow &row) {
+  const VerifyCase &c = row.testCase;
+  // JSON has no infinity: a kernel that did not run has no error.
+  nlohmann::ordered_json error = row.error;
+  if (!std::isfinite(row.error))
+    error = nullptr;
+  nlohmann::ordered_json out = {{"operation", row.operation},
+                                {"output", row.output},
+                                {"head", row.head},
+                                {"dtype", name(c.dtype)},
+                                {"head_dim", c.headDim},
+                                {"value_dim", c.valueDim},
+                                {"n", c.n},
+                                {"nq", c.nq},
+                                {"case", describe(c)},
+                                {"error", error},
+                                {"bound", row.bound},
+                                {"passed", row.passed}};
+  if (!row.detail.empty())
+    out["detail"] = row.detail;
+  return out;
+}
+
+/// The rows of one case and head on one line: error / bound for each output.
+std::string reportTable(const std::vector<VerifyRow> &rows, const Style &style) {
+  Table table(
+      {{"head"}, {"output"}, {"error", Table::Right}, {"bound", Table::Right}, {""}, {"case"}});
+  std::string details;
+  for (const VerifyRow &row : rows) {
+    table.add({row.head, row.output, fmt::format("{:.1e}", row.error),
+               fmt::format("{:.1e}", row.bound), row.passed ? "ok" : "FAILED",
+               describe(row.testCase)});
+    if (!row.detail.empty())
+      details += fmt::format("\n{} {}, {}:\n  {}\n", row.head, row.output, describe(row.testCase),
+                             row.detail);
+  }
+  return table.render(style) + style.bad(details);
+}
+
+Result<Answer> verify(const Session &session, const VerifyOptions &options) {
+  auto loaded = load(options.pattern);
+  if (!loaded)
+    return loaded.error();
+  auto target = findTarget(options.target);
+  if (!target)
+    return target.error();
+  auto device = chooseDevice(options.device);
+  if (!device)
+    return device.error();
+  session.report(fmt::format("device: {}, {}\n\n", (*device)->name(), (*device)->description()));
+
+  Verifier verifier(**device, loaded->pattern, *target, compile);
+  std::vector<VerifyRow> rows;
+  auto cases = casesOf(options, *loaded, session.seed);
+  {
+    Progress progress(session, "verifying", static_cast<int64_t>(cases.size()));
+    for (const VerifyCase &each : cases) {
+      auto more = verifier.run(each);
+      if (!more)
+        return more.error();
+      rows.insert(rows.end(), more->begin(), more->end());
+      progress.step();
+    }
+  }
+
+  int64_t passed =
+      std::count_if(rows.begin(), rows.end(), [](const auto &row) { return row.passed; });
+  bool all = passed == static_cast<int64_t>(rows.size()) && !rows.empty();
+  if (session.json) {
+    auto list = nlohmann::ordered_json::array();
+    for (const VerifyRow &row : rows)
+      list.push_back(json(row));
+    nlohmann::ordered_json report = {{"device", (*device)->name()},
+                                     {"description", (*device)->description()},
+                                     {"target", options.target},
+                                     {"passed", all},
+                                     {"cases", list}};
+    fmt::print("{}\n", report.dump(2));
+  } else {
+    session.report(reportTable(rows, session.style));
+    fmt::print("{}{}: {} of {} outputs within the bound\n", session.quiet ? "" : "\n",
+               all ? session.style.good("passed") : session.style.bad("failed"), passed,
+               rows.size());
+  }
+  return all ? Answer::Yes : Answer::No;
+}
+
+} // namespace
+
+Action declareVerify(CLI::App &app) {
+  auto options = std::make_shared<VerifyOptions>();
+  declarePatternFlags(app, options->pattern);
+  addChoice(app, "--device", "NAME", listed(knownDevices()) + " (the first that is there)",
+            options->device, knownDevices())
+      ->group("Verify");
+  addChoice(app, "--target", "TARGET", listed(targetNames()) + " (sm_80)", options->target,
+            targetNames())
+      ->group("Verify");
+  app.add_flag("--full", options->full, "the whole matrix of types and sizes")->group("Verify");
+  std::vector<const CLI::Option *> sizes;
+  for (const char *each :
+       {"-n", "--heads", "--kv-heads", "--head-dim", "--value-dim", "--dtype", "--block"})
+    sizes.push_back(app.get_option(each));
+  return [options, sizes](Session &session) -> Result<Answer> {
+    for (const CLI::Option *each : sizes)
+      options->oneCase |= each->count() > 0;
+    if (options->oneCase && options->full)
+      return inputError("--full runs every size and type: it takes no -n, --heads, --kv-heads, "
+                        "--head-dim, --value-dim, --dtype or --block");
+    return verify(session, *options);
+  };
+}
+
+} // namespace sparsec::cli
