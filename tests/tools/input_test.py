@@ -17,7 +17,7 @@ class Input(CommandTest):
         self.wrong("error: there is no pattern 'strdied' in the zoo; did you mean 'strided'?\n" + zoo, "strdied")
         self.wrong("error: there is no pattern 'nothing-like-it' in the zoo\n" + zoo, "show", "nothing-like-it")
         self.wrong("error: there is no pattern 'strdied' in the zoo; did you mean 'strided'?\n", "zoo", "strdied")
-        self.write("mine", "heads: [{attend: causal}]\n")
+        self.write("mine", "name: mine\nheads: [{attend: causal}]\n")
         self.wrong("error: there is no pattern 'mine' in the zoo\nnote: for the file of that name, say ./mine\n", "mine")
 
     def test_files(self):
@@ -40,7 +40,7 @@ class Input(CommandTest):
         self.assertEqual(self.works("explain", "-", "--after=pattern", stdin=text), from_zoo)
 
     def test_expressions(self):
-        self.wrong("-e:1:12: error: expected a value, found the end of the expression\n"
+        self.wrong("-e:1:12: error: expected a number, a name or '(', found end of expression\n"
                    "  causal and \n             ^\n", "-e", "causal and ")
 
     def test_parameters(self):
@@ -88,14 +88,14 @@ class Input(CommandTest):
 
     def test_hostile_files(self):
         deep = "(" * 20_000 + "k" + ")" * 20_000
-        self.assertIn("nest", self.bounded(f"heads:\n  - attend: {deep} <= q\n"))
-        self.bounded("heads: " + "[" * 20_000 + "]" * 20_000 + "\n")
+        self.assertIn("nest", self.bounded(f"name: x\nheads:\n  - attend: {deep} <= q\n"))
+        self.bounded("name: x\nheads: " + "[" * 20_000 + "]" * 20_000 + "\n")
         self.bounded("a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefghi", "bcdefghij")))
-        self.bounded("heads: [{attend: " + " or ".join(["k == q"] * 60_000) + "}]\n")
-        self.bounded("heads:\n" + "  - {attend: 'k // 0 == q'}\n" * 1000)
+        self.bounded("name: x\nheads: [{attend: " + " or ".join(["k == q"] * 60_000) + "}]\n")
+        self.bounded("name: x\nheads:\n" + "  - {attend: 'k // 0 == q'}\n" * 1000)
         self.bounded("\0" * 100_000)
-        self.bounded("heads: [{attend: \xff\xfe}]\n")
-        self.bounded("where:\n" + "".join(f"  f{i}: f{i-1} + f{i-1}\n" for i in range(1, 64)).replace("f0 + f0", "q + k")
+        self.bounded("name: x\nheads: [{attend: \xff\xfe}]\n")
+        self.bounded("name: x\nwhere:\n" + "".join(f"  f{i}: f{i-1} + f{i-1}\n" for i in range(1, 64)).replace("f0 + f0", "q + k")
                      + "heads: [{attend: f63 < 9}]\n")
 
 

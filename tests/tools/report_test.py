@@ -81,9 +81,9 @@ P P . .
         self.assertEqual(self.works("show", "strided", "--stats", "-n", "1024", "--block", "64", "--heads", "16"), """\
 strided, n = 1,024, bf16
 
-head    of the model       block  density  keys/query  live  full  partial   saved
-row     0 2 4 6 .. 14      64x64   11.7 %         120    45    15       30  66.9 %
-column  1 3 5 7 .. 15      64x64   0.44 %         4.5    72     0       72  47.1 %
+head    of the model   block  density  keys/query  live  full  partial   saved
+row     0 2 4 6 .. 14  64x64   11.7 %         120    45    15       30  66.9 %
+column  1 3 5 7 .. 15  64x64   0.44 %         4.5    72     0       72  47.1 %
 
 saved: of the block products of dense causal attention
 """)

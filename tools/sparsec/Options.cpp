@@ -36,6 +36,11 @@ std::optional<std::string> nearest(const std::string &given,
       best = name;
       limit = edits;
     }
+  // A name that was cut short or drawn out.
+  for (size_t i = 0; !best && i < names.size(); ++i)
+    if (std::min(given.size(), names[i].size()) >= 5 &&
+        (given.starts_with(names[i]) || names[i].starts_with(given)))
+      best = names[i];
   return best;
 }
 

@@ -34,7 +34,7 @@ const PlannedKernel &Plan::kernelOf(int entry) const {
   return kernels.front();
 }
 
-Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets) {
+Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets, PlanFor use) {
   auto loaded = load(flags);
   if (!loaded)
     return loaded.error();
@@ -51,10 +51,12 @@ Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targ
                             .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
                             .block = head.schedule.block,
                             .target = target};
-      auto block = chooseBlock(request);
-      if (!block)
-        return block.error();
-      request.block = *block;
+      if (use == PlanFor::Kernels || !request.block.q) {
+        auto block = chooseBlock(request);
+        if (!block)
+          return block.error();
+        request.block = *block;
+      }
       auto shared = std::find_if(plan.kernels.begin(), plan.kernels.end(),
                                  [&](const auto &each) { return sharesKernel(each, request); });
       if (shared != plan.kernels.end()) {

@@ -23,7 +23,12 @@ struct Plan {
   const PlannedKernel &kernelOf(int entry) const;
 };
 
-Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets);
+enum class PlanFor {
+  Kernels,
+  Pictures, ///< any block that is asked for will do, whether or not a kernel could have it
+};
+Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets,
+                      PlanFor use = PlanFor::Kernels);
 
 /// A name made of letters, digits and underscores.
 std::string identifier(const std::string &name);

@@ -96,7 +96,7 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
   auto target = findTarget("sm_80");
   if (!target)
     return target.error();
-  auto plan = makePlan(options.pattern, {*target});
+  auto plan = makePlan(options.pattern, {*target}, PlanFor::Pictures);
   if (!plan)
     return plan.error();
   int64_t n = options.pattern.n.value_or(512);
