@@ -25,7 +25,7 @@ public:
 
   std::string_view name() const override { return "sim"; }
   std::string description() const override {
-    return fmt::format("sim: PTX interpreter, checks {}",
+    return fmt::format("PTX interpreter, checks {}",
                        options.checks == SimChecks::On ? "on" : "off");
   }
 
