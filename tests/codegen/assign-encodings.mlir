@@ -51,8 +51,8 @@ tile.kernel @attend(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.
 
 // -----
 
-// expected-error @+1 {{expected products of 16 to 128 rows in steps of 16, found 0}}
-tile.kernel @no_product(%n: i32) args ["n"] {
+// expected-error @+1 {{expected tiles of 16 to 128 rows in steps of 16, found 0}}
+tile.kernel @no_tile(%n: i32) args ["n"] {
   tile.return
 }
 

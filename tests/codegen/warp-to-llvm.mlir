@@ -1,0 +1,114 @@
+// What one thread does of each operation.
+// RUN: sparsec-opt %s --allocate-shared --warp-to-llvm -canonicalize -split-input-file | FileCheck %s
+
+#acc = #warp.accumulator<warps = 2>
+#rows = #warp.slice<rows, warps = 2>
+#columns = #warp.slice<columns, warps = 2>
+#lhs = #warp.lhs<warps = 2>
+
+// The kernel is a function of the argument struct; threads and shared memory are known.
+// CHECK: llvm.mlir.global external @sparsec_shared() {addr_space = 3 : i32, alignment = 1024 : i64}
+// CHECK-LABEL: llvm.func @elementwise
+// CHECK-SAME: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.struct<(ptr<1>, ptr<1>, ptr<1>, ptr<1>, ptr<1>, array<3 x i64>,
+// CHECK-SAME: nvvm.grid_constant
+// CHECK-SAME: nvvm.kernel
+// CHECK-SAME: nvvm.maxntid = array<i32: 64>
+tile.kernel @elementwise(%out: !tile.view<f32, 3>, %n: i32, %i: i32) args ["out", "n", "head_group"] attributes {warp.warps = 2 : i32} {
+  %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
+  %zeros = arith.constant dense<1.0> : tensor<32x16xf32, #acc>
+  %qp = tile.positions %qr : !tile.rows<32> -> tensor<32xi32, #rows>
+  %kr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<16>
+  %kp = tile.positions %kr : !tile.rows<16> -> tensor<16xi32, #columns>
+  // Rows: element i belongs to row i / 2 % 2; columns: two of each eight.
+  // CHECK-DAG: llvm.shufflevector {{.*}} [0, 0, 1, 1, 0, 0, 1, 1] : vector<2xi32>
+  // CHECK-DAG: llvm.shufflevector {{.*}} [0, 1, 0, 1, 2, 3, 2, 3] : vector<4xi32>
+  %q2 = tile.expand %qp {dim = 1} : tensor<32xi32, #rows> -> tensor<32x16xi32, #acc>
+  %k2 = tile.expand %kp {dim = 0} : tensor<16xi32, #columns> -> tensor<32x16xi32, #acc>
+  // CHECK: arith.cmpi sle, %{{.*}}, %{{.*}} : vector<8xi32>
+  %ok = arith.cmpi sle, %k2, %q2 : tensor<32x16xi32, #acc>
+  // CHECK: arith.select %{{.*}}, %{{.*}}, %{{.*}} : vector<8xi1>, vector<8xf32>
+  %s = tile.mask %zeros, %ok : tensor<32x16xf32, #acc>, tensor<32x16xi1, #acc>
+  // A row of 16 columns: three maxima within the thread, two across the quad.
+  // CHECK-COUNT-3: llvm.intr.maxnum
+  // CHECK: nvvm.shfl.sync bfly
+  // CHECK: llvm.intr.maxnum
+  // CHECK: nvvm.shfl.sync bfly
+  // CHECK: llvm.intr.maxnum
+  %m = tile.reduce max %s {dim = 1} : tensor<32x16xf32, #acc> -> tensor<32xf32, #rows>
+  // CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"
+  %e = math.exp2 %m : tensor<32xf32, #rows>
+  %e2 = tile.expand %e {dim = 1} : tensor<32xf32, #rows> -> tensor<32x16xf32, #acc>
+  // Rows past the end are not written; pairs of columns are.
+  // CHECK: llvm.icmp "ult"
+  // CHECK: scf.if
+  // CHECK-COUNT-2: llvm.store %{{.*}} {alignment = 8 : i64} : vector<2xf32>, !llvm.ptr<1>
+  // CHECK: llvm.icmp "ult"
+  // CHECK: scf.if
+  // CHECK-COUNT-2: llvm.store %{{.*}} {alignment = 8 : i64} : vector<2xf32>, !llvm.ptr<1>
+  tile.store %e2, %out[%i, %i, %qr] : tensor<32x16xf32, #acc>, !tile.view<f32, 3>, !tile.rows<32>
+  // CHECK: llvm.return
+  tile.return
+}
+
+// -----
+
+#acc = #warp.accumulator<warps = 2>
+#lhs = #warp.lhs<warps = 2>
+
+// 64 threads copy 32 rows of 64 bytes: four chunks a row, two passes of 16 rows.
+// CHECK-LABEL: llvm.func @product
+tile.kernel @product(%q: !tile.view<bf16, 3>, %out: !tile.view<f32, 3>, %n: i32, %i: i32) args ["q", "out", "n", "head_group"] attributes {warp.warps = 2 : i32} {
+  %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
+  %qs = warp.alloc : !warp.buffer<32x32xbf16, stages = 1, pitch = 80>
+  // CHECK: llvm.select
+  // CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg, %{{.*}}
+  // CHECK: llvm.select
+  // CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg, %{{.*}}
+  // CHECK-NOT: nvvm.cp.async.shared
+  warp.copy %q[%i, %i, %qr] to %qs : !tile.view<bf16, 3>, !tile.rows<32>, !warp.buffer<32x32xbf16, stages = 1, pitch = 80>
+  // CHECK: nvvm.cp.async.commit.group
+  warp.commit
+  // CHECK: nvvm.cp.async.wait.group 0
+  warp.wait 0
+  // CHECK: nvvm.barrier0
+  warp.barrier
+  // CHECK-COUNT-2: nvvm.ldmatrix %{{.*}} {eltType = {{.*}}, layout = #nvvm.mma_layout<row>, num = 4 : i32
+  %a = warp.load_matrix %qs : !warp.buffer<32x32xbf16, stages = 1, pitch = 80> -> tensor<32x32xbf16, #lhs>
+  %zeros = arith.constant dense<0.0> : tensor<32x32xf32, #acc>
+  // q q^T: stored as products want it. 2 steps of depth, 2 pairs of instructions each.
+  // CHECK: nvvm.ldmatrix {{.*}} layout = #nvvm.mma_layout<row>
+  // CHECK: nvvm.mma.sync
+  // CHECK: nvvm.mma.sync
+  // CHECK: nvvm.ldmatrix
+  %s = warp.mma %a, %qs, %zeros rhs_t : tensor<32x32xbf16, #lhs>, !warp.buffer<32x32xbf16, stages = 1, pitch = 80>, tensor<32x32xf32, #acc>
+  %p = arith.truncf %s : tensor<32x32xf32, #acc> to tensor<32x32xbf16, #acc>
+  // CHECK-COUNT-8: llvm.call_intrinsic "llvm.nvvm.ff2bf16x2.rn"
+  %pa = warp.convert %p : tensor<32x32xbf16, #acc> -> tensor<32x32xbf16, #lhs>
+  // p q: transposed on the way.
+  // CHECK: nvvm.ldmatrix {{.*}} layout = #nvvm.mma_layout<col>
+  // CHECK: nvvm.mma.sync
+  %o = warp.mma %pa, %qs, %zeros : tensor<32x32xbf16, #lhs>, !warp.buffer<32x32xbf16, stages = 1, pitch = 80>, tensor<32x32xf32, #acc>
+  tile.store %o, %out[%i, %i, %qr] : tensor<32x32xf32, #acc>, !tile.view<f32, 3>, !tile.rows<32>
+  tile.return
+}
+
+// -----
+
+#acc = #warp.accumulator<warps = 1>
+
+// f32: no tensor cores, so no rounding to tf32; p comes from the quad.
+// CHECK-LABEL: llvm.func @wide
+tile.kernel @wide(%out: !tile.view<f32, 3>, %n: i32, %i: i32) args ["out", "n", "head_group"] attributes {warp.warps = 1 : i32} {
+  %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<16>
+  %qs = warp.alloc : !warp.buffer<16x16xf32, stages = 1, pitch = 80>
+  %zeros = arith.constant dense<0.0> : tensor<16x16xf32, #acc>
+  // CHECK-NOT: nvvm.mma.sync
+  // CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
+  // CHECK: llvm.intr.fma
+  %s = warp.mma %qs, %qs, %zeros rhs_t : !warp.buffer<16x16xf32, stages = 1, pitch = 80>, !warp.buffer<16x16xf32, stages = 1, pitch = 80>, tensor<16x16xf32, #acc>
+  // CHECK: nvvm.shfl.sync idx
+  // CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xf32>
+  %o = warp.mma %s, %qs, %zeros : tensor<16x16xf32, #acc>, !warp.buffer<16x16xf32, stages = 1, pitch = 80>, tensor<16x16xf32, #acc>
+  tile.store %o, %out[%i, %i, %qr] : tensor<16x16xf32, #acc>, !tile.view<f32, 3>, !tile.rows<16>
+  tile.return
+}
