@@ -36,45 +36,42 @@ static bool blockable(int size) {
   return size >= 16 && size <= 128 && size % 16 == 0;
 }
 
-/// A block that runs on the target: one of 64 rows that leaves room for a second on its
-/// multiprocessor, so that one computes while the other waits; else the first that fits at all.
-static Result<Block> firstThatFits(const KernelRequest &request) {
+/// The first block that runs on the target; rows and columns that are given stay. First those of 64
+/// rows or more that leave room for a second on their multiprocessor, so that one computes while
+/// the other waits; then any that fits at all.
+static std::optional<Block> firstThatFits(const KernelRequest &request, Block given) {
   int most = request.target.sharedBytes;
   std::span<const Block> candidates(kPreferred);
   if (request.dtype == DType::F32)
     candidates = kPreferredF32;
   for (int resident : {2, 1})
     for (Block block : candidates) {
+      block = {given.q ? given.q : block.q, given.k ? given.k : block.k};
       if (resident == 2 && block.q < 64)
         continue;
       int each = attentionSharedBytes(request, block) + kReservedPerBlock;
       if (resident * each <= most + kReservedPerBlock)
         return block;
     }
-  return inputError(fmt::format("no block fits {}: head dim {} and value dim {} in {} need {} "
-                                "bytes of shared memory at least, found {}",
-                                request.target.name, request.headDim, request.valueDim,
-                                name(request.dtype), attentionSharedBytes(request, {16, 16}),
-                                most));
+  return {};
 }
 
 Result<Block> chooseBlock(const KernelRequest &request) {
-  Block wanted = request.block;
-  if ((wanted.q && !blockable(wanted.q)) || (wanted.k && !blockable(wanted.k)))
+  Block given = request.block;
+  if ((given.q && !blockable(given.q)) || (given.k && !blockable(given.k)))
     return inputError(fmt::format(
-        "expected a block of 16 to 128 rows and columns in steps of 16, found {}", text(wanted)));
-  Result<Block> chosen = firstThatFits(request);
-  if (!chosen || (!wanted.q && !wanted.k))
-    return chosen;
-  Block block = {wanted.q ? wanted.q : chosen->q, wanted.k ? wanted.k : chosen->k};
-  int needed = attentionSharedBytes(request, block);
-  if (needed <= request.target.sharedBytes)
-    return block;
-  return inputError(
-      fmt::format("a block of {} at head dim {} and value dim {} in {} needs {} bytes "
-                  "of shared memory, {} has {}; {} fits",
-                  text(block), request.headDim, request.valueDim, name(request.dtype), needed,
-                  request.target.name, request.target.sharedBytes, text(*chosen)));
+        "expected a block of 16 to 128 rows and columns in steps of 16, found {}", text(given)));
+  if (std::optional<Block> block = firstThatFits(request, given))
+    return *block;
+  // The smallest that was asked for.
+  Block least = {given.q ? given.q : 16, given.k ? given.k : 16};
+  std::optional<Block> other = firstThatFits(request, {});
+  return inputError(fmt::format(
+      "a block of {} at head dim {} and value dim {} in {} needs {} bytes of shared memory, {} has "
+      "{}; {}",
+      text(least), request.headDim, request.valueDim, name(request.dtype),
+      attentionSharedBytes(request, least), request.target.name, request.target.sharedBytes,
+      other ? text(*other) + " fits" : "no block fits"));
 }
 
 } // namespace sparsec
