@@ -1,6 +1,7 @@
 // Every zoo pattern, every type and head dim, ragged lengths, nq != n, grouped heads, both memory
 // orders: the whole matrix of `sparsec verify --full`, with parameters small enough that every
 // feature of a pattern is met within a few blocks.
+#include "tests/verify/SmallZoo.h"
 #include "tests/verify/TestDevice.h"
 #include "tools/verify/Verify.h"
 
@@ -9,29 +10,12 @@
 namespace sparsec {
 namespace {
 
-Pattern smallPattern(const std::string &name) {
-  auto text = zooFile(name);
-  Result<Pattern> pattern = parsePattern(text);
-  if (!pattern)
-    return {};
-  PatternOverrides small;
-  for (auto [param, value] : pattern->params) {
-    if (param == "l")
-      small.params[param] = 40;
-    if (param == "c")
-      small.params[param] = 8;
-  }
-  Result<Pattern> result = parsePattern(text, small);
-  EXPECT_TRUE(result) << result.error().render();
-  return result ? std::move(*result) : Pattern{};
-}
-
 class Zoo : public ::testing::TestWithParam<std::tuple<std::string, DType>> {};
 
 TEST_P(Zoo, AgreesWithTheReference) {
   SPARSEC_OPEN_TEST_DEVICE(device);
   auto [name, dtype] = GetParam();
-  Pattern pattern = smallPattern(name);
+  Pattern pattern = testing::smallZooPattern(name, {{"l", 40}, {"c", 8}});
   ASSERT_FALSE(pattern.heads.empty());
   Verifier verifier(device, pattern, *findTarget("sm_80"), compile);
   for (const VerifyCase &c : fullCases(pattern)) {
@@ -49,14 +33,7 @@ TEST_P(Zoo, AgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(All, Zoo,
                          ::testing::Combine(::testing::ValuesIn(zooNames()),
                                             ::testing::Values(DType::BF16, DType::F16, DType::F32)),
-                         [](const auto &info) {
-                           std::string text = std::get<0>(info.param) + "_" +
-                                              std::string(name(std::get<1>(info.param)));
-                           for (char &letter : text)
-                             if (letter == '-')
-                               letter = '_';
-                           return text;
-                         });
+                         testing::zooTestName);
 
 } // namespace
 } // namespace sparsec

@@ -1,0 +1,120 @@
+#include "tests/verify/Mutation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace sparsec::testing {
+
+namespace {
+
+struct Line {
+  size_t begin = 0, end = 0; ///< in the text, without its newline
+  std::string_view text;     ///< without indentation
+};
+
+std::vector<Line> linesOf(std::string_view text) {
+  std::vector<Line> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = std::min(text.find('\n', begin), text.size());
+    size_t first = std::min(text.find_first_not_of(" \t", begin), end);
+    lines.push_back({begin, end, text.substr(first, end - first)});
+    begin = end + 1;
+  }
+  return lines;
+}
+
+/// "selp.f32 %f9, %f8, 0f00, %p3;" -> "selp.f32", "%f9", "%f8", "0f00", "%p3"
+std::vector<std::string_view> words(std::string_view line) {
+  std::vector<std::string_view> result;
+  size_t at = 0;
+  while ((at = line.find_first_not_of(" \t,;", at)) != std::string_view::npos) {
+    size_t end = std::min(line.find_first_of(" \t,;", at), line.size());
+    result.push_back(line.substr(at, end - at));
+    at = end;
+  }
+  return result;
+}
+
+constexpr std::string_view kNegativeInfinity = "0fFF800000";
+
+/// Registers that hold n, as they come from the kernel's argument.
+std::set<std::string_view> registersOfN(const std::vector<Line> &lines) {
+  int offset = 0;
+  for (const Field &field : attentionFields())
+    if (field.name == "n")
+      offset = field.offset;
+  std::string address = fmt::format("_param_0+{}]", offset);
+  std::set<std::string_view> result;
+  for (const Line &line : lines) {
+    std::vector<std::string_view> word = words(line.text);
+    if (word.size() == 3 && word[0].starts_with("ld.param") && word[2].ends_with(address))
+      result.insert(word[1]);
+  }
+  return result;
+}
+
+/// What to put in place of a line, and as which mutation; nothing to leave it.
+std::optional<std::pair<MutationKind, std::string>>
+mutate(const std::vector<std::string_view> &word, const std::set<std::string_view> &n) {
+  using enum MutationKind;
+  if (word.empty())
+    return std::nullopt;
+  if (word[0].starts_with("bar.") || word[0].starts_with("barrier."))
+    return std::pair(Barrier, "");
+  if (word[0].starts_with("cp.async.wait"))
+    return std::pair(Wait, "");
+  if (word[0] == "cp.async.commit_group")
+    return std::pair(Commit, "");
+  if (word[0].starts_with("selp.") && word.size() == 5)
+    for (int kept : {2, 3})
+      if (word[5 - kept] == kNegativeInfinity)
+        return std::pair(Mask, fmt::format("mov.b32 {}, {};", word[1], word[kept]));
+  if (word[0].starts_with("setp.") && word.size() == 4 &&
+      (n.contains(word[2]) || n.contains(word[3])))
+    for (auto [holds, keys] : {std::pair{".lt.", 3}, {".ge.", 3}, {".gt.", 2}, {".le.", 2}})
+      if (word[0].find(holds) != std::string_view::npos && n.contains(word[keys])) {
+        bool inRange = std::string_view(holds) == ".lt." || std::string_view(holds) == ".gt.";
+        return std::pair(KeyRange,
+                         fmt::format("setp.{}.s32 {}, 0, 0;", inRange ? "eq" : "ne", word[1]));
+      }
+  return std::nullopt;
+}
+
+} // namespace
+
+std::string_view name(MutationKind kind) {
+  switch (kind) {
+  case MutationKind::Barrier:
+    return "barrier";
+  case MutationKind::Wait:
+    return "wait";
+  case MutationKind::Commit:
+    return "commit";
+  case MutationKind::Mask:
+    return "mask";
+  case MutationKind::KeyRange:
+    return "key range";
+  }
+  return "";
+}
+
+std::vector<Mutant> mutantsOf(const std::string &ptx) {
+  std::vector<Line> lines = linesOf(ptx);
+  std::set<std::string_view> n = registersOfN(lines);
+  std::vector<Mutant> mutants;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    auto changed = mutate(words(lines[i].text), n);
+    if (!changed)
+      continue;
+    auto [begin, end, text] = lines[i];
+    mutants.push_back({.kind = changed->first,
+                       .line = static_cast<int>(i) + 1,
+                       .original = std::string(text),
+                       .ptx = ptx.substr(0, begin) + changed->second + ptx.substr(end)});
+  }
+  return mutants;
+}
+
+} // namespace sparsec::testing
