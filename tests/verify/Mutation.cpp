@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 namespace sparsec::testing {
@@ -25,12 +26,13 @@ std::vector<Line> linesOf(std::string_view text) {
   return lines;
 }
 
-/// "selp.f32 %f9, %f8, 0f00, %p3;" -> "selp.f32", "%f9", "%f8", "0f00", "%p3"
+/// "selp.f32 %f9, %f8, 0f00, %p3;" -> "selp.f32", "%f9", "%f8", "0f00", "%p3"; braces are dropped
+/// too
 std::vector<std::string_view> words(std::string_view line) {
   std::vector<std::string_view> result;
   size_t at = 0;
-  while ((at = line.find_first_not_of(" \t,;", at)) != std::string_view::npos) {
-    size_t end = std::min(line.find_first_of(" \t,;", at), line.size());
+  while ((at = line.find_first_not_of(" \t,;{}", at)) != std::string_view::npos) {
+    size_t end = std::min(line.find_first_of(" \t,;{}", at), line.size());
     result.push_back(line.substr(at, end - at));
     at = end;
   }
@@ -39,25 +41,40 @@ std::vector<std::string_view> words(std::string_view line) {
 
 constexpr std::string_view kNegativeInfinity = "0fFF800000";
 
-/// Registers that hold n, as they come from the kernel's argument.
-std::set<std::string_view> registersOfN(const std::vector<Line> &lines) {
+/// "k_param_0+176]" and the like: the offset into the argument struct.
+std::optional<int> parameterOffset(std::string_view address) {
+  size_t begin = address.find("_param_0");
+  if (begin == std::string_view::npos)
+    return std::nullopt;
+  begin += std::string_view("_param_0").size();
   int offset = 0;
+  if (address.substr(begin).starts_with("+"))
+    std::from_chars(address.data() + begin + 1, address.data() + address.size(), offset);
+  return offset;
+}
+
+/// Registers that hold n or nq, as they come from the kernel's argument, alone or in pairs.
+std::set<std::string_view> lengthRegisters(const std::vector<Line> &lines) {
+  std::set<int> offsets;
   for (const Field &field : attentionFields())
-    if (field.name == "n")
-      offset = field.offset;
-  std::string address = fmt::format("_param_0+{}]", offset);
+    if (field.name == "n" || field.name == "nq")
+      offsets.insert(field.offset);
   std::set<std::string_view> result;
   for (const Line &line : lines) {
     std::vector<std::string_view> word = words(line.text);
-    if (word.size() == 3 && word[0].starts_with("ld.param") && word[2].ends_with(address))
-      result.insert(word[1]);
+    if (word.size() < 3 || !word[0].starts_with("ld.param") || !word[0].ends_with("b32"))
+      continue;
+    std::optional<int> offset = parameterOffset(word.back());
+    for (size_t i = 1; offset && i + 1 < word.size(); ++i)
+      if (offsets.contains(*offset + 4 * (static_cast<int>(i) - 1)))
+        result.insert(word[i]);
   }
   return result;
 }
 
 /// What to put in place of a line, and as which mutation; nothing to leave it.
 std::optional<std::pair<MutationKind, std::string>>
-mutate(const std::vector<std::string_view> &word, const std::set<std::string_view> &n) {
+mutate(const std::vector<std::string_view> &word, const std::set<std::string_view> &lengths) {
   using enum MutationKind;
   if (word.empty())
     return std::nullopt;
@@ -72,11 +89,11 @@ mutate(const std::vector<std::string_view> &word, const std::set<std::string_vie
       if (word[5 - kept] == kNegativeInfinity)
         return std::pair(Mask, fmt::format("mov.b32 {}, {};", word[1], word[kept]));
   if (word[0].starts_with("setp.") && word.size() == 4 &&
-      (n.contains(word[2]) || n.contains(word[3])))
-    for (auto [holds, keys] : {std::pair{".lt.", 3}, {".ge.", 3}, {".gt.", 2}, {".le.", 2}})
-      if (word[0].find(holds) != std::string_view::npos && n.contains(word[keys])) {
+      (lengths.contains(word[2]) || lengths.contains(word[3])))
+    for (auto [holds, length] : {std::pair{".lt.", 3}, {".ge.", 3}, {".gt.", 2}, {".le.", 2}})
+      if (word[0].find(holds) != std::string_view::npos && lengths.contains(word[length])) {
         bool inRange = std::string_view(holds) == ".lt." || std::string_view(holds) == ".gt.";
-        return std::pair(KeyRange,
+        return std::pair(Range,
                          fmt::format("setp.{}.s32 {}, 0, 0;", inRange ? "eq" : "ne", word[1]));
       }
   return std::nullopt;
@@ -94,18 +111,18 @@ std::string_view name(MutationKind kind) {
     return "commit";
   case MutationKind::Mask:
     return "mask";
-  case MutationKind::KeyRange:
-    return "key range";
+  case MutationKind::Range:
+    return "range";
   }
   return "";
 }
 
 std::vector<Mutant> mutantsOf(const std::string &ptx) {
   std::vector<Line> lines = linesOf(ptx);
-  std::set<std::string_view> n = registersOfN(lines);
+  std::set<std::string_view> lengths = lengthRegisters(lines);
   std::vector<Mutant> mutants;
   for (size_t i = 0; i < lines.size(); ++i) {
-    auto changed = mutate(words(lines[i].text), n);
+    auto changed = mutate(words(lines[i].text), lengths);
     if (!changed)
       continue;
     auto [begin, end, text] = lines[i];

@@ -4,7 +4,7 @@
 //   cp.async.wait_group 1;                    ->  (nothing)
 //   cp.async.commit_group;                    ->  (nothing)
 //   selp.f32 %f9, %f8, 0fFF800000, %p3;       ->  mov.b32 %f9, %f8;             a mask dropped
-//   setp.lt.s32 %p3, %r7, %r2;  (%r2 is n)    ->  setp.eq.s32 %p3, 0, 0;        the end of the keys
+//   setp.lt.u32 %p3, %r7, %r2;  (n or nq)     ->  setp.eq.s32 %p3, 0, 0;        an end of the rows
 //
 // Mutants are PTX text that still assembles: a mutant that is not even loaded proves nothing.
 #pragma once
@@ -13,7 +13,7 @@
 
 namespace sparsec::testing {
 
-enum class MutationKind { Barrier, Wait, Commit, Mask, KeyRange };
+enum class MutationKind { Barrier, Wait, Commit, Mask, Range };
 std::string_view name(MutationKind kind);
 
 struct Mutant {
