@@ -79,7 +79,9 @@ T remainderOf(T a, T b) {
 /// The low 24 bits of a lane, sign-extended for signed types.
 template <class T>
 int64_t low24(T a) {
-  return std::is_signed_v<T> ? int32_t(uint32_t(a) << 8) >> 8 : uint32_t(a) & 0xffffff;
+  // Both wide: of int32_t and uint32_t the common type has no sign.
+  return std::is_signed_v<T> ? int64_t(int32_t(uint32_t(a) << 8) >> 8)
+                             : int64_t(uint32_t(a) & 0xffffff);
 }
 
 #define SPARSEC_BINARY(name, expression)                                                           \

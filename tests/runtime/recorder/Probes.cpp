@@ -117,9 +117,10 @@ void addConversions(std::vector<Probe> &all) {
 }
 
 void addIntegers(std::vector<Probe> &all) {
-  for (const char *name : {"add.s32", "sub.s32", "mul.lo.s32", "mul.hi.s32", "mul.hi.u32",
-                           "min.s32", "max.s32", "min.u32", "max.u32", "add.sat.s32", "sub.sat.s32",
-                           "and.b32", "or.b32", "xor.b32", "mul24.lo.s32"})
+  for (const char *name :
+       {"add.s32", "sub.s32", "mul.lo.s32", "mul.hi.s32", "mul.hi.u32", "min.s32", "max.s32",
+        "min.u32", "max.u32", "add.sat.s32", "sub.sat.s32", "and.b32", "or.b32", "xor.b32",
+        "mul24.lo.s32", "mul24.hi.s32", "mul24.hi.u32"})
     add(all, name, {K::B32, K::B32}, K::B32);
   for (const char *name : {"mad.lo.s32", "mad.hi.s32", "mad.hi.u32", "sad.s32", "sad.u32",
                            "dp4a.s32.s32", "dp4a.u32.u32", "prmt.b32"})
