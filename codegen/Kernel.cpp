@@ -142,6 +142,18 @@ std::string Compilation::print() {
   return text;
 }
 
+/// Operations of a predicate that one kernel takes: each becomes code for every element of a block.
+constexpr int kMaxOperations = 4096;
+
+/// Takes the operations of a predicate from a budget; below 0 once it is spent.
+void spend(const Expr &expr, int &budget) {
+  if (expr->operands.empty() || --budget < 0)
+    return;
+  for (const Expr &operand : expr->operands)
+    if (budget >= 0)
+      spend(operand, budget);
+}
+
 /// The request with everything decided, or why it cannot be built.
 Result<KernelRequest> resolve(KernelRequest request) {
   auto dimension = [](const char *what, int size) -> Result<void> {
@@ -156,6 +168,13 @@ Result<KernelRequest> resolve(KernelRequest request) {
     return checked.error();
   if (!request.attend)
     return internalError("a kernel request without a predicate");
+  int budget = kMaxOperations;
+  spend(request.attend, budget);
+  if (budget < 0)
+    return inputError(
+        fmt::format("expected a predicate of at most {} operations for one kernel, found more",
+                    kMaxOperations),
+        request.attend->where);
   Result<Block> block = chooseBlock(request);
   if (!block)
     return block.error();

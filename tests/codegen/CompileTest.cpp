@@ -132,6 +132,14 @@ TEST(Compile, Refuses) {
             "shared memory, sm_86 has 101376; 64x32 fits");
 }
 
+TEST(Compile, RefusesPredicatesThatWouldTakeMinutes) {
+  KernelRequest request = requestFor("causal");
+  for (int i = 0; i < 12; ++i) // doubles each time, as a tree
+    request.attend = make(Op::Or, {request.attend, make(Op::Not, {request.attend})});
+  EXPECT_EQ(refusal(request),
+            "expected a predicate of at most 4096 operations for one kernel, found more");
+}
+
 TEST(Compile, HalfABlockIsCompleted) {
   KernelRequest request = requestFor("causal");
   request.block = {32, 0};
