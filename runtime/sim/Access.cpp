@@ -322,6 +322,7 @@ void computeAddresses(Warp &w, const Inst &in) {
 }
 
 bool resolve(Warp &w, const Inst &in, const Access &access) {
+  w.polls += access.strong;
   bool allowed = false;
   switch (access.space) {
   case Space::Generic:

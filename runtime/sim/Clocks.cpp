@@ -158,20 +158,17 @@ void Clocks::fence(int warp, uint32_t mask) {
 }
 
 void Clocks::strongWrite(int warp, int lane, uint64_t location, bool releases, bool readsToo) {
-  Knowledge published;
+  Knowledge now;
   if (releases) {
-    published.resize(threads);
-    joinInto(published, warp, lane);
+    now.resize(threads);
+    joinInto(now, warp, lane);
     tick(warp);
-  } else {
-    published = released[warp * 32 + lane];
   }
+  const Knowledge &published = releases ? now : released[warp * 32 + lane];
   Knowledge &at = locations[location];
   // A read-modify-write continues the release sequence; a plain strong write starts a new one.
-  if (!readsToo)
-    at = std::move(published);
-  else if (at.empty())
-    at = std::move(published);
+  if (!readsToo || at.empty())
+    at = published;
   else if (!published.empty())
     join(at.data(), published.data(), threads);
 }

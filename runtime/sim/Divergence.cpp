@@ -74,6 +74,7 @@ void ThreadBlock::join(Warp &warp, uint32_t at) {
     return;
   int parent = split.parent;
   warp.splits[parent].gathered |= warp.active;
+  warp.polls = 0;
   split.state = Split::State::Free;
   settle(warp, parent);
   if (warp.splits[parent].state == Split::State::Ready) {
@@ -152,6 +153,7 @@ bool ThreadBlock::gatherAt(Warp &warp, uint32_t wanted, uint32_t place) {
 /// Lanes that wait at a join for lanes that wait for them (a lock) would wait for ever; hardware
 /// promises progress, so they may go on alone.
 void ThreadBlock::releaseStarved(Warp &warp) {
+  warp.polls = 0;
   for (int at = 0, count = warp.splits.size(); at < count; ++at) {
     if (warp.splits[at].state != Split::State::Gathering || !warp.splits[at].gathered)
       continue;

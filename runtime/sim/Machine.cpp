@@ -9,8 +9,10 @@ namespace sparsec::sim {
 
 namespace {
 
-/// A split that has run this long while others wait at their join may be spinning on them.
-constexpr uint64_t starvationBudget = 1 << 20;
+/// A warp whose lanes wait at a join while others run this long, or look at memory for other
+/// threads this often, may be spinning on the lanes that wait.
+constexpr uint64_t starvationBudget = 1 << 22;
+constexpr uint32_t starvationPolls = 1 << 8;
 
 std::string triple(const std::array<uint32_t, 3> &v) {
   return fmt::format("({},{},{})", v[0], v[1], v[2]);
@@ -150,6 +152,7 @@ void ThreadBlock::start() {
     uint32_t lanes = std::min<uint32_t>(32, threads - i * 32);
     warp.live = lanes == 32 ? ~0u : (1u << lanes) - 1;
     warp.starved = warp.leave = false;
+    warp.polls = 0;
     warp.async.reset();
     warp.splits.clear();
     warp.current = newSplit(warp, warp.live, program.start, noJoin, -1);
@@ -205,17 +208,20 @@ Result<void> ThreadBlock::run(std::array<uint32_t, 3> blockIndex, uint64_t block
   uint64_t sinceProgress = launch.instructions;
   while (liveThreads && !failure) {
     bool ran = false;
-    std::shuffle(order.begin(), order.end(), random);
+    if (launch.options.seed)
+      std::shuffle(order.begin(), order.end(), random);
     for (int which : order) {
       Warp &warp = warps[which];
       if (!warp.live || failure)
         continue;
       // The splits of a warp take turns within its turn.
-      uint64_t turn = 256 + random() % 256, done = 0;
+      uint64_t turn = 256 + (launch.options.seed ? random() % 256 : 0), done = 0;
       for (int split; done < turn && !failure && (split = chooseSplit(warp)) >= 0; ran = true) {
         warp.current = split;
         done += runWarp(warp, turn - done);
       }
+      if (warp.polls > starvationPolls)
+        releaseStarved(warp);
     }
     if (launch.instructions > launch.options.instructionLimit && !failure)
       return inputError(fmt::format("{}: more than {} warp-instructions: an endless loop, or a "

@@ -66,6 +66,7 @@ struct Warp {
   std::vector<Split> splits;
   int current = -1;
   bool starved = false; ///< lanes were let past their join so that others could go on
+  uint32_t polls = 0;   ///< strong accesses since lanes last met
   AsyncQueue async;
 
   // Scratch of memory instructions.
