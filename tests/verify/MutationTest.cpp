@@ -104,27 +104,30 @@ private:
 
 using Params = std::map<std::string, int64_t>;
 
-/// Values that between them let every line of a kernel matter: with 160 rows of blocks have several
-/// full ones, with 12 a tile holds several pairs of a column, on both sides of the diagonal.
-const Params kParams[] = {{{"l", 160}, {"c", 8}}, {{"l", 12}, {"c", 4}}};
+/// Values that between them let every line of a kernel matter: with the first, rows of blocks have
+/// several full ones; with the second a tile holds several pairs of a column, on both sides of the
+/// diagonal.
+std::vector<Params> paramsFor(const Block &block) {
+  return {{{"l", 5 * block.k}, {"c", 8}}, {{"l", 12}, {"c", 4}}};
+}
 
-std::vector<VerifyCase> casesFor(DType dtype) {
-  VerifyCase base{.dtype = dtype, .headDim = 16, .valueDim = 16, .block = {.q = 32, .k = 32}};
+std::vector<VerifyCase> casesFor(DType dtype, int headDim, const Block &block) {
+  VerifyCase base{.dtype = dtype, .headDim = headDim, .valueDim = headDim, .block = block};
   // Seven block columns, the last of one key, so that every element of a tile is past the end once;
   // five block rows, the last of one row; queries past the last key, so that a causal pattern needs
-  // the end of its keys too, and not at a multiple of 8 from the keys. Nothing around the tensors.
+  // the end of all its keys too, not at a multiple of 8 from them. Nothing around the tensors.
   VerifyCase many = base;
-  many.n = 193;
-  many.nq = 129;
-  many.q0 = 100;
+  many.n = 6 * block.k + 1;
+  many.nq = 4 * block.q + 1;
+  many.q0 = many.n - many.nq + block.k + 4;
   // The first block is the last, and of one key.
   VerifyCase one = base;
   one.n = 1;
-  one.nq = 33;
+  one.nq = block.q + 1;
   one.q0 = 0;
   // Both starts of both axes together.
   VerifyCase square = base;
-  square.n = square.nq = 193;
+  square.n = square.nq = 6 * block.k + 1;
   return {many, one, square};
 }
 
@@ -184,7 +187,7 @@ void hunt(Device &device, Subject &subject, size_t kernel, const VerifyCase &c) 
   }
 }
 
-/// Survivors that change nothing, as "pattern/head/dtype/kind": how many, and why.
+/// Survivors that change nothing, as "pattern/head/dtype/block/kind": how many, and why.
 struct Justification {
   int count;
   std::string_view reason;
@@ -194,28 +197,35 @@ constexpr std::string_view kOnePartial = "only the last block of a row is partia
 constexpr std::string_view kNoFull =
     "no block of a column is full, so that the loop over full blocks is never entered";
 const std::map<std::string, Justification> kJustified = {
-    {"dense/dense/bf16/range", {1, kOnePartial}},  {"dense/dense/f16/range", {1, kOnePartial}},
-    {"dense/dense/f32/range", {2, kOnePartial}}, // two chunks of copies
-    {"strided/column/bf16/barrier", {1, kNoFull}}, {"strided/column/bf16/commit", {1, kNoFull}},
-    {"strided/column/bf16/wait", {1, kNoFull}},    {"strided/column/f16/barrier", {1, kNoFull}},
-    {"strided/column/f16/commit", {1, kNoFull}},   {"strided/column/f16/wait", {1, kNoFull}},
-    {"strided/column/f32/barrier", {1, kNoFull}},  {"strided/column/f32/commit", {1, kNoFull}},
-    {"strided/column/f32/wait", {1, kNoFull}},
+    {"dense/dense/bf16/32x32/range", {1, kOnePartial}},
+    {"dense/dense/f16/32x32/range", {1, kOnePartial}},
+    {"dense/dense/f32/32x32/range", {2, kOnePartial}},  // a copy of a tile takes two steps
+    {"dense/dense/bf16/64x64/range", {4, kOnePartial}}, // four
+    {"strided/column/bf16/64x64/barrier", {1, kNoFull}},
+    {"strided/column/bf16/64x64/commit", {1, kNoFull}},
+    {"strided/column/bf16/64x64/wait", {1, kNoFull}},
+    {"strided/column/bf16/32x32/barrier", {1, kNoFull}},
+    {"strided/column/bf16/32x32/commit", {1, kNoFull}},
+    {"strided/column/bf16/32x32/wait", {1, kNoFull}},
+    {"strided/column/f16/32x32/barrier", {1, kNoFull}},
+    {"strided/column/f16/32x32/commit", {1, kNoFull}},
+    {"strided/column/f16/32x32/wait", {1, kNoFull}},
+    {"strided/column/f32/32x32/barrier", {1, kNoFull}},
+    {"strided/column/f32/32x32/commit", {1, kNoFull}},
+    {"strided/column/f32/32x32/wait", {1, kNoFull}},
 };
 
-class Mutants : public ::testing::TestWithParam<std::tuple<std::string, DType>> {};
-
-TEST_P(Mutants, AreAllCaught) {
+void expectAllCaught(const std::string &zoo, DType dtype, int headDim, const Block &block) {
   SPARSEC_OPEN_TEST_DEVICE(device);
   if (device.name() != "sim")
     GTEST_SKIP() << "a mutant may hang a GPU: mutants run on sim alone";
-  auto [zoo, dtype] = GetParam();
-  std::vector<VerifyCase> cases = casesFor(dtype);
+  std::vector<VerifyCase> cases = casesFor(dtype, headDim, block);
+  std::vector<Params> paramSets = paramsFor(block);
   std::vector<Subject> subjects;
-  for (const Params &params : kParams) {
+  for (const Params &params : paramSets) {
     Pattern pattern = testing::smallZooPattern(zoo, params);
     ASSERT_FALSE(pattern.heads.empty());
-    if (&params != kParams && pattern.params.empty())
+    if (!subjects.empty() && pattern.params.empty())
       break; // the same kernel again
     subjects.resize(pattern.heads.size());
     for (size_t i = 0; i < subjects.size(); ++i)
@@ -226,7 +236,8 @@ TEST_P(Mutants, AreAllCaught) {
     for (const VerifyCase &c : cases)
       for (size_t kernel = 0; kernel < subject.kernels.size(); ++kernel)
         ASSERT_NO_FATAL_FAILURE(hunt(device, subject, kernel, c));
-    std::string here = fmt::format("{}/{}/{}/", zoo, subject.entries[0].name, name(dtype));
+    std::string here =
+        fmt::format("{}/{}/{}/{}x{}/", zoo, subject.entries[0].name, name(dtype), block.q, block.k);
     std::map<std::string, std::vector<const Mutant *>> survivors;
     for (const Site &site : subject.sites) {
       ++count[site.kind];
@@ -252,13 +263,39 @@ TEST_P(Mutants, AreAllCaught) {
   for (MutationKind kind : {MutationKind::Barrier, MutationKind::Wait, MutationKind::Commit,
                             MutationKind::Mask, MutationKind::Range}) {
     EXPECT_GE(count[kind], 1) << name(kind);
-    RecordProperty("mutants_" + std::string(name(kind)), count[kind]);
+    ::testing::Test::RecordProperty("mutants_" + std::string(name(kind)), count[kind]);
   }
+}
+
+class Mutants : public ::testing::TestWithParam<std::tuple<std::string, DType>> {};
+
+TEST_P(Mutants, AreAllCaught) {
+  auto [zoo, dtype] = GetParam();
+  expectAllCaught(zoo, dtype, 16, {.q = 32, .k = 32});
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, Mutants,
                          ::testing::Combine(::testing::ValuesIn(zooNames()),
                                             ::testing::Values(DType::BF16, DType::F16, DType::F32)),
+                         testing::zooTestName);
+
+/// The kernels that users get: head dim 64, the blocks that the compiler takes.
+class DefaultKernelMutants : public ::testing::TestWithParam<std::tuple<std::string, DType>> {};
+
+TEST_P(DefaultKernelMutants, AreAllCaught) {
+  auto [zoo, dtype] = GetParam();
+  Result<Block> block = chooseBlock({.attend = make(Op::True, {}),
+                                     .dtype = dtype,
+                                     .headDim = 64,
+                                     .valueDim = 64,
+                                     .target = *findTarget("sm_80")});
+  ASSERT_TRUE(block) << block.error().render();
+  expectAllCaught(zoo, dtype, 64, *block);
+}
+
+INSTANTIATE_TEST_SUITE_P(Zoo, DefaultKernelMutants,
+                         ::testing::Combine(::testing::ValuesIn(zooNames()),
+                                            ::testing::Values(DType::BF16)),
                          testing::zooTestName);
 
 } // namespace
