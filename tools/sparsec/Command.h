@@ -46,6 +46,7 @@ Action declareCompile(CLI::App &app);
 Action declareZoo(CLI::App &app);
 Action declareShow(CLI::App &app);
 Action declareExplain(CLI::App &app);
+Action declareReach(CLI::App &app);
 Action declareVerify(CLI::App &app);
 Action declareEnv(CLI::App &app);
 

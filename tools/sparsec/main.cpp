@@ -21,13 +21,15 @@ constexpr Command kCommands[] = {
     {"show", "PATTERN", "draw a pattern and its blocks; --stats counts them", declareShow},
     {"explain", "PATTERN", "what was decided and why; --after=STAGE prints a stage",
      declareExplain},
+    {"reach", "PATTERN", "does every position reach every earlier one, in --layers steps",
+     declareReach},
     {"verify", "PATTERN", "run the kernels on a device against the reference", declareVerify},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
 
 /// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"reach", "bench",  "compare", "train",
-                                         "eval",  "sample", "inspect", "cache"};
+const std::vector<std::string> kLater = {"bench",  "compare", "train", "eval",
+                                         "sample", "inspect", "cache"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)
