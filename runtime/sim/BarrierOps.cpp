@@ -38,6 +38,9 @@ void warpBarrier(Warp &w, const Inst &in) {
                                      named[std::countr_zero(other)] == wanted
                                          ? "does not name the executing lane"
                                          : "is not that of the other lanes"));
+  if (w.block->clocks.overflowed())
+    return w.block->fail(w, in, first,
+                         "more synchronisations in a block than the race check counts");
   // Lanes that wait at another bar.warp.sync of the same mask count as well.
   if (!w.block->gatherAnywhere(w, in, wanted))
     return;

@@ -13,6 +13,8 @@ void ThreadBlock::arrive(Warp &warp, const Inst &inst, uint32_t id, uint32_t cou
   if (count % 32)
     return fail(warp, inst, lane,
                 fmt::format("barrier {} of {} threads, expected a multiple of 32", id, count));
+  if (clocks.overflowed())
+    return fail(warp, inst, lane, "more synchronisations in a block than the race check counts");
   if (aligned && warp.mask != warp.live && !warp.starved) {
     int missing = std::countr_zero(warp.live & ~warp.mask);
     return fail(warp, inst, missing,
@@ -82,8 +84,14 @@ void ThreadBlock::complete(Barrier &barrier) {
       }
     }
   }
-  if (waiting == liveThreads && !hasFault(SimFault::DroppedBarrierOrder))
-    clocks.completeBlock();
+  if (waiting != liveThreads || hasFault(SimFault::DroppedBarrierOrder))
+    return;
+  clocks.completeBlock();
+  if (clocks.wantsRebase()) {
+    clocks.rebase();
+    races.rebase(shadow);
+    serial += uint64_t(1) << 40; // the shadow of global memory starts anew
+  }
 }
 
 std::string ThreadBlock::describeDeadlock(Place &place) const {

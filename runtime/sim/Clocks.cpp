@@ -112,6 +112,18 @@ void Clocks::completeBlock() {
   locations.clear();
 }
 
+bool Clocks::wantsRebase() const {
+  return *std::max_element(clock.begin(), clock.begin() + warps) > clockLimit / 2;
+}
+
+void Clocks::rebase() {
+  for (int warp = 0; warp < warps; ++warp) {
+    clock[warp] = rebased + 1;
+    std::fill_n(known[warp].begin(), warps, rebased);
+    ++versions[warp];
+  }
+}
+
 void Clocks::syncWarp(int warp, uint32_t mask, uint32_t live) {
   if (mask != live)
     makeDense();

@@ -56,6 +56,11 @@ public:
   void release(const Barrier &barrier, int warp, uint32_t mask);
   /// Every live thread of the block has been released.
   void completeBlock();
+  /// After completeBlock(): whether clocks are half-way to their limit; then they can start again,
+  /// if every stamp is made `rebased`.
+  bool wantsRebase() const;
+  void rebase();
+  static constexpr uint32_t rebased = 1; ///< known to everyone
 
   void syncWarp(int warp, uint32_t mask, uint32_t live);
 

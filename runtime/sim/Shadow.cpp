@@ -252,6 +252,22 @@ bool RaceCheck::writeBytes(ShadowPointer at, uint32_t offset, uint32_t size, con
   return true;
 }
 
+void RaceCheck::rebase(std::span<ShadowPage> shared) {
+  auto renew = [](Word &write, Word &read) {
+    if (write != 0 && !word::isInFlight(write) && !word::isSplit(write))
+      write = word::stamp(Clocks::rebased, 0, 0);
+    read = 0;
+  };
+  for (ShadowPage &page : shared)
+    for (uint32_t granule = 0; granule < ShadowPage::granules; ++granule)
+      renew(page.at(granule).write(0), page.at(granule).read(0));
+  for (SplitGranule &parts : splits)
+    for (int i = 0; i < 4; ++i)
+      renew(parts.write[i], parts.read[i]);
+  sets.reset();
+  lastOrderedWarp = -1;
+}
+
 bool RaceCheck::startAsync(ShadowPointer at, uint32_t size, const Accessor &by,
                            Conflict &conflict) {
   if (!write(at, 0, size, by, conflict))

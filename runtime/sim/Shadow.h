@@ -193,6 +193,9 @@ public:
       }
     return true;
   }
+  /// Everybody knows all accesses and clocks start again: what was written stays written, and all
+  /// else is forgotten.
+  void rebase(std::span<ShadowPage> shared);
   /// An asynchronous copy to whole granules is issued: it may write at any time from now on.
   bool startAsync(ShadowPointer at, uint32_t size, const Accessor &by, Conflict &conflict);
   /// It has landed: from now on it is a write of the thread that waited.

@@ -221,6 +221,24 @@ TEST(SimAsync, FillsWithZeros) {
             "");
 }
 
+/// Clocks have 19 bits and start again: nothing that matters is forgotten, nothing is made up.
+TEST(SimRace, MoreBarriersThanClocks) {
+  auto run = [](const std::string &after) {
+    Runner runner;
+    std::string body = std::string("mov.u32 %r20, 0;\nLOOP:\n") + storeOwn + "bar.sync 0;\n" +
+                       loadOther +
+                       "bar.sync 0;\nadd.u32 %r20, %r20, 1; setp.lt.u32 %p1, %r20, 270000;\n" +
+                       "@%p1 bra LOOP;\n" + after;
+    Result<void> done =
+        runner.run(kernelText(prologue + body, ".param .u64 in", shared), {.block = {64, 1, 1}},
+                   runner.upload(std::vector<uint32_t>(1024)));
+    return done ? std::string() : done.error().message;
+  };
+  EXPECT_EQ(run(std::string("ld.shared.u32 %r5, [%r4];\nbar.sync 0;\n") + storeOwn), "");
+  EXPECT_NE(run(std::string(storeOwn) + loadOther).find("race: "), std::string::npos);
+  EXPECT_NE(run("ld.shared.u32 %r5, [%r3+1024];").find("never written"), std::string::npos);
+}
+
 TEST(SimRace, NoticesMistakesInTheSimulator) {
   std::string early = std::string(copy) + "cp.async.commit_group;\n" + loadCopied;
   EXPECT_EQ(outcome(early, {.fault = SimFault::EagerAsync}), "");
