@@ -16,9 +16,10 @@ else()
   find_package(yaml-cpp REQUIRED)
 endif()
 
-# Debian keeps LLVM under a prefix of its own; its version file wants major.minor.
-find_program(LLVM_CONFIG llvm-config-22 REQUIRED)
-execute_process(COMMAND ${LLVM_CONFIG} --prefix OUTPUT_VARIABLE LLVM_PREFIX OUTPUT_STRIP_TRAILING_WHITESPACE)
+# Debian keeps LLVM under a prefix of its own; its version file wants major.minor. (LLVM_CONFIG is
+# the name that find_package gives to the path of its own file.)
+find_program(LLVM_CONFIG_PROGRAM llvm-config-22 REQUIRED)
+execute_process(COMMAND ${LLVM_CONFIG_PROGRAM} --prefix OUTPUT_VARIABLE LLVM_PREFIX OUTPUT_STRIP_TRAILING_WHITESPACE)
 find_package(MLIR 22.1 REQUIRED CONFIG HINTS ${LLVM_PREFIX}/lib/cmake/mlir)
 list(APPEND CMAKE_MODULE_PATH ${MLIR_CMAKE_DIR} ${LLVM_CMAKE_DIR})
 set(LLVM_RUNTIME_OUTPUT_INTDIR ${CMAKE_BINARY_DIR}/bin)

@@ -26,7 +26,7 @@ class Input(CommandTest):
         self.wrong("error: file/x.yaml: cannot be opened: Not a directory\n", "file/x.yaml")
         os.mkdir(self.folder / "folder.yaml")
         self.wrong("error: folder.yaml: is a directory, not a pattern file\n", "folder.yaml")
-        self.wrong("error: /dev/zero: larger than 1 MiB: not a pattern file\n", "/dev/zero")
+        self.wrong("error: /dev/zero: larger than 256 KiB: not a pattern file\n", "/dev/zero")
         self.wrong("error: /proc/self/mem: cannot be read: Input/output error\n", "/proc/self/mem")
         self.wrong("error: loop.yaml: cannot be opened: Too many levels of symbolic links\n",
                    (self.folder / "loop.yaml").symlink_to("loop.yaml") or "loop.yaml")
@@ -44,15 +44,37 @@ class Input(CommandTest):
                    "  causal and \n             ^\n", "-e", "causal and ")
 
     def test_parameters(self):
-        self.wrong("error: pattern 'strided' has no parameter 'm'\nnote: its parameters are l\n", "strided", "--param", "m=3")
+        def wrong(message, *assignments):
+            arguments = [each for assignment in assignments for each in ("--param", assignment)]
+            self.wrong(f"--param:{message}\n", "strided", *arguments)
+        wrong("1:1: error: pattern 'strided' has no parameter 'm'\n  m=3\n  ^\nnote: its parameters are l", "m=3")
+        wrong("1:1: error: expected NAME=INTEGER, found 'l'\n  l\n  ^", "l")
+        wrong("1:1: error: expected NAME=INTEGER, found '=3'\n  =3\n  ^~", "=3")
+        wrong("1:3: error: expected a value for 'l', a decimal integer of 64 bits, found 'x'\n  l=x\n    ^", "l=x")
+        wrong("1:3: error: expected a value for 'l', a decimal integer of 64 bits, found '9223372036854775808'\n"
+              "  l=9223372036854775808\n    ^~~~~~~~~~~~~~~~~~~", "l=9223372036854775808")
+        wrong("1:1: error: expected each parameter once, found 'l' again\n  l=2\n  ^", "l=1", "l=2")
         code, out, err = self.run_sparsec("strided", "--param", "l=0")
         self.assertEqual((code, out), (1, ""))
         self.assertIn("l >= 1", err)
-        self.assertIn("l = 0", err)
+
+    def test_blocks_that_do_not_fit(self):
+        limit = "expected a block of 16 to 128 rows and columns in steps of 16, found 24x24"
+        self.wrong(f"error: {limit}\n", "strided", "--block", "24")
+        self.write("p.yaml", "name: p\nheads: [{attend: causal}]\nschedule: {block: 24}\n")
+        self.wrong(f"p.yaml:3:19: error: {limit}\n  schedule: {{block: 24}}\n                    ^~\n", "p.yaml")
+
+    def test_an_empty_head_is_a_warning(self):
+        code, out, err = self.run_sparsec("show", "-e", "q - k > 1000", "--stats", "-n", "64")
+        self.assertEqual((code, err), (0, "warning: head 'head0' is empty at n = 64: its rows give 0\n"))
 
     def test_shapes(self):
         self.wrong("error: --kv-heads: 3 does not divide the 8 heads of the model\n",
                    "strided", "--heads", "8", "--kv-heads", "3")
+        for flag in ("--head-dim", "--value-dim"):
+            code, out, err = self.run_sparsec("strided", flag, "72")
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn("found 72", err)
 
     def test_every_prefix_of_a_file(self):
         """Half-written files: an error with its place, or a pattern; never a crash, nothing left behind."""

@@ -75,14 +75,6 @@ class Usage(CommandTest):
             self.wrong(f"'{command}' is not in this version (0.1.0)", command, "strided",
                        note="note: 'sparsec --help' lists what there is\n")
 
-    def test_parameters(self):
-        self.wrong("--param: expected NAME=VALUE, found 'l'", "strided", "--param", "l")
-        self.wrong("--param: expected NAME=VALUE, found '=3'", "strided", "--param", "=3")
-        self.wrong("--param: l: expected a whole number, found 'x'", "strided", "--param", "l=x")
-        self.wrong("--param: l: expected -9223372036854775808 .. 9223372036854775807, found 9223372036854775808",
-                   "strided", "--param", "l=9223372036854775808")
-        self.wrong("--param: l is given twice", "strided", "--param", "l=1", "--param", "l=2")
-
     def test_options_may_stand_before_the_command(self):
         self.assertEqual(self.works("--json", "--threads", "1", "zoo"), self.works("zoo", "--json"))
 

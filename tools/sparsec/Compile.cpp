@@ -221,6 +221,7 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
   auto heads = reportHeads(*plan, n);
   if (!heads)
     return heads.error();
+  warnOfEmpty(*heads, n);
   if (auto written = writeFolder(*folder, build); !written)
     return written.error();
 

@@ -51,6 +51,13 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, int64_t n) {
   return reports;
 }
 
+void warnOfEmpty(const std::vector<HeadReport> &heads, int64_t n) {
+  for (const HeadReport &each : heads)
+    if (each.statistics.elements == 0)
+      fmt::print(stderr, "warning: head '{}' is empty at n = {}: its rows give 0\n", each.row.name,
+                 n);
+}
+
 std::string table(const std::vector<HeadReport> &heads, const Style &style) {
   Table table({{"head"},
                {"of the model"},

@@ -19,6 +19,9 @@ struct HeadReport {
 
 Result<std::vector<HeadReport>> reportHeads(const Plan &plan, int64_t n);
 
+/// A line on stderr for each head that sees no key at all at this length: it runs all the same.
+void warnOfEmpty(const std::vector<HeadReport> &heads, int64_t n);
+
 std::string table(const std::vector<HeadReport> &heads, const Style &style);
 nlohmann::ordered_json json(const std::vector<HeadReport> &heads);
 

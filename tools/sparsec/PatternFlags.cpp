@@ -11,22 +11,6 @@
 namespace sparsec::cli {
 namespace {
 
-constexpr size_t kMostBytes = 1 << 20;
-
-std::string readParameter(const std::string &text, PatternOverrides &overrides) {
-  size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0)
-    return fmt::format("expected NAME=VALUE, found '{}'", text);
-  std::string name = text.substr(0, equals);
-  int64_t value = 0;
-  if (std::string wrong = readInteger(text.substr(equals + 1), {INT64_MIN, INT64_MAX}, value);
-      !wrong.empty())
-    return fmt::format("{}: {}", name, wrong);
-  if (!overrides.params.emplace(name, value).second)
-    return fmt::format("{} is given twice", name);
-  return "";
-}
-
 std::string readDType(const std::string &text, DType &dtype) {
   std::vector<std::string> names;
   for (DType each : {DType::BF16, DType::F16, DType::F32}) {
@@ -96,7 +80,10 @@ void declarePatternFlags(CLI::App &app, PatternFlags &flags) {
     return std::string();
   });
   addValue(app, "--param", "K=V", "set a parameter of the pattern (repeatable)",
-           [&flags](const std::string &text) { return readParameter(text, flags.overrides); })
+           [&flags](const std::string &text) {
+             flags.params.push_back(text);
+             return std::string();
+           })
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->trigger_on_parse();
   addInteger(app, "-n", "number of keys and queries", flags.n);
@@ -144,7 +131,8 @@ Result<std::shared_ptr<const SourceText>> readSource(const std::string &path) {
   auto source = std::make_shared<SourceText>(SourceText{isStdin ? "<stdin>" : path, ""});
   char buffer[1 << 16];
   ssize_t got = 0;
-  while (source->text.size() <= kMostBytes && (got = read(file, buffer, sizeof buffer)) != 0) {
+  while (source->text.size() <= kMaxPatternBytes &&
+         (got = read(file, buffer, sizeof buffer)) != 0) {
     if (got < 0 && errno == EINTR)
       continue;
     if (got < 0)
@@ -156,8 +144,8 @@ Result<std::shared_ptr<const SourceText>> readSource(const std::string &path) {
     close(file);
   if (got < 0)
     return failed(fmt::format("cannot be read: {}", std::strerror(failure)));
-  if (source->text.size() > kMostBytes)
-    return failed("larger than 1 MiB: not a pattern file");
+  if (source->text.size() > kMaxPatternBytes)
+    return failed(fmt::format("larger than {} KiB: not a pattern file", kMaxPatternBytes / 1024));
   return std::shared_ptr<const SourceText>(source);
 }
 
@@ -165,14 +153,20 @@ Result<LoadedPattern> load(const PatternFlags &flags) {
   auto source = findSource(flags);
   if (!source)
     return source.error();
-  auto pattern = flags.hasExpression ? patternOfExpression(*source, flags.overrides)
-                                     : parsePattern(*source, flags.overrides);
+  PatternOverrides overrides;
+  for (const std::string &each : flags.params)
+    if (auto added = addParam(overrides, each); !added)
+      return added.error();
+  auto pattern = flags.hasExpression ? patternOfExpression(*source, overrides)
+                                     : parsePattern(*source, overrides);
   if (!pattern)
     return pattern.error();
   LoadedPattern loaded{*source, std::move(*pattern)};
   if (flags.block.q)
-    for (HeadEntry &head : loaded.pattern.heads)
+    for (HeadEntry &head : loaded.pattern.heads) {
       head.schedule.block = flags.block;
+      head.blockWhere = {}; // errors are about the flag now
+    }
   loaded.heads = static_cast<int>(flags.heads.value_or(loaded.pattern.heads.size()));
   loaded.kvHeads = static_cast<int>(flags.kvHeads.value_or(loaded.heads));
   if (loaded.heads % loaded.kvHeads)

@@ -12,7 +12,7 @@ struct PatternFlags {
   std::string pattern;    ///< path, "-", or a name of the zoo; empty: -e
   std::string expression; ///< -e
   bool hasExpression = false;
-  PatternOverrides overrides;
+  std::vector<std::string> params; ///< --param, as given
   std::optional<int64_t> n;
   std::optional<int64_t> heads;
   std::optional<int64_t> kvHeads;
@@ -33,7 +33,7 @@ struct LoadedPattern {
 
 Result<LoadedPattern> load(const PatternFlags &flags);
 
-/// The whole of a file (or of stdin, for "-"), at most 1 MiB of it.
+/// The whole of a file (or of stdin, for "-"), if it can be a pattern's.
 Result<std::shared_ptr<const SourceText>> readSource(const std::string &path);
 
 } // namespace sparsec::cli

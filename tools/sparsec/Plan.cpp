@@ -53,8 +53,12 @@ Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targ
                             .target = target};
       if (use == PlanFor::Kernels || !request.block.q) {
         auto block = chooseBlock(request);
-        if (!block)
-          return block.error();
+        if (!block) {
+          Error error = block.error();
+          if (head.schedule.block.q && !error.where)
+            error.where = head.blockWhere;
+          return error;
+        }
         request.block = *block;
       }
       auto shared = std::find_if(plan.kernels.begin(), plan.kernels.end(),

@@ -44,6 +44,7 @@ Result<Answer> showStats(const Session &session, const Plan &plan, int64_t n) {
   auto heads = reportHeads(plan, n);
   if (!heads)
     return heads.error();
+  warnOfEmpty(*heads, n);
   if (session.json) {
     nlohmann::ordered_json out = {
         {"pattern", plan.loaded.pattern.name}, {"n", n}, {"nq", n}, {"heads", json(*heads)}};
