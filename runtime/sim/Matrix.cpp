@@ -309,7 +309,8 @@ void decodeTiles(InstructionDecoder &d, bool loads) {
   bool narrow = d.address(d.operand(loads ? 1 : 0), space);
   d.inst().flags = narrow | transposed << 1;
   std::vector<const Operand *> elements = d.elements(d.operand(loads ? 0 : 1));
-  d.expect(int(elements.size()) == 1 << matrices, "expected a register for each matrix");
+  d.expect(int(elements.size()) == 1 << std::max(matrices, 0),
+           "expected a register for each matrix");
   for (const Operand *element : elements)
     d.extra(loads ? d.def(*element, Type::B32) : d.use(*element, Type::B32));
   d.run(loads ? loadMatrix : storeMatrix);

@@ -20,7 +20,10 @@ constexpr uint64_t sharedWindow = 0x0100'0000'0000, localWindow = 0x0200'0000'00
                    globalStart = 0x7000'0000'0000;
 constexpr uint32_t sharedStart = 1024; ///< the first 1 KB belongs to the system, as on sm_80
 constexpr uint32_t localStart = 16;
-constexpr uint8_t poisonByte = 0xff; ///< makes NaNs and wild addresses
+/// The most that a block has of shared memory, a thread of local memory, an entry of parameters.
+constexpr uint32_t mostShared = 227 * 1024, mostLocal = 512 * 1024, mostParameters = 32764;
+constexpr uint64_t mostVariable = 1 << 30; ///< sim's own limit for one global variable
+constexpr uint8_t poisonByte = 0xff;       ///< makes NaNs and wild addresses
 
 struct Allocation {
   uint64_t base = 0, size = 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <bit>
 #include <cstring>
 
 namespace sparsec::sim {
@@ -150,9 +151,11 @@ Variable Parser::parseVariable(Space space) {
   uint64_t elementSize = 0, lanes = 1;
   while (!failure && lexer.peek().kind == Token::Kind::Directive) {
     Token token = lexer.take();
-    if (token.text == ".align")
+    if (token.text == ".align") {
       variable.align = parseInteger("after .align");
-    else if (token.text == ".v2")
+      if (!std::has_single_bit(variable.align) || variable.align > 4096)
+        failAt(token.line, token.column, 6, "expected an alignment of a power of two up to 4096");
+    } else if (token.text == ".v2")
       lanes = 2;
     else if (token.text == ".v4")
       lanes = 4;
@@ -193,6 +196,8 @@ Variable Parser::parseVariable(Space space) {
 
 void Parser::parseInitial(Variable &variable, int elementSize) {
   uint64_t at = 0;
+  if (variable.size > uint64_t(1) << 30)
+    return fail(lexer.peek(), "expected initial values for at most 2^30 bytes");
   variable.initial.assign(variable.size, 0);
   if (!lexer.at('{'))
     return parseInitialElement(variable, elementSize, at);

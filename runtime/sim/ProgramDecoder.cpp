@@ -127,12 +127,25 @@ void ProgramDecoder::collect(const Function &function, std::vector<int> &path) {
   path.pop_back();
 }
 
+bool ProgramDecoder::fits(const Variable &variable, uint64_t end, uint64_t most,
+                          std::string_view of) {
+  if (variable.size <= most && end + variable.size <= most)
+    return true;
+  if (!failure)
+    failure = inputError(fmt::format("expected at most {} bytes of {}, {} needs {}", most, of,
+                                     variable.name, variable.size),
+                         SourceRange{module.source, variable.line, 1, 1});
+  return false;
+}
+
 void ProgramDecoder::placeShared(const Variable &variable, uint64_t &address) {
   if (variable.size == 0) {
     dynamicAlign = std::max<uint32_t>(dynamicAlign, variable.align);
     return;
   }
   sharedEnd = roundUp(sharedEnd, variable.align);
+  if (!fits(variable, sharedEnd - sharedStart, mostShared, "shared memory"))
+    return;
   address = sharedEnd;
   sharedEnd += variable.size;
 }
@@ -164,11 +177,15 @@ void ProgramDecoder::placeVariables() {
         placeShared(variable, body.addresses[i]);
       } else if (function.isEntry && int(i) < parameters) {
         program.parameterBytes = roundUp(program.parameterBytes, align);
+        if (!fits(variable, program.parameterBytes, mostParameters, "parameters"))
+          return;
         body.addresses[i] = paramWindow + program.parameterBytes;
         program.parameters.push_back({program.parameterBytes, uint32_t(variable.size)});
         program.parameterBytes += variable.size;
       } else {
         localEnd = roundUp(localEnd, std::max<uint64_t>(align, 16));
+        if (!fits(variable, localEnd, mostLocal, "local memory"))
+          return;
         body.addresses[i] = localEnd;
         localEnd += variable.size;
         // Parameters and results are what a call and its caller share.

@@ -64,6 +64,8 @@ private:
   void collect(const Function &function, std::vector<int> &path);
   void placeVariables();
   void placeShared(const Variable &variable, uint64_t &address);
+  /// Refuses a variable that would take its space beyond what a machine has.
+  bool fits(const Variable &variable, uint64_t end, uint64_t most, std::string_view of);
   void decodeBody(Body &body);
   void planRegisters(Body &body);
   std::vector<bool> findUnset(const Body &body) const;

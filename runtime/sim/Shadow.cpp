@@ -5,19 +5,10 @@
 namespace sparsec::sim {
 
 void AccessSets::reset() {
-  added.clear();
-  lastKey = {};
-  lastAdded = 0;
+  std::fill(recent.begin(), recent.end(), Added());
   ranges.clear();
   pool.clear();
   byHash.clear();
-}
-
-size_t AccessSets::Hash::operator()(const Key &key) const {
-  uint64_t hash = key.old;
-  for (uint64_t part : {key.clock, key.lanes, key.version, key.warpAtomic})
-    hash = (hash ^ part) * 0x9e3779b97f4a7c15u ^ hash >> 29;
-  return hash;
 }
 
 std::span<const AccessEntry> AccessSets::set(Word word) const {
@@ -110,11 +101,9 @@ Word RaceCheck::add(Word old, const Accessor &by) {
   uint32_t lanes = by.lane == wholeWarp ? ~0u : 1u << by.lane;
   AccessSets::Key key{old, clocks.now(by.warp), lanes, clocks.version(by.warp),
                       uint32_t(by.warp) * 2 + by.atomic};
-  if (key == sets.lastKey)
-    return sets.lastAdded;
-  sets.lastKey = key;
-  if (auto found = sets.added.find(key); found != sets.added.end())
-    return sets.lastAdded = found->second;
+  AccessSets::Added &recent = sets.added(key);
+  if (recent.key == key)
+    return recent.result;
   std::vector<AccessEntry> kept;
   bool merged = false;
   for (AccessEntry entry : sets.entries(old)) {
@@ -141,8 +130,8 @@ Word RaceCheck::add(Word old, const Accessor &by) {
   if (!merged)
     kept.push_back({key.clock, lanes, uint8_t(by.warp), by.atomic});
   Word made = sets.intern(std::move(kept));
-  sets.added.emplace(key, made);
-  return sets.lastAdded = made;
+  recent = {key, made};
+  return made;
 }
 
 bool RaceCheck::readOne(Word &write, Word &read, uint32_t writeLine, const Accessor &by,

@@ -83,17 +83,25 @@ public:
     bool operator==(const Key &) const = default;
   };
   struct Hash {
-    size_t operator()(const Key &key) const;
+    size_t operator()(const Key &key) const {
+      uint64_t hash = key.old;
+      for (uint64_t part : {key.clock, key.lanes, key.version, key.warpAtomic})
+        hash = (hash ^ part) * 0x9e3779b97f4a7c15u ^ hash >> 29;
+      return hash >> 32;
+    }
   };
-  /// What adding to a set has given before.
-  std::unordered_map<Key, Word, Hash> added;
-  Key lastKey = {};
-  Word lastAdded = 0;
+  /// What adding to a set has given before; the newest of those with one hash.
+  struct Added {
+    Key key = {};
+    Word result = 0;
+  };
+  Added &added(const Key &key) { return recent[Hash()(key) % recent.size()]; }
 
 private:
   struct Range {
     uint32_t first, count;
   };
+  std::vector<Added> recent = std::vector<Added>(1024);
   std::vector<Range> ranges;
   std::vector<AccessEntry> pool;
   std::unordered_multimap<uint64_t, Word> byHash;

@@ -133,7 +133,7 @@ private:
       if (extent == 0 || extent > INT32_MAX)
         return inputError(fmt::format("{}: a grid of ({},{},{}) blocks", program.entry,
                                       shape.grid[0], shape.grid[1], shape.grid[2]));
-    constexpr uint32_t most = 227 * 1024;
+    constexpr uint32_t most = mostShared;
     if (program.staticShared + uint64_t(shape.sharedBytes) > most)
       return inputError(fmt::format("{}: {} bytes of shared memory, a block has at most {}",
                                     program.entry,
@@ -151,6 +151,10 @@ private:
       const Variable &variable = module.variables[i];
       if (variable.space == Space::Shared)
         continue;
+      if (variable.size > mostVariable)
+        return inputError(fmt::format("expected at most {} bytes, {} needs {}", mostVariable,
+                                      variable.name, variable.size),
+                          SourceRange{module.source, variable.line, 1, 1});
       Result<uint64_t> address = memory.allocate(variable.size);
       if (!address)
         return address.error();

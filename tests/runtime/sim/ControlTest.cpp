@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <random>
+
 namespace sparsec::test {
 
 namespace {
@@ -317,11 +319,76 @@ TEST(SimErrors, RefusesMalformedText) {
   EXPECT_EQ(message(".visible .entry k() { ret;"),
             "expected '}' to close the function, found end of file");
   EXPECT_EQ(message(".visible .entry k() { add.s32 "), "expected an operand, found end of file");
+  EXPECT_EQ(message(".global .align 3 .b8 x[4];"),
+            "expected an alignment of a power of two up to 4096");
+  EXPECT_EQ(message(".shared .b8 x[999999999999];\n.visible .entry k() { .reg .b32 %r; mov.u32 %r, "
+                    "x; ret; }"),
+            "expected at most 232448 bytes of shared memory, x needs 999999999999");
+  EXPECT_EQ(message(".visible .entry k() { .local .b8 x[999999999]; ret; }"),
+            "expected at most 524288 bytes of local memory, x needs 999999999");
+  EXPECT_EQ(message(".global .b8 x[999999999999];\n.visible .entry k() { ret; }"),
+            "expected at most 1073741824 bytes, x needs 999999999999");
   EXPECT_EQ(message(".nonsense 3"), "expected a directive that sim knows, found '.nonsense'");
   EXPECT_EQ(message(".visible .entry k() { " + std::string(100000, '{')),
             "expected '}' to close the function, found end of file");
   EXPECT_EQ(message(".visible .entry k() { st.u32 [" + std::string(100000, '[')),
             "expected less deeply nested operands, found '['");
+}
+
+/// Damaged texts are refused or run within their limits; nothing else happens (the sanitizers
+/// watch).
+TEST(SimErrors, SurvivesDamagedText) {
+  std::string whole = kernelText(R"(
+    mov.u32 %r0, %tid.x;
+    setp.lt.u32 %p1, %r0, 9;
+    @%p1 bra A;
+    { .reg .b32 %t; mov.u32 %t, s; st.shared.v2.u32 [%t+8], {%r0, %r0}; }
+TABLE: .branchtargets A, B;
+    brx.idx %r0, TABLE;
+A:  mov.b64 %d1, {%r0, %r0};
+    cvt.rn.bf16x2.f32 %r3, 0f3F800000, %f1;
+    shfl.sync.bfly.b32 %r4|%p2, %r0, 1, 31, -1;
+    ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%r5, %r6}, [s+16];
+B:  bar.sync 0;
+    call.uni (), f, ();)",
+                                 ".param .align 8 .b8 p[24]",
+                                 ".func f() { ret; }\n.shared .align 16 .b8 s[512];\n"
+                                 ".global .align 4 .b8 g[12] = {1, 2, 3};\n");
+  ASSERT_TRUE(Runner().device->load(whole, "k"));
+  std::mt19937 random(1);
+  int loaded = 0;
+  for (int round = 0; round < 5000; ++round) {
+    std::string text = whole;
+    for (uint32_t edit = 0, edits = 1 + random() % 3; edit < edits; ++edit) {
+      size_t at = random() % text.size();
+      switch (random() % 4) {
+      case 0:
+        text.erase(at, 1 + random() % 8);
+        break;
+      case 1:
+        text.insert(at, text.substr(random() % text.size(), random() % 12));
+        break;
+      case 2:
+        text[at] = "{}[](),;.%@!:0127rdpf<>=\"+-_"[random() % 28];
+        break;
+      case 3:
+        text.resize(random() % 16 ? text.size() : at);
+        break;
+      }
+      if (text.empty())
+        text = "x";
+    }
+    Runner runner({.instructionLimit = 10000});
+    Result<std::unique_ptr<Executable>> kernel = runner.device->load(text, "k");
+    if (!kernel)
+      continue;
+    ++loaded;
+    std::vector<uint8_t> bytes(1 << 12);
+    std::vector<const void *> parameters = {bytes.data()};
+    if (runner.device->launch(**kernel, {.block = {32, 1, 1}}, parameters))
+      static_cast<void>(runner.device->synchronize());
+  }
+  EXPECT_GT(loaded, 50);
 }
 
 } // namespace
