@@ -89,8 +89,8 @@ uint64_t saturatedInteger(__int128 value, Type type) {
 }
 
 uint64_t floatResult(double value, const Conversion &c) {
-  if (c.relu && value < 0)
-    value = 0;
+  if (c.relu && std::signbit(value) && value == value)
+    value = 0; // -0 too
   if (c.saturate)
     value = value > 0 ? std::min(value, 1.0) : 0.0;
   if (c.finite && value == value) {
@@ -111,6 +111,8 @@ uint64_t floatResult(double value, const Conversion &c) {
   case Type::F64:
     return __builtin_bit_cast(uint64_t, value);
   default: {
+    if (value != value && c.from == Type::F64) // the hardware keeps the payload's upper bits here
+      return floatToBits(float(value));
     float result = toSingle(value, c.rounding);
     return floatToBits(c.flush ? flushed(result) : result);
   }

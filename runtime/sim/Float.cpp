@@ -131,16 +131,19 @@ void extremeDouble(Warp &w, const Inst &in) {
   binary<double>(w, in, extremeOf<double, Max, false>);
 }
 
+// Of a NaN both give the canonical one, as the hardware's addition does that they become.
 void absSingle(Warp &w, const Inst &in) {
   bool flush = in.flags & flushBit;
   unary<uint32_t>(w, in, [=](uint32_t a) {
-    return (flush ? floatToBits(flushed(bitsToFloat(a))) : a) & 0x7fffffff;
+    uint32_t value = (flush ? floatToBits(flushed(bitsToFloat(a))) : a) & 0x7fffffff;
+    return value > 0x7f800000 ? canonicalNan : value;
   });
 }
 void negSingle(Warp &w, const Inst &in) {
   bool flush = in.flags & flushBit;
   unary<uint32_t>(w, in, [=](uint32_t a) {
-    return (flush ? floatToBits(flushed(bitsToFloat(a))) : a) ^ 0x80000000;
+    uint32_t value = (flush ? floatToBits(flushed(bitsToFloat(a))) : a) ^ 0x80000000;
+    return (value & 0x7fffffff) > 0x7f800000 ? canonicalNan : value;
   });
 }
 void absDouble(Warp &w, const Inst &in) {

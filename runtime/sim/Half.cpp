@@ -49,7 +49,7 @@ uint16_t compute(uint16_t a, uint16_t b, uint16_t c, uint8_t flags) {
     return (flags & flushBit) && !(bits & F::exponent) ? bits & 0x8000 : bits;
   };
   if (Op == HalfOp::Neg)
-    return flush(a) ^ 0x8000;
+    return (a & 0x7fff) > F::exponent ? canonicalNan16 : flush(a) ^ 0x8000;
   if (Op == HalfOp::Abs)
     return flush(a) & 0x7fff;
   float x = F::load(flush(a)), y = F::load(flush(b));
