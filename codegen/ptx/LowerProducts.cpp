@@ -70,7 +70,10 @@ public:
       lhs.emplace(rowsDown(emit, type, adaptor.getLhs(), emit.warpRow()));
     // Depth outside: neighbouring products have different accumulators and do not wait for each
     // other.
+    SmallVector<Value> whole;
     for (int k = 0; k < depth; k += kMmaDepth) {
+      if (k && k % chainDepth() == 0)
+        fold(whole);
       SmallVector<Value> a;
       for (int i = 0; i < 4; ++i)
         if (!lhs)
@@ -85,7 +88,9 @@ public:
         multiply(a, {b[2], b[3]}, n / kMmaColumns + 1);
       }
     }
-    return emit.pack(sums);
+    if (!whole.empty())
+      fold(whole);
+    return emit.pack(whole.empty() ? sums : whole);
   }
 
   /// f32: rounding of products is what plain arithmetic does, no tf32.
@@ -104,6 +109,27 @@ private:
   warp::BufferType rhsType;
   int columns, depth;
   SmallVector<Value> sums;
+
+  /// Depth that one chain of mma sums up. The tensor cores round each sum towards zero, so errors
+  /// add up along a chain; the products of f16 have the bits for it to be seen (in the LSE of an
+  /// H200 from head dim 128 on), those of bf16 do not. Chains are added by rounded additions.
+  int chainDepth() {
+    constexpr int kExactEnough = 64;
+    return op.getRhsT() && rhsType.getElement().isF16() ? kExactEnough : depth;
+  }
+
+  /// Adds the chain so far to `whole` and starts the next at zero.
+  void fold(SmallVector<Value> &whole) {
+    if (whole.empty()) {
+      whole = sums;
+    } else {
+      for (auto [total, sum] : llvm::zip(whole, sums))
+        total = emit.create<LLVM::FAddOp>(total, sum);
+    }
+    Type f32 = emit.getF32Type();
+    Value zero = emit.create<LLVM::ConstantOp>(f32, FloatAttr::get(f32, 0));
+    std::fill(sums.begin(), sums.end(), zero);
+  }
 
   void multiply(ArrayRef<Value> a, ArrayRef<Value> b, int tile) {
     bool half = rhsType.getElement().isF16();
