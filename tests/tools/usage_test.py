@@ -71,7 +71,7 @@ class Usage(CommandTest):
         self.wrong("--order: 'residue:128' is not built yet; this version has auto and natural",
                    "strided", "--order", "residue:128")
         self.wrong("--split: 'always' is not built yet; this version has auto and never", "strided", "--split", "always")
-        for command in ("bench", "compare", "train", "eval", "sample", "inspect", "cache"):
+        for command in ("compare", "train", "eval", "sample", "inspect", "cache"):
             self.wrong(f"'{command}' is not in this version (0.1.0)", command, "strided",
                        note="note: 'sparsec --help' lists what there is\n")
 

@@ -48,6 +48,7 @@ Action declareShow(CLI::App &app);
 Action declareExplain(CLI::App &app);
 Action declareReach(CLI::App &app);
 Action declareVerify(CLI::App &app);
+Action declareBench(CLI::App &app);
 Action declareEnv(CLI::App &app);
 
 } // namespace sparsec::cli

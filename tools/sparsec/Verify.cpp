@@ -2,6 +2,7 @@
 #include "tools/verify/Verify.h"
 
 #include "tools/sparsec/Command.h"
+#include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/PatternFlags.h"
 #include "tools/sparsec/Progress.h"
 
@@ -19,27 +20,6 @@ struct VerifyOptions {
   bool full = false;
   bool oneCase = false; ///< a flag says which sizes or types to run
 };
-
-std::vector<std::string> knownDevices() {
-  std::vector<std::string> names;
-  for (std::string_view name : deviceNames())
-    names.emplace_back(name);
-  return names;
-}
-
-/// The device that was asked for; else the first of the preferred ones that this machine has.
-Result<std::unique_ptr<Device>> chooseDevice(const std::string &asked) {
-  if (!asked.empty())
-    return openDevice(asked);
-  std::optional<Error> last;
-  for (std::string_view name : deviceNames()) {
-    auto device = openDevice(name);
-    if (device)
-      return device;
-    last = device.error();
-  }
-  return last.value_or(internalError("no device is built in"));
-}
 
 std::vector<VerifyCase> casesOf(const VerifyOptions &options, const LoadedPattern &loaded,
                                 uint64_t seed) {
@@ -156,9 +136,7 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
 Action declareVerify(CLI::App &app) {
   auto options = std::make_shared<VerifyOptions>();
   declarePatternFlags(app, options->pattern);
-  addChoice(app, "--device", "NAME", listed(knownDevices()) + " (the first that is there)",
-            options->device, knownDevices())
-      ->group("Verify");
+  declareDeviceFlag(app, options->device)->group("Verify");
   addChoice(app, "--target", "TARGET", listed(targetNames()) + " (sm_80)", options->target,
             targetNames())
       ->group("Verify");

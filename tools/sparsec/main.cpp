@@ -24,12 +24,12 @@ constexpr Command kCommands[] = {
     {"reach", "PATTERN", "does every position reach every earlier one, in --layers steps",
      declareReach},
     {"verify", "PATTERN", "run the kernels on a device against the reference", declareVerify},
+    {"bench", "PATTERN...", "time the kernels, dense attention beside them", declareBench},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
 
 /// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"bench",  "compare", "train", "eval",
-                                         "sample", "inspect", "cache"};
+const std::vector<std::string> kLater = {"compare", "train", "eval", "sample", "inspect", "cache"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)

@@ -1,0 +1,18 @@
+// --device NAME, the same for every command that runs kernels.
+#pragma once
+
+#include "runtime/Device.h"
+
+namespace CLI {
+class App;
+class Option;
+} // namespace CLI
+
+namespace sparsec::cli {
+
+CLI::Option *declareDeviceFlag(CLI::App &app, std::string &device);
+
+/// The device that was asked for; else the first of the preferred ones that this machine has.
+Result<std::unique_ptr<Device>> chooseDevice(const std::string &asked);
+
+} // namespace sparsec::cli
