@@ -44,8 +44,9 @@ static std::optional<Block> firstThatFits(const KernelRequest &request, Block gi
   std::span<const Block> candidates(kPreferred);
   if (request.dtype == DType::F32)
     candidates = kPreferredF32;
-  // Its scores take twice the registers (Product::fold), which the widest outputs do not leave.
-  if (request.dtype == DType::F16 && request.valueDim > 192)
+  // Scores of wide heads take twice the registers (Product::fold), which the widest outputs do not
+  // leave.
+  if (request.dtype != DType::F32 && request.valueDim > 192)
     candidates = candidates.subspan(1);
   for (int resident : {2, 1})
     for (Block block : candidates) {

@@ -111,11 +111,12 @@ private:
   SmallVector<Value> sums;
 
   /// Depth that one chain of mma sums up. The tensor cores round each sum towards zero, so errors
-  /// add up along a chain; the products of f16 have the bits for it to be seen (in the LSE of an
-  /// H200 from head dim 128 on), those of bf16 do not. Chains are added by rounded additions.
+  /// add up along a chain: on an H200 they show in the LSE of f16 from head dim 128 on and of bf16,
+  /// whose products have fewer bits, at 256. Chains are added by rounded additions.
   int chainDepth() {
-    constexpr int kExactEnough = 64;
-    return op.getRhsT() && rhsType.getElement().isF16() ? kExactEnough : depth;
+    if (!op.getRhsT())
+      return depth;
+    return rhsType.getElement().isF16() ? 64 : 128;
   }
 
   /// Adds the chain so far to `whole` and starts the next at zero.

@@ -124,7 +124,7 @@ TEST(Compile, Refuses) {
   request.headDim = request.valueDim = 256;
   EXPECT_EQ(refusal(request),
             "a block of 128x128 at head dim 256 and value dim 256 in bf16 needs 327680 bytes of "
-            "shared memory, sm_80 has 166912; 64x64 fits");
+            "shared memory, sm_80 has 166912; 64x32 fits");
   request.target = *findTarget("sm_86");
   request.block = {64, 64};
   EXPECT_EQ(refusal(request),
