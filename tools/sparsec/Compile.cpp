@@ -168,7 +168,6 @@ std::string cubinTable(const Build &build, const Style &style) {
 std::string fileTable(const OutputFolder &folder, const std::string &out, double duration,
                       const Style &style) {
   uint64_t bytes = 0;
-  Table table({{""}, {"", Table::Right}});
   std::string lines;
   for (const OutputFolder::File &file : folder.files())
     bytes += file.bytes;
