@@ -143,7 +143,7 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
                                    .q0 = 0},
                          .headDim = static_cast<int>(flags.headDim),
                          .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-                         .dtype = flags.dtype,
+                         .dtype = flags.dtype.value_or(DType::BF16),
                          .seed = session.seed};
   Result<ForwardTensors> tensors = ForwardTensors::allocate(**device, problem);
   if (!tensors)

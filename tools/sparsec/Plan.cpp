@@ -46,7 +46,7 @@ Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targ
       std::string name = identifier(head.name);
       KernelRequest request{.entry = identifier(pattern.name) + "_" + name + "_forward",
                             .attend = simplify(head.attend),
-                            .dtype = flags.dtype,
+                            .dtype = flags.dtype.value_or(defaultDType(target)),
                             .headDim = static_cast<int>(flags.headDim),
                             .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
                             .block = head.schedule.block,
