@@ -7,6 +7,7 @@
 #include "codegen/ptx/EmitPtx.h"
 #include "codegen/ptx/Warp.h"
 #include "dialect/Ops.h"
+#include "layout/OrderNumbers.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -96,19 +97,43 @@ Type elementType(MLIRContext *context, DType type) {
   return {};
 }
 
+/// Null for natural order.
+tile::OrderAttr orderAttribute(MLIRContext *context, const OrderSpec &order) {
+  auto kind = [](OrderShape shape) {
+    switch (shape) {
+    case OrderShape::Natural:
+      return tile::OrderKind::Natural;
+    case OrderShape::Residue:
+      return tile::OrderKind::Residue;
+    case OrderShape::Tails:
+      return tile::OrderKind::Tails;
+    case OrderShape::Grid2:
+      return tile::OrderKind::Grid2;
+    case OrderShape::Grid3:
+      return tile::OrderKind::Grid3;
+    case OrderShape::Table:
+      return tile::OrderKind::Table;
+    }
+    llvm_unreachable("all shapes are listed");
+  }(shapeOf(order));
+  return kind == tile::OrderKind::Natural ? tile::OrderAttr() : tile::OrderAttr::get(context, kind);
+}
+
 Result<void> Compilation::build() {
   context.loadAllAvailableDialects();
   OpBuilder builder(&context);
   Location unknown = builder.getUnknownLoc();
   module = ModuleOp::create(unknown);
   builder.setInsertionPointToEnd(module->getBody());
-  ops::AttentionOp::create(builder, unknown, builder.getStringAttr(request.entry),
-                           ops::PatternAttr::get(&context, sparsec::print(request.attend)),
-                           TypeAttr::get(elementType(&context, request.dtype)),
-                           builder.getI64IntegerAttr(request.headDim),
-                           builder.getI64IntegerAttr(request.valueDim),
-                           builder.getI64IntegerAttr(request.block.q),
-                           builder.getI64IntegerAttr(request.block.k), builder.getUnitAttr());
+  auto unless = [&](bool not_) { return not_ ? UnitAttr() : builder.getUnitAttr(); };
+  ops::AttentionOp::create(
+      builder, unknown, builder.getStringAttr(request.entry),
+      ops::PatternAttr::get(&context, sparsec::print(request.attend)),
+      TypeAttr::get(elementType(&context, request.dtype)),
+      builder.getI64IntegerAttr(request.headDim), builder.getI64IntegerAttr(request.valueDim),
+      builder.getI64IntegerAttr(request.block.q), builder.getI64IntegerAttr(request.block.k),
+      orderAttribute(&context, request.queryOrder), orderAttribute(&context, request.keyOrder),
+      builder.getUnitAttr(), unless(request.part.first), unless(request.part.last));
   if (failed(verify(*module)))
     return bug("describing");
   return {};
@@ -196,10 +221,19 @@ Result<KernelRequest> resolve(KernelRequest request) {
 
 /// What the kernel is, for whoever reads the PTX.
 std::string header(const KernelRequest &request) {
-  return fmt::format("// sparsec {}: attention forward, {}, head dim {}, value dim {}, blocks of "
-                     "{} x {}\n// attend: {}\n",
-                     SPARSEC_VERSION, name(request.dtype), request.headDim, request.valueDim,
-                     request.block.q, request.block.k, print(request.attend));
+  std::string text =
+      fmt::format("// sparsec {}: attention forward, {}, head dim {}, value dim {}, blocks of "
+                  "{} x {}\n// attend: {}\n",
+                  SPARSEC_VERSION, name(request.dtype), request.headDim, request.valueDim,
+                  request.block.q, request.block.k, print(request.attend));
+  OrderShape queries = shapeOf(request.queryOrder), keys = shapeOf(request.keyOrder);
+  if (queries != OrderShape::Natural || keys != OrderShape::Natural)
+    text += fmt::format("// queries: {} order, keys: {} order\n", name(queries), name(keys));
+  if (!request.part.first || !request.part.last)
+    text += fmt::format("// a part of a head:{}{}\n",
+                        request.part.first ? "" : " goes on from prior_out and prior_lse",
+                        request.part.last ? "" : " leaves out in f32");
+  return text;
 }
 
 Result<void> emitInto(Kernel &kernel, Compilation &compilation, const KernelRequest &request) {
@@ -236,6 +270,9 @@ Result<Kernel> finish(Compilation &compilation, const KernelRequest &request) {
   kernel.headDim = request.headDim;
   kernel.valueDim = request.valueDim;
   kernel.block = request.block;
+  kernel.queryOrder = request.queryOrder;
+  kernel.keyOrder = request.keyOrder;
+  kernel.part = request.part;
   return kernel;
 }
 

@@ -7,6 +7,7 @@
 // entry.
 #pragma once
 
+#include "patterns/OrderSpec.h"
 #include "patterns/Pattern.h"
 
 #include <array>
@@ -36,26 +37,36 @@ DType defaultDType(const Target &target);
 
 /// One argument struct for every kernel of attention forward, passed by value; the C header and the
 /// manifest list the same fields in the same order. Strides are in elements; the last dimension is
-/// contiguous. Pointers and strides of q, k, v and out: multiples of 16 bytes.
+/// contiguous. Pointers and strides of q, k, v, out and prior_out: multiples of 16 bytes.
+///
+/// Which blocks are live: row_forms where there are any (layout/ClosedForm.h), else the tables.
 struct AttentionArguments {
-  const void *q = nullptr; ///< [batch, heads, nq, head_dim] by strides
-  const void *k = nullptr; ///< [batch, kv_heads, n, head_dim]
-  const void *v = nullptr; ///< [batch, kv_heads, n, value_dim]
-  void *out = nullptr;     ///< [batch, heads, nq, value_dim]
-  float *lse = nullptr;    ///< [batch, heads, nq], natural log; null: not wanted
+  const void *q = nullptr;         ///< [batch, heads, nq, head_dim] by strides
+  const void *k = nullptr;         ///< [batch, kv_heads, n, head_dim]
+  const void *v = nullptr;         ///< [batch, kv_heads, n, value_dim]
+  void *out = nullptr;             ///< [batch, heads, nq, value_dim]
+  float *lse = nullptr;            ///< [batch, heads, nq], natural log; null: not wanted
+  const float *priorOut = nullptr; ///< of the parts before, in f32, if the kernel goes on from them
+  const float *priorLse = nullptr;
   int64_t qStride[3] = {}; ///< batch, head, row
   int64_t kStride[3] = {};
   int64_t vStride[3] = {};
   int64_t outStride[3] = {};
-  int64_t lseStride[2] = {};             ///< batch, head
+  int64_t lseStride[2] = {}; ///< batch, head
+  int64_t priorOutStride[3] = {};
+  int64_t priorLseStride[2] = {};
+  const int32_t *queryOrder = nullptr;   ///< orderNumbers() of the queries; null: natural order
+  const int32_t *keyOrder = nullptr;     ///< of the keys
+  const int32_t *rowForms = nullptr;     ///< HeadForms::numbers; null: tables
   const int32_t *blockOffsets = nullptr; ///< BlockTables::offsets
   const int32_t *blockColumns = nullptr; ///< BlockTables::columns
-  const int32_t *rowOrder = nullptr;     ///< BlockTables::rowOrder
+  const int32_t *rowOrder = nullptr;     ///< BlockTables::rowOrder; null: last row first
   int32_t n = 0, nq = 0, q0 = 0;
   int32_t headFirst = 0, headStep = 1; ///< head of grid.y = y: headFirst + y * headStep
   int32_t headGroup = 1;               ///< query heads per kv head
-  int32_t layoutStride =
-      0; ///< layout rows from one head's tables to the next (rows of a head), 0: shared
+  /// Layout rows from one head's tables to the next (rows of a head), 0: shared.
+  int32_t layoutStride = 0;
+  int32_t formStride = 0; ///< integers from one head's row forms to the next, 0: shared
   float scale = 0;
 };
 
@@ -71,9 +82,18 @@ struct Field {
 /// The fields of AttentionArguments, in order.
 const std::vector<Field> &attentionFields();
 
+/// What a kernel does of a head that is computed as disjoint parts, one kernel after another.
+struct PartRole {
+  bool first = true; ///< else it goes on from prior_out and prior_lse
+  bool last = true;  ///< else it leaves out in f32, for the next part
+  bool operator==(const PartRole &) const = default;
+};
+
 struct KernelRequest {
-  std::string entry; ///< symbol of the kernel
-  Expr attend;       ///< closed predicate
+  std::string entry;              ///< symbol of the kernel
+  Expr attend;                    ///< closed predicate, of the part
+  OrderSpec queryOrder, keyOrder; ///< only their shapes are compiled in: sizes are arguments
+  PartRole part;
   DType dtype = DType::BF16;
   int headDim = 64;  ///< multiples of 16, 16 .. 256
   int valueDim = 64; ///< likewise
@@ -89,14 +109,16 @@ struct Kernel {
   DType dtype = DType::BF16;
   int headDim = 0, valueDim = 0;
   Block block;
-  int threads = 0; ///< of a thread block; grid = (ceil(nq / block.q), heads of the entry, batch)
-  int sharedBytes = 0;      ///< dynamic shared memory
+  OrderSpec queryOrder, keyOrder;
+  PartRole part;
+  int threads = 0;     ///< of a thread block; grid = (tiles of queries, heads of the entry, batch)
+  int sharedBytes = 0; ///< dynamic shared memory
   int64_t scratchBytes = 0; ///< CPU: memory that a call needs for itself, aligned to 64 bytes
   bool usesHead = false;    ///< the predicate mentions h: tables differ by head
 };
 
 /// How a CPU kernel is called: one work item of the grid that a GPU's thread block would be. Calls
-/// may run at once, each with scratch memory of its own.
+/// may run at once, each with scratch memory of its own. Without a row_order x is the row itself.
 using CpuEntry = void (*)(const AttentionArguments *arguments, int32_t x, int32_t y, int32_t z,
                           void *scratch);
 /// What the shared object of a CPU kernel says about it, under the name ENTRY_info.

@@ -20,6 +20,13 @@ def Sparsec_KernelOpInterface : OpInterface<"KernelOpInterface"> {
 
 class Sparsec_Op<string name, list<Trait> traits = []> : Op<Sparsec_Dialect, name, traits>;
 
+// The tile dialect's, by name: its own definitions would be generated a second time here.
+def Tile_OrderAttr : Attr<CPred<"::llvm::isa<::sparsec::tile::OrderAttr>($_self)">, "token order"> {
+  let storageType = "::sparsec::tile::OrderAttr";
+  let returnType = storageType;
+  let convertFromStorage = "$_self";
+}
+
 include "dialect/ops/attention/Attention.td"
 
 #endif

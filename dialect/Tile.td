@@ -43,15 +43,34 @@ def Tile_ViewType : Tile_Type<"View", "view"> {
   let genVerifyDecl = 1;
 }
 
+def Tile_OrderKind : I32EnumAttr<"OrderKind", "how the positions of an axis fill its tiles", [
+  I32EnumAttrCase<"Natural", 0, "natural">,
+  I32EnumAttrCase<"Residue", 1, "residue">,
+  I32EnumAttrCase<"Tails", 2, "tails">,
+  I32EnumAttrCase<"Grid2", 3, "grid2">,
+  I32EnumAttrCase<"Grid3", 4, "grid3">,
+  I32EnumAttrCase<"Table", 5, "table">,
+]> {
+  let cppNamespace = "::sparsec::tile";
+  let genSpecializedAttr = 0;
+}
+
 def Tile_RowsType : Tile_Type<"Rows", "rows"> {
   let summary = "the positions of the rows of one tile, and which of them exist";
   let description = [{
     `!tile.rows<64>`: 64 rows. `!tile.rows<64, 4>`: 16 positions of 4 neighbouring heads each, the
-    head running fastest, for query heads that share their keys.
+    head running fastest, for query heads that share their keys. `!tile.rows<64 by residue>`: rows
+    that are no neighbours; how their positions follow is the order's.
   }];
-  let parameters = (ins "int64_t":$size, DefaultValuedParameter<"int64_t", "1">:$heads);
-  let assemblyFormat = "`<` $size (`,` $heads^)? `>`";
+  let parameters = (ins "int64_t":$size, DefaultValuedParameter<"int64_t", "1">:$heads,
+                        DefaultValuedParameter<"::sparsec::tile::OrderKind", "OrderKind::Natural">:$order);
+  let assemblyFormat = "`<` $size (`,` $heads^)? (`by` $order^)? `>`";
   let genVerifyDecl = 1;
+}
+
+def Tile_NumbersType : Tile_Type<"Numbers", "numbers"> {
+  let summary = "32-bit integers in memory that the host worked out for one length";
+  let description = "Of a token order: layout/OrderNumbers.h says which.";
 }
 
 def Tile_BlocksType : Tile_Type<"Blocks", "blocks"> {
@@ -85,15 +104,13 @@ def Tile_FloatMatrix : TensorOfInteger<[2], ".isF32()", "tensor of f32 of rank 2
 
 //===-- Attributes ----------------------------------------------------------------------------===//
 
-def Tile_Natural : I32EnumAttrCase<"Natural", 0, "natural">;
-def Tile_OrderKind : I32EnumAttr<"OrderKind", "how the positions of an axis fill its tiles", [Tile_Natural]> {
-  let cppNamespace = "::sparsec::tile";
-  let genSpecializedAttr = 0;
-}
 def Tile_OrderAttr : AttrDef<Tile_Dialect, "Order"> {
   let mnemonic = "order";
   let summary = "how the positions of an axis fill its tiles";
-  let description = "`#tile.order<natural>`: tile i has rows i N to i N + N - 1.";
+  let description = [{
+    `#tile.order<natural>`: tile i has rows i N to i N + N - 1. The others are the orders of
+    layout/Order.h, whose sizes are numbers at run time.
+  }];
   let parameters = (ins EnumParameter<Tile_OrderKind>:$kind);
   let assemblyFormat = "`<` $kind `>`";
 }
@@ -178,10 +195,16 @@ def Tile_RowsOp : Tile_Op<"rows", [Pure]> {
   let description = [{
     `tile.rows #tile.order<natural>[%i] of %n : !tile.rows<64>`: the positions of tile %i of an axis
     of %n; those not below %n do not exist.
+    `tile.rows #tile.order<residue>[%i] of %n by %numbers : !tile.rows<64 by residue>`: the same in
+    another order, whose numbers say what its tiles are. Rows may be missing anywhere in a tile;
+    their positions are 2^31 - 1.
   }];
-  let arguments = (ins Tile_OrderAttr:$order, I32:$tile, I32:$length);
+  let arguments = (ins Tile_OrderAttr:$order, I32:$tile, I32:$length, Optional<Tile_NumbersType>:$numbers);
   let results = (outs Tile_RowsType:$rows);
-  let assemblyFormat = "qualified($order) `[` $tile `]` `of` $length attr-dict `:` qualified(type($rows))";
+  let assemblyFormat = [{
+    qualified($order) `[` $tile `]` `of` $length (`by` $numbers^)? attr-dict `:` qualified(type($rows))
+  }];
+  let hasVerifier = 1;
 }
 
 def Tile_RowsByOp : Tile_Op<"rows_by", [Pure]> {

@@ -17,9 +17,6 @@ RankedTensorType TileBuilder::tensor(ArrayRef<int64_t> shape, Type element) {
 ViewType TileBuilder::view(Type element, int64_t strides) {
   return ViewType::get(getContext(), element, strides);
 }
-RowsType TileBuilder::rowsType(int64_t size) {
-  return RowsType::get(getContext(), size, 1);
-}
 
 Value TileBuilder::constant(float value) {
   return create<arith::ConstantOp>(getF32FloatAttr(value));
@@ -31,9 +28,9 @@ Value TileBuilder::splat(Value scalar, ArrayRef<int64_t> shape) {
   return create<SplatOp>(tensor(shape, scalar.getType()), scalar);
 }
 
-Value TileBuilder::rows(Value index, Value length, int64_t size) {
-  auto natural = OrderAttr::get(getContext(), OrderKind::Natural);
-  return create<RowsOp>(rowsType(size), natural, index, length);
+Value TileBuilder::rows(OrderKind order, Value index, Value length, Value numbers, int64_t size) {
+  auto type = RowsType::get(getContext(), size, /*heads=*/1, order);
+  return create<RowsOp>(type, OrderAttr::get(getContext(), order), index, length, numbers);
 }
 Value TileBuilder::positions(Value rows) {
   int64_t size = cast<RowsType>(rows.getType()).getSize();
@@ -43,6 +40,11 @@ Value TileBuilder::load(Value view, ValueRange indices, Value rows, int64_t colu
   int64_t size = cast<RowsType>(rows.getType()).getSize();
   Type element = cast<ViewType>(view.getType()).getElementType();
   return create<LoadOp>(tensor({size, columns}, element), view, indices, rows, Value());
+}
+Value TileBuilder::load(Value view, ValueRange indices, Value rows) {
+  int64_t size = cast<RowsType>(rows.getType()).getSize();
+  Type element = cast<ViewType>(view.getType()).getElementType();
+  return create<LoadOp>(tensor({size}, element), view, indices, rows, Value());
 }
 void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows) {
   create<StoreOp>(tile, view, indices, rows, Value());

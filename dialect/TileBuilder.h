@@ -16,17 +16,19 @@ public:
   // Types.
   mlir::RankedTensorType tensor(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   ViewType view(mlir::Type element, int64_t strides);
-  RowsType rowsType(int64_t size);
 
   // Values.
   Value constant(float value); ///< f32
   Value constant(mlir::RankedTensorType type, float value);
   Value splat(Value scalar, llvm::ArrayRef<int64_t> shape);
-  /// The rows of tile `index` of an axis of `length` positions in natural order.
-  Value rows(Value index, Value length, int64_t size);
+  /// The rows of tile `index` of an axis of `length` positions; `numbers` of the order, null for
+  /// natural order.
+  Value rows(OrderKind order, Value index, Value length, Value numbers, int64_t size);
   Value positions(Value rows);
   /// A tile of `columns` columns of view[indices..., rows].
   Value load(Value view, mlir::ValueRange indices, Value rows, int64_t columns);
+  /// A tile of rank 1, of a view whose rows are contiguous.
+  Value load(Value view, mlir::ValueRange indices, Value rows);
   void store(Value tile, Value view, mlir::ValueRange indices, Value rows);
 
   // Arithmetic. The second operand of an elementwise operation may be a vector beside a matrix: it

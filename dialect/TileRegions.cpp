@@ -84,7 +84,8 @@ LogicalResult KernelOp::verifyRegions() {
     StringRef name = cast<StringAttr>(attribute).getValue();
     if (!seen.insert(name).second)
       return emitOpError() << "has two arguments named \"" << name << '"';
-    if (!isa<ViewType, LayoutType>(argument.getType()) && !argument.getType().isIntOrFloat())
+    if (!isa<ViewType, LayoutType, NumbersType>(argument.getType()) &&
+        !argument.getType().isIntOrFloat())
       return emitOpError() << "argument \"" << name
                            << "\" must be a view, a layout, an integer or a float, found "
                            << argument.getType();

@@ -77,6 +77,17 @@ LogicalResult WorkOp::verify() {
                        << getItems().getType();
 }
 
+LogicalResult RowsOp::verify() {
+  OrderKind kind = getOrder().getKind();
+  if (kind != getRows().getType().getOrder())
+    return emitOpError() << "expected rows by '" << stringifyOrderKind(kind) << "', found "
+                         << getRows().getType();
+  if ((kind != OrderKind::Natural) != bool(getNumbers()))
+    return emitOpError() << "order '" << stringifyOrderKind(kind) << "' "
+                         << (getNumbers() ? "has no numbers" : "needs its numbers");
+  return success();
+}
+
 LogicalResult RowsAtOp::verify() {
   return expectShape(*this, "positions", getPositions().getType(), {getRows().getType().getSize()});
 }

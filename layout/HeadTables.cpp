@@ -19,42 +19,74 @@ void append(BlockTables &all, const BlockTables &head) {
 
 } // namespace
 
-Result<HeadTables> tablesOfHeads(const Expr &attend, const LayoutRequest &request,
-                                 const Heads &heads) {
+Result<HeadLayouts> layoutsOfHeads(const Expr &attend, const LayoutRequest &request,
+                                   const Order &queries, const Order &keys, const Heads &heads) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   assert(heads.count >= 1);
-  bool differ = mentions(attend, Op::Head);
-  int64_t built = differ ? heads.count : 1;
-
-  HeadTables result;
-  result.tables.offsets = {0};
+  HeadLayouts result;
+  result.shared = !mentions(attend, Op::Head);
+  int64_t built = result.shared ? 1 : heads.count, live = 0;
   for (int64_t y = 0; y < built; ++y) {
     LayoutRequest ofHead = request;
     ofHead.h = heads.first + y * heads.step;
-    Result<BlockLayout> layout = BlockLayout::build(attend, ofHead);
+    Result<BlockLayout> layout = BlockLayout::build(attend, ofHead, queries, keys);
     if (!layout)
       return layout.error();
     BlockCounts counts = layout->counts();
-    result.counts.live += counts.live;
-    result.counts.full += counts.full;
-    result.counts.partial += counts.partial;
-    if (result.counts.live > kMost || built * layout->rows() > (kMost - 1) / 2)
+    live += counts.live;
+    if (live > kMost || built * layout->rows() > (kMost - 1) / 2)
       return machineError(
           fmt::format("the tables of {} heads hold 32-bit offsets, up to {} blocks; "
                       "after head {} there are {} live blocks, in {} rows a head",
-                      built, kMost, ofHead.h, result.counts.live, layout->rows()));
-    Result<BlockTables> tables = layout->tables();
+                      built, kMost, ofHead.h, live, layout->rows()));
+    int64_t times = result.shared ? heads.count : 1;
+    result.counts.live += times * counts.live;
+    result.counts.full += times * counts.full;
+    result.counts.partial += times * counts.partial;
+    result.layouts.push_back(std::move(*layout));
+  }
+  return result;
+}
+
+Result<HeadTables> tablesOf(const HeadLayouts &heads) {
+  HeadTables result;
+  result.tables.offsets = {0};
+  for (const BlockLayout &layout : heads.layouts) {
+    Result<BlockTables> tables = layout.tables();
     if (!tables)
       return tables.error();
     append(result.tables, *tables);
-    if (differ)
-      result.rowsPerHead = layout->rows();
   }
-  if (!differ) {
-    result.counts.live *= heads.count;
-    result.counts.full *= heads.count;
-    result.counts.partial *= heads.count;
+  if (!heads.shared)
+    result.rowsPerHead = heads.rows();
+  return result;
+}
+
+std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries) {
+  int64_t boxTiles = 1;
+  if (!queries.lattices().empty())
+    for (const Lattice::Axis &axis : queries.lattices().front().axes)
+      boxTiles *= axis.parts();
+  if (!std::holds_alternative<ResidueOrder>(queries.spec()))
+    boxTiles = 1;
+  HeadForms result;
+  std::vector<std::vector<int32_t>> lists;
+  for (const BlockLayout &layout : heads.layouts) {
+    std::optional<ClosedForm> form = ClosedForm::find(layout, boxTiles);
+    if (!form)
+      return std::nullopt;
+    if (result.text.empty())
+      result.text = form->print();
+    lists.push_back(form->numbers());
   }
+  size_t longest = 0;
+  for (const auto &list : lists)
+    longest = std::max(longest, list.size());
+  for (auto &list : lists) {
+    list.resize(longest);
+    result.numbers.insert(result.numbers.end(), list.begin(), list.end());
+  }
+  result.stride = heads.shared ? 0 : static_cast<int64_t>(longest);
   return result;
 }
 

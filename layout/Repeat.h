@@ -8,7 +8,8 @@
 //                                                      F . . . F P . .
 //
 // Found from the period of what is left of the predicate once the first rows and columns are left
-// out, where patterns have their exceptions: global tokens, a prefix.
+// out, where patterns have their exceptions: global tokens, a prefix. In residue order the chains
+// repeat likewise, one after the other.
 #pragma once
 
 #include "layout/BlockLayout.h"

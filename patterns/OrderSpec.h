@@ -35,7 +35,7 @@ struct GridOrder {
   bool operator==(const GridOrder &) const = default;
 };
 struct TableOrder {
-  std::string name;                                      ///< of the file, for print
+  std::string name;                                      ///< of the file, as the pattern says it
   std::shared_ptr<const std::vector<int32_t>> positions; ///< by place; a permutation
   bool operator==(const TableOrder &other) const;
 };

@@ -14,7 +14,9 @@
 #pragma once
 
 #include "patterns/Expr.h"
+#include "patterns/OrderSpec.h"
 
+#include <functional>
 #include <map>
 
 namespace sparsec {
@@ -26,14 +28,9 @@ struct Block {
 
 enum class SplitChoice { Auto, Always, Never };
 
-/// How the tokens of one axis are ordered into tiles. Only what this compiler builds is here;
-/// orders that the language knows and no backend builds yet are refused by name when they are read.
-enum class OrderKind { Auto, Natural };
-
 struct Schedule {
   Block block;
-  OrderKind orderQ = OrderKind::Auto;
-  OrderKind orderK = OrderKind::Auto;
+  std::optional<OrderSpec> orderQ, orderK; ///< none: chosen by the compiler
   SplitChoice split = SplitChoice::Auto;
   bool operator==(const Schedule &) const = default;
 };
@@ -42,8 +39,8 @@ struct HeadEntry {
   std::string name; ///< as in the file; "head<i>" where it gives none; unique
   Expr attend;
   Schedule schedule;
-  std::optional<SourceRange> where;      ///< of `attend`, for messages only
-  std::optional<SourceRange> blockWhere; ///< of the schedule's block, for messages only
+  // For messages only: where `attend` and what the schedule says stand.
+  std::optional<SourceRange> where, blockWhere, orderWhere, splitWhere;
 };
 
 struct Pattern {
@@ -64,17 +61,28 @@ struct PatternOverrides {
 /// Reads one `--param K=V`; its errors, and a pattern's about it, point into a text named --param.
 Result<void> addParam(PatternOverrides &overrides, const std::string &assignment);
 
+/// Reads a file that a pattern names ({table: FILE}), relative to the pattern's own place. Errors
+/// need no place: they get the name's.
+using FileReader = std::function<Result<std::shared_ptr<const SourceText>>(const std::string &)>;
+
 /// Larger pattern files are refused unread.
 inline constexpr size_t kMaxPatternBytes = size_t(1) << 18;
 /// More head entries, or layers, or entries in one layer, are refused.
 inline constexpr size_t kMaxEntries = 1024;
 
-/// Reads a pattern file's text. Every refusal of the language is a located Error.
+/// Reads a pattern file's text. Every refusal of the language is a located Error. Without a
+/// FileReader, tables are refused.
 Result<Pattern> parsePattern(std::shared_ptr<const SourceText> text,
-                             const PatternOverrides &overrides = {});
+                             const PatternOverrides &overrides = {}, const FileReader &files = {});
 /// The pattern `-e EXPR`: one head called "head0".
 Result<Pattern> patternOfExpression(std::shared_ptr<const SourceText> text,
                                     const PatternOverrides &overrides = {});
+
+/// Sets every head's order to one in one line: ORDER for both axes, or q=ORDER, k=ORDER, both.
+///   auto  natural  residue:128  tails:128,32  grid:64x64/8x8  table:FILE
+/// A size is a decimal integer or the name of a parameter. Errors point into the text.
+Result<void> setOrders(Pattern &pattern, std::shared_ptr<const SourceText> text,
+                       const FileReader &files);
 
 /// YAML that parses back to an equal pattern (closed predicates; defaults left out).
 std::string print(const Pattern &pattern);

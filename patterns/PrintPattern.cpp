@@ -23,14 +23,25 @@ std::string quoted(const std::string &text) {
   return out + '"';
 }
 
-std::string_view nameOf(OrderKind order) {
-  switch (order) {
-  case OrderKind::Auto:
-    return "auto";
-  case OrderKind::Natural:
-    return "natural";
+/// An order as `schedule:` has it.
+struct OrderText {
+  std::string operator()(const NaturalOrder &) const { return "natural"; }
+  std::string operator()(const ResidueOrder &order) const {
+    return fmt::format("{{residue: {}}}", order.period);
   }
-  return "auto";
+  std::string operator()(const TailsOrder &order) const {
+    return fmt::format("{{tails: [{}, {}]}}", order.period, order.width);
+  }
+  std::string operator()(const GridOrder &order) const {
+    return fmt::format("{{grid: [{}], tile: [{}]}}", fmt::join(order.sizes, ", "),
+                       fmt::join(order.tile, ", "));
+  }
+  std::string operator()(const TableOrder &order) const {
+    return fmt::format("{{table: {}}}", quoted(order.name));
+  }
+};
+std::string textOf(const std::optional<OrderSpec> &order) {
+  return order ? std::visit(OrderText{}, *order) : "auto";
 }
 
 std::string_view nameOf(SplitChoice split) {
@@ -52,9 +63,9 @@ std::string scheduleText(const Schedule &schedule) {
     parts.push_back(fmt::format("block: [{}, {}]", schedule.block.q, schedule.block.k));
   if (schedule.orderQ != schedule.orderK)
     parts.push_back(
-        fmt::format("order: {{q: {}, k: {}}}", nameOf(schedule.orderQ), nameOf(schedule.orderK)));
-  else if (schedule.orderQ != OrderKind::Auto)
-    parts.push_back(fmt::format("order: {}", nameOf(schedule.orderQ)));
+        fmt::format("order: {{q: {}, k: {}}}", textOf(schedule.orderQ), textOf(schedule.orderK)));
+  else if (schedule.orderQ)
+    parts.push_back(fmt::format("order: {}", textOf(schedule.orderQ)));
   if (schedule.split != SplitChoice::Auto)
     parts.push_back(fmt::format("split: {}", nameOf(schedule.split)));
   return fmt::format("{{{}}}", fmt::join(parts, ", "));

@@ -20,8 +20,8 @@ bool isFileName(const std::string &text) {
 
 class PatternReader {
 public:
-  PatternReader(YamlNode root, const PatternOverrides &overrides)
-      : root(std::move(root)), overrides(overrides) {}
+  PatternReader(YamlNode root, const PatternOverrides &overrides, const FileReader &files)
+      : root(std::move(root)), overrides(overrides), files(files) {}
 
   Result<Pattern> run() {
     Result<void> (PatternReader::*steps[])() = {
@@ -274,7 +274,7 @@ private:
 
   Result<void> readFileSchedule() {
     if (const YamlNode *schedule = find(root, "schedule"))
-      return readSchedule(*schedule, scope, budget, defaults);
+      return readSchedule(*schedule, {scope, budget, files}, defaults);
     return {};
   }
 
@@ -317,7 +317,7 @@ private:
     entry.attend = *predicate;
     entry.where = attend->where;
     if (const YamlNode *schedule = find(item, "schedule"))
-      if (Result<void> read = readSchedule(*schedule, scope, budget, entry); !read)
+      if (Result<void> read = readSchedule(*schedule, {scope, budget, files}, entry); !read)
         return read;
     pattern.heads.push_back(std::move(entry));
     return {};
@@ -390,6 +390,7 @@ public:
 private:
   YamlNode root;
   const PatternOverrides &overrides;
+  const FileReader &files;
   Scope scope;
   ExpansionBudget budget;
   std::map<std::string, int> headByName;
@@ -400,11 +401,11 @@ private:
 } // namespace
 
 Result<Pattern> parsePattern(std::shared_ptr<const SourceText> text,
-                             const PatternOverrides &overrides) {
+                             const PatternOverrides &overrides, const FileReader &files) {
   Result<YamlNode> document = readDocument(std::move(text));
   if (!document)
     return document.error();
-  return PatternReader(*std::move(document), overrides).run();
+  return PatternReader(*std::move(document), overrides, files).run();
 }
 
 Result<Pattern> patternOfExpression(std::shared_ptr<const SourceText> text,

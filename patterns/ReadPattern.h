@@ -31,8 +31,18 @@ Result<int64_t> readConstant(const YamlNode &node, const Scope &scope, Expansion
 /// Words for a leaf that only has a value when a kernel runs ("'q'"), nothing when there is none.
 std::optional<Error> dependsOnPosition(const Expr &expr, std::string_view what);
 
-/// Reads `schedule:` over what the file's own says; refuses by name what is not built yet.
-Result<void> readSchedule(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
-                          HeadEntry &entry);
+/// What a schedule's values are read with.
+struct ScheduleContext {
+  const Scope &scope;
+  ExpansionBudget &budget;
+  const FileReader &files;
+};
+
+/// Reads `schedule:` over what the file's own says.
+Result<void> readSchedule(const YamlNode &node, const ScheduleContext &context, HeadEntry &entry);
+
+/// The order that a file lists. `where` is of its name.
+Result<TableOrder> readTableFile(const std::string &name, const SourceRange &where,
+                                 const FileReader &files);
 
 } // namespace sparsec

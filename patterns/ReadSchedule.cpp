@@ -1,5 +1,4 @@
-// The `schedule:` of a file or a head. Every form of the language is read and checked; what no
-// backend builds yet is then refused by its name.
+// The `schedule:` of a file or a head.
 #include "patterns/ReadPattern.h"
 
 #include <fmt/format.h>
@@ -12,10 +11,6 @@ constexpr int64_t kLargestBlock = 4096;
 constexpr int64_t kLargestPeriod = (int64_t(1) << 31) - 1;
 constexpr std::string_view kOrderForms = "'auto', 'natural', {residue: l}, {tails: [l, c]}, "
                                          "{grid: [...], tile: [...]} or {table: file}";
-
-Error notBuilt(std::string_view what, const YamlNode &node, std::string_view instead) {
-  return inputError(fmt::format("{} is not built yet: {}", what, instead), node.where);
-}
 
 constexpr std::string_view kBlockForms = "'auto', a size, [BQ, BK] or BQxBK";
 
@@ -52,44 +47,34 @@ Result<Block> readBlock(const YamlNode &node) {
   return Block{static_cast<int>(*q), static_cast<int>(*k)};
 }
 
+using Sizes = std::vector<int64_t>;
+using OrderChoice = std::optional<OrderSpec>;
+
 /// A list of `count` sizes (0: one or more).
-Result<void> checkSizes(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
-                        size_t count) {
+Result<Sizes> readSizes(const YamlNode &node, const ScheduleContext &context, size_t count) {
   bool right = node.kind == YamlNode::Sequence && !node.items.empty() &&
                (count == 0 || node.items.size() == count);
   if (!right)
     return expected(count == 0 ? "a list of sizes" : fmt::format("a list of {} sizes", count),
                     node);
-  for (const YamlNode &item : node.items)
-    if (Result<int64_t> size = readConstant(item, scope, budget, 1, kLargestPeriod); !size)
+  Sizes sizes;
+  for (const YamlNode &item : node.items) {
+    Result<int64_t> size = readConstant(item, context.scope, context.budget, 1, kLargestPeriod);
+    if (!size)
       return size.error();
-  return {};
+    sizes.push_back(*size);
+  }
+  return sizes;
 }
 
-/// The forms that are a mapping of their own; always an Error, the right one.
-Error orderMapError(const YamlNode &node, const Scope &scope, ExpansionBudget &budget) {
-  constexpr std::string_view kInstead = "write 'natural' or 'auto'";
-  if (const YamlNode *period = find(node, "residue")) {
-    if (Result<void> keys = checkKeys(node, "an order", {"residue"}); !keys)
-      return keys.error();
-    if (Result<int64_t> value = readConstant(*period, scope, budget, 1, kLargestPeriod); !value)
-      return value.error();
-    return notBuilt("order 'residue'", node.entries[0].first, kInstead);
-  }
-  if (const YamlNode *tails = find(node, "tails")) {
-    if (Result<void> keys = checkKeys(node, "an order", {"tails"}); !keys)
-      return keys.error();
-    if (Result<void> sizes = checkSizes(*tails, scope, budget, 2); !sizes)
-      return sizes.error();
-    return notBuilt("order 'tails'", node.entries[0].first, kInstead);
-  }
-  if (const YamlNode *table = find(node, "table")) {
-    if (Result<void> keys = checkKeys(node, "an order", {"table"}); !keys)
-      return keys.error();
-    if (table->kind != YamlNode::Scalar || table->text.empty())
-      return expected("the name of a file", *table);
-    return notBuilt("order 'table'", node.entries[0].first, kInstead);
-  }
+/// The order if it is one.
+Result<OrderChoice> checked(OrderSpec spec, const SourceRange &where) {
+  if (Result<void> possible = check(spec, where); !possible)
+    return possible.error();
+  return OrderChoice(std::move(spec));
+}
+
+Result<OrderChoice> readGrid(const YamlNode &node, const ScheduleContext &context) {
   const YamlNode *grid = find(node, "grid"), *tile = find(node, "tile");
   if (!grid && !tile)
     return expected(kOrderForms, node.entries.empty() ? node : node.entries[0].first);
@@ -99,31 +84,61 @@ Error orderMapError(const YamlNode &node, const Scope &scope, ExpansionBudget &b
     return inputError(
         fmt::format("expected both 'grid' and 'tile', found '{}' alone", grid ? "grid" : "tile"),
         node.where);
-  if (Result<void> sizes = checkSizes(*grid, scope, budget, 0); !sizes)
+  Result<Sizes> sizes = readSizes(*grid, context, 0);
+  if (!sizes)
     return sizes.error();
-  if (Result<void> sizes = checkSizes(*tile, scope, budget, grid->items.size()); !sizes)
-    return sizes.error();
-  return notBuilt("order 'grid'", node.entries[0].first, kInstead);
+  Result<Sizes> box = readSizes(*tile, context, grid->items.size());
+  if (!box)
+    return box.error();
+  return checked(GridOrder{*std::move(sizes), *std::move(box)}, grid->where);
+}
+
+/// The forms that are a mapping of their own.
+Result<OrderChoice> readOrderMap(const YamlNode &node, const ScheduleContext &context) {
+  for (const char *key : {"residue", "tails", "table"})
+    if (find(node, key))
+      if (Result<void> keys = checkKeys(node, "an order", {key}); !keys)
+        return keys.error();
+  if (const YamlNode *period = find(node, "residue")) {
+    Result<int64_t> value = readConstant(*period, context.scope, context.budget, 1, kLargestPeriod);
+    if (!value)
+      return value.error();
+    return checked(ResidueOrder{*value}, period->where);
+  }
+  if (const YamlNode *tails = find(node, "tails")) {
+    Result<Sizes> sizes = readSizes(*tails, context, 2);
+    if (!sizes)
+      return sizes.error();
+    return checked(TailsOrder{(*sizes)[0], (*sizes)[1]}, tails->where);
+  }
+  if (const YamlNode *table = find(node, "table")) {
+    if (table->kind != YamlNode::Scalar || table->text.empty())
+      return expected("the name of a file", *table);
+    Result<TableOrder> read = readTableFile(table->text, table->where, context.files);
+    if (!read)
+      return read.error();
+    return OrderChoice(*std::move(read));
+  }
+  return readGrid(node, context);
 }
 
 /// The order of one axis.
-Result<OrderKind> readOrder(const YamlNode &node, const Scope &scope, ExpansionBudget &budget) {
+Result<OrderChoice> readOrder(const YamlNode &node, const ScheduleContext &context) {
   if (node.kind == YamlNode::Map)
-    return orderMapError(node, scope, budget);
+    return readOrderMap(node, context);
   if (node.kind == YamlNode::Scalar && node.text == "auto")
-    return OrderKind::Auto;
+    return OrderChoice();
   if (node.kind == YamlNode::Scalar && node.text == "natural")
-    return OrderKind::Natural;
+    return OrderChoice(NaturalOrder{});
   return expected(kOrderForms, node);
 }
 
 /// One order for both axes, or {q: ..., k: ...}.
-Result<void> readOrders(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
-                        Schedule &schedule) {
+Result<void> readOrders(const YamlNode &node, const ScheduleContext &context, Schedule &schedule) {
   const YamlNode *q = node.kind == YamlNode::Map ? find(node, "q") : nullptr;
   const YamlNode *k = node.kind == YamlNode::Map ? find(node, "k") : nullptr;
   if (!q && !k) {
-    Result<OrderKind> both = readOrder(node, scope, budget);
+    Result<OrderChoice> both = readOrder(node, context);
     if (!both)
       return both.error();
     schedule.orderQ = schedule.orderK = *both;
@@ -134,10 +149,10 @@ Result<void> readOrders(const YamlNode &node, const Scope &scope, ExpansionBudge
   for (auto [axis, order] : {std::pair(q, &schedule.orderQ), std::pair(k, &schedule.orderK)}) {
     if (!axis)
       continue;
-    Result<OrderKind> one = readOrder(*axis, scope, budget);
+    Result<OrderChoice> one = readOrder(*axis, context);
     if (!one)
       return one.error();
-    *order = *one;
+    *order = *std::move(one);
   }
   return {};
 }
@@ -148,14 +163,33 @@ Result<SplitChoice> readSplit(const YamlNode &node) {
   if (node.kind == YamlNode::Scalar && node.text == "never")
     return SplitChoice::Never;
   if (node.kind == YamlNode::Scalar && node.text == "always")
-    return notBuilt("split 'always'", node, "write 'never' or 'auto'");
+    return SplitChoice::Always;
   return expected("'auto', 'always' or 'never'", node);
 }
 
 } // namespace
 
-Result<void> readSchedule(const YamlNode &node, const Scope &scope, ExpansionBudget &budget,
-                          HeadEntry &entry) {
+Result<TableOrder> readTableFile(const std::string &name, const SourceRange &where,
+                                 const FileReader &files) {
+  if (!files)
+    return inputError(fmt::format("expected an order without a file, found the table {}: nothing "
+                                  "beside this pattern can be read",
+                                  quote(name)),
+                      where);
+  Result<std::shared_ptr<const SourceText>> text = files(name);
+  if (!text) {
+    Error error = text.error();
+    if (!error.where)
+      error.where = where;
+    return error;
+  }
+  Result<TableOrder> table = readTable(*text);
+  if (table)
+    table->name = name;
+  return table;
+}
+
+Result<void> readSchedule(const YamlNode &node, const ScheduleContext &context, HeadEntry &entry) {
   if (Result<void> keys = checkKeys(node, "a schedule", {"block", "order", "split"}); !keys)
     return keys;
   if (const YamlNode *block = find(node, "block")) {
@@ -165,14 +199,17 @@ Result<void> readSchedule(const YamlNode &node, const Scope &scope, ExpansionBud
     entry.schedule.block = *read;
     entry.blockWhere = block->where;
   }
-  if (const YamlNode *order = find(node, "order"))
-    if (Result<void> read = readOrders(*order, scope, budget, entry.schedule); !read)
+  if (const YamlNode *order = find(node, "order")) {
+    if (Result<void> read = readOrders(*order, context, entry.schedule); !read)
       return read;
+    entry.orderWhere = order->where;
+  }
   if (const YamlNode *split = find(node, "split")) {
     Result<SplitChoice> read = readSplit(*split);
     if (!read)
       return read.error();
     entry.schedule.split = *read;
+    entry.splitWhere = split->where;
   }
   return {};
 }

@@ -1,5 +1,7 @@
 #include "runtime/Attention.h"
 
+#include "layout/OrderNumbers.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -129,13 +131,6 @@ bool sameHeads(const Heads &a, const Heads &b) {
   return a.first == b.first && a.step == b.step && a.count == b.count;
 }
 
-Result<Buffer> uploadInts(Device &device, const std::vector<int32_t> &values) {
-  // Kernels may form the address of an empty list.
-  static constexpr int32_t kNone[4] = {};
-  std::span<const int32_t> ints(values);
-  return Buffer::upload(device, std::as_bytes(values.empty() ? std::span(kNone) : ints));
-}
-
 template <class T>
 T *pointer(DeviceAddress address) {
   return reinterpret_cast<T *>(static_cast<uintptr_t>(address));
@@ -175,91 +170,201 @@ Result<void> checkCall(const Kernel &kernel, const AttentionCall &call) {
   return {};
 }
 
-Result<Attention> Attention::load(Device &device, Kernel kernel, Expr attend) {
-  Result<std::unique_ptr<Executable>> executable = device.load(kernel.code, kernel.entry);
-  if (!executable)
-    return executable.error();
+Result<Attention> Attention::load(Device &device, std::vector<AttentionPart> parts,
+                                  BlockSource source) {
   Attention result;
   result.device = &device;
-  result.executable = std::move(*executable);
-  result.compiled = std::move(kernel);
-  result.attend = std::move(attend);
+  result.source = source;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    auto &[kernel, attend] = parts[i];
+    if (kernel.part != PartRole{.first = i == 0, .last = i + 1 == parts.size()})
+      return internalError(
+          fmt::format("kernel '{}' is not part {} of {}", kernel.entry, i + 1, parts.size()));
+    Result<std::unique_ptr<Executable>> executable = device.load(kernel.code, kernel.entry);
+    if (!executable)
+      return executable.error();
+    result.parts.push_back({std::move(kernel), std::move(attend), std::move(*executable), Ready{}});
+  }
+  if (result.parts.empty())
+    return internalError("attention without a kernel");
   return result;
 }
 
-Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads) {
-  if (ready && ready->shape == shape && sameHeads(ready->heads, heads))
-    return {};
-  if (ready) { // an earlier launch may still read the old tables
-    if (Result<void> idle = device->synchronize(); !idle)
-      return idle;
-    ready.reset();
+Result<void> Attention::prepare(Part &part, const AttentionShape &shape, const Heads &heads) {
+  const Kernel &kernel = part.kernel;
+  Result<Order> queries = Order::make(kernel.queryOrder, shape.nq, kernel.block.q);
+  if (!queries)
+    return queries.error();
+  Result<Order> keys = Order::make(kernel.keyOrder, shape.n, kernel.block.k);
+  if (!keys)
+    return keys.error();
+  Result<HeadLayouts> layouts = layoutsOfHeads(part.attend,
+                                               {.nq = shape.nq,
+                                                .nk = shape.n,
+                                                .q0 = shape.q0,
+                                                .blockQ = kernel.block.q,
+                                                .blockK = kernel.block.k},
+                                               *queries, *keys, heads);
+  if (!layouts)
+    return layouts.error();
+
+  Ready ready{.queryTiles = queries->tileCount()};
+  struct Upload {
+    Buffer *buffer;
+    std::vector<int32_t> numbers;
+  };
+  std::vector<Upload> uploads = {{&ready.queryOrder, orderNumbers(*queries)},
+                                 {&ready.keyOrder, orderNumbers(*keys)}};
+  std::optional<HeadForms> forms;
+  if (source == BlockSource::Auto)
+    forms = formsOf(*layouts, *queries);
+  if (forms) {
+    uploads.push_back({&ready.forms, std::move(forms->numbers)});
+    ready.formStride = static_cast<int32_t>(forms->stride);
+    ready.rowsPerHead = layouts->shared ? 0 : static_cast<int32_t>(layouts->rows());
+  } else {
+    Result<HeadTables> tables = tablesOf(*layouts);
+    if (!tables)
+      return tables.error();
+    ready.rowsPerHead = static_cast<int32_t>(tables->rowsPerHead);
+    // Kernels may form the address of an empty list.
+    tables->tables.columns.push_back(0);
+    uploads.push_back({&ready.offsets, std::move(tables->tables.offsets)});
+    uploads.push_back({&ready.columns, std::move(tables->tables.columns)});
+    uploads.push_back({&ready.rowOrder, std::move(tables->tables.rowOrder)});
   }
-  Result<HeadTables> built = tablesOfHeads(attend,
-                                           {.nq = shape.nq,
-                                            .nk = shape.n,
-                                            .q0 = shape.q0,
-                                            .blockQ = compiled.block.q,
-                                            .blockK = compiled.block.k},
-                                           heads);
-  if (!built)
-    return built.error();
-  DeviceTables tables{
-      .shape = shape, .heads = heads, .rowsPerHead = static_cast<int32_t>(built->rowsPerHead)};
-  for (auto [buffer, values] : {std::pair{&tables.offsets, &built->tables.offsets},
-                                std::pair{&tables.columns, &built->tables.columns},
-                                std::pair{&tables.rowOrder, &built->tables.rowOrder}}) {
-    Result<Buffer> uploaded = uploadInts(*device, *values);
+  for (Upload &each : uploads) {
+    if (each.numbers.empty())
+      continue;
+    Result<Buffer> uploaded =
+        Buffer::upload(*device, std::as_bytes(std::span<const int32_t>(each.numbers)));
     if (!uploaded)
       return uploaded.error();
-    *buffer = std::move(*uploaded);
+    *each.buffer = std::move(*uploaded);
   }
-  ready = std::move(tables);
+  part.ready = std::move(ready);
   return {};
 }
 
-Result<void> Attention::launch(const AttentionCall &call) {
-  if (Result<void> ok = checkCall(compiled, call); !ok)
-    return ok;
-  const AttentionShape &shape = call.shape;
-  if (call.heads.count == 0 || shape.batch == 0 || shape.nq == 0)
-    return {};
-  if (Result<void> ok = prepare(shape, call.heads); !ok)
-    return ok;
+Result<void> Attention::allocateScratch(const AttentionShape &shape, const Heads &heads) {
+  scratch = {.heads = (heads.count - 1) * heads.step + 1};
+  size_t rows = static_cast<size_t>(shape.batch * scratch.heads * shape.nq);
+  for (auto [buffer, columns] :
+       {std::pair{&scratch.out, kernel().valueDim}, std::pair{&scratch.lse, 1}}) {
+    Result<Buffer> allocated = Buffer::allocate(*device, rows * columns * sizeof(float));
+    if (!allocated)
+      return allocated.error();
+    *buffer = std::move(*allocated);
+  }
+  return {};
+}
 
+Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads) {
+  if (readyShape == shape && sameHeads(readyHeads, heads))
+    return {};
+  if (readyShape) { // an earlier launch may still read what is there
+    if (Result<void> idle = device->synchronize(); !idle)
+      return idle;
+    readyShape.reset();
+  }
+  for (Part &part : parts)
+    if (Result<void> ok = prepare(part, shape, heads); !ok)
+      return ok;
+  if (parts.size() > 1)
+    if (Result<void> ok = allocateScratch(shape, heads); !ok)
+      return ok;
+  readyShape = shape;
+  readyHeads = heads;
+  return {};
+}
+
+AttentionArguments Attention::arguments(const Part &part, const AttentionCall &call) const {
+  const AttentionShape &shape = call.shape;
+  const Ready &ready = part.ready;
   AttentionArguments arguments{
       .q = pointer<const void>(call.q.address),
       .k = pointer<const void>(call.k.address),
       .v = pointer<const void>(call.v.address),
       .out = pointer<void>(call.out.address),
       .lse = pointer<float>(call.lse.address),
-      .blockOffsets = pointer<const int32_t>(ready->offsets.address()),
-      .blockColumns = pointer<const int32_t>(ready->columns.address()),
-      .rowOrder = pointer<const int32_t>(ready->rowOrder.address()),
+      .queryOrder = pointer<const int32_t>(ready.queryOrder.address()),
+      .keyOrder = pointer<const int32_t>(ready.keyOrder.address()),
+      .rowForms = pointer<const int32_t>(ready.forms.address()),
+      .blockOffsets = pointer<const int32_t>(ready.offsets.address()),
+      .blockColumns = pointer<const int32_t>(ready.columns.address()),
+      .rowOrder = pointer<const int32_t>(ready.rowOrder.address()),
       .n = static_cast<int32_t>(shape.n),
       .nq = static_cast<int32_t>(shape.nq),
       .q0 = static_cast<int32_t>(shape.q0),
       .headFirst = static_cast<int32_t>(call.heads.first),
       .headStep = static_cast<int32_t>(call.heads.step),
       .headGroup = static_cast<int32_t>(shape.heads / shape.kvHeads),
-      .layoutStride = ready->rowsPerHead,
-      .scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(compiled.headDim))),
+      .layoutStride = ready.rowsPerHead,
+      .formStride = ready.formStride,
+      .scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(part.kernel.headDim))),
   };
   std::ranges::copy(call.q.stride, arguments.qStride);
   std::ranges::copy(call.k.stride, arguments.kStride);
   std::ranges::copy(call.v.stride, arguments.vStride);
   std::ranges::copy(call.out.stride, arguments.outStride);
   std::copy_n(call.lse.stride.begin(), 2, arguments.lseStride);
+  if (call.blocks) {
+    arguments.rowForms = nullptr;
+    arguments.blockOffsets = pointer<const int32_t>(call.blocks->offsets);
+    arguments.blockColumns = pointer<const int32_t>(call.blocks->columns);
+    arguments.rowOrder = pointer<const int32_t>(call.blocks->rowOrder);
+    arguments.layoutStride = call.blocks->rowsPerHead;
+  }
+  if (parts.size() == 1)
+    return arguments;
 
-  int64_t blockRows = (shape.nq + compiled.block.q - 1) / compiled.block.q;
-  LaunchShape launch{
-      .grid = {static_cast<uint32_t>(blockRows), static_cast<uint32_t>(call.heads.count),
-               static_cast<uint32_t>(shape.batch)},
-      .block = {static_cast<uint32_t>(compiled.threads), 1, 1},
-      .sharedBytes = static_cast<uint32_t>(compiled.sharedBytes),
-  };
-  const void *parameters[] = {&arguments};
-  return device->launch(*executable, launch, parameters);
+  // Kernels count heads from the model's first; the scratch begins at the entry's first.
+  int64_t row = part.kernel.valueDim, head = shape.nq * row, batch = scratch.heads * head;
+  DeviceAddress out = scratch.out.address() - 4 * call.heads.first * head;
+  DeviceAddress lse = scratch.lse.address() - 4 * call.heads.first * shape.nq;
+  int64_t outStride[] = {batch, head, row}, lseStride[] = {scratch.heads * shape.nq, shape.nq};
+  if (!part.kernel.part.first) {
+    arguments.priorOut = pointer<const float>(out);
+    arguments.priorLse = pointer<const float>(lse);
+    std::ranges::copy(outStride, arguments.priorOutStride);
+    std::ranges::copy(lseStride, arguments.priorLseStride);
+  }
+  if (!part.kernel.part.last) {
+    arguments.out = pointer<void>(out);
+    arguments.lse = pointer<float>(lse);
+    std::ranges::copy(outStride, arguments.outStride);
+    std::ranges::copy(lseStride, arguments.lseStride);
+  }
+  return arguments;
+}
+
+Result<void> Attention::launch(const AttentionCall &call) {
+  if (Result<void> ok = checkCall(kernel(), call); !ok)
+    return ok;
+  if (call.blocks && (parts.size() > 1 || shapeOf(kernel().queryOrder) != OrderShape::Natural ||
+                      shapeOf(kernel().keyOrder) != OrderShape::Natural))
+    return inputError("blocks: expected a kernel of one part in natural order");
+  const AttentionShape &shape = call.shape;
+  if (call.heads.count == 0 || shape.batch == 0 || shape.nq == 0)
+    return {};
+  if (!call.blocks)
+    if (Result<void> ok = prepare(shape, call.heads); !ok)
+      return ok;
+  for (const Part &part : parts) {
+    AttentionArguments values = arguments(part, call);
+    int64_t tiles = call.blocks ? (shape.nq + part.kernel.block.q - 1) / part.kernel.block.q
+                                : part.ready.queryTiles;
+    LaunchShape launch{
+        .grid = {static_cast<uint32_t>(tiles), static_cast<uint32_t>(call.heads.count),
+                 static_cast<uint32_t>(shape.batch)},
+        .block = {static_cast<uint32_t>(part.kernel.threads), 1, 1},
+        .sharedBytes = static_cast<uint32_t>(part.kernel.sharedBytes),
+    };
+    const void *parameters[] = {&values};
+    if (Result<void> ok = device->launch(*part.executable, launch, parameters); !ok)
+      return ok;
+  }
+  return {};
 }
 
 } // namespace sparsec

@@ -1,16 +1,20 @@
-// Attention forward as a call: one compiled kernel, launched on a device for every head of its
-// entry and every batch, on tensors given by address and strides.
+// Attention forward as a call: the kernels of one entry of a pattern, launched on a device for
+// every head of the entry and every batch, on tensors given by address and strides.
 //
 //   a model of 6 heads, a pattern of 2 entries:      entry 0: heads 0 2 4    entry 1: heads 1 3 5
-//   grid of entry 1 = (block rows of nq, 3, batch)   work item (x, y, z): head 1 + 2 y, batch z,
-//                                                    block row rowOrder[x], longest first
+//   grid of entry 1 = (block rows of nq, 3, batch)   work item (x, y, z): head 1 + 2 y, batch z
+//   entry 1 in two parts: one launch after the other; the second goes on from the first's result in
+//   f32, which lies in memory that this object owns
 //
-// The block tables are built for the lengths of a call, uploaded, and kept until other lengths are
-// asked for. Heads share one table unless the predicate mentions h.
+// What a launch needs beside the tensors depends on the lengths alone: the numbers of the token
+// orders, and the live blocks of each row, as a closed form where there is one and else as tables.
+// It is worked out for the lengths of a call, uploaded, and kept until other lengths are asked for.
+// Heads share it unless the predicate mentions h.
 //
 // Refused, as input errors that name the argument: addresses and strides that are not multiples of
 // 16 bytes, strides that leave the memory given, an `out` or `lse` whose rows overlap, heads that
-// are no multiple of kv heads, lengths and positions that leave 32 bits.
+// are no multiple of kv heads, lengths and positions that leave 32 bits, a table of positions for
+// another length.
 #pragma once
 
 #include "layout/HeadTables.h"
@@ -41,36 +45,77 @@ struct AttentionCall {
   Tensor q, k, v, out;
   Tensor lse;                 ///< f32, stride[2] is not used; address 0: not wanted
   std::optional<float> scale; ///< 1 / sqrt(head dim) when absent
+  /// Blocks that the caller chose (top-k routing, say), in device memory as BlockTables has them,
+  /// instead of those of the pattern; the predicate still masks the partial ones. The entry must be
+  /// one part in natural order. Columns are trusted to be block columns.
+  struct Blocks {
+    DeviceAddress offsets = 0, columns = 0;
+    DeviceAddress rowOrder = 0; ///< 0: last row first
+    int32_t rowsPerHead = 0;    ///< 0: all heads share one table
+  };
+  std::optional<Blocks> blocks;
 };
 
 /// Everything the call needs to be right, without a device.
 Result<void> checkCall(const Kernel &kernel, const AttentionCall &call);
 
-/// A kernel on a device, ready to be launched. Must not outlive the device.
+/// A kernel and the predicate that it was compiled from.
+struct AttentionPart {
+  Kernel kernel;
+  Expr attend;
+};
+
+/// How a kernel is told its live blocks.
+enum class BlockSource : uint8_t {
+  Auto, ///< by a closed form where there is one
+  Tables,
+};
+
+/// The kernels of an entry on a device, ready to be launched. Must not outlive the device.
 class Attention {
 public:
-  /// `attend` is the predicate that the kernel was compiled from.
-  static Result<Attention> load(Device &device, Kernel kernel, Expr attend);
+  /// The parts of the entry in order: disjoint, the first one first and the last one last.
+  static Result<Attention> load(Device &device, std::vector<AttentionPart> parts,
+                                BlockSource source = BlockSource::Auto);
 
-  const Kernel &kernel() const { return compiled; }
-  /// Enqueues one launch (none when there is nothing to compute). The device's synchronize() says
-  /// whether it went well.
+  /// Of the last part; dtype and dims are all parts'.
+  const Kernel &kernel() const { return parts.back().kernel; }
+  size_t partCount() const { return parts.size(); }
+  /// Works out and uploads what a call of this shape needs, if it is not there yet.
+  Result<void> prepare(const AttentionShape &shape, const Heads &heads);
+  /// Enqueues a launch for each part (none when there is nothing to compute). The device's
+  /// synchronize() says whether it went well.
   Result<void> launch(const AttentionCall &call);
 
 private:
-  struct DeviceTables {
-    AttentionShape shape;
-    Heads heads;
-    Buffer offsets = {}, columns = {}, rowOrder = {};
-    int32_t rowsPerHead = 0;
+  /// What a part's launch needs for the lengths that are ready.
+  struct Ready {
+    Buffer queryOrder, keyOrder, forms, offsets, columns, rowOrder;
+    int32_t rowsPerHead = 0, formStride = 0;
+    int64_t queryTiles = 0;
   };
-  Result<void> prepare(const AttentionShape &shape, const Heads &heads);
+  struct Part {
+    Kernel kernel;
+    Expr attend;
+    std::unique_ptr<Executable> executable;
+    Ready ready;
+  };
+  /// Results of the parts before the last one, in f32, of the heads first .. last of the entry.
+  struct Scratch {
+    Buffer out, lse;
+    int64_t heads = 0;
+  };
+
+  Result<void> prepare(Part &part, const AttentionShape &shape, const Heads &heads);
+  Result<void> allocateScratch(const AttentionShape &shape, const Heads &heads);
+  AttentionArguments arguments(const Part &part, const AttentionCall &call) const;
 
   Device *device = nullptr;
-  Kernel compiled;
-  Expr attend;
-  std::unique_ptr<Executable> executable;
-  std::optional<DeviceTables> ready;
+  BlockSource source = BlockSource::Auto;
+  std::vector<Part> parts;
+  Scratch scratch;
+  std::optional<AttentionShape> readyShape;
+  Heads readyHeads;
 };
 
 } // namespace sparsec

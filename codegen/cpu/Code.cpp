@@ -56,15 +56,35 @@ void Code::loop(Value *low, Value *high, int64_t step, function_ref<void(Value *
   });
 }
 
-void Code::branch(Value *condition, function_ref<void()> body) {
+void Code::branch(Value *condition, function_ref<void()> body, function_ref<void()> otherwise) {
   Function *function = GetInsertBlock()->getParent();
   auto *inside = BasicBlock::Create(getContext(), "then", function);
   auto *after = BasicBlock::Create(getContext(), "after", function);
-  CreateCondBr(condition, inside, after);
+  auto *other = otherwise ? BasicBlock::Create(getContext(), "else", function) : after;
+  CreateCondBr(condition, inside, other);
   SetInsertPoint(inside);
   body();
   CreateBr(after);
+  if (otherwise) {
+    SetInsertPoint(other);
+    otherwise();
+    CreateBr(after);
+  }
   SetInsertPoint(after);
+}
+
+std::pair<Value *, Value *> Code::divideBy(Value *x, Value *divisor) {
+  auto wider = [&](Value *value) { return CreateZExt(value, getInt64Ty()); };
+  Value *product = CreateMul(wider(x), wider(number(divisor, 1)));
+  Value *quotient = CreateTrunc(CreateLShr(product, wider(number(divisor, 2))), getInt32Ty());
+  return {quotient, CreateSub(x, CreateMul(quotient, number(divisor, 0)))};
+}
+
+Value *Code::least(Value *a, Value *b) {
+  return CreateSelect(CreateICmpSLT(a, b), a, b);
+}
+Value *Code::most(Value *a, Value *b) {
+  return CreateSelect(CreateICmpSGT(a, b), a, b);
 }
 
 Value *Code::iota(int size) {

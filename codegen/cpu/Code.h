@@ -43,7 +43,16 @@ public:
               Body body);
   void loop(llvm::Value *low, llvm::Value *high, int64_t step,
             llvm::function_ref<void(llvm::Value *index)> body);
-  void branch(llvm::Value *condition, llvm::function_ref<void()> body);
+  void branch(llvm::Value *condition, llvm::function_ref<void()> body,
+              llvm::function_ref<void()> otherwise = nullptr);
+  /// x / divisor and the rest, of numbers below 2^31, as layout/Divisor.h has them in memory.
+  std::pair<llvm::Value *, llvm::Value *> divideBy(llvm::Value *x, llvm::Value *divisor);
+  llvm::Value *least(llvm::Value *a, llvm::Value *b); ///< signed
+  llvm::Value *most(llvm::Value *a, llvm::Value *b);
+  /// The i-th 32-bit integer.
+  llvm::Value *number(llvm::Value *pointer, int i) {
+    return loadAs(getInt32Ty(), at(pointer, 4 * i));
+  }
 
   llvm::Type *vectorOf(llvm::Type *element, int size) {
     return llvm::FixedVectorType::get(element, size);

@@ -147,83 +147,14 @@ void KernelEmitter::emitSerial(Operation *op) {
         storage[result] = to;
       })
       .Case<tile::FoldOp, scf::ForOp>([&](auto loop) { emitLoop(loop); })
-      .Case<tile::BlocksOp, tile::RangeOp>([](auto) {}) // read by their folds
+      .Case([&](tile::BlocksOp blocks) { emitBlocks(blocks); })
+      .Case([](tile::RangeOp) {}) // read by its folds
       .Default([&](Operation *scalarOp) {
         SmallVector<llvm::Value *> operands;
         for (Value operand : scalarOp->getOperands())
           operands.push_back(scalar(operand));
         scalars[scalarOp->getResult(0)] = arithmetic(scalarOp, operands);
       });
-}
-
-//===-- Work and rows -------------------------------------------------------------------------===//
-
-/// The grid of GPUs: x in row order, y a head of the entry, z a batch.
-void KernelEmitter::emitWork(tile::WorkOp op) {
-  llvm::Value *x = function->getArg(1), *y = function->getArg(2), *z = function->getArg(3);
-  if (op.getKind() == tile::WorkKind::Range) {
-    scalars[op.getResult(0)] = x;
-    return;
-  }
-  llvm::Value *tables = code.CreateMul(y, field("layout_stride"));
-  llvm::Value *place = code.wide(code.CreateAdd(tables, x));
-  llvm::Value *row = code.loadAs(code.getInt32Ty(),
-                                 code.at(field("row_order"), code.CreateMul(place, code.i64(4))));
-  scalars[op.getResult(0)] = z;
-  scalars[op.getResult(1)] =
-      code.CreateAdd(field("head_first"), code.CreateMul(y, field("head_step")));
-  scalars[op.getResult(2)] = row;
-  scalars[op.getResult(3)] = code.CreateAdd(tables, row);
-}
-
-void KernelEmitter::emitRows(tile::RowsOp op) {
-  tile::RowsType type = op.getRows().getType();
-  RowTable rows{allocate(type.getSize() * 4), scalar(op.getLength()), type.getSize(),
-                type.getHeads()};
-  llvm::Value *first =
-      code.CreateMul(scalar(op.getTile()), code.getInt32(uint32_t(rows.size / rows.heads)));
-  code.loop(code.i64(0), code.i64(rows.size), 1, [&](llvm::Value *row) {
-    llvm::Value *step = code.CreateTrunc(row, code.getInt32Ty());
-    if (rows.heads > 1)
-      step = code.CreateUDiv(step, code.getInt32(uint32_t(rows.heads)));
-    code.storeTo(code.CreateAdd(first, step),
-                 code.at(rows.positions, code.CreateMul(row, code.i64(4))));
-  });
-  rowTables[op.getRows()] = rows;
-}
-
-/// Rows past the last digit get the one position that no length reaches.
-void KernelEmitter::emitRowsBy(tile::RowsByOp op) {
-  int64_t size = op.getRows().getType().getSize();
-  RowTable rows{allocate(size * 4), code.getInt32(INT32_MAX), size, 1};
-  llvm::Value *base = scalar(op.getBase()), *count0 = scalar(op.getCount0());
-  llvm::Value *pitch0 = scalar(op.getPitch0()), *pitch1 = scalar(op.getPitch1());
-  llvm::Value *count1 = scalar(op.getCount1());
-  llvm::Value *divisor =
-      code.CreateSelect(code.CreateICmpEQ(count1, code.getInt32(0)), code.getInt32(1), count1);
-  llvm::Value *count = code.CreateMul(count0, count1);
-  code.loop(code.i64(0), code.i64(size), 1, [&](llvm::Value *row) {
-    llvm::Value *r = code.CreateTrunc(row, code.getInt32Ty());
-    llvm::Value *position =
-        code.CreateAdd(base, code.CreateAdd(code.CreateMul(code.CreateUDiv(r, divisor), pitch0),
-                                            code.CreateMul(code.CreateURem(r, divisor), pitch1)));
-    position = code.CreateSelect(code.CreateICmpULT(r, count), position, code.getInt32(~0u));
-    code.storeTo(position, code.at(rows.positions, code.CreateMul(row, code.i64(4))));
-  });
-  rowTables[op.getRows()] = rows;
-}
-
-void KernelEmitter::emitRowsAt(tile::RowsAtOp op) {
-  int64_t size = op.getRows().getType().getSize();
-  RowTable rows{allocate(size * 4), code.getInt32(INT32_MAX), size, 1};
-  Storage from = anyStorage(op.getPositions());
-  llvm::Value *count = code.wide(scalar(op.getCount()));
-  code.loop(code.i64(0), code.i64(size), 1, [&](llvm::Value *row) {
-    llvm::Value *position = code.loadAs(code.getInt32Ty(), elementPointer(from, row, nullptr), 4);
-    position = code.CreateSelect(code.CreateICmpSLT(row, count), position, code.getInt32(~0u));
-    code.storeTo(position, code.at(rows.positions, code.CreateMul(row, code.i64(4))));
-  });
-  rowTables[op.getRows()] = rows;
 }
 
 //===-- Reductions that leave no lanes --------------------------------------------------------===//
@@ -271,29 +202,6 @@ void KernelEmitter::emitLaneReduce(tile::ReduceOp op) {
 }
 
 //===-- Loops ---------------------------------------------------------------------------------===//
-
-/// Where a list of blocks begins and ends, as indices for blockColumn().
-std::pair<llvm::Value *, llvm::Value *> KernelEmitter::blockBounds(Value blocks) {
-  Operation *op = flow.resolve(blocks).getDefiningOp();
-  if (auto range = dyn_cast<tile::RangeOp>(op))
-    return {code.wide(scalar(range.getLow())), code.wide(scalar(range.getHigh()))};
-  auto list = cast<tile::BlocksOp>(op);
-  llvm::Value *start = code.at(field("block_offsets"),
-                               code.CreateMul(code.wide(scalar(list.getRow())), code.i64(8)));
-  auto bound = [&](int i) {
-    return code.wide(code.loadAs(code.getInt32Ty(), code.at(start, 4 * i)));
-  };
-  int low = list.getSet() == tile::BlockSet::Full ? 1 : 0;
-  int high = list.getSet() == tile::BlockSet::Partial ? 1 : 2;
-  return {bound(low), bound(high)};
-}
-
-llvm::Value *KernelEmitter::blockColumn(Value blocks, llvm::Value *index) {
-  if (isa<tile::RangeOp>(flow.resolve(blocks).getDefiningOp()))
-    return code.CreateTrunc(index, code.getInt32Ty());
-  return code.loadAs(code.getInt32Ty(),
-                     code.at(field("block_columns"), code.CreateMul(index, code.i64(4))));
-}
 
 /// Carries get memory that lasts as long as the loop. A loop that goes on from another's results
 /// takes that one's.

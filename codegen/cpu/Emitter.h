@@ -57,6 +57,13 @@ struct RowTable {
   int64_t size = 0, heads = 1;
 };
 
+/// The live blocks of a row while a kernel runs: places on the stack, filled from tables or from
+/// the row's closed form.
+struct BlockList {
+  llvm::Value *bounds = nullptr; ///< i32[3]: partial ones begin, full ones begin, both end
+  llvm::Value *runs = nullptr;   ///< i32[3] of each run of a closed form: first, step, end
+};
+
 class KernelEmitter {
 public:
   KernelEmitter(tile::KernelOp kernel, llvm::Module &module, const Level &level);
@@ -73,18 +80,28 @@ private:
   llvm::Value *field(llvm::StringRef name, int index = 0);
   void emitRegion(llvm::ArrayRef<Operation *> ops, Operation *loop);
   void emitSerial(Operation *op);
-  void emitWork(tile::WorkOp op);
-  void emitRows(tile::RowsOp op);
-  void emitRowsBy(tile::RowsByOp op);
-  void emitRowsAt(tile::RowsAtOp op);
   void emitLoop(Operation *loop);
   void emitScalarReduce(tile::ReduceOp op);
   void emitLaneReduce(tile::ReduceOp op);
-  std::pair<llvm::Value *, llvm::Value *> blockBounds(Value blocks);
-  llvm::Value *blockColumn(Value blocks, llvm::Value *index);
   void beginCarries(Operation *loop);
   void endCarries(Operation *loop);
   llvm::Value *scalar(Value value);
+
+  // EmitRows.cpp: which rows a work item has, and which blocks.
+  void emitWork(tile::WorkOp op);
+  void emitRows(tile::RowsOp op);
+  void emitNaturalRows(tile::RowsOp op, const RowTable &rows);
+  void emitTableRows(tile::RowsOp op, const RowTable &rows);
+  void emitLatticeRows(tile::RowsOp op, const RowTable &rows);
+  void emitRowsBy(tile::RowsByOp op);
+  void emitRowsAt(tile::RowsAtOp op);
+  void storePosition(const RowTable &rows, llvm::Value *row, llvm::Value *position);
+  llvm::Value *onStack(int integers);
+  void emitBlocks(tile::BlocksOp op);
+  void tableBounds(tile::BlocksOp op, const BlockList &list);
+  void formBounds(tile::BlocksOp op, const BlockList &list, llvm::Value *forms);
+  std::pair<llvm::Value *, llvm::Value *> blockBounds(Value blocks);
+  llvm::Value *blockColumn(Value blocks, llvm::Value *index);
 
   // EmitGroup.cpp: panels and stages.
   void emitGroup(const Group &group, Operation *loop);
@@ -154,6 +171,7 @@ private:
   llvm::DenseMap<Value, View> views;
   llvm::DenseMap<Value, Storage> storage;
   llvm::DenseMap<Value, RowTable> rowTables;
+  llvm::DenseMap<Value, BlockList> blockLists;
   /// Operands of the group's products, found before its panels: [lanes, broadcast, row pointers].
   llvm::DenseMap<Operation *, std::pair<Storage, Storage>> products;
   llvm::DenseMap<Operation *, llvm::Value *> storePointers;

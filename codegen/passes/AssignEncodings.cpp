@@ -8,7 +8,7 @@
 // Demands run backwards from products, stores and row reductions; every operation passes on what
 // its operands must be. A value that is wanted two ways (a constant, or positions used for rows and
 // for columns) is computed twice; only values without side effects and without loops may be.
-// Tiles that products read from shared memory keep no encoding.
+// Tiles that products read from shared memory keep no encoding; other loads go to registers.
 #include "codegen/passes/Passes.h"
 #include "codegen/ptx/Fragments.h"
 #include "codegen/ptx/Warp.h"
@@ -149,9 +149,12 @@ private:
       passCarry(fold, cast<OpResult>(value).getResultNumber(), encoding);
       return success();
     }
-    if (isa<tile::LoadOp>(op))
-      return op->emitOpError("a tile used outside products is not lowered to warps yet");
-    if (isa<arith::ConstantOp, tile::SplatOp, tile::PositionsOp>(op))
+    if (isa<tile::LoadOp>(op) &&
+        llvm::any_of(op->getUsers(), [](Operation *user) { return isa<tile::DotOp>(user); }))
+      return op->emitOpError(
+          "a tile of products that is used elsewhere too is not lowered to warps "
+          "yet");
+    if (isa<arith::ConstantOp, tile::SplatOp, tile::PositionsOp, tile::LoadOp>(op))
       return success();
     return demandOperands(op, encoding);
   }
@@ -188,7 +191,8 @@ private:
     if (found == demands.end() || !isTensor(value))
       return success();
     if (found->second.size() != 1)
-      return emitError(loc, "a value carried through a fold is wanted by rows and by columns");
+      return emitError(loc,
+                       "a value that cannot be computed twice is wanted by rows and by columns");
     Attribute encoding = found->second[0];
     value.setType(encoded(value.getType(), encoding));
     made[{value, encoding}] = value;
@@ -241,7 +245,9 @@ private:
     }
     if (isa<tile::StoreOp>(op))
       return setOperands(op, {});
-    if (op->getNumResults() != 1 || !isTensor(op->getResult(0)) || isa<tile::LoadOp>(op))
+    if (isa<tile::LoadOp>(op))
+      return setOnly(op->getResult(0), op->getLoc());
+    if (op->getNumResults() != 1 || !isTensor(op->getResult(0)))
       return success();
     auto found = demands.find(op->getResult(0));
     if (found == demands.end())

@@ -108,7 +108,7 @@ private:
   Block &allocations;
   llvm::MapVector<Value, Value> operands; ///< tiles that products read -> buffer or tensor
   SmallVector<Value> buffers;             ///< of the loads of a fetch, in order
-  Value layout, begin, middle, end, last;
+  Value list, begin, middle, end, last;
 
   /// What goes from one block to the next beside the fold's own carries.
   struct Carried {
@@ -134,8 +134,8 @@ private:
 
   void findBounds() {
     tile::BlocksOp blocks = chain.blocks(chain.folds.front());
-    layout = blocks.getLayout();
-    auto row = emit.create<warp::BlockRowOp>(layout, blocks.getRow());
+    auto row = emit.create<warp::BlockRowOp>(blocks.getLayout(), blocks.getRow());
+    list = row.getList();
     middle = row.getFull();
     begin = blocks.getSet() == tile::BlockSet::Full ? middle : row.getPartial();
     bool onlyPartial = chain.folds.size() == 1 && blocks.getSet() == tile::BlockSet::Partial;
@@ -145,7 +145,7 @@ private:
 
   Value columnAt(Emitter &at, Value index) {
     Value inside = at.create<arith::MinSIOp>(index, last);
-    return at.create<warp::BlockColumnOp>(layout, inside);
+    return at.create<warp::BlockColumnOp>(list, inside);
   }
 
   /// The copies of one block; the fetch region with loads as copies.
@@ -182,7 +182,7 @@ private:
     auto branch = emit.create<scf::IfOp>(TypeRange{emit.getI32Type(), emit.getI32Type()},
                                          emit.less(begin, end), /*else=*/true);
     Emitter some(emit.getLoc(), branch.thenBlock(), branch.thenBlock()->end());
-    Value column = some.create<warp::BlockColumnOp>(layout, begin);
+    Value column = some.create<warp::BlockColumnOp>(list, begin);
     fetch(some, fold, column, zero, valid);
     Value next = columnAt(some, some.create<arith::AddIOp>(begin, some.i32(1)));
     some.create<scf::YieldOp>(ValueRange{column, next});
@@ -341,6 +341,8 @@ struct PipelineFolds : impl::PipelineFoldsBase<PipelineFolds> {
     DenseSet<Operation *> chained;
     for (Operation &op : llvm::make_early_inc_range(body)) {
       if (auto load = dyn_cast<tile::LoadOp>(op)) {
+        if (cast<RankedTensorType>(load.getResult().getType()).getEncoding())
+          continue; // to registers
         if (failed(copyResident(load, body, resident)))
           return signalPassFailure();
         done.push_back(load);

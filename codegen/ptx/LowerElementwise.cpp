@@ -199,29 +199,6 @@ struct ReducePattern : OpConversionPattern<tile::ReduceOp> {
   }
 };
 
-struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(tile::PositionsOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    auto type = cast<RankedTensorType>(op.getType());
-    auto slice = dyn_cast_or_null<warp::SliceAttr>(type.getEncoding());
-    if (!slice)
-      return rewriter.notifyMatchFailure(op, "expected a slice");
-    ThreadEmitter emit(op, rewriter);
-    bool byRow = slice.getAxis() == warp::Axis::Rows;
-    fragments::Fragment held = byRow ? fragments::rows() : fragments::columns(type.getDimSize(0));
-    Value first = emit.field(adaptor.getRows(), 0);
-    Value mine =
-        byRow ? emit.add(emit.laneRow(held.lane), emit.warpRow()) : emit.laneColumn(held.lane);
-    Value base = emit.add(first, mine);
-    SmallVector<Value> values;
-    for (fragments::Coordinate place : held.registers)
-      values.push_back(emit.add(base, byRow ? place.row : place.column));
-    rewriter.replaceOp(op, emit.pack(values));
-    return success();
-  }
-};
-
 /// Accumulator to left operand: the same elements in the same thread, paired up.
 struct ConvertPattern : OpConversionPattern<warp::ConvertOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -250,7 +227,7 @@ void populateElementwisePatterns(RewritePatternSet &patterns, const ThreadTypes 
   MLIRContext *context = patterns.getContext();
   patterns.add<NarrowPattern, MaximumPattern>(types, context, PatternBenefit(2));
   patterns.add<SameOnVectors, ConstantPattern, MaskPattern, SplatPattern, ExpandPattern,
-               ReducePattern, PositionsPattern, ConvertPattern>(types, context);
+               ReducePattern, ConvertPattern>(types, context);
   constexpr double kLn2 = 0.693147180559945309417232121458;
   patterns.add<ApproximatePattern<math::Exp2Op>>(types, context, "llvm.nvvm.ex2.approx.ftz.f");
   patterns.add<ApproximatePattern<math::Log2Op>>(types, context, "llvm.nvvm.lg2.approx.ftz.f");

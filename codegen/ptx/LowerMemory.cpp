@@ -1,5 +1,5 @@
-// warp-to-llvm, memory: asynchronous copies into shared memory, stores from registers, and the
-// tables of a layout.
+// warp-to-llvm, memory: asynchronous copies into shared memory, loads to registers and stores from
+// them.
 #include "codegen/ptx/Lowering.h"
 
 using namespace mlir;
@@ -32,6 +32,54 @@ struct CopyShape {
   }
 };
 
+/// Where this thread's chunk of each pass comes from, and how many of its bytes there are (null:
+/// all 16).
+class RowSources {
+public:
+  RowSources(ThreadEmitter &emit, warp::CopyOp op, warp::CopyOp::Adaptor adaptor,
+             const CopyShape &shape, Value row, Value chunk)
+      : emit(emit), valid(op.getValid()), rowsPerPass(shape.rowsPerPass), row(row),
+        rows(emit, op.getRows().getType(), adaptor.getRows()) {
+    int64_t bytes = bytesOf(op.getBuffer().getType().getElement());
+    rowBytes = emit.multiply(emit.field(adaptor.getView(), 3), bytes);
+    // What does not depend on the rows first, so that it leaves the loop over blocks.
+    start = headAddress(emit, adaptor.getView(), adaptor.getBatch(), adaptor.getHead(), bytes);
+    Value chunkBytes = emit.wide(emit.multiply(chunk, 16));
+    if (!rows.isNatural()) {
+      start = emit.advance(start, chunkBytes);
+      return;
+    }
+    start = emit.advance(start, emit.add(emit.multiply(emit.wide(row), rowBytes), chunkBytes));
+    Value first = emit.field(adaptor.getRows(), 0);
+    start = emit.advance(start, emit.multiply(emit.wide(first), rowBytes));
+    Value passBytes = emit.multiply(rowBytes, rowsPerPass);
+    natural.push_back(start);
+    while (int(natural.size()) < shape.passes)
+      natural.push_back(emit.advance(natural.back(), passBytes));
+  }
+
+  std::pair<Value, Value> at(int pass) {
+    RowPositions::Row here = rows.at(row, pass * rowsPerPass);
+    Value source = start;
+    if (rows.isNatural()) {
+      source = natural[pass];
+    } else {
+      // The address of a row that does not exist is formed all the same.
+      Value position = valid ? here.position : emit.select(here.exists, here.position, emit.i32(0));
+      source = emit.advance(start, emit.multiply(emit.wide(position), rowBytes));
+    }
+    return {source, valid ? Value() : emit.select(here.exists, emit.i32(16), emit.i32(0))};
+  }
+
+private:
+  ThreadEmitter &emit;
+  bool valid;
+  int rowsPerPass;
+  Value row, rowBytes, start;
+  SmallVector<Value> natural; ///< by pass, of rows that are neighbours
+  RowPositions rows;
+};
+
 struct CopyPattern : OpConversionPattern<warp::CopyOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::CopyOp op, OpAdaptor adaptor,
@@ -39,22 +87,9 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
     ThreadEmitter emit(op, rewriter);
     warp::BufferType type = op.getBuffer().getType();
     CopyShape shape(type, emit.threads());
-    int64_t bytes = bytesOf(type.getElement());
     Value row = emit.divide(emit.thread(), shape.across);
     Value chunk = emit.remainder(emit.thread(), shape.across);
-    Value first = emit.field(adaptor.getRows(), 0), length = emit.field(adaptor.getRows(), 1);
-    Value rowBytes = emit.multiply(emit.field(adaptor.getView(), 3), bytes);
-    // What does not depend on the rows first, so that it leaves the loop over blocks.
-    Value source =
-        headAddress(emit, adaptor.getView(), adaptor.getBatch(), adaptor.getHead(), bytes);
-    source = emit.advance(source, emit.add(emit.multiply(emit.wide(row), rowBytes),
-                                           emit.wide(emit.multiply(chunk, 16))));
-    source = emit.advance(source, emit.multiply(emit.wide(first), rowBytes));
-    Value passBytes = emit.multiply(rowBytes, shape.rowsPerPass);
-    Value position = emit.add(first, row);
-    SmallVector<Value> sources = {source};
-    while (int(sources.size()) < shape.passes)
-      sources.push_back(emit.advance(sources.back(), passBytes));
+    RowSources sources(emit, op, adaptor, shape, row, chunk);
     bool separable = shape.rowsPerPass % 8 == 0;
     BufferAddress whole(emit, type, adaptor.getBuffer(), row, chunk);
     for (int pass = 0; pass < shape.passes; ++pass) {
@@ -66,15 +101,11 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
                                              /*withElseRegion=*/false);
         emit.setInsertionPointToStart(inside.thenBlock());
       }
-      Value valid =
-          op.getValid()
-              ? Value()
-              : emit.create<LLVM::SelectOp>(emit.below(emit.add(position, skipped), length),
-                                            emit.i32(16), emit.i32(0));
-      auto copy = [&](BufferAddress &to, int from) {
+      auto [source, valid] = sources.at(pass);
+      auto copy = [&, source = source, valid = valid](BufferAddress &to, int from) {
         for (int step = 0; step < shape.steps; ++step)
           emit.create<NVVM::CpAsyncOp>(to.at(from, step * shape.across),
-                                       emit.advance(sources[pass], 16 * step * shape.across),
+                                       emit.advance(source, 16 * step * shape.across),
                                        emit.getI32IntegerAttr(16),
                                        NVVM::LoadCacheModifierKindAttr::get(
                                            emit.getContext(), NVVM::LoadCacheModifierKind::CG),
@@ -92,6 +123,96 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
   }
 };
 
+/// The rows of an accumulator, or of a vector beside it, that this thread holds.
+struct HeldRows {
+  ThreadEmitter &emit;
+  RowPositions rows;
+  Value row; ///< the first one in the tile
+
+  HeldRows(ThreadEmitter &emit, tile::RowsType type, Value rows)
+      : emit(emit), rows(emit, type, rows),
+        row(emit.add(emit.laneRow(fragments::accumulator(8).lane), emit.warpRow())) {}
+
+  RowPositions::Row at(const fragments::Coordinate &place) { return rows.at(row, place.row); }
+
+  /// Address of this thread's first column in a row of [batch, head].
+  Value address(Value view, Value base, Value position, const fragments::Fragment &held,
+                int64_t bytes) {
+    Value elements = emit.add(emit.multiply(emit.wide(position), emit.field(view, 3)),
+                              emit.wide(emit.laneColumn(held.lane)));
+    return emit.advance(base, emit.multiply(elements, bytes));
+  }
+};
+
+/// A tile of f32 into registers, as accumulators or their rows are held. Rows that do not exist
+/// read as 0.
+struct LoadPattern : OpConversionPattern<tile::LoadOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::LoadOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getResult().getType());
+    if (op.getIndices().size() != 2 || op.getColumns() || !type.getEncoding() ||
+        !type.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "expected an encoded f32 tile of [batch, head, rows]");
+    ThreadEmitter emit(op, rewriter);
+    HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
+    Value base = headAddress(emit, adaptor.getView(), adaptor.getIndices()[0],
+                             adaptor.getIndices()[1], bytesOf(type.getElementType()));
+    SmallVector<Value> values(warp::elementsPerThread(type));
+    for (auto [half, place] : llvm::enumerate(fragments::rows().registers)) {
+      RowPositions::Row row = held.at(place);
+      auto branch = emit.create<scf::IfOp>(heldTypes(emit, type), row.exists, /*else=*/true);
+      {
+        OpBuilder::InsertionGuard guard(emit);
+        emit.setInsertionPointToStart(branch.thenBlock());
+        emit.create<scf::YieldOp>(
+            read(emit, held, adaptor.getView(), base, row.position, type, place.row));
+        emit.setInsertionPointToStart(branch.elseBlock());
+        Value zero = emit.create<LLVM::ConstantOp>(emit.getF32Type(), emit.getF32FloatAttr(0));
+        emit.create<scf::YieldOp>(SmallVector<Value>(branch.getNumResults(), zero));
+      }
+      for (auto [index, value] : llvm::zip(indices(type, half, place.row), branch.getResults()))
+        values[index] = value;
+    }
+    rewriter.replaceOp(op, emit.pack(values));
+    return success();
+  }
+
+  /// The elements of a thread that lie in one of its rows.
+  static SmallVector<int64_t> indices(RankedTensorType type, int64_t half, int row) {
+    if (type.getRank() == 1)
+      return {half};
+    SmallVector<int64_t> found;
+    fragments::Fragment held = fragments::accumulator(type.getDimSize(1));
+    for (auto [i, place] : llvm::enumerate(held.registers))
+      if (place.row == row)
+        found.push_back(i);
+    return found;
+  }
+  static SmallVector<Type> heldTypes(ThreadEmitter &emit, RankedTensorType type) {
+    return SmallVector<Type>(type.getRank() == 1 ? 1 : type.getDimSize(1) / 4, emit.getF32Type());
+  }
+
+  static SmallVector<Value> read(ThreadEmitter &emit, HeldRows &held, Value view, Value base,
+                                 Value position, RankedTensorType type, int row) {
+    if (type.getRank() == 1)
+      return {emit.create<LLVM::LoadOp>(
+          emit.getF32Type(), emit.advance(base, emit.multiply(emit.wide(position), 4)), 4)};
+    fragments::Fragment fragment = fragments::accumulator(type.getDimSize(1));
+    Value address = held.address(view, base, position, fragment, 4);
+    auto pairType = VectorType::get({2}, emit.getF32Type());
+    SmallVector<Value> values;
+    // Two neighbouring columns at a time.
+    for (size_t i = 0; i < fragment.registers.size(); i += 2)
+      if (fragment.registers[i].row == row) {
+        Value pair = emit.create<LLVM::LoadOp>(
+            pairType, emit.advance(address, 4 * fragment.registers[i].column), 8);
+        values.append({emit.element(pair, 0), emit.element(pair, 1)});
+      }
+    return values;
+  }
+};
+
 struct StorePattern : OpConversionPattern<tile::StoreOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::StoreOp op, OpAdaptor adaptor,
@@ -100,15 +221,11 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
     if (op.getIndices().size() != 2 || op.getColumns() || !type.getEncoding())
       return rewriter.notifyMatchFailure(op, "expected an encoded tile of [batch, head, rows]");
     ThreadEmitter emit(op, rewriter);
-    fragments::LaneMap lanes = fragments::accumulator(8).lane;
-    Value row = emit.add(emit.laneRow(lanes), emit.warpRow());
-    Value first = emit.field(adaptor.getRows(), 0), length = emit.field(adaptor.getRows(), 1);
+    HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
     Value base = headAddress(emit, adaptor.getView(), adaptor.getIndices()[0],
                              adaptor.getIndices()[1], bytesOf(type.getElementType()));
-    Value position = emit.add(first, row);
     for (auto [half, place] : llvm::enumerate(fragments::rows().registers)) {
-      Value mine = emit.add(position, place.row);
-      Value writes = emit.below(mine, length);
+      auto [position, writes] = held.at(place);
       if (type.getRank() == 1) // one lane of the quad
         writes = emit.create<LLVM::AndOp>(
             writes, emit.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq, emit.bitAnd(emit.lane(), 3),
@@ -117,9 +234,9 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
       OpBuilder::InsertionGuard guard(emit);
       emit.setInsertionPointToStart(branch.thenBlock());
       if (type.getRank() == 1)
-        storeOne(emit, adaptor, base, mine, half);
+        storeOne(emit, adaptor, base, position, half);
       else
-        storeRow(emit, adaptor, type, base, mine, place.row);
+        storeRow(emit, adaptor, type, held, base, position, place.row);
     }
     rewriter.eraseOp(op);
     return success();
@@ -134,13 +251,11 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
   }
 
   /// Two neighbouring columns at a time.
-  static void storeRow(ThreadEmitter &emit, OpAdaptor adaptor, RankedTensorType type, Value base,
-                       Value position, int row) {
+  static void storeRow(ThreadEmitter &emit, OpAdaptor adaptor, RankedTensorType type,
+                       HeldRows &rows, Value base, Value position, int row) {
     fragments::Fragment held = fragments::accumulator(type.getDimSize(1));
     int64_t bytes = bytesOf(type.getElementType());
-    Value elements = emit.add(emit.multiply(emit.wide(position), emit.field(adaptor.getView(), 3)),
-                              emit.wide(emit.laneColumn(held.lane)));
-    Value address = emit.advance(base, emit.multiply(elements, bytes));
+    Value address = rows.address(adaptor.getView(), base, position, held, bytes);
     for (size_t i = 0; i < held.registers.size(); i += 2) {
       if (held.registers[i].row != row)
         continue;
@@ -150,73 +265,6 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
       emit.create<LLVM::StoreOp>(pair, emit.advance(address, bytes * held.registers[i].column),
                                  2 * bytes);
     }
-  }
-};
-
-/// The tables are never written while a kernel runs.
-Value loadTable(ThreadEmitter &emit, Value table, Value index, int64_t offset = 0) {
-  Value address = emit.advance(table, emit.multiply(emit.wide(index), 4));
-  auto load = emit.create<LLVM::LoadOp>(emit.getI32Type(), emit.advance(address, 4 * offset), 4);
-  load.setInvariant(true);
-  return load;
-}
-
-struct WorkPattern : OpConversionPattern<tile::WorkOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(tile::WorkOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    if (op.getKind() != tile::WorkKind::Rows)
-      return rewriter.notifyMatchFailure(op, "only rows of a layout are lowered yet");
-    ThreadEmitter emit(op, rewriter);
-    Value layout = adaptor.getItems();
-    Value x = emit.create<NVVM::BlockIdXOp>(emit.getI32Type());
-    Value y = emit.create<NVVM::BlockIdYOp>(emit.getI32Type());
-    Value batch = emit.create<NVVM::BlockIdZOp>(emit.getI32Type());
-    Value tables = emit.multiply(y, emit.field(layout, 5));
-    Value row = loadTable(emit, emit.field(layout, 2), emit.add(tables, x));
-    Value head = emit.add(emit.field(layout, 3), emit.multiply(y, emit.field(layout, 4)));
-    rewriter.replaceOp(op, {batch, head, row, emit.add(tables, row)});
-    return success();
-  }
-};
-
-struct RowsPattern : OpConversionPattern<tile::RowsOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(tile::RowsOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    ThreadEmitter emit(op, rewriter);
-    Value rows = emit.create<LLVM::PoisonOp>(getTypeConverter()->convertType(op.getType()));
-    Value first = emit.multiply(adaptor.getTile(), op.getRows().getType().getSize());
-    rows = emit.create<LLVM::InsertValueOp>(rows, first, ArrayRef<int64_t>{0});
-    rows = emit.create<LLVM::InsertValueOp>(rows, adaptor.getLength(), ArrayRef<int64_t>{1});
-    rewriter.replaceOp(op, rows);
-    return success();
-  }
-};
-
-struct BlockRowPattern : OpConversionPattern<warp::BlockRowOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(warp::BlockRowOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    ThreadEmitter emit(op, rewriter);
-    Value offsets = emit.field(adaptor.getLayout(), 0);
-    // 2 * row in 64 bits.
-    Value start = emit.advance(offsets, emit.multiply(emit.wide(adaptor.getRow()), 8));
-    SmallVector<Value> bounds;
-    for (int i = 0; i < 3; ++i)
-      bounds.push_back(loadTable(emit, start, emit.i32(i)));
-    rewriter.replaceOp(op, bounds);
-    return success();
-  }
-};
-
-struct BlockColumnPattern : OpConversionPattern<warp::BlockColumnOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(warp::BlockColumnOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    ThreadEmitter emit(op, rewriter);
-    rewriter.replaceOp(op, loadTable(emit, emit.field(adaptor.getLayout(), 1), adaptor.getIndex()));
-    return success();
   }
 };
 
@@ -278,9 +326,8 @@ struct WaitPattern : OpConversionPattern<warp::WaitOp> {
 } // namespace
 
 void populateMemoryPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
-  patterns.add<CopyPattern, StorePattern, WorkPattern, RowsPattern, BlockRowPattern,
-               BlockColumnPattern, PresentPattern, AllocPattern, StagePattern, WaitPattern,
-               RenamePattern<warp::CommitOp, NVVM::CpAsyncCommitGroupOp>,
+  patterns.add<CopyPattern, LoadPattern, StorePattern, PresentPattern, AllocPattern, StagePattern,
+               WaitPattern, RenamePattern<warp::CommitOp, NVVM::CpAsyncCommitGroupOp>,
                RenamePattern<warp::BarrierOp, NVVM::Barrier0Op>>(types, patterns.getContext());
 }
 

@@ -1,5 +1,7 @@
 #include "codegen/ptx/Lowering.h"
 
+#include "layout/ClosedForm.h"
+
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -23,11 +25,21 @@ ThreadTypes::ThreadTypes(MLIRContext *context) {
     fields.append(type.getStrides(), i64);
     return LLVM::LLVMStructType::getLiteral(context, fields);
   });
-  addConversion([=](tile::RowsType) -> Type {
-    return LLVM::LLVMStructType::getLiteral(context, {i32, i32});
+  addConversion([=](tile::RowsType type) -> Type {
+    SmallVector<Type> fields = {i32, i32};
+    if (type.getOrder() != tile::OrderKind::Natural)
+      fields.append({i32, pointer});
+    return LLVM::LLVMStructType::getLiteral(context, fields);
   });
+  addConversion([=](tile::NumbersType) -> Type { return pointer; });
   addConversion([=](tile::LayoutType) -> Type {
-    return LLVM::LLVMStructType::getLiteral(context, {pointer, pointer, pointer, i32, i32, i32});
+    return LLVM::LLVMStructType::getLiteral(
+        context, {pointer, pointer, pointer, i32, i32, i32, pointer, i32});
+  });
+  addConversion([=](warp::BlockListType) -> Type {
+    SmallVector<Type> fields = {pointer, pointer};
+    fields.append(3 * RowBlocks::kRuns - 1, i32);
+    return LLVM::LLVMStructType::getLiteral(context, fields);
   });
   addConversion([=](warp::BufferType) -> Type { return i32; });
   auto cast = [](OpBuilder &builder, Type type, ValueRange values, Location loc) -> Value {
@@ -106,6 +118,28 @@ Value ThreadEmitter::remainder(Value a, int64_t b) {
 }
 Value ThreadEmitter::below(Value a, Value b) {
   return create<LLVM::ICmpOp>(LLVM::ICmpPredicate::ult, a, b);
+}
+
+Value ThreadEmitter::subtract(Value a, Value b) {
+  return create<LLVM::SubOp>(a, b);
+}
+Value ThreadEmitter::least(Value a, Value b) {
+  return create<LLVM::SMinOp>(a, b);
+}
+Value ThreadEmitter::most(Value a, Value b) {
+  return create<LLVM::SMaxOp>(a, b);
+}
+Value ThreadEmitter::select(Value condition, Value a, Value b) {
+  return create<LLVM::SelectOp>(condition, a, b);
+}
+Value ThreadEmitter::isNull(Value pointer) {
+  return create<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq, pointer,
+                              create<LLVM::ZeroOp>(pointer.getType()));
+}
+Value ThreadEmitter::number(Value pointer, int64_t index, bool invariant) {
+  auto load = create<LLVM::LoadOp>(getI32Type(), advance(pointer, 4 * index), 4);
+  load.setInvariant(invariant);
+  return load;
 }
 
 Value ThreadEmitter::field(Value aggregate, int64_t index) {

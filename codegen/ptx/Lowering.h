@@ -1,14 +1,15 @@
 // What the patterns of warp-to-llvm share: how values of a block become values of one thread.
 //
-//   tensor<64x64xf32, #warp.accumulator<warps = 4>>   vector<32xf32>      elements in Fragments'
-//   order tensor<64x64xbf16, #warp.lhs<warps = 4>>          vector<16xi32>      pairs, as mma takes
-//   them tensor<64xi32, #warp.slice<rows, warps = 4>>      vector<2xi32> !tile.view<bf16, 3>
-//   struct<(ptr<1>, i64, i64, i64)> !tile.rows<64>                                    struct<(i32
-//   first, i32 length)> !tile.layout                                      struct<(ptr<1> offsets,
-//   ptr<1> columns, ptr<1>
-//                                                     row order, i32 head first, head step,
-//                                                     stride)>
-//   !warp.buffer<...>                                 i32: byte offset in shared memory
+//   tensor<64x64xf32, #warp.accumulator<warps = 4>>   vector<32xf32>, in the order of Fragments
+//   tensor<64x64xbf16, #warp.lhs<warps = 4>>          vector<16xi32>: pairs, as mma takes them
+//   tensor<64xi32, #warp.slice<rows, warps = 4>>      vector<2xi32>
+//   !tile.view<bf16, 3>            struct<(ptr<1>, i64, i64, i64)>
+//   !tile.numbers                  ptr<1>
+//   !tile.rows<64>                 struct<(i32 first, i32 length)>
+//   !tile.rows<64 by residue>      struct<(i32 first, i32 length, i32 counts, ptr<1> rows)>
+//   !tile.layout                   struct of LayoutField
+//   !warp.block_list               struct: ptr<1> columns, ptr<1> forms, 5 x (first, step), 4
+//   bounds !warp.buffer<...>              i32: byte offset in shared memory
 #pragma once
 
 #include "codegen/passes/Passes.h"
@@ -19,6 +20,18 @@
 #include "mlir/Transforms/DialectConversion.h"
 
 namespace sparsec {
+
+/// Fields of a layout, in order.
+enum LayoutField {
+  kOffsets,
+  kColumns,
+  kRowOrder,
+  kHeadFirst,
+  kHeadStep,
+  kLayoutStride,
+  kRowForms,
+  kFormStride
+};
 
 inline constexpr unsigned kGlobalSpace = 1;
 inline constexpr unsigned kSharedSpace = 3;
@@ -62,6 +75,11 @@ public:
   mlir::Value shiftRight(mlir::Value a, int bits);
   mlir::Value divide(mlir::Value a, int64_t b);    ///< unsigned
   mlir::Value remainder(mlir::Value a, int64_t b); ///< unsigned
+  mlir::Value subtract(mlir::Value a, mlir::Value b);
+  mlir::Value least(mlir::Value a, mlir::Value b); ///< signed
+  mlir::Value most(mlir::Value a, mlir::Value b);  ///< signed
+  mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);
+  mlir::Value isNull(mlir::Value pointer);
   /// a < b as unsigned numbers: false for positions that wrapped.
   mlir::Value below(mlir::Value a, mlir::Value b);
 
@@ -74,6 +92,9 @@ public:
 
   /// Address of a byte offset in shared memory, plus a constant that becomes an immediate.
   mlir::Value shared(mlir::Value offset, int64_t constant = 0);
+  /// A 32-bit integer in global memory. `invariant`: one that no kernel writes while this one runs;
+  /// it may then be kept in a register.
+  mlir::Value number(mlir::Value pointer, int64_t index, bool invariant = true);
   /// pointer + bytes.
   mlir::Value advance(mlir::Value pointer, mlir::Value bytes);
   mlir::Value advance(mlir::Value pointer, int64_t bytes);
@@ -104,9 +125,33 @@ private:
   llvm::SmallDenseMap<int, mlir::Value> variants;
 };
 
+/// Positions of the rows of a tile.
+class RowPositions {
+public:
+  RowPositions(ThreadEmitter &emit, tile::RowsType type, mlir::Value rows)
+      : emit(emit), type(type), rows(rows) {}
+
+  struct Row {
+    mlir::Value position; ///< any number where there is none
+    mlir::Value exists;
+  };
+  /// Of row `row` + `constant`; the rows are 0 .. size - 1.
+  Row at(mlir::Value row, int64_t constant = 0);
+  /// The same, 2^31 - 1 or beyond the end where there is none.
+  mlir::Value position(mlir::Value row, int64_t constant = 0);
+
+  bool isNatural() const { return type.getOrder() == tile::OrderKind::Natural; }
+
+private:
+  ThreadEmitter &emit;
+  tile::RowsType type;
+  mlir::Value rows;
+};
+
+void populateBlockPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateRowPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateElementwisePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateMemoryPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateProductPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
-void populateTilePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 
 } // namespace sparsec

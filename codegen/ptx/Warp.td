@@ -89,6 +89,11 @@ def Warp_BufferType : TypeDef<Warp_Dialect, "Buffer"> {
   }];
 }
 
+def Warp_BlockListType : TypeDef<Warp_Dialect, "BlockList"> {
+  let mnemonic = "block_list";
+  let summary = "the live blocks of one row: a part of a table, or a few progressions";
+}
+
 //===----------------------------------------------------------------------===//
 // Operations
 //===----------------------------------------------------------------------===//
@@ -184,17 +189,17 @@ def Warp_PresentOp : Warp_Op<"present", [Pure]> {
 }
 
 def Warp_BlockRowOp : Warp_Op<"block_row", [Pure]> {
-  let summary = "where a layout row's partial blocks begin, its full ones begin, and both end";
+  let summary = "a layout row's blocks, and where its partial ones begin, its full ones begin, and both end";
   let arguments = (ins Tile_LayoutType:$layout, I32:$row);
-  let results = (outs I32:$partial, I32:$full, I32:$end);
+  let results = (outs Warp_BlockListType:$list, I32:$partial, I32:$full, I32:$end);
   let assemblyFormat = "$layout `[` $row `]` attr-dict `:` qualified(type($layout))";
 }
 
 def Warp_BlockColumnOp : Warp_Op<"block_column", [Pure]> {
   let summary = "the block column at an index between block_row's bounds";
-  let arguments = (ins Tile_LayoutType:$layout, I32:$index);
+  let arguments = (ins Warp_BlockListType:$list, I32:$index);
   let results = (outs I32:$column);
-  let assemblyFormat = "$layout `[` $index `]` attr-dict `:` qualified(type($layout))";
+  let assemblyFormat = "$list `[` $index `]` attr-dict";
 }
 
 #endif

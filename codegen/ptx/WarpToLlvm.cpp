@@ -126,12 +126,14 @@ private:
       return assemble(view, fields);
     }
     if (isa<tile::LayoutType>(argument.getType()))
-      return assemble(argument.getType(), {{"block_offsets", 0},
+      return assemble(argument.getType(), {{"block_offsets", 0}, // as LayoutField has them
                                            {"block_columns", 0},
                                            {"row_order", 0},
                                            {"head_first", 0},
                                            {"head_step", 0},
-                                           {"layout_stride", 0}});
+                                           {"layout_stride", 0},
+                                           {"row_forms", 0},
+                                           {"form_stride", 0}});
     return load(name);
   }
 };
@@ -164,6 +166,8 @@ struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
         [&](Operation *op) { return types.isLegal(op); });
     populateElementwisePatterns(patterns, types);
     populateMemoryPatterns(patterns, types);
+    populateRowPatterns(patterns, types);
+    populateBlockPatterns(patterns, types);
     populateProductPatterns(patterns, types);
     scf::populateSCFStructuralTypeConversionsAndLegality(types, patterns, target);
     if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))

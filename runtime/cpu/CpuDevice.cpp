@@ -118,8 +118,10 @@ public:
     AttentionArguments arguments;
     std::memcpy(&arguments, parameters[0], sizeof arguments);
     workers.run(items, [&](int worker, int64_t item) {
-      int64_t outer = item / shape.grid[0];
-      kernel->entry(&arguments, int32_t(item % shape.grid[0]), int32_t(outer % shape.grid[1]),
+      int64_t outer = item / shape.grid[0], x = item % shape.grid[0];
+      if (!arguments.rowOrder) // the last rows first: causal rows grow
+        x = shape.grid[0] - 1 - x;
+      kernel->entry(&arguments, int32_t(x), int32_t(outer % shape.grid[1]),
                     int32_t(outer / shape.grid[1]), scratch[worker]->data);
     });
     return {};

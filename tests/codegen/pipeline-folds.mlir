@@ -9,10 +9,10 @@
 // The prologue: queries, then the first block where there is one.
 // CHECK: warp.copy %q
 // CHECK-NOT: warp.wait
-// CHECK: %[[PARTIAL:.*]], %[[FULL:.*]], %[[END:.*]] = warp.block_row %layout
+// CHECK: %[[LIST:.*]], %[[PARTIAL:.*]], %[[FULL:.*]], %[[END:.*]] = warp.block_row %layout
 // CHECK: warp.commit
 // CHECK: scf.if
-// CHECK: warp.block_column %layout[%[[PARTIAL]]]
+// CHECK: warp.block_column %[[LIST]][%[[PARTIAL]]]
 // CHECK: warp.copy %k{{.*}} : !tile.view
 // CHECK: warp.copy %v{{.*}} : !tile.view
 // CHECK: warp.commit

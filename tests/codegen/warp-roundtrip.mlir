@@ -10,9 +10,9 @@ tile.kernel @block(%k: !tile.view<bf16, 3>, %lse: !tile.view<f32, 2>, %layout: !
     args ["k", "lse"(optional), "layout", "n"] {
   %b, %h, %i, %r = tile.work rows of %layout : !tile.layout
   // CHECK: warp.block_row %layout[{{.*}}] : !tile.layout
-  %partial, %full, %end = warp.block_row %layout[%r] : !tile.layout
-  // CHECK: warp.block_column %layout[{{.*}}] : !tile.layout
-  %j = warp.block_column %layout[%partial] : !tile.layout
+  %list, %partial, %full, %end = warp.block_row %layout[%r] : !tile.layout
+  // CHECK: warp.block_column %{{.*}}[{{.*}}]
+  %j = warp.block_column %list[%partial]
   %kr = tile.rows #tile.order<natural>[%j] of %n : !tile.rows<64>
   // CHECK: %[[KS:.*]] = warp.alloc : <64x64xbf16, stages = 2, pitch = 128, swizzle>
   %ks = warp.alloc : !warp.buffer<64x64xbf16, stages = 2, pitch = 128, swizzle>

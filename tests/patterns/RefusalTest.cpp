@@ -47,6 +47,19 @@ std::vector<Case> readCases(std::istream &file) {
   return cases;
 }
 
+/// The files beside file.yaml.
+Result<std::shared_ptr<const SourceText>> table(const std::string &name) {
+  const std::pair<std::string_view, std::string_view> kTables[] = {{"turned.txt", "2 1\n0\n"},
+                                                                   {"twice.txt", "0 1\n1\n"},
+                                                                   {"far.txt", "0\n2 1 40\n"},
+                                                                   {"word.txt", "0 one 2\n"},
+                                                                   {"empty.txt", "\n"}};
+  for (auto [file, text] : kTables)
+    if (name == file)
+      return std::make_shared<const SourceText>(SourceText{name, std::string(text)});
+  return inputError(fmt::format("{}: cannot be opened: No such file or directory", name));
+}
+
 std::string outcome(const Case &test) {
   PatternOverrides overrides;
   for (const std::string &option : test.options)
@@ -57,8 +70,8 @@ std::string outcome(const Case &test) {
     input = input.substr(0, input.rfind('\n')); // without the line's end
   auto text = std::make_shared<SourceText>(
       SourceText{test.isExpression ? "-e" : "file.yaml", std::move(input)});
-  Result<Pattern> pattern =
-      test.isExpression ? patternOfExpression(text, overrides) : parsePattern(text, overrides);
+  Result<Pattern> pattern = test.isExpression ? patternOfExpression(text, overrides)
+                                              : parsePattern(text, overrides, table);
   return pattern ? "accepted:\n" + print(*pattern) : pattern.error().render();
 }
 

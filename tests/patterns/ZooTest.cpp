@@ -137,9 +137,18 @@ TEST(RoundTrip, RandomPatterns) {
       while (simplify(head.attend)->op == Op::False);
       if (below(2))
         head.schedule.block = {1 + below(4096), 1 + below(4096)};
-      head.schedule.orderQ = static_cast<OrderKind>(below(2));
-      head.schedule.orderK = static_cast<OrderKind>(below(2));
-      head.schedule.split = below(2) ? SplitChoice::Never : SplitChoice::Auto;
+      auto order = [&]() -> std::optional<OrderSpec> {
+        const std::optional<OrderSpec> orders[] = {{},
+                                                   NaturalOrder{},
+                                                   ResidueOrder{1 + below(99)},
+                                                   TailsOrder{9, 1 + below(9)},
+                                                   GridOrder{{4, 1 + below(9)}, {2, 1}},
+                                                   GridOrder{{4, 5, 6}, {1, 1 + below(5), 6}}};
+        return orders[below(6)];
+      };
+      head.schedule.orderQ = order();
+      head.schedule.orderK = below(2) ? head.schedule.orderQ : order();
+      head.schedule.split = static_cast<SplitChoice>(below(3));
       pattern.heads.push_back(head);
     }
     for (int j = below(4); j > 0; --j) {
@@ -185,10 +194,100 @@ layers: [column, row, [row, column, head2]]
   ASSERT_TRUE(pattern) << pattern.error().render();
   EXPECT_EQ(pattern->layers, (std::vector<std::vector<int>>{{0}, {1}, {1, 0, 2}}));
   EXPECT_EQ(pattern->heads[0].schedule,
-            (Schedule{{64, 32}, OrderKind::Natural, OrderKind::Auto, SplitChoice::Never}));
+            (Schedule{{64, 32}, NaturalOrder{}, {}, SplitChoice::Never}));
   EXPECT_EQ(pattern->heads[1].schedule,
-            (Schedule{{16, 128}, OrderKind::Natural, OrderKind::Natural, SplitChoice::Auto}));
+            (Schedule{{16, 128}, NaturalOrder{}, NaturalOrder{}, SplitChoice::Auto}));
   EXPECT_EQ(pattern->heads[2].schedule.block, (Block{0, 0}));
+}
+
+TEST(Pattern, Orders) {
+  Result<Pattern> pattern = parse(R"(
+name: a
+params: {l: 96, c: 8}
+schedule: {order: {residue: l // 2}, split: always}
+heads:
+  - {attend: causal}
+  - {attend: causal, schedule: {order: {k: {tails: [l, c]}}}}
+  - {attend: causal, schedule: {order: {q: {grid: [4, l], tile: [2, c * 2]}, k: natural}}}
+)");
+  ASSERT_TRUE(pattern) << pattern.error().render();
+  const auto &heads = pattern->heads;
+  OrderSpec residue = ResidueOrder{48};
+  EXPECT_EQ(heads[0].schedule, (Schedule{{}, residue, residue, SplitChoice::Always}));
+  EXPECT_EQ(heads[1].schedule, (Schedule{{}, residue, TailsOrder{96, 8}, SplitChoice::Always}));
+  EXPECT_EQ(heads[2].schedule,
+            (Schedule{{}, GridOrder{{4, 96}, {2, 16}}, NaturalOrder{}, SplitChoice::Always}));
+  EXPECT_EQ(heads[0].orderWhere->line, 4);
+  EXPECT_EQ(heads[1].orderWhere->line, 7);
+  EXPECT_EQ(heads[2].splitWhere->line, 4);
+  expectRoundTrip(*pattern);
+}
+
+/// A file beside the pattern: 0 .. 3 turned round, or what is wrong with it.
+Result<std::shared_ptr<const SourceText>> tableFile(const std::string &name) {
+  if (name == "turned \"round\".txt")
+    return std::make_shared<const SourceText>(SourceText{"folder/" + name, "3 2\n1 0\n"});
+  return inputError(fmt::format("folder/{}: cannot be opened", name));
+}
+
+TEST(Pattern, TableBesideTheFile) {
+  std::string text = "name: a\nheads:\n  - attend: causal\n    schedule: {order: {table: "
+                     "'turned \"round\".txt'}}\n";
+  auto source = std::make_shared<SourceText>(SourceText{"file.yaml", text});
+  Result<Pattern> pattern = parsePattern(source, {}, tableFile);
+  ASSERT_TRUE(pattern) << pattern.error().render();
+  const auto &table = std::get<TableOrder>(*pattern->heads[0].schedule.orderQ);
+  EXPECT_EQ(*table.positions, (std::vector<int32_t>{3, 2, 1, 0}));
+  auto again = std::make_shared<SourceText>(SourceText{"printed.yaml", print(*pattern)});
+  Result<Pattern> read = parsePattern(again, {}, tableFile);
+  ASSERT_TRUE(read) << read.error().render();
+  EXPECT_TRUE(equal(*pattern, *read));
+  EXPECT_EQ(print(*read), print(*pattern));
+}
+
+TEST(Pattern, OrdersOfTheCommandLine) {
+  auto orders = [](const std::string &flag) {
+    Pattern pattern = *parse("name: a\nparams: {l: 96, c: 8}\nheads: [{attend: causal}]\n");
+    Result<void> set =
+        setOrders(pattern, std::make_shared<SourceText>(SourceText{"--order", flag}), tableFile);
+    return set ? print(pattern) : set.error().render();
+  };
+  auto schedule = [&](const std::string &flag) {
+    std::string all = orders(flag);
+    size_t at = all.find("schedule: ");
+    return at == std::string::npos ? std::string("none") : all.substr(at + 10);
+  };
+  EXPECT_EQ(schedule("auto"), "none");
+  EXPECT_EQ(schedule("natural"), "{order: natural}\n");
+  EXPECT_EQ(schedule("residue:l"), "{order: {residue: 96}}\n");
+  EXPECT_EQ(schedule("q=natural,k=tails:l,c"), "{order: {q: natural, k: {tails: [96, 8]}}}\n");
+  EXPECT_EQ(schedule("k=tails:l,c,q=residue:7"),
+            "{order: {q: {residue: 7}, k: {tails: [96, 8]}}}\n");
+  EXPECT_EQ(schedule("k=residue:7"), "{order: {q: auto, k: {residue: 7}}}\n");
+  EXPECT_EQ(schedule("grid:64xl/8xc"), "{order: {grid: [64, 96], tile: [8, 8]}}\n");
+  EXPECT_EQ(schedule("grid:2x3x4/1x3x2"), "{order: {grid: [2, 3, 4], tile: [1, 3, 2]}}\n");
+  EXPECT_EQ(schedule("table:turned \"round\".txt"),
+            "{order: {table: \"turned \\\"round\\\".txt\"}}\n");
+  const std::pair<const char *, const char *> kWrong[] = {
+      {"random", "1:1: error: expected auto, natural, residue:L, tails:L,C, grid:HxW/HxW or "
+                 "table:FILE, found 'random'\n  random\n  ^~~~~~\n"},
+      {"residue:m", "1:9: error: expected a size, a decimal integer or a parameter's name, found "
+                    "'m'\n  residue:m\n          ^\n"},
+      {"residue:0", "1:9: error: expected a size from 1 to 2147483647, found 0\n  residue:0\n"
+                    "          ^\n"},
+      {"q=natural,k=tails:8,9", "1:13: error: expected tails of 1 .. 8, the period, found 9\n"
+                                "  q=natural,k=tails:8,9\n              ^~~~~~~~~\n"},
+      {"tails:8", "1:7: error: expected a period and a width, L,C, found '8'\n  tails:8\n"
+                  "        ^\n"},
+      {"grid:4x4", "1:6: error: expected a grid and its tile, HxW/HxW, found '4x4'\n"
+                   "  grid:4x4\n       ^~~\n"},
+      {"grid:4x4/5x1", "1:1: error: expected a tile inside the grid of 4 x 4, found 5 x 1\n"
+                       "  grid:4x4/5x1\n  ^~~~~~~~~~~~\n"},
+      {"table:none", "1:7: error: folder/none: cannot be opened\n  table:none\n"
+                     "        ^~~~\n"},
+  };
+  for (auto [flag, error] : kWrong)
+    EXPECT_EQ(orders(flag), fmt::format("--order:{}", error));
 }
 
 TEST(Pattern, PredicateArgumentsAndForwardUse) {

@@ -58,6 +58,10 @@ class Usage(CommandTest):
         self.wrong("--target: expected sm_80, sm_86, sm_89 or sm_90, found ''", "strided", "--target", "sm_80,")
         self.wrong("--target: sm_80 is given twice", "strided", "--target", "sm_80,sm_80")
         self.wrong("--op: expected forward, found 'forwards'; did you mean 'forward'?", "strided", "--op", "forwards")
+        self.wrong("--order: expected auto, natural, residue:L, tails:L,C, grid:HxW/HxW or table:FILE, for one axis "
+                   "q=... or k=..., found 'residu:8'; did you mean 'residue'?", "strided", "--order", "residu:8")
+        self.wrong("--split: expected auto, always or never, found 'alway'; did you mean 'always'?",
+                   "strided", "--split", "alway")
         self.wrong("--after: expected pattern, layout, plan, sparsec, tile, warp, llvm or ptx, found 'tiles'; "
                    "did you mean 'tile'?", "explain", "strided", "--after=tiles",
                    note="note: 'sparsec explain --help' lists what there is\n")
@@ -68,9 +72,6 @@ class Usage(CommandTest):
         self.wrong("--target: 'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89 and sm_90",
                    "strided", "--target", "sm_80,sm_90a")
         self.wrong("--op: 'backward' is not built yet; this version has forward", "strided", "--op", "forward,backward")
-        self.wrong("--order: 'residue:128' is not built yet; this version has auto and natural",
-                   "strided", "--order", "residue:128")
-        self.wrong("--split: 'always' is not built yet; this version has auto and never", "strided", "--split", "always")
         for command in ("compare", "train", "eval", "sample", "inspect", "cache"):
             self.wrong(f"'{command}' is not in this version (0.1.0)", command, "strided",
                        note="note: 'sparsec --help' lists what there is\n")

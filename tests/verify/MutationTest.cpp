@@ -57,6 +57,12 @@ TEST(Mutation, TakesOneThingOutOfTheText) {
   }
 }
 
+std::vector<AttentionPart> onePart(Kernel kernel, Expr attend) {
+  std::vector<AttentionPart> parts;
+  parts.push_back({std::move(kernel), std::move(attend)});
+  return parts;
+}
+
 /// One kernel on inputs for which everything in it matters, with the reference worked out once.
 class Bench {
 public:
@@ -68,7 +74,7 @@ public:
   /// What is wrong with a kernel: empty when nothing is.
   Result<std::string> run(Kernel kernel) {
     Result<Attention> attention =
-        Attention::load(device, std::move(kernel), pattern.heads[0].attend);
+        Attention::load(device, onePart(std::move(kernel), pattern.heads[0].attend));
     if (!attention)
       return attention.error();
     Tensors tensors(problem, c);

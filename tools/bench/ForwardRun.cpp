@@ -118,7 +118,9 @@ Result<ForwardRun> ForwardRun::load(Device &device, const Pattern &pattern,
       run.total.computed += times * static_cast<double>(counted->computed);
       run.total.pairs += times * static_cast<double>(shape.nq) * static_cast<double>(shape.n);
     }
-    Result<Attention> attention = Attention::load(device, std::move(kernels[entry]), attend);
+    std::vector<AttentionPart> parts;
+    parts.push_back({std::move(kernels[entry]), attend});
+    Result<Attention> attention = Attention::load(device, std::move(parts));
     if (!attention)
       return attention.error();
     run.parts.push_back({std::move(*attention), tensors.call(heads)});

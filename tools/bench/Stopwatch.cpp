@@ -51,11 +51,15 @@ Result<std::vector<Timing>> timeInTurn(Device &device, const std::vector<Enqueue
     counts.push_back(*count);
   }
   std::vector<std::vector<double>> milliseconds(calls.size());
+  std::vector<double> spent(calls.size());
   for (int round = 0; round < options.samples; ++round)
     for (size_t i = 0; i < calls.size(); ++i) {
+      if (round >= options.fewestSamples && spent[i] > options.longest)
+        continue;
       Result<double> taken = sample(device, calls[i], counts[i]);
       if (!taken)
         return taken.error();
+      spent[i] += *taken;
       milliseconds[i].push_back(*taken * 1e3 / counts[i]);
     }
   std::vector<Timing> timings;
@@ -64,7 +68,7 @@ Result<std::vector<Timing>> timeInTurn(Device &device, const std::vector<Enqueue
     timings.push_back({.medianMs = quantile(milliseconds[i], 0.5),
                        .lowMs = quantile(milliseconds[i], 0.25),
                        .highMs = quantile(milliseconds[i], 0.75),
-                       .samples = options.samples,
+                       .samples = static_cast<int>(milliseconds[i].size()),
                        .callsPerSample = counts[i]});
   }
   return timings;

@@ -1,8 +1,7 @@
 // Times of several calls on one device, taken in turn so that their ratios hold on a noisy machine.
 //
-//   warm-up, then rounds:   A A A | B | A A A | B | ...     a sample = as many calls in a row as
-//   fill
-//                                                           shortestSample, then one synchronize()
+//   warm-up, then rounds:   A A A | B | A A A | B | ...     a sample = as many calls in
+//   a row as fill shortestSample, then one synchronize()
 #pragma once
 
 #include "runtime/Device.h"
@@ -14,6 +13,8 @@ namespace sparsec {
 struct StopwatchOptions {
   int samples = 15;              ///< of each call
   double shortestSample = 0.005; ///< seconds
+  double longest = 20;           ///< seconds of one call's samples; then it gets no more,
+  int fewestSamples = 3;         ///< but these
 };
 
 struct Timing {

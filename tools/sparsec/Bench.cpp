@@ -1,12 +1,15 @@
-// sparsec bench PATTERN...: times the kernels of patterns on a device, dense attention beside them.
-#include "tools/bench/ForwardRun.h"
-#include "tools/bench/Stopwatch.h"
+// sparsec bench PATTERN...: times the kernels of patterns on a device, dense attention beside them,
+// and on the cpu what the machine and OpenBLAS give in the same run.
+#include "runtime/KernelCache.h"
+#include "tools/bench/CpuBaselines.h"
+#include "tools/sparsec/BenchReport.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/Plan.h"
 
+#include <algorithm>
+#include <chrono>
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 namespace sparsec::cli {
 namespace {
@@ -14,169 +17,170 @@ namespace {
 constexpr int64_t kDefaultLength = 4096;
 
 struct BenchOptions {
-  PatternFlags pattern;
-  std::vector<std::string> more; ///< patterns after the first
+  PatternFlags pattern;                 ///< what holds for all of them
+  std::vector<std::string> patterns;    ///< paths and names
+  std::vector<std::string> expressions; ///< each -e
   std::string device;
+  std::string baselines = "all";
   int64_t batch = 1;
   int64_t samples = 15;
 };
 
-/// One pattern, loaded on the device.
-struct Contestant {
-  std::string name;
-  int64_t n = 0;
-  ForwardRun run;
-};
+using Clock = std::chrono::steady_clock;
 
+double millisecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+/// Microseconds that a second use of a kernel takes to find it.
+Result<double> reuse(Device &device, const KernelRequest &request, const Kernel &kernel) {
+  KernelCache cache(device, [&](const KernelRequest &) -> Result<Kernel> { return kernel; });
+  if (auto first = cache.attention(request); !first)
+    return first.error();
+  constexpr int kUses = 1000;
+  auto begin = Clock::now();
+  for (int use = 0; use < kUses; ++use)
+    if (auto again = cache.attention(request); !again)
+      return again.error();
+  return millisecondsSince(begin) * 1e3 / kUses;
+}
+
+/// The kernels of one pattern, loaded on the device.
 Result<Contestant> prepare(Device &device, const Plan &plan, const ForwardTensors &tensors) {
   const Pattern &pattern = plan.loaded.pattern;
   std::vector<Kernel> kernels;
+  double compileMs = 0, reuseUs = 0;
   for (size_t entry = 0; entry < pattern.heads.size(); ++entry) {
-    Result<Kernel> kernel = compile(plan.kernelOf(static_cast<int>(entry)).request);
+    const KernelRequest &request = plan.kernelOf(static_cast<int>(entry)).request;
+    auto begin = Clock::now();
+    Result<Kernel> kernel = compile(request);
     if (!kernel)
       return kernel.error();
+    compileMs = std::max(compileMs, millisecondsSince(begin));
+    Result<double> again = reuse(device, request, *kernel);
+    if (!again)
+      return again.error();
+    reuseUs = std::max(reuseUs, *again);
     kernels.push_back(std::move(*kernel));
   }
-  Result<ForwardRun> run = ForwardRun::load(device, pattern, std::move(kernels), tensors);
-  if (!run)
-    return run.error();
-  return Contestant{pattern.name, tensors.problem().shape.n, std::move(*run)};
+  Result<ForwardRun> loaded = ForwardRun::load(device, pattern, std::move(kernels), tensors);
+  if (!loaded)
+    return loaded.error();
+  auto run = std::make_shared<ForwardRun>(std::move(*loaded));
+  const ForwardWork &work = run->work();
+  double flopsPerPair = 2.0 * (tensors.problem().headDim + tensors.problem().valueDim);
+  Contestant one{.kind = ContestantKind::Kernel,
+                 .pattern = pattern.name,
+                 .operation = "forward",
+                 .call = [run] { return run->enqueue(); },
+                 .liveFlops = work.elements * flopsPerPair,
+                 .computedFlops = work.computed * flopsPerPair,
+                 .compileMs = compileMs,
+                 .reuseUs = reuseUs};
+  if (work.elements > 0)
+    one.ideal = work.pairs / work.elements;
+  return one;
 }
 
-nlohmann::ordered_json json(const Contestant &one, const Timing &timing, const Timing &dense,
-                            const ForwardProblem &problem) {
-  const ForwardWork &work = one.run.work();
-  double flopsPerPair = 2.0 * (problem.headDim + problem.valueDim);
-  double seconds = timing.medianMs * 1e-3;
-  return {{"pattern", one.name},
-          {"operation", "forward"},
-          {"n", one.n},
-          {"batch", problem.shape.batch},
-          {"heads", problem.shape.heads},
-          {"kv_heads", problem.shape.kvHeads},
-          {"head_dim", problem.headDim},
-          {"dtype", name(problem.dtype)},
-          {"threads", nullptr},
-          {"median_ms", timing.medianMs},
-          {"low_ms", timing.lowMs},
-          {"high_ms", timing.highMs},
-          {"samples", timing.samples},
-          {"calls_per_sample", timing.callsPerSample},
-          {"gflops_live", work.elements * flopsPerPair / seconds * 1e-9},
-          {"gflops_computed", work.computed * flopsPerPair / seconds * 1e-9},
-          {"fraction_of_peak", nullptr},
-          {"speedup_over_dense", dense.medianMs / timing.medianMs},
-          {"ideal_speedup", work.elements > 0 ? nlohmann::ordered_json(work.pairs / work.elements)
-                                              : nlohmann::ordered_json(nullptr)}};
-}
-
-std::string table(const nlohmann::ordered_json &rows, const Style &style) {
-  Table table({{"pattern"},
-               {"n", Table::Right},
-               {"ms", Table::Right},
-               {"quartiles", Table::Right},
-               {"GFLOP/s live", Table::Right},
-               {"computed", Table::Right},
-               {"over dense", Table::Right},
-               {"ideal", Table::Right}});
-  for (const auto &row : rows)
-    table.add({row["pattern"], grouped(row["n"]), fmt::format("{:.4f}", double(row["median_ms"])),
-               fmt::format("{:.4f} .. {:.4f}", double(row["low_ms"]), double(row["high_ms"])),
-               grouped(static_cast<int64_t>(double(row["gflops_live"]))),
-               grouped(static_cast<int64_t>(double(row["gflops_computed"]))),
-               fmt::format("{:.2f}x", double(row["speedup_over_dense"])),
-               row["ideal_speedup"].is_null()
-                   ? "-"
-                   : fmt::format("{:.2f}x", double(row["ideal_speedup"]))});
-  return table.render(style);
-}
-
-/// The plans of what was asked for, dense attention first.
-Result<std::vector<Plan>> plans(const BenchOptions &options) {
-  auto target = findTarget("sm_80");
-  if (!target)
-    return target.error();
-  std::vector<PatternFlags> wanted(1, options.pattern);
-  for (const std::string &name : options.more) {
+/// Every pattern that was asked for as flags of its own; dense attention first where it is wanted.
+std::vector<PatternFlags> contestantsOf(const BenchOptions &options) {
+  std::vector<PatternFlags> wanted;
+  auto add = [&](const std::string &pattern, const std::string &expression) {
     wanted.push_back(options.pattern);
-    wanted.back().pattern = name;
-    wanted.back().hasExpression = false;
+    wanted.back().pattern = pattern;
+    wanted.back().expression = expression;
+    wanted.back().hasExpression = pattern.empty();
+  };
+  if (options.baselines != "none") {
+    add("dense", "");
+    wanted.back().params.clear();
   }
+  for (const std::string &pattern : options.patterns)
+    if (pattern != "dense" || options.baselines == "none")
+      add(pattern, "");
+  for (const std::string &expression : options.expressions)
+    add("", expression);
+  return wanted;
+}
+
+Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target) {
   std::vector<Plan> made;
-  for (const PatternFlags &flags : wanted) {
-    auto plan = makePlan(flags, {*target});
+  for (const PatternFlags &flags : contestantsOf(options)) {
+    auto plan = makePlan(flags, {target});
     if (!plan)
       return plan.error();
+    if (flags.hasExpression)
+      plan->loaded.pattern.name = flags.expression; // several are told apart
     made.push_back(std::move(*plan));
   }
-  PatternFlags dense = options.pattern;
-  dense.pattern = "dense";
-  dense.hasExpression = false;
-  dense.params.clear();
-  auto plan = makePlan(dense, {*target});
-  if (!plan)
-    return plan.error();
-  made.insert(made.begin(), std::move(*plan));
   return made;
 }
 
-Result<Answer> bench(const Session &session, const BenchOptions &options) {
-  Result<std::vector<Plan>> made = plans(options);
-  if (!made)
-    return made.error();
-  Result<std::unique_ptr<Device>> device = chooseDevice(options.device);
-  if (!device)
-    return device.error();
-  if ((*device)->name() == "sim")
-    return machineError("the simulator's times say nothing about a GPU; bench needs --device=cuda");
-
-  int64_t heads = 1; // of the model: every entry of every pattern is used
-  for (const Plan &plan : *made)
+/// The problem that all patterns are timed on: heads enough to use every entry of each.
+ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &plans,
+                         uint64_t seed) {
+  int64_t heads = 1;
+  for (const Plan &plan : plans)
     heads = std::max<int64_t>(heads, plan.loaded.heads);
   const PatternFlags &flags = options.pattern;
   int64_t n = flags.n.value_or(kDefaultLength);
-  ForwardProblem problem{.shape = {.batch = options.batch,
-                                   .heads = heads,
-                                   .kvHeads = flags.kvHeads.value_or(heads),
-                                   .nq = n,
-                                   .n = n,
-                                   .q0 = 0},
-                         .headDim = static_cast<int>(flags.headDim),
-                         .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-                         .dtype = flags.dtype.value_or(DType::BF16),
-                         .seed = session.seed};
-  Result<ForwardTensors> tensors = ForwardTensors::allocate(**device, problem);
+  return {.shape = {.batch = options.batch,
+                    .heads = heads,
+                    .kvHeads = flags.kvHeads.value_or(heads),
+                    .nq = n,
+                    .n = n,
+                    .q0 = 0},
+          .headDim = static_cast<int>(flags.headDim),
+          .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
+          .dtype = plans.front().kernels.front().request.dtype,
+          .seed = seed};
+}
+
+Result<Answer> bench(const Session &session, const BenchOptions &options) {
+  auto target = findTarget("sm_80");
+  if (!target)
+    return target.error();
+  Result<std::vector<Plan>> made = plans(options, *target);
+  if (!made)
+    return made.error();
+  Result<std::unique_ptr<Device>> opened = chooseDevice(options.device);
+  if (!opened)
+    return opened.error();
+  Device &device = **opened;
+  if (device.name() == "sim")
+    return machineError("the simulator's times say nothing about a GPU; bench needs --device=cuda");
+
+  BenchReport report{.device = std::string(device.name()),
+                     .description = device.description(),
+                     .problem = problemOf(options, *made, session.seed)};
+  Result<ForwardTensors> tensors = ForwardTensors::allocate(device, report.problem);
   if (!tensors)
     return tensors.error();
-
   std::vector<Contestant> contestants;
   for (const Plan &plan : *made) {
-    Result<Contestant> one = prepare(**device, plan, *tensors);
+    Result<Contestant> one = prepare(device, plan, *tensors);
     if (!one)
       return one.error();
     contestants.push_back(std::move(*one));
   }
-  std::vector<Enqueue> calls;
-  for (Contestant &one : contestants)
-    calls.push_back([&one] { return one.run.enqueue(); });
-  Result<std::vector<Timing>> timings =
-      timeInTurn(**device, calls, {.samples = static_cast<int>(options.samples)});
-  if (!timings)
-    return timings.error();
-
-  auto rows = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < contestants.size(); ++i)
-    rows.push_back(json(contestants[i], (*timings)[i], timings->front(), problem));
-  if (session.json) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"device", (*device)->name()},
-                                              {"description", (*device)->description()},
-                                              {"rows", rows}}
-                           .dump(2));
-    return Answer::Yes;
+  if (device.name() == "cpu") {
+    report.threads = session.threads;
+    CpuBaselines baselines =
+        cpuBaselines(*tensors, session.threads,
+                     options.baselines == "all" ? Baselines::All : Baselines::PeakOnly);
+    report.peak = baselines.peak;
+    report.blas = baselines.blas;
+    std::ranges::move(baselines.contestants, std::back_inserter(contestants));
   }
-  fmt::print("{}\nforward, {}, head dim {}, batch {}, {} heads ({} kv)\n\n{}",
-             (*device)->description(), name(problem.dtype), problem.headDim, problem.shape.batch,
-             heads, problem.shape.kvHeads, table(rows, session.style));
+  Result<std::vector<Measured>> rows =
+      measure(device, std::move(contestants), {.samples = static_cast<int>(options.samples)});
+  if (!rows)
+    return rows.error();
+  report.rows = std::move(*rows);
+  if (session.json)
+    fmt::print("{}\n", json(report).dump(2));
+  else
+    fmt::print("{}", text(report, session.style));
   return Answer::Yes;
 }
 
@@ -185,10 +189,32 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
 Action declareBench(CLI::App &app) {
   auto options = std::make_shared<BenchOptions>();
   declarePatternFlags(app, options->pattern);
-  app.add_option("PATTERNS", options->more);
-  addInteger(app, "--batch", "sequences in a call (1)", options->batch, {1, 65535});
-  addInteger(app, "--samples", "timings of each pattern (15)", options->samples, {3, 1000});
-  declareDeviceFlag(app, options->device)->group("Bench");
+  app.remove_option(app.get_option("PATTERN"));
+  app.remove_option(app.get_option("-e"));
+  app.add_option("PATTERN", options->patterns);
+  addValue(app, "-e", "EXPR", "a predicate as one more pattern (repeatable)",
+           [options](const std::string &text) {
+             options->expressions.push_back(text);
+             return std::string();
+           })
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->trigger_on_parse()
+      ->group("The pattern");
+  app.parse_complete_callback([options] {
+    if (options->patterns.empty() && options->expressions.empty())
+      throw CLI::ValidationError("PATTERN", "missing: a path, a name of the zoo, - or -e EXPR");
+  });
+  std::vector<CLI::Option *> own = {
+      declareDeviceFlag(app, options->device),
+      addInteger(app, "--batch", "sequences in a call (1)", options->batch, {1, 65535}),
+      addInteger(app, "--samples", "timings of each, fewer of what takes long (15)",
+                 options->samples, {3, 1000}),
+      addChoice(app, "--baselines", "WHICH",
+                "all; dense: our dense kernel, no OpenBLAS; or none (all)", options->baselines,
+                {"all", "dense", "none"}),
+  };
+  for (CLI::Option *option : own)
+    option->group("Bench");
   return [options](Session &session) { return bench(session, *options); };
 }
 

@@ -109,9 +109,13 @@ Result<void> buildTables(Build &build, int64_t n) {
       if (known || entry >= loaded.heads)
         continue;
       Heads heads{entry, count, (loaded.heads - entry + count - 1) / count};
-      auto tables =
-          tablesOfHeads(loaded.pattern.heads[entry].attend,
-                        {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k}, heads);
+      auto layouts =
+          layoutsOfHeads(loaded.pattern.heads[entry].attend,
+                         {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k},
+                         Order::natural(n, block.q), Order::natural(n, block.k), heads);
+      if (!layouts)
+        return layouts.error();
+      auto tables = tablesOf(*layouts);
       if (!tables)
         return tables.error();
       std::string stem =

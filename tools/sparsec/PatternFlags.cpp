@@ -38,15 +38,71 @@ std::string readBlock(const std::string &text, Block &block) {
   return "";
 }
 
-/// Orders and splits that the language knows and nothing builds yet are refused, not ignored.
-std::string readOnly(const std::string &text, const std::vector<std::string> &built,
-                     const std::vector<std::string> &known) {
-  if (std::find(built.begin(), built.end(), text) != built.end())
+/// The kind of order alone: sizes and files are read with the pattern.
+std::string checkOrder(const std::string &text) {
+  std::string order = text.starts_with("q=") || text.starts_with("k=") ? text.substr(2) : text;
+  std::string word = order.substr(0, order.find_first_of(":,"));
+  static const std::vector<std::string> kinds = {"auto",  "natural", "residue",
+                                                 "tails", "grid",    "table"};
+  if (std::find(kinds.begin(), kinds.end(), word) != kinds.end())
     return "";
-  for (const std::string &each : known)
-    if (text == each || text.starts_with(each + ":"))
-      return fmt::format("'{}' is not built yet; this version has {}", text, listed(built, "and"));
-  return fmt::format("expected {}, found '{}'{}", listed(built), text, suggestion(text, built));
+  return fmt::format("expected auto, natural, residue:L, tails:L,C, grid:HxW/HxW or table:FILE, "
+                     "for one axis q=... or k=..., found '{}'{}",
+                     text, suggestion(word, kinds));
+}
+
+std::string readSplit(const std::string &text, std::optional<SplitChoice> &split) {
+  const std::vector<std::string> names = {"auto", "always", "never"};
+  for (SplitChoice each : {SplitChoice::Auto, SplitChoice::Always, SplitChoice::Never})
+    if (text == names[static_cast<size_t>(each)]) {
+      split = each;
+      return "";
+    }
+  return fmt::format("expected {}, found '{}'{}", listed(names), text, suggestion(text, names));
+}
+
+/// What a file is to be, and the most bytes it may have.
+struct FileUse {
+  std::string_view name;
+  size_t most = 0;
+};
+constexpr FileUse kPatternFile = {"pattern file", kMaxPatternBytes};
+constexpr FileUse kOrderTable = {"order's table", size_t(1) << 28};
+
+/// The whole of an open file, which it closes.
+Result<std::shared_ptr<const SourceText>> readFile(int file, const std::string &name,
+                                                   const FileUse &use) {
+  auto source = std::make_shared<SourceText>(SourceText{name, ""});
+  char buffer[1 << 16];
+  ssize_t got = 0;
+  while (source->text.size() <= use.most && (got = read(file, buffer, sizeof buffer)) != 0) {
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      break;
+    source->text.append(buffer, got);
+  }
+  int failure = errno;
+  if (file != STDIN_FILENO)
+    close(file);
+  if (got < 0)
+    return inputError(fmt::format("{}: cannot be read: {}", name, std::strerror(failure)));
+  if (source->text.size() > use.most)
+    return inputError(
+        fmt::format("{}: larger than {} KiB: not a {}", name, use.most / 1024, use.name));
+  return std::shared_ptr<const SourceText>(source);
+}
+
+Result<std::shared_ptr<const SourceText>> readPath(const std::string &path, const FileUse &use) {
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    return inputError(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
+  struct stat status = {};
+  if (fstat(file, &status) == 0 && S_ISDIR(status.st_mode)) {
+    close(file);
+    return inputError(fmt::format("{}: is a directory, not a {}", path, use.name));
+  }
+  return readFile(file, path, use);
 }
 
 bool isPath(const std::string &pattern) {
@@ -95,14 +151,14 @@ void declarePatternFlags(CLI::App &app, PatternFlags &flags) {
            [&flags](const std::string &text) { return readDType(text, flags.dtype); });
   addValue(app, "--block", "B|BQxBK", "unit of sparsity (auto)",
            [&flags](const std::string &text) { return readBlock(text, flags.block); });
-  addValue(app, "--order", "ORDER", "token order: auto or natural (auto)",
-           [](const std::string &text) {
-             return readOnly(text, {"auto", "natural"}, {"residue", "tails", "grid", "table"});
+  addValue(app, "--order", "ORDER",
+           "token order, as residue:128 or q=natural,k=tails:128,32 (auto)",
+           [&flags](const std::string &text) {
+             flags.order = text;
+             return checkOrder(text);
            });
-  addValue(app, "--split", "WHEN", "split unions into parts: auto or never (auto)",
-           [](const std::string &text) {
-             return readOnly(text, {"auto", "never"}, {"always"});
-           });
+  addValue(app, "--split", "WHEN", "split unions into parts: auto, always or never (auto)",
+           [&flags](const std::string &text) { return readSplit(text, flags.split); });
   for (CLI::Option *option : app.get_options())
     if (!option->get_positional() && option->get_group() == "Options" &&
         option->get_name() != "--help")
@@ -116,38 +172,40 @@ void declarePatternFlags(CLI::App &app, PatternFlags &flags) {
 }
 
 Result<std::shared_ptr<const SourceText>> readSource(const std::string &path) {
-  bool isStdin = path == "-";
-  auto failed = [&](const std::string &why) {
-    return inputError(fmt::format("{}: {}", isStdin ? "<stdin>" : path, why));
-  };
-  int file = isStdin ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0)
-    return failed(fmt::format("cannot be opened: {}", std::strerror(errno)));
-  struct stat status = {};
-  if (fstat(file, &status) == 0 && S_ISDIR(status.st_mode)) {
-    close(file);
-    return failed("is a directory, not a pattern file");
-  }
-  auto source = std::make_shared<SourceText>(SourceText{isStdin ? "<stdin>" : path, ""});
-  char buffer[1 << 16];
-  ssize_t got = 0;
-  while (source->text.size() <= kMaxPatternBytes &&
-         (got = read(file, buffer, sizeof buffer)) != 0) {
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      break;
-    source->text.append(buffer, got);
-  }
-  int failure = errno;
-  if (!isStdin)
-    close(file);
-  if (got < 0)
-    return failed(fmt::format("cannot be read: {}", std::strerror(failure)));
-  if (source->text.size() > kMaxPatternBytes)
-    return failed(fmt::format("larger than {} KiB: not a pattern file", kMaxPatternBytes / 1024));
-  return std::shared_ptr<const SourceText>(source);
+  if (path == "-")
+    return readFile(STDIN_FILENO, "<stdin>", kPatternFile);
+  return readPath(path, kPatternFile);
 }
+
+namespace {
+
+/// Reads the tables that a pattern names, from its own folder.
+FileReader tablesBeside(const PatternFlags &flags) {
+  std::filesystem::path folder;
+  if (!flags.hasExpression && isPath(flags.pattern))
+    folder = std::filesystem::path(flags.pattern).parent_path();
+  return [folder](const std::string &name) { return readPath(folder / name, kOrderTable); };
+}
+
+/// What the command line says about every head's schedule; errors are about its flags then.
+Result<void> applySchedule(Pattern &pattern, const PatternFlags &flags) {
+  for (HeadEntry &head : pattern.heads) {
+    if (flags.block.q) {
+      head.schedule.block = flags.block;
+      head.blockWhere = {};
+    }
+    if (flags.split) {
+      head.schedule.split = *flags.split;
+      head.splitWhere = {};
+    }
+  }
+  if (flags.order.empty())
+    return {};
+  return setOrders(pattern, std::make_shared<SourceText>(SourceText{"--order", flags.order}),
+                   [](const std::string &name) { return readPath(name, kOrderTable); });
+}
+
+} // namespace
 
 Result<LoadedPattern> load(const PatternFlags &flags) {
   auto source = findSource(flags);
@@ -158,15 +216,12 @@ Result<LoadedPattern> load(const PatternFlags &flags) {
     if (auto added = addParam(overrides, each); !added)
       return added.error();
   auto pattern = flags.hasExpression ? patternOfExpression(*source, overrides)
-                                     : parsePattern(*source, overrides);
+                                     : parsePattern(*source, overrides, tablesBeside(flags));
   if (!pattern)
     return pattern.error();
   LoadedPattern loaded{*source, std::move(*pattern)};
-  if (flags.block.q)
-    for (HeadEntry &head : loaded.pattern.heads) {
-      head.schedule.block = flags.block;
-      head.blockWhere = {}; // errors are about the flag now
-    }
+  if (auto applied = applySchedule(loaded.pattern, flags); !applied)
+    return applied.error();
   loaded.heads = static_cast<int>(flags.heads.value_or(loaded.pattern.heads.size()));
   loaded.kvHeads = static_cast<int>(flags.kvHeads.value_or(loaded.heads));
   if (loaded.heads % loaded.kvHeads)

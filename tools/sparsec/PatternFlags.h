@@ -20,6 +20,8 @@ struct PatternFlags {
   std::optional<int64_t> valueDim;
   std::optional<DType> dtype; ///< defaultDType() of the target
   Block block;
+  std::string order; ///< --order, as given; empty: as the file says
+  std::optional<SplitChoice> split;
 };
 
 void declarePatternFlags(CLI::App &app, PatternFlags &flags);

@@ -34,10 +34,27 @@ const PlannedKernel &Plan::kernelOf(int entry) const {
   return kernels.front();
 }
 
+Result<void> refuseUnbuilt(const Pattern &pattern) {
+  for (const HeadEntry &head : pattern.heads) {
+    for (const auto *order : {&head.schedule.orderQ, &head.schedule.orderK})
+      if (*order && !std::holds_alternative<NaturalOrder>(**order))
+        return inputError(fmt::format("order {} is not built yet: kernels have 'natural' or 'auto'",
+                                      print(**order)),
+                          head.orderWhere);
+    if (head.schedule.split == SplitChoice::Always)
+      return inputError("split 'always' is not built yet: kernels have 'never' or 'auto'",
+                        head.splitWhere);
+  }
+  return {};
+}
+
 Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets, PlanFor use) {
   auto loaded = load(flags);
   if (!loaded)
     return loaded.error();
+  if (use == PlanFor::Kernels)
+    if (auto built = refuseUnbuilt(loaded->pattern); !built)
+      return built.error();
   Plan plan{std::move(*loaded), {}};
   const Pattern &pattern = plan.loaded.pattern;
   for (const Target &target : targets)

@@ -30,6 +30,9 @@ enum class PlanFor {
 Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets,
                       PlanFor use = PlanFor::Kernels);
 
+/// Schedules that the language has and no kernel yet, by name.
+Result<void> refuseUnbuilt(const Pattern &pattern);
+
 /// A name made of letters, digits and underscores.
 std::string identifier(const std::string &name);
 

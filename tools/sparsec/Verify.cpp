@@ -3,7 +3,7 @@
 
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
-#include "tools/sparsec/PatternFlags.h"
+#include "tools/sparsec/Plan.h"
 #include "tools/sparsec/Progress.h"
 
 #include <cmath>
@@ -87,6 +87,8 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
   auto loaded = load(options.pattern);
   if (!loaded)
     return loaded.error();
+  if (auto built = refuseUnbuilt(loaded->pattern); !built)
+    return built.error();
   auto device = chooseDevice(options.device, {.threads = session.threads});
   if (!device)
     return device.error();

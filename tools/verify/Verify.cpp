@@ -33,7 +33,9 @@ Result<Attention *> Verifier::kernel(size_t entry, const VerifyCase &c) {
                                      .target = target});
   if (!compiled)
     return compiled.error();
-  Result<Attention> attention = Attention::load(device, std::move(*compiled), head.attend);
+  std::vector<AttentionPart> parts;
+  parts.push_back({std::move(*compiled), head.attend});
+  Result<Attention> attention = Attention::load(device, std::move(parts));
   if (!attention)
     return attention.error();
   return &loaded.emplace(key, std::move(*attention)).first->second;

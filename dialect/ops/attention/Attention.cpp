@@ -21,6 +21,8 @@ static LogicalResult verifySize(AttentionOp op, StringRef what, int64_t size, in
 }
 
 LogicalResult AttentionOp::verify() {
+  if (getPartial() && !getLse())
+    return emitOpError() << "a partial result without lse cannot be gone on from";
   Type type = getDtype();
   if (!type.isF16() && !type.isBF16() && !type.isF32())
     return emitOpError() << "expected dtype f16, bf16 or f32, found " << type;
@@ -38,12 +40,17 @@ struct Softmax {
   Value m, l, o;
 };
 
+OrderKind kindOf(OrderAttr order) {
+  return order ? order.getKind() : OrderKind::Natural;
+}
+
 /// Writes attention forward: one fold over all live blocks of a block row, every score masked.
 class Forward {
 public:
   Forward(AttentionOp op, OpBuilder &builder)
       : op(op), b(op.getLoc(), builder), headDim(op.getHeadDim()), valueDim(op.getValueDim()),
-        blockQ(op.getBlockQ()), blockK(op.getBlockK()) {}
+        blockQ(op.getBlockQ()), blockK(op.getBlockK()), queryOrder(kindOf(op.getQueriesAttr())),
+        keyOrder(kindOf(op.getKeysAttr())) {}
 
   KernelOp build();
 
@@ -57,9 +64,14 @@ private:
   Softmax update(const Softmax &before, Value scores, Value values);
   void finish(const Softmax &softmax);
 
+  /// A tile of an axis: "query" or "key".
+  Value rowsOf(StringRef axis, OrderKind order, Value tile, StringRef length, int64_t size);
+  Softmax start();
+
   AttentionOp op;
   TileBuilder b;
   int64_t headDim, valueDim, blockQ, blockK;
+  OrderKind queryOrder, keyOrder;
   SmallVector<Attribute> names;
   SmallVector<Type> types;
   SmallVector<bool> optional;
@@ -76,10 +88,19 @@ void Forward::addArgument(StringRef name, Type type, bool isOptional) {
 
 KernelOp Forward::build() {
   ViewType view = b.view(op.getDtype(), 3);
-  for (StringRef name : {"q", "k", "v", "out"})
+  for (StringRef name : {"q", "k", "v"})
     addArgument(name, view);
+  addArgument("out", op.getPartial() ? b.view(b.getF32Type(), 3) : view);
   if (op.getLse())
-    addArgument("lse", b.view(b.getF32Type(), 2), /*isOptional=*/true);
+    addArgument("lse", b.view(b.getF32Type(), 2), /*isOptional=*/!op.getPartial());
+  if (op.getPrior()) {
+    addArgument("prior_out", b.view(b.getF32Type(), 3));
+    addArgument("prior_lse", b.view(b.getF32Type(), 2));
+  }
+  if (queryOrder != OrderKind::Natural)
+    addArgument("query_order", NumbersType::get(b.getContext()));
+  if (keyOrder != OrderKind::Natural)
+    addArgument("key_order", NumbersType::get(b.getContext()));
   addArgument("layout", LayoutType::get(b.getContext()));
   for (StringRef name : {"n", "nq", "q0", "head_group"})
     addArgument(name, b.getI32Type());
@@ -101,7 +122,7 @@ void Forward::body() {
   Value blockRow = work.getResult(2), layoutRow = work.getResult(3);
   kvHead = b.create<arith::DivUIOp>(head, argument("head_group"));
 
-  rows = b.rows(blockRow, argument("nq"), blockQ);
+  rows = rowsOf("query", queryOrder, blockRow, "nq", blockQ);
   queries = b.load(argument("q"), {batch, head}, rows, headDim);
   Value first = b.splat(argument("q0"), {blockQ});
   queryPositions = b.create<arith::AddIOp>(b.positions(rows), first);
@@ -110,17 +131,34 @@ void Forward::body() {
   Value perScore = b.create<arith::MulFOp>(argument("scale"), b.constant(log2e));
   scale = b.splat(perScore, {blockQ, blockK});
 
-  RankedTensorType perRow = b.tensor({blockQ}, b.getF32Type());
-  RankedTensorType output = b.tensor({blockQ, valueDim}, b.getF32Type());
-  Value none = b.constant(perRow, -std::numeric_limits<float>::infinity());
+  Softmax none = start();
   Value blocks = b.create<BlocksOp>(BlockSet::All, argument("layout"), layoutRow);
-  auto fold = b.create<FoldOp>(TypeRange{perRow, perRow, output}, blocks,
-                               ValueRange{none, b.constant(perRow, 0), b.constant(output, 0)});
+  SmallVector<Value> carries = {none.m, none.l, none.o};
+  auto fold = b.create<FoldOp>(ValueRange(carries).getTypes(), blocks, carries);
   fetch(fold);
   lead(fold);
   step(fold);
   finish({fold.getResult(0), fold.getResult(1), fold.getResult(2)});
   b.create<ReturnOp>();
+}
+
+Value Forward::rowsOf(StringRef axis, OrderKind order, Value tile, StringRef length, int64_t size) {
+  Value numbers = order == OrderKind::Natural ? Value() : argument((axis + "_order").str());
+  return b.rows(order, tile, argument(length), numbers, size);
+}
+
+/// Before any block: nothing seen, or what the parts before have seen, whose out and lse are an o
+/// whose l is 1 and the m that goes with it.
+Softmax Forward::start() {
+  RankedTensorType perRow = b.tensor({blockQ}, b.getF32Type());
+  RankedTensorType output = b.tensor({blockQ, valueDim}, b.getF32Type());
+  Value least = b.constant(perRow, -std::numeric_limits<float>::infinity());
+  if (!op.getPrior())
+    return {least, b.constant(perRow, 0), b.constant(output, 0)};
+  Value lse = b.load(argument("prior_lse"), {batch, head}, rows);
+  Value m = b.multiply(lse, b.constant(perRow, 1.4426950408889634f));
+  Value l = b.select(b.equal(m, least), b.constant(perRow, 0), b.constant(perRow, 1));
+  return {m, l, b.load(argument("prior_out"), {batch, head}, rows, valueDim)};
 }
 
 /// The block of a region of a fold, with arguments of these types; the builder writes there.
@@ -134,7 +172,7 @@ static Block &enter(TileBuilder &b, Region &region, TypeRange types) {
 void Forward::fetch(FoldOp fold) {
   OpBuilder::InsertionGuard guard(b);
   Block &block = enter(b, fold.getFetch(), b.getI32Type());
-  Value keyRows = b.rows(block.getArgument(0), argument("n"), blockK);
+  Value keyRows = rowsOf("key", keyOrder, block.getArgument(0), "n", blockK);
   Value keys = b.load(argument("k"), {batch, kvHead}, keyRows, headDim);
   Value values = b.load(argument("v"), {batch, kvHead}, keyRows, valueDim);
   b.create<YieldOp>(ValueRange{keyRows, keys, values});
@@ -189,7 +227,8 @@ void Forward::finish(const Softmax &softmax) {
   Value empty = b.equal(softmax.l, b.constant(perRow, 0));
   Value sum = b.select(empty, one, softmax.l);
   Value out = b.multiply(softmax.o, b.create<arith::DivFOp>(one, sum));
-  b.store(b.convert(out, op.getDtype()), argument("out"), {batch, head}, rows);
+  Type element = op.getPartial() ? Type(b.getF32Type()) : op.getDtype();
+  b.store(b.convert(out, element), argument("out"), {batch, head}, rows);
   if (!op.getLse())
     return;
   Value ln2 = b.constant(perRow, 0.69314718055994531f);

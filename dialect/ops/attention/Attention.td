@@ -11,13 +11,21 @@ def Sparsec_AttentionOp : Sparsec_Op<"attention", [Symbol, DeclareOpInterfaceMet
     Lengths, heads, batch and scale are arguments of the kernel. With `lse` the kernel also gives
     the natural log of the sum of exponentials of each row's scaled scores, where it is asked to.
     A row without keys gives 0 and -inf.
+
+    `queries` and `keys` name the token orders of the two axes; their sizes are arguments.
+
+    A head that is computed as disjoint parts is one such op for each. `partial`: out is left in
+    f32, for a part to come. `prior`: the softmax goes on from the out (f32) and lse of the parts
+    before, which are further arguments.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Sparsec_PatternAttr:$pattern, TypeAttr:$dtype,
                        I64Attr:$head_dim, I64Attr:$value_dim, I64Attr:$block_q, I64Attr:$block_k,
-                       UnitAttr:$lse);
+                       OptionalAttr<Tile_OrderAttr>:$queries, OptionalAttr<Tile_OrderAttr>:$keys,
+                       UnitAttr:$lse, UnitAttr:$prior, UnitAttr:$partial);
   let assemblyFormat = [{
     $sym_name qualified($pattern) `dtype` $dtype `head_dim` $head_dim `value_dim` $value_dim
-    `block` $block_q `x` $block_k (`lse` $lse^)? attr-dict
+    `block` $block_q `x` $block_k (`queries` $queries^)? (`keys` $keys^)?
+    (`lse` $lse^)? (`prior` $prior^)? (`partial` $partial^)? attr-dict
   }];
   let hasVerifier = 1;
 }

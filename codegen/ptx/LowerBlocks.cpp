@@ -1,0 +1,197 @@
+// warp-to-llvm, block lists: which row of blocks a thread block works on, and the columns of its
+// live blocks, from tables or from the row's closed form (layout/ClosedForm.h).
+#include "codegen/ptx/Lowering.h"
+
+#include "layout/ClosedForm.h"
+
+using namespace mlir;
+
+namespace sparsec {
+namespace {
+
+constexpr int kRuns = RowBlocks::kRuns;
+
+/// The tables are never written while a kernel runs.
+Value loadTable(ThreadEmitter &emit, Value table, Value index) {
+  return emit.number(emit.advance(table, emit.multiply(emit.wide(index), 4)), 0);
+}
+
+/// A value of two ways to it.
+template <class Then, class Else>
+SmallVector<Value> either(ThreadEmitter &emit, Value condition, TypeRange types, Then &&then,
+                          Else &&otherwise) {
+  auto branch = emit.create<scf::IfOp>(types, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(emit);
+  emit.setInsertionPointToStart(branch.thenBlock());
+  emit.create<scf::YieldOp>(SmallVector<Value>(then()));
+  emit.setInsertionPointToStart(branch.elseBlock());
+  emit.create<scf::YieldOp>(SmallVector<Value>(otherwise()));
+  return SmallVector<Value>(branch.getResults());
+}
+
+struct WorkPattern : OpConversionPattern<tile::WorkOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::WorkOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (op.getKind() != tile::WorkKind::Rows)
+      return rewriter.notifyMatchFailure(op, "only rows of a layout are lowered yet");
+    ThreadEmitter emit(op, rewriter);
+    Type i32 = emit.getI32Type();
+    Value layout = adaptor.getItems();
+    Value x = emit.create<NVVM::BlockIdXOp>(i32);
+    Value y = emit.create<NVVM::BlockIdYOp>(i32);
+    Value batch = emit.create<NVVM::BlockIdZOp>(i32);
+    Value firstRow = emit.multiply(y, emit.field(layout, kLayoutStride));
+    Value rowOrder = emit.field(layout, kRowOrder);
+    // Without an order of their own, the last rows first: causal rows grow.
+    Value row = either(
+        emit, emit.isNull(rowOrder), {i32},
+        [&]() -> SmallVector<Value> {
+          Value rows = emit.create<NVVM::GridDimXOp>(i32);
+          return {emit.subtract(emit.add(rows, -1), x)};
+        },
+        [&]() -> SmallVector<Value> {
+          return {loadTable(emit, rowOrder, emit.add(firstRow, x))};
+        })[0];
+    Value head =
+        emit.add(emit.field(layout, kHeadFirst), emit.multiply(y, emit.field(layout, kHeadStep)));
+    rewriter.replaceOp(op, {batch, head, row, emit.add(firstRow, row)});
+    return success();
+  }
+};
+
+/// The runs of one row, from the numbers of its head's closed form.
+class FormRow {
+public:
+  FormRow(ThreadEmitter &emit, Value forms, Value row) : emit(emit) {
+    auto number = [&](int index) { return emit.number(forms, index); };
+    Value lead = number(ClosedForm::kLead), tail = number(ClosedForm::kTailStart);
+    auto [u, phase] = divide(forms, row, ClosedForm::kPhases);
+    std::tie(t, m) = divide(forms, u, ClosedForm::kBoxTiles);
+    // The lead rows' phases come first, then the repeating ones, then those of the tail.
+    Value isLead = less(row, lead);
+    phase = emit.select(isLead, row, emit.add(lead, phase));
+    Value afterAll =
+        emit.add(emit.add(lead, number(ClosedForm::kPhases)), emit.subtract(row, tail));
+    phase = emit.select(less(row, tail), phase, emit.select(isLead, row, afterAll));
+    Value bytes = emit.wide(emit.multiply(phase, 4 * ClosedForm::kPhase));
+    runs = emit.advance(emit.advance(forms, 4 * ClosedForm::kHead), bytes);
+  }
+
+  /// First column less what lies before the run in the list, step, and where the run ends in it.
+  struct Run {
+    Value first, step, end;
+  };
+  Run run(int index, Value before) {
+    auto number = [&](int i) { return emit.number(runs, ClosedForm::kRun * index + i); };
+    auto bound = [&](int at) {
+      Value value = emit.add(
+          number(at), emit.add(emit.multiply(number(at + 1), t), emit.multiply(number(at + 2), m)));
+      return emit.least(emit.most(value, number(6)), number(7));
+    };
+    Value begin = bound(0), step = number(9);
+    Value count = emit.most(emit.subtract(bound(3), begin), emit.i32(0));
+    Value first = emit.add(number(8), emit.multiply(emit.subtract(begin, before), step));
+    return {first, step, emit.add(before, count)};
+  }
+
+private:
+  ThreadEmitter &emit;
+  Value t, m, runs;
+
+  Value less(Value a, Value b) { return emit.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::slt, a, b); }
+  std::pair<Value, Value> divide(Value forms, Value x, int divisor) {
+    auto wide = [&](Value value) -> Value {
+      return emit.create<LLVM::ZExtOp>(emit.getI64Type(), value);
+    };
+    Value product = emit.multiply(wide(x), wide(emit.number(forms, divisor + 1)));
+    Value shifted = emit.create<LLVM::LShrOp>(product, wide(emit.number(forms, divisor + 2)));
+    Value quotient = emit.create<LLVM::TruncOp>(emit.getI32Type(), shifted);
+    return {quotient, emit.subtract(x, emit.multiply(quotient, emit.number(forms, divisor)))};
+  }
+};
+
+/// A list is: columns, forms, (first, step) of each run, and where each but the last ends.
+struct BlockRowPattern : OpConversionPattern<warp::BlockRowOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::BlockRowOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    Value layout = adaptor.getLayout(), forms = emit.field(layout, kRowForms);
+    SmallVector<Type> types(3 + 3 * kRuns - 1, emit.getI32Type());
+    SmallVector<Value> values = either(
+        emit, emit.isNull(forms), types, [&] { return fromTables(emit, layout, adaptor.getRow()); },
+        [&] { return fromForms(emit, layout, forms, adaptor.getRow()); });
+    auto listType = getTypeConverter()->convertType(op.getList().getType());
+    Value list = emit.create<LLVM::PoisonOp>(listType);
+    SmallVector<Value> fields = {emit.field(layout, kColumns), forms};
+    fields.append(values.begin() + 3, values.end());
+    for (auto [i, field] : llvm::enumerate(fields))
+      list = emit.create<LLVM::InsertValueOp>(list, field, ArrayRef<int64_t>{int64_t(i)});
+    rewriter.replaceOp(op, {list, values[0], values[1], values[2]});
+    return success();
+  }
+
+  static SmallVector<Value> fromTables(ThreadEmitter &emit, Value layout, Value row) {
+    // 2 * row in 64 bits.
+    Value start = emit.advance(emit.field(layout, kOffsets), emit.multiply(emit.wide(row), 8));
+    SmallVector<Value> values;
+    for (int i = 0; i < 3; ++i)
+      values.push_back(emit.number(start, i));
+    values.append(3 * kRuns - 1, emit.i32(0));
+    return values;
+  }
+
+  static SmallVector<Value> fromForms(ThreadEmitter &emit, Value layout, Value forms, Value row) {
+    Value y = emit.create<NVVM::BlockIdYOp>(emit.getI32Type());
+    Value head = emit.wide(emit.multiply(y, emit.field(layout, kFormStride)));
+    forms = emit.advance(forms, emit.multiply(head, 4));
+    row = emit.subtract(row, emit.multiply(y, emit.field(layout, kLayoutStride)));
+    FormRow form(emit, forms, row);
+    SmallVector<Value> runs, ends;
+    Value end = emit.i32(0);
+    for (int i = 0; i < kRuns; ++i) {
+      FormRow::Run run = form.run(i, end);
+      runs.append({run.first, run.step});
+      ends.push_back(end = run.end);
+    }
+    SmallVector<Value> values = {emit.i32(0), ends[RowBlocks::kPartial - 1], ends.back()};
+    values.append(runs);
+    values.append(ends.begin(), ends.end() - 1);
+    return values;
+  }
+};
+
+struct BlockColumnPattern : OpConversionPattern<warp::BlockColumnOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::BlockColumnOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    Value list = adaptor.getList(), index = adaptor.getIndex();
+    auto fromTable = [&]() -> SmallVector<Value> {
+      return {loadTable(emit, emit.field(list, 0), index)};
+    };
+    auto fromForm = [&]() -> SmallVector<Value> {
+      auto field = [&](int i) { return emit.field(list, 2 + i); };
+      Value first = field(2 * (kRuns - 1)), step = field(2 * (kRuns - 1) + 1);
+      for (int run = kRuns - 1; run-- > 0;) {
+        Value inside =
+            emit.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::slt, index, field(2 * kRuns + run));
+        first = emit.select(inside, field(2 * run), first);
+        step = emit.select(inside, field(2 * run + 1), step);
+      }
+      return {emit.add(first, emit.multiply(index, step))};
+    };
+    rewriter.replaceOp(op, either(emit, emit.isNull(emit.field(list, 1)), {emit.getI32Type()},
+                                  fromTable, fromForm));
+    return success();
+  }
+};
+
+} // namespace
+
+void populateBlockPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
+  patterns.add<WorkPattern, BlockRowPattern, BlockColumnPattern>(types, patterns.getContext());
+}
+
+} // namespace sparsec

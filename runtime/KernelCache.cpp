@@ -1,0 +1,65 @@
+#include "runtime/KernelCache.h"
+
+namespace sparsec {
+
+namespace {
+
+size_t mixed(size_t hash, size_t value) {
+  return (hash ^ value) * 0x9E3779B97F4A7C15 + (hash >> 29);
+}
+
+size_t hashOf(const Expr &expr, size_t hash) {
+  hash = mixed(hash, static_cast<size_t>(expr->op));
+  hash = mixed(hash, static_cast<size_t>(expr->value));
+  for (const Expr &operand : expr->operands)
+    hash = hashOf(operand, hash);
+  return hash;
+}
+
+size_t hashOf(const KernelRequest &request) {
+  size_t hash = std::hash<std::string>()(request.entry);
+  for (int value : {static_cast<int>(request.dtype), request.headDim, request.valueDim,
+                    request.block.q, request.block.k})
+    hash = mixed(hash, static_cast<size_t>(value));
+  return hashOf(request.attend, mixed(hash, std::hash<std::string>()(request.target.name)));
+}
+
+bool same(const KernelRequest &a, const KernelRequest &b) {
+  // By structure, so that a new field does not go unnoticed: it has to be compared here.
+  const auto &[entry, attend, dtype, headDim, valueDim, block, target] = a;
+  return entry == b.entry && dtype == b.dtype && headDim == b.headDim && valueDim == b.valueDim &&
+         block == b.block && target.name == b.target.name && equal(attend, b.attend);
+}
+
+} // namespace
+
+std::shared_ptr<Attention> KernelCache::find(size_t hash, const KernelRequest &request) const {
+  auto [begin, end] = entries.equal_range(hash);
+  for (auto each = begin; each != end; ++each)
+    if (same(each->second.request, request))
+      return each->second.attention;
+  return nullptr;
+}
+
+Result<std::shared_ptr<Attention>> KernelCache::attention(const KernelRequest &request) {
+  size_t hash = hashOf(request);
+  {
+    std::lock_guard lock(mutex);
+    if (auto found = find(hash, request))
+      return found;
+  }
+  Result<Kernel> kernel = compile(request);
+  if (!kernel)
+    return kernel.error();
+  Result<Attention> loaded = Attention::load(device, std::move(*kernel), request.attend);
+  if (!loaded)
+    return loaded.error();
+  auto attention = std::make_shared<Attention>(std::move(*loaded));
+  std::lock_guard lock(mutex);
+  if (auto first = find(hash, request))
+    return first;
+  entries.emplace(hash, Entry{request, attention});
+  return attention;
+}
+
+} // namespace sparsec

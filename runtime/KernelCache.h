@@ -1,0 +1,42 @@
+// Kernels on a device, by what was asked for: compiled and loaded at the first use, found at every
+// later one in about a microsecond.
+//
+//   KernelCache kernels(device, compile);
+//   Result<std::shared_ptr<Attention>> a = kernels.attention(request);     compiles and loads
+//   Result<std::shared_ptr<Attention>> b = kernels.attention(request);     the same one
+//
+// Two requests are the same when every field is, the predicate by structure. Nothing is ever given
+// up. Safe to use from several threads; two that ask for the same new kernel at once may both
+// compile it, and get the one that was first. (An Attention itself is for one thread at a time.)
+#pragma once
+
+#include "runtime/Attention.h"
+
+#include <functional>
+#include <mutex>
+#include <unordered_map>
+
+namespace sparsec {
+
+class KernelCache {
+public:
+  using Compile = std::function<Result<Kernel>(const KernelRequest &)>;
+  /// Must not outlive the device.
+  KernelCache(Device &device, Compile compile) : device(device), compile(std::move(compile)) {}
+
+  Result<std::shared_ptr<Attention>> attention(const KernelRequest &request);
+
+private:
+  struct Entry {
+    KernelRequest request;
+    std::shared_ptr<Attention> attention;
+  };
+  std::shared_ptr<Attention> find(size_t hash, const KernelRequest &request) const;
+
+  Device &device;
+  Compile compile;
+  mutable std::mutex mutex;
+  std::unordered_multimap<size_t, Entry> entries;
+};
+
+} // namespace sparsec

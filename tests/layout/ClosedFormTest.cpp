@@ -1,0 +1,219 @@
+// Closed forms say exactly the blocks of their layout, and exist where rows move evenly.
+#include "layout/ClosedForm.h"
+#include "layout/HeadTables.h"
+#include "layout/OrderNumbers.h"
+#include "tests/layout/Orders.h"
+#include "tests/layout/Predicates.h"
+
+#include <chrono>
+#include <set>
+
+namespace sparsec::test {
+namespace {
+
+struct Axes {
+  Order queries, keys;
+};
+Axes axesOf(const LayoutRequest &request, const OrderSpec &queries, const OrderSpec &keys) {
+  return {make(queries, request.nq, request.blockQ), make(keys, request.nk, request.blockK)};
+}
+
+std::set<std::pair<int32_t, BlockKind>> blocksOf(std::span<const BlockRun> row) {
+  std::set<std::pair<int32_t, BlockKind>> blocks;
+  for (const BlockRun &run : row)
+    for (int32_t column = run.begin; column < run.end; ++column)
+      blocks.insert({column, run.kind});
+  return blocks;
+}
+
+/// As a kernel computes them, from the numbers alone.
+RowBlocks fromNumbers(const std::vector<int32_t> &numbers, int32_t row) {
+  auto divide = [&](int32_t x, int at) { return std::pair{x / numbers[at], x % numbers[at]}; };
+  auto [u, phase] = divide(row, ClosedForm::kPhases);
+  auto [t, m] = divide(u, ClosedForm::kBoxTiles);
+  int32_t lead = numbers[ClosedForm::kLead], tail = numbers[ClosedForm::kTailStart];
+  phase = row < lead    ? row
+          : row >= tail ? lead + numbers[ClosedForm::kPhases] + row - tail
+                        : lead + phase;
+  RowBlocks blocks;
+  for (int i = 0; i < RowBlocks::kRuns; ++i) {
+    const int32_t *run =
+        numbers.data() + ClosedForm::kHead + phase * ClosedForm::kPhase + i * ClosedForm::kRun;
+    auto bound = [&](int at) {
+      return std::clamp(run[at] + run[at + 1] * t + run[at + 2] * m, run[6], run[7]);
+    };
+    int32_t begin = bound(0), end = bound(3);
+    blocks.runs[i] = {run[8] + begin * run[9], run[9], std::max(end - begin, 0)};
+  }
+  return blocks;
+}
+
+/// Every row as the layout has it, each block once.
+void expectExact(const ClosedForm &form, const BlockLayout &layout) {
+  ASSERT_EQ(form.rows(), layout.rows());
+  std::vector<int32_t> numbers = form.numbers();
+  for (int64_t r = 0; r < layout.rows(); ++r) {
+    RowBlocks blocks = form.row(r);
+    std::set<std::pair<int32_t, BlockKind>> found;
+    size_t count = 0;
+    for (int i = 0; i < RowBlocks::kRuns; ++i) {
+      const Progression &run = blocks.runs[i];
+      for (int32_t j = 0; j < run.count; ++j)
+        found.insert({run.first + j * run.step,
+                      i < RowBlocks::kPartial ? BlockKind::Partial : BlockKind::Full});
+      count += run.count;
+    }
+    ASSERT_EQ(found, blocksOf(layout.row(r))) << "row " << r << "\n" << form.print();
+    ASSERT_EQ(found.size(), count) << "row " << r << " has a block twice";
+    ASSERT_EQ(fromNumbers(numbers, static_cast<int32_t>(r)).runs, blocks.runs) << "row " << r;
+  }
+}
+
+struct FormCase {
+  const char *attend;
+  OrderSpec queries = NaturalOrder{}, keys = NaturalOrder{};
+  LayoutRequest request = {.nq = 2048, .nk = 2048, .blockQ = 64, .blockK = 64};
+};
+
+TEST(ClosedForm, IsFoundWhereRowsMoveEvenly) {
+  const FormCase cases[] = {
+      {"True"},
+      {"causal"},
+      {"local(128)"},
+      {"local(200)"},
+      {"causal and every(128)"},
+      {"causal and every(128)", ResidueOrder{128}, ResidueOrder{128}},
+      {"causal and every(8)", ResidueOrder{8}, ResidueOrder{8}},
+      {"causal and (same(128) or tail(128, 32))"},
+      {"causal and (same(128) or tail(128, 32))", NaturalOrder{}, TailsOrder{128, 32}},
+      {"causal and (q - k < 200 or k < 4)"},
+      {"local(1024) and every(4)"},
+      {"same(256)"},
+      {"q // 128 == k // 128 + 1"},
+      {"causal or k < 200"},
+      {"abs(q - k) <= 100"},
+      {"local(128)",
+       NaturalOrder{},
+       NaturalOrder{},
+       {.nq = 2000, .nk = 2011, .q0 = 11, .blockQ = 64, .blockK = 64}},
+      {"causal",
+       NaturalOrder{},
+       NaturalOrder{},
+       {.nq = 2000, .nk = 1000, .q0 = -300, .blockQ = 128, .blockK = 32}},
+      {"local(300)",
+       NaturalOrder{},
+       NaturalOrder{},
+       {.nq = 3000, .nk = 3000, .blockQ = 32, .blockK = 128}},
+  };
+  for (const FormCase &c : cases) {
+    SCOPED_TRACE(std::string(c.attend) + ", queries " + print(c.queries) + ", keys " +
+                 print(c.keys));
+    Axes axes = axesOf(c.request, c.queries, c.keys);
+    Expr attend = predicate(c.attend);
+    Result<HeadLayouts> heads =
+        layoutsOfHeads(attend, c.request, axes.queries, axes.keys, {.count = 1});
+    ASSERT_TRUE(heads);
+    const BlockLayout &layout = heads->layouts[0];
+    EXPECT_TRUE(formsOf(*heads, axes.queries)) << layout.print();
+    int64_t chain =
+        axes.queries.lattices().empty() ? 1 : axes.queries.lattices()[0].axes[1].parts();
+    std::optional<ClosedForm> form = ClosedForm::find(layout, chain);
+    ASSERT_TRUE(form) << layout.print();
+    expectExact(*form, layout);
+  }
+}
+
+TEST(ClosedForm, IsExactWhereverItIsFound) {
+  const char *predicates[] = {
+      "True",
+      "causal",
+      "local(5)",
+      "causal and every(7)",
+      "causal and every(4)",
+      "causal and (same(8) or tail(8, 3))",
+      "k < 3 or local(9)",
+      "q < 5 or k < 5 or abs(q - k) <= 3",
+      "hash(q // 8, k // 8, 1) % 4 == 0",
+      "abs(q // 8 - k // 8) <= 1 and abs(q % 8 - k % 8) <= 1",
+      "False",
+      "k == 5",
+      "(q + k) % 16 == 0",
+      "not causal",
+      "k >= n - 9",
+  };
+  int found = 0, missing = 0;
+  for (const char *text : predicates)
+    for (auto [nq, nk] :
+         {std::pair{0, 9}, {9, 0}, {1, 1}, {16, 16}, {61, 61}, {64, 100}, {130, 70}})
+      for (auto [blockQ, blockK] : {std::pair{1, 1}, {4, 4}, {8, 4}, {4, 16}})
+        for (const OrderSpec &order : {OrderSpec(NaturalOrder{}), OrderSpec(ResidueOrder{4}),
+                                       OrderSpec(ResidueOrder{7}), OrderSpec(TailsOrder{8, 3})}) {
+          LayoutRequest request = {
+              .nq = nq, .nk = nk, .q0 = nk - nq, .blockQ = blockQ, .blockK = blockK};
+          SCOPED_TRACE(std::string(text) + ", " + print(order) + ", nq " + std::to_string(nq) +
+                       ", nk " + std::to_string(nk) + ", blocks " + std::to_string(blockQ) + " x " +
+                       std::to_string(blockK));
+          Axes axes = axesOf(request, order, order);
+          Result<BlockLayout> layout =
+              BlockLayout::build(predicate(text), request, axes.queries, axes.keys);
+          ASSERT_TRUE(layout);
+          for (int64_t boxTiles : {1, 2, 4}) {
+            std::optional<ClosedForm> form = ClosedForm::find(*layout, boxTiles);
+            ++(form ? found : missing);
+            if (form) {
+              ASSERT_NO_FATAL_FAILURE(expectExact(*form, *layout));
+            }
+          }
+        }
+  EXPECT_GT(found, 500);
+  EXPECT_GT(missing, 100);
+}
+
+TEST(ClosedForm, HeadsThatDifferHaveTheirOwn) {
+  LayoutRequest request = {.nq = 512, .nk = 512, .blockQ = 16, .blockK = 16};
+  Order order = Order::natural(512, 16);
+  Expr attend = predicate("causal and q - k < 32 * (h + 1)");
+  Result<HeadLayouts> heads =
+      layoutsOfHeads(attend, request, order, order, {.first = 1, .step = 2, .count = 3});
+  ASSERT_TRUE(heads);
+  std::optional<HeadForms> forms = formsOf(*heads, order);
+  ASSERT_TRUE(forms);
+  ASSERT_EQ(static_cast<int64_t>(forms->numbers.size()), 3 * forms->stride);
+  for (int64_t y = 0; y < 3; ++y) {
+    std::vector<int32_t> mine(forms->numbers.begin() + y * forms->stride,
+                              forms->numbers.begin() + (y + 1) * forms->stride);
+    std::optional<ClosedForm> form = ClosedForm::find(heads->layouts[y]);
+    ASSERT_TRUE(form);
+    for (int32_t r = 0; r < 32; ++r)
+      EXPECT_EQ(fromNumbers(mine, r).runs, form->row(r).runs) << "head " << y << ", row " << r;
+  }
+}
+
+/// What a launch of strided or local attention over a million tokens needs: little, and soon.
+TEST(ClosedForm, OfAMillionTokensTakesMilliseconds) {
+  constexpr int64_t n = int64_t{1} << 20;
+  const FormCase cases[] = {
+      {"local(1024)"},
+      {"causal and every(1024)", ResidueOrder{1024}, ResidueOrder{1024}},
+  };
+  for (const FormCase &c : cases) {
+    LayoutRequest request = {.nq = n, .nk = n, .blockQ = 64, .blockK = 64};
+    auto start = std::chrono::steady_clock::now();
+    Axes axes = axesOf(request, c.queries, c.keys);
+    Result<HeadLayouts> heads =
+        layoutsOfHeads(predicate(c.attend), request, axes.queries, axes.keys, {.count = 8});
+    ASSERT_TRUE(heads);
+    std::optional<HeadForms> forms = formsOf(*heads, axes.queries);
+    std::vector<int32_t> order = orderNumbers(axes.queries);
+    double ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    ASSERT_TRUE(forms) << c.attend;
+    // Both axes of the strided column share one list of numbers.
+    EXPECT_LE((forms->numbers.size() + order.size()) * sizeof(int32_t), 1024u) << c.attend;
+    EXPECT_LT(ms, 50) << c.attend;
+    ::testing::Test::RecordProperty(c.attend, std::to_string(ms) + " ms");
+  }
+}
+
+} // namespace
+} // namespace sparsec::test

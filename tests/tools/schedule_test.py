@@ -1,0 +1,51 @@
+"""schedule: in files and as flags: what is read from where, and what is refused."""
+import unittest
+
+from command import CommandTest
+
+PATTERN = """\
+name: mine
+params: {l: 8}
+heads:
+  - {attend: causal and every(l), schedule: {order: {q: natural, k: {table: turned.txt}}}}
+"""
+
+
+class Schedules(CommandTest):
+    def test_a_table_stands_beside_its_pattern(self):
+        (self.folder / "sub").mkdir()
+        path = self.write("sub/mine.yaml", PATTERN)
+        self.write("sub/turned.txt", "3 2 1 0\n")
+        self.works("show", path, "-n", "4")
+        self.works("show", "sub/mine.yaml", "-n", "4")
+        (self.folder / "sub/turned.txt").unlink()
+        self.refuses(1, """\
+sub/mine.yaml:4:77: error: sub/turned.txt: cannot be opened: No such file or directory
+    - {attend: causal and every(l), schedule: {order: {q: natural, k: {table: turned.txt}}}}
+                                                                              ^~~~~~~~~~
+""", "show", "sub/mine.yaml")
+
+    def test_no_permutation(self):
+        self.write("mine.yaml", PATTERN)
+        self.write("turned.txt", "3 2\n1 3\n")
+        self.refuses(1, """\
+./turned.txt:2:3: error: expected each position of 0 .. 3 once, found 3 at places 0 and 3
+  1 3
+    ^
+""", "show", "./mine.yaml")
+
+    def test_flags(self):
+        self.refuses(1, """\
+--order:1:1: error: order residue 8 is not built yet: kernels have 'natural' or 'auto'
+  residue:l
+  ^~~~~~~~~
+""", "strided", "--param", "l=8", "--order", "residue:l")
+        self.refuses(1, """\
+--order:1:7: error: expected a size, a decimal integer or a parameter's name, found 'm'
+  tails:m,2
+        ^
+""", "show", "strided", "--order", "tails:m,2")
+
+
+if __name__ == "__main__":
+    unittest.main()

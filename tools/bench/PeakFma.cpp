@@ -1,0 +1,86 @@
+#include "tools/bench/PeakFma.h"
+
+#include "tools/bench/Lanes.h"
+
+#include <fmt/format.h>
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+namespace sparsec {
+namespace {
+
+constexpr int kChains = 12; // of an FMA of latency 4 or 5, two can start in a cycle
+constexpr int64_t kRounds = 3 << 20;
+
+/// The value as it is, but the compiler cannot know it.
+template <class T>
+[[gnu::always_inline]] inline void conceal(T &value) {
+#ifdef __x86_64__
+  asm volatile("" : "+x"(value));
+#else
+  asm volatile("" : "+w"(value));
+#endif
+}
+
+template <int W>
+[[gnu::always_inline]] inline float chains(int64_t rounds) {
+  using F = typename Lanes<W>::F;
+  F a[kChains], x = F{} + 0.5f, y = F{} + 0.25f;
+  conceal(x);
+  conceal(y);
+  for (int i = 0; i < kChains; ++i)
+    a[i] = F{} + float(i);
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kChains; ++i)
+      a[i] = a[i] * x + y;
+  }
+  for (int i = 1; i < kChains; ++i)
+    a[0] += a[i];
+  return a[0][0];
+}
+SPARSEC_FOR_WIDTHS(chains)
+
+#ifdef __x86_64__
+__attribute__((target("avx512f,avx512bf16"))) float bf16Chains(int64_t rounds) {
+  __m512 a[kChains];
+  auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3F00)); // 0.5
+  conceal(x);
+  for (int i = 0; i < kChains; ++i)
+    a[i] = _mm512_set1_ps(float(i));
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kChains; ++i)
+      a[i] = _mm512_dpbf16_ps(a[i], x, x);
+  }
+  for (int i = 1; i < kChains; ++i)
+    a[0] = _mm512_add_ps(a[0], a[i]);
+  return _mm512_cvtss_f32(a[0]);
+}
+#else
+float bf16Chains(int64_t) {
+  return 0;
+}
+#endif
+
+} // namespace
+
+PeakFma::PeakFma(DType dtype)
+    : bf16(dtype == DType::BF16 && hasBf16Dot()), lanes(lanesOfThisCpu()) {
+  what = bf16 ? "AVX512_BF16" : fmt::format("{}, f32", nameOfLanes(lanes));
+}
+
+void PeakFma::run(Team &team) const {
+  team.run([this](int) {
+    float sum = bf16 ? bf16Chains(kRounds) : chainsAtWidth(lanes, kRounds);
+    conceal(sum);
+  });
+}
+
+double PeakFma::flops(int threads) const {
+  return 2.0 * threads * (bf16 ? 2 * lanes : lanes) * kChains * static_cast<double>(kRounds);
+}
+
+} // namespace sparsec
