@@ -66,6 +66,11 @@ public:
   static Result<BlockLayout> build(const Expr &attend, const LayoutRequest &request,
                                    const Order &queries, const Order &keys);
 
+  /// The counts of some block rows alone: for estimates. The request is one that build() accepts.
+  static std::vector<BlockCounts> countRows(const Expr &attend, const LayoutRequest &request,
+                                            const Order &queries, const Order &keys,
+                                            std::span<const int64_t> rows);
+
   const LayoutRequest &request() const { return asked; }
   int64_t rows() const { return static_cast<int64_t>(rowBegin.size()) - 1; }
   int64_t columns() const { return columnCount; }

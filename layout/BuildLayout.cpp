@@ -49,6 +49,7 @@ public:
         evaluator(attend, request.h, request.sizes()) {}
 
   Result<BlockLayout> build();
+  BlockCounts countBlocks(int64_t row);
 
 private:
   struct Blocks {
@@ -60,6 +61,7 @@ private:
 
   void visitAll(const Blocks &blocks);
   void visit(const Blocks &blocks, const Ranges &q, const Ranges &k);
+  Coverage classifyAround(const Ranges &q, const Ranges &k) const;
   Coverage classifyAll(const Ranges &q, const Ranges &k) const;
   Coverage decideBlock(const Ranges &q, const Ranges &k) const;
   void look(const Rectangle &rectangle, Seen &seen) const;
@@ -109,12 +111,18 @@ Result<BlockLayout> LayoutBuilder::build() {
     }
     last = std::min(stripFirst + kStripRows, rows);
     // A strip is copied whole or not at all.
-    int64_t wholeRows = rows - static_cast<int64_t>(queries.shortTiles().size());
     int64_t copyFirst = repeat ? repeat->firstRow + repeat->rows : rows;
-    for (int64_t border : {copyFirst, wholeRows})
-      if (stripFirst < border)
-        last = std::min(last, border);
-    bool copied = copyFirst <= stripFirst && last <= wholeRows;
+    if (stripFirst < copyFirst)
+      last = std::min(last, copyFirst);
+    bool copied = repeat && copyFirst <= stripFirst;
+    if (copied) {
+      const auto &unlike = repeat->unlikeRows;
+      auto next = std::lower_bound(unlike.begin(), unlike.end(), stripFirst);
+      if (next != unlike.end() && *next == stripFirst)
+        copied = false;
+      if (next != unlike.end())
+        last = std::min(last, std::max(*next, stripFirst + 1));
+    }
     buildStrip(last, copied ? repeat : std::nullopt);
     if (tooLarge())
       return machineError(
@@ -128,17 +136,34 @@ Result<BlockLayout> LayoutBuilder::build() {
   return std::move(layout);
 }
 
+BlockCounts LayoutBuilder::countBlocks(int64_t row) {
+  mostRuns = std::numeric_limits<int64_t>::max();
+  stripFirst = row;
+  visitAll({row, row + 1, 0, keys.tileCount()});
+  BlockCounts counts;
+  for (const BlockRun &run : strip[0])
+    (run.kind == BlockKind::Full ? counts.full : counts.partial) += run.end - run.begin;
+  counts.live = counts.full + counts.partial;
+  strip[0].clear();
+  return counts;
+}
+
 /// Block rows stripFirst .. last - 1.
 void LayoutBuilder::buildStrip(int64_t last, const std::optional<Repeat> &repeat) {
   int64_t columns = keys.tileCount();
   if (!repeat)
     return visitAll({stripFirst, last, 0, columns});
-  // Short key tiles are looked at: the block that would be copied is whole.
-  int64_t wholeColumns = columns - static_cast<int64_t>(shortKeyTiles.size());
-  int64_t copyFirst = repeat->firstColumn + repeat->columns;
-  visitAll({stripFirst, last, 0, copyFirst});
-  copyRows({stripFirst, last, copyFirst, wholeColumns}, *repeat);
-  visitAll({stripFirst, last, wholeColumns, columns});
+  int64_t begin = repeat->firstColumn + repeat->columns;
+  visitAll({stripFirst, last, 0, begin});
+  const auto &unlike = repeat->unlikeColumns;
+  for (auto next = std::lower_bound(unlike.begin(), unlike.end(), begin); begin < columns; ++next) {
+    int64_t end = next == unlike.end() ? columns : *next;
+    copyRows({stripFirst, last, begin, end}, *repeat);
+    if (end == columns)
+      return;
+    visitAll({stripFirst, last, end, end + 1});
+    begin = end + 1;
+  }
 }
 
 /// These rows and columns from rows above: those of this strip, or finished ones.
@@ -207,10 +232,17 @@ void LayoutBuilder::visit(const Blocks &blocks, const Ranges &q, const Ranges &k
   }
 }
 
+/// What holds for all that lies around holds for them: one question instead of many.
+Coverage LayoutBuilder::classifyAround(const Ranges &q, const Ranges &k) const {
+  return q.size() * k.size() > 2 ? classifier({hull(q), hull(k)}) : Coverage::Mixed;
+}
+
 /// One answer for all pairs of q x k, when classify() has it. Stops at the first that differs.
 Coverage LayoutBuilder::classifyAll(const Ranges &q, const Ranges &k) const {
   if (q.empty() || k.empty())
     return Coverage::Empty;
+  if (Coverage around = classifyAround(q, k); around != Coverage::Mixed)
+    return around;
   if (q.size() * k.size() > kMostRectangles)
     return Coverage::Mixed;
   std::optional<Coverage> common;
@@ -226,6 +258,8 @@ Coverage LayoutBuilder::classifyAll(const Ranges &q, const Ranges &k) const {
 
 /// Exact: Mixed means that some pair attends and some pair does not.
 Coverage LayoutBuilder::decideBlock(const Ranges &q, const Ranges &k) const {
+  if (Coverage around = classifyAround(q, k); around != Coverage::Mixed)
+    return around;
   Seen seen;
   for (const Range &queryRange : q)
     for (const Range &keyRange : k) {
@@ -351,6 +385,17 @@ Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &
     return checked.error();
   assert(queries.size() == request.nq && keys.size() == request.nk);
   return LayoutBuilder(attend, request, queries, keys).build();
+}
+
+std::vector<BlockCounts> BlockLayout::countRows(const Expr &attend, const LayoutRequest &request,
+                                                const Order &queries, const Order &keys,
+                                                std::span<const int64_t> rows) {
+  assert(checkRequest(request) && queries.size() == request.nq && keys.size() == request.nk);
+  LayoutBuilder builder(attend, request, queries, keys);
+  std::vector<BlockCounts> counts;
+  for (int64_t row : rows)
+    counts.push_back(builder.countBlocks(row));
+  return counts;
 }
 
 } // namespace sparsec

@@ -28,6 +28,8 @@ struct Found {
     if (ofKey && expr->op != Op::And && expr->op != Op::Or)
       ofKeys.push_back(expr);
     bool divides = expr->op == Op::Modulo || expr->op == Op::FloorDivide;
+    // What a hash leaves over says nothing about places.
+    divides = divides && !mentions(expr->operands[0], Op::Hash);
     if (divides && expr->operands[1]->op == Op::Integer && expr->operands[1]->value > 1) {
       bool ofQuery = mentions(expr->operands[0], Op::Query);
       int64_t by = expr->operands[1]->value;
@@ -96,6 +98,9 @@ std::vector<AxisOrders> candidateOrders(const Expr &attend, const LayoutRequest 
   size_t grids = 0;
   for (int64_t width : found.quotients) {
     if (!found.columns.contains(width) || grids == kMostPeriods)
+      continue;
+    // The planes of a film: its rows are the finer grid.
+    if (grids > 0 && width % *found.columns.begin() == 0)
       continue;
     std::optional<GridOrder> queries = gridOf(width, request.nq, request.blockQ);
     std::optional<GridOrder> keys = gridOf(width, request.nk, request.blockK);

@@ -1,53 +1,361 @@
 #include "layout/Cost.h"
 
-#include <fmt/format.h>
+#include "layout/Specialise.h"
 
 #include <algorithm>
-#include <numeric>
-#include <queue>
+#include <cmath>
+#include <limits>
 
 namespace sparsec {
 
 namespace {
 
-/// Seconds until the last unit is done, and the mean of the units'.
-struct Schedule {
-  double longest = 0, mean = 0;
-};
+/// Rows that stand for all of a layout's: a few first, and more unless it is hopeless.
+constexpr int64_t kFirstRows = 2, kSampledRows = 8;
+/// A way this much slower than the best so far is not looked at further.
+constexpr double kHopeless = 2;
 
-/// Rows longest first, each to the unit that is free first. All copies of a row stand together.
-Schedule longestFirst(std::vector<double> rows, int64_t copies, int units) {
-  Schedule result;
-  double total = std::accumulate(rows.begin(), rows.end(), 0.0) * double(copies);
-  result.mean = total / units;
-  std::sort(rows.begin(), rows.end(), std::greater<>());
-  std::priority_queue<double, std::vector<double>, std::greater<>> free;
-  for (int i = 0; i < units; ++i)
-    free.push(0);
-  for (double row : rows)
-    for (int64_t copy = 0; copy < copies; ++copy) {
-      double end = free.top() + row;
-      free.pop();
-      free.push(end);
-      result.longest = std::max(result.longest, end);
-    }
-  return result;
-}
+/// What a block and a row of blocks cost, of one part in its orders.
+struct Prices {
+  double keyBytes = 0, rowBytes = 0;     ///< of a block, of a row
+  double full = 0, partial = 0, row = 0; ///< seconds of a unit
+};
 
 bool gathers(const OrderSpec &order) {
   return !std::holds_alternative<NaturalOrder>(order);
 }
 
-std::string print(const Part &part) {
-  std::string queries = sparsec::print(part.queries), keys = sparsec::print(part.keys);
-  return queries == keys ? queries : fmt::format("q {}, k {}", queries, keys);
+Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape &shape,
+                const CostTarget &target) {
+  double width = double(shape.headDim + shape.valueDim);
+  double rowBytes = double(request.blockQ) * width * double(shape.elementBytes);
+  double keyBytes = double(request.blockK) * width * double(shape.elementBytes);
+  double pairs = double(request.blockQ) * (double(request.blockK) + target.stepKeys);
+  Prices prices;
+  prices.keyBytes = keyBytes * (gathers(part.keys) ? target.gatherPenalty : 1);
+  prices.rowBytes = rowBytes * (gathers(part.queries) ? target.gatherPenalty : 1);
+  double work = pairs * (2 * width / target.unitFlops + target.pairSeconds);
+  double loads = prices.keyBytes / target.unitBytesPerSecond;
+  prices.full = std::max(work, loads);
+  prices.partial = std::max(work * (1 + target.partialPenalty), loads);
+  prices.row = target.rowSeconds + rowBytes * target.rowByteSeconds;
+  return prices;
 }
 
-std::string grouped(int64_t number) {
-  std::string text = fmt::format("{}", number);
-  for (int64_t at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(at, ",");
-  return text;
+/// What a part's rows are made of, counted or estimated.
+struct Work {
+  double rows = 0, full = 0, partial = 0;
+  double longest = 0; ///< seconds of the longest row
+  bool exact = true;
+};
+
+double secondsOf(const BlockCounts &blocks, const Prices &prices) {
+  return prices.row + double(blocks.full) * prices.full + double(blocks.partial) * prices.partial;
+}
+
+Work workOf(const BlockLayout &layout, const Prices &prices) {
+  Work work;
+  work.rows = double(layout.rows());
+  work.full = double(layout.counts().full);
+  work.partial = double(layout.counts().partial);
+  for (int64_t row = 0; row < layout.rows(); ++row) {
+    double seconds = prices.row;
+    for (const BlockRun &run : layout.row(row))
+      seconds +=
+          (run.end - run.begin) * (run.kind == BlockKind::Full ? prices.full : prices.partial);
+    work.longest = std::max(work.longest, seconds);
+  }
+  return work;
+}
+
+/// Rows that lie evenly, whatever their number has as a divisor: multiples of the golden ratio. The
+/// last row comes with them, for its length alone.
+std::vector<int64_t> sampled(int64_t rows, int64_t count) {
+  constexpr double kGolden = 0.6180339887498949;
+  std::vector<int64_t> result;
+  if (rows <= 2 * count) {
+    for (int64_t row = 0; row < rows; ++row)
+      result.push_back(row);
+    return result;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    double place = 0.5 + double(i) * kGolden;
+    result.push_back(int64_t((place - std::floor(place)) * double(rows)));
+  }
+  result.push_back(rows - 1);
+  return result;
+}
+
+Work estimate(const Part &part, const LayoutRequest &request, const Order &queries,
+              const Order &keys, const Prices &prices, int64_t count) {
+  Work work;
+  work.rows = double(queries.tileCount());
+  std::vector<int64_t> rows = sampled(queries.tileCount(), count);
+  work.exact = work.rows == double(rows.size());
+  std::vector<BlockCounts> counts =
+      BlockLayout::countRows(part.attend, request, queries, keys, rows);
+  for (const BlockCounts &row : counts)
+    work.longest = std::max(work.longest, secondsOf(row, prices));
+  if (!work.exact)
+    counts.pop_back();
+  double weight = counts.empty() ? 0 : work.rows / double(counts.size());
+  for (const BlockCounts &row : counts) {
+    work.full += weight * double(row.full);
+    work.partial += weight * double(row.partial);
+  }
+  return work;
+}
+
+/// Adds up parts; seconds of launches apart.
+class Sum {
+public:
+  Sum(const LayoutRequest &request, const CostShape &shape, const CostTarget &target)
+      : request(request), shape(shape), target(target) {}
+
+  void add(const Work &work, const Prices &prices, int64_t elements) {
+    auto copies = double(shape.copies);
+    double mean =
+        copies / target.units *
+        (work.rows * prices.row + work.full * prices.full + work.partial * prices.partial);
+    double bytes =
+        copies * ((work.full + work.partial) * prices.keyBytes + work.rows * prices.rowBytes);
+    // Nothing is waited for when each unit has one row at most.
+    double last = work.rows * copies > target.units ? work.longest : work.longest - mean;
+    busy += mean;
+    cost.seconds += std::max(mean + std::max(last, 0.0), copies * once() / target.bytesPerSecond);
+    cost.bytes += bytes;
+    cost.blocks.full += std::llround(work.full);
+    cost.blocks.partial += std::llround(work.partial);
+    cost.elements += elements;
+    cost.exact = cost.exact && work.exact;
+    ++parts;
+  }
+
+  Cost total() {
+    auto pairs = double(request.blockQ) * double(request.blockK);
+    auto copies = double(shape.copies);
+    cost.blocks.live = cost.blocks.full + cost.blocks.partial;
+    cost.computed = cost.blocks.live * request.blockQ * request.blockK;
+    if (!cost.exact)
+      cost.computed = std::max(cost.computed, cost.elements);
+    cost.operations = copies * 2 * double(shape.headDim + shape.valueDim) * double(cost.computed);
+    cost.balance = cost.seconds > 0 ? std::min(busy / cost.seconds, 1.0) : 1;
+    double perPair = cost.elements ? cost.seconds / double(cost.elements) : 0;
+    cost.seconds += parts * target.launchSeconds;
+    cost.denseSeconds = dense(pairs);
+    double all = double(request.nq) * double(request.nk);
+    if (perPair > 0 && all > 0)
+      cost.breakEven = std::clamp(
+          (cost.denseSeconds - parts * target.launchSeconds) / (perPair * all), 0.0, 1.0);
+    return cost;
+  }
+
+private:
+  /// Bytes of each tensor once.
+  double once() const {
+    auto width = double(shape.headDim + shape.valueDim);
+    return double(request.nq + request.nk) * width * double(shape.elementBytes);
+  }
+
+  /// All pairs, in natural order.
+  double dense(double pairs) const {
+    Prices prices = pricesOf({nullptr, NaturalOrder{}, NaturalOrder{}}, request, shape, target);
+    Work all;
+    all.rows = std::ceil(double(request.nq) / request.blockQ);
+    double columns = std::ceil(double(request.nk) / request.blockK);
+    all.full = all.rows * columns;
+    all.longest = prices.row + columns * prices.full;
+    Sum sum(request, shape, target);
+    sum.add(all, prices, 0);
+    return pairs > 0 ? sum.cost.seconds + target.launchSeconds : 0;
+  }
+
+  const LayoutRequest &request;
+  const CostShape &shape;
+  const CostTarget &target;
+  Cost cost;
+  double busy = 0;
+  int parts = 0;
+};
+
+/// The orders that are left to choose from.
+std::vector<AxisOrders> ordersFor(const Expr &attend, const LayoutRequest &request,
+                                  const Choice &choice) {
+  std::vector<AxisOrders> result;
+  for (AxisOrders orders : candidateOrders(attend, request)) {
+    if (choice.queries)
+      orders.queries = *choice.queries;
+    if (choice.keys)
+      orders.keys = *choice.keys;
+    if (std::find(result.begin(), result.end(), orders) == result.end())
+      result.push_back(orders);
+  }
+  return result;
+}
+
+/// A part in orders at a block, weighed by itself.
+struct Weighed {
+  Part part;
+  Prices prices;
+  Work work;
+  double seconds = 0;
+};
+
+class Scale {
+public:
+  Scale(const LayoutRequest &request, const CostShape &shape, const CostTarget &target,
+        const Choice &choice)
+      : asked(request), shape(shape), target(target), choice(choice) {
+    blocks = choice.blocks;
+    if (blocks.empty())
+      blocks = {{request.blockQ, request.blockK}};
+  }
+
+  Result<std::vector<Candidate>> run(const Expr &attend);
+
+private:
+  /// All the ways to compute one predicate, as weigh() has them.
+  struct Ways {
+    Expr attend;
+    int64_t elements = 0;
+    std::vector<AxisOrders> orders;
+    std::vector<bool> hopeless; ///< by order
+  };
+
+  Ways waysOf(const Expr &attend) const;
+  LayoutRequest at(const Block &block) const;
+  Result<std::vector<Weighed>> weighAt(const Block &block, Ways &ways, double least) const;
+  Candidate candidate(const Block &block, const std::vector<const Weighed *> &parts,
+                      const std::vector<int64_t> &elements) const;
+
+  LayoutRequest asked;
+  const CostShape &shape;
+  const CostTarget &target;
+  const Choice &choice;
+  std::vector<Block> blocks;
+};
+
+LayoutRequest Scale::at(const Block &block) const {
+  LayoutRequest request = asked;
+  request.blockQ = block.q;
+  request.blockK = block.k;
+  return request;
+}
+
+/// Pairs that attend; of a hash, which would be asked for each pair, from a few queries.
+int64_t elementsOf(const Expr &attend, const LayoutRequest &request) {
+  constexpr int64_t kQueries = 64;
+  if (!mentions(attend, Op::Hash) || request.nq <= kQueries)
+    return countElements(attend, request);
+  Evaluator evaluator(attend, request.h, request.sizes());
+  int64_t found = 0;
+  for (int64_t row : sampled(request.nq, kQueries))
+    found += countRow(evaluator, request.q0 + row, {.first = 0, .step = 1, .count = request.nk});
+  return found * request.nq / (kQueries + 1);
+}
+
+Scale::Ways Scale::waysOf(const Expr &attend) const {
+  // What boxes of a grid are suggested follows the block: the first one's do for all.
+  LayoutRequest request = at(blocks[0]);
+  Ways ways{attend, elementsOf(attend, request), ordersFor(attend, request, choice), {}};
+  ways.hopeless.resize(ways.orders.size());
+  return ways;
+}
+
+/// The orders that are not hopeless, at one block; `least`, what the best way so far takes. The
+/// natural order comes last: where another one is good, it has the most runs to look at.
+Result<std::vector<Weighed>> Scale::weighAt(const Block &block, Ways &ways, double least) const {
+  LayoutRequest request = at(block);
+  std::vector<Weighed> result;
+  for (size_t i = ways.orders.size(); i-- > 0;) {
+    if (ways.hopeless[i])
+      continue;
+    Part part = {ways.attend, ways.orders[i].queries, ways.orders[i].keys};
+    Result<Order> queries = Order::make(part.queries, request.nq, request.blockQ);
+    if (!queries)
+      return queries.error();
+    Result<Order> keys = Order::make(part.keys, request.nk, request.blockK);
+    if (!keys)
+      return keys.error();
+    Weighed each{part, pricesOf(part, request, shape, target), {}, 0};
+    for (int64_t rows : {kFirstRows, kSampledRows}) {
+      each.work = estimate(part, request, *queries, *keys, each.prices, rows);
+      Sum sum(request, shape, target);
+      sum.add(each.work, each.prices, ways.elements);
+      each.seconds = sum.total().seconds;
+      ways.hopeless[i] = each.seconds > kHopeless * least;
+      if (ways.hopeless[i] || each.work.exact)
+        break;
+    }
+    least = std::min(least, each.seconds);
+    result.push_back(std::move(each));
+  }
+  std::reverse(result.begin(), result.end());
+  return result;
+}
+
+Candidate Scale::candidate(const Block &block, const std::vector<const Weighed *> &parts,
+                           const std::vector<int64_t> &elements) const {
+  Candidate result{block, {}, {}};
+  LayoutRequest request = at(block);
+  Sum sum(request, shape, target);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    result.parts.push_back(parts[i]->part);
+    sum.add(parts[i]->work, parts[i]->prices, elements[i]);
+  }
+  result.cost = sum.total();
+  return result;
+}
+
+Result<std::vector<Candidate>> Scale::run(const Expr &attend) {
+  std::vector<Candidate> candidates;
+  std::vector<Expr> parts = {attend};
+  if (choice.split != SplitChoice::Never)
+    parts = disjointParts(attend);
+  bool whole = parts.size() == 1 || choice.split != SplitChoice::Always;
+  Ways ways;
+  if (whole)
+    ways = waysOf(attend);
+  std::vector<Ways> ofParts;
+  std::vector<int64_t> elements;
+  for (const Expr &part : parts.size() > 1 ? parts : std::vector<Expr>{}) {
+    ofParts.push_back(waysOf(part));
+    elements.push_back(ofParts.back().elements);
+  }
+  double least = std::numeric_limits<double>::infinity();
+  for (const Block &block : blocks) {
+    std::vector<std::vector<Weighed>> kept;
+    std::vector<const Weighed *> best;
+    for (Ways &each : ofParts) {
+      Result<std::vector<Weighed>> all =
+          weighAt(block, each, std::numeric_limits<double>::infinity());
+      if (!all)
+        return all.error();
+      kept.push_back(*std::move(all));
+      best.push_back(&*std::min_element(
+          kept.back().begin(), kept.back().end(),
+          [](const Weighed &a, const Weighed &b) { return a.seconds < b.seconds; }));
+    }
+    if (!best.empty()) {
+      candidates.push_back(candidate(block, best, elements));
+      least = std::min(least, candidates.back().cost.seconds);
+    }
+    if (!whole)
+      continue;
+    Result<std::vector<Weighed>> all = weighAt(block, ways, least);
+    if (!all)
+      return all.error();
+    for (const Weighed &each : *all) {
+      candidates.push_back(candidate(block, {&each}, {ways.elements}));
+      least = std::min(least, each.seconds);
+    }
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate &a, const Candidate &b) {
+                     return std::pair(a.cost.seconds, a.parts.size()) <
+                            std::pair(b.cost.seconds, b.parts.size());
+                   });
+  return candidates;
 }
 
 } // namespace
@@ -57,104 +365,30 @@ Result<Cost> costOf(const std::vector<Part> &parts, const LayoutRequest &request
   Result<std::vector<BlockLayout>> layouts = layoutsOf(parts, request);
   if (!layouts)
     return layouts.error();
-  Cost cost;
-  double longest = 0, mean = 0;
-  int64_t width = shape.headDim + shape.valueDim;
+  Sum sum(request, shape, target);
   for (size_t i = 0; i < parts.size(); ++i) {
-    const BlockLayout &layout = (*layouts)[i];
-    double keyBytes = double(request.blockK) * double(width * shape.elementBytes) *
-                      (gathers(parts[i].keys) ? target.gatherPenalty : 1);
-    double rowBytes = double(request.blockQ) * double(width * shape.elementBytes) *
-                      (gathers(parts[i].queries) ? target.gatherPenalty : 1);
-    double products = 2.0 * request.blockQ * request.blockK * double(width) / target.unitFlops;
-    double loads = keyBytes / target.unitBytesPerSecond;
-    double full = std::max(products, loads);
-    double partial = std::max(products * target.partialPenalty, loads);
-    std::vector<double> rows;
-    for (int64_t row = 0; row < layout.rows(); ++row) {
-      double seconds = target.rowSeconds;
-      for (const BlockRun &run : layout.row(row))
-        seconds += (run.end - run.begin) * (run.kind == BlockKind::Full ? full : partial);
-      rows.push_back(seconds);
-    }
-    Schedule schedule = longestFirst(std::move(rows), shape.copies, target.units);
-    BlockCounts blocks = layout.counts();
-    double bytes = double(blocks.live) * keyBytes + double(layout.rows()) * rowBytes;
-    longest += schedule.longest;
-    mean += schedule.mean;
-    cost.seconds += target.launchSeconds + std::max(schedule.longest, bytes * double(shape.copies) /
-                                                                          target.bytesPerSecond);
-    cost.bytes += bytes;
-    cost.blocks.live += blocks.live;
-    cost.blocks.full += blocks.full;
-    cost.blocks.partial += blocks.partial;
-    cost.elements += countElements(parts[i].attend, request);
+    Prices prices = pricesOf(parts[i], request, shape, target);
+    sum.add(workOf((*layouts)[i], prices), prices, countElements(parts[i].attend, request));
   }
-  cost.computed = cost.blocks.live * request.blockQ * request.blockK;
-  cost.balance = longest > 0 ? mean / longest : 1;
-  return cost;
+  return sum.total();
 }
 
 Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
-                                     const CostShape &shape, const CostTarget &target) {
-  std::vector<Candidate> candidates;
-  auto add = [&](std::vector<Part> parts) -> Result<void> {
-    Result<Cost> cost = costOf(parts, request, shape, target);
-    if (!cost)
-      return cost.error();
-    candidates.push_back({std::move(parts), *cost});
-    return {};
-  };
-  for (const AxisOrders &orders : candidateOrders(attend, request))
-    if (Result<void> added = add({{attend, orders.queries, orders.keys}}); !added)
-      return added.error();
-
-  if (std::vector<Expr> split = disjointParts(attend); split.size() > 1) {
-    std::vector<Part> best;
-    for (const Expr &part : split) {
-      std::optional<double> least;
-      for (const AxisOrders &orders : candidateOrders(part, request)) {
-        Part each = {part, orders.queries, orders.keys};
-        Result<Cost> cost = costOf({each}, request, shape, target);
-        if (!cost)
-          return cost.error();
-        if (least && cost->seconds >= *least)
-          continue;
-        if (least)
-          best.pop_back();
-        best.push_back(each);
-        least = cost->seconds;
-      }
-    }
-    if (Result<void> added = add(std::move(best)); !added)
-      return added.error();
-  }
-  std::stable_sort(
-      candidates.begin(), candidates.end(),
-      [](const Candidate &a, const Candidate &b) { return a.cost.seconds < b.cost.seconds; });
-  return candidates;
+                                     const CostShape &shape, const CostTarget &target,
+                                     const Choice &choice) {
+  return Scale(request, shape, target, choice).run(attend);
 }
 
-std::string table(const std::vector<Candidate> &candidates) {
-  std::vector<std::string> names = {"orders"};
-  size_t width = names[0].size();
-  for (const Candidate &candidate : candidates) {
-    std::vector<std::string> orders;
-    for (const Part &part : candidate.parts)
-      orders.push_back(print(part));
-    names.push_back(fmt::format("{}", fmt::join(orders, " | ")));
-    width = std::max(width, names.back().size());
-  }
-  std::string text = fmt::format("parts  {:<{}}  {:>10}  {:>7}  {:>7}  {:>9}  {:>10}\n", names[0],
-                                 width, "live", "useful", "balance", "bytes", "time");
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const Cost &cost = candidates[i].cost;
-    text +=
-        fmt::format("{:>5}  {:<{}}  {:>10}  {:>5.1f} %  {:>5.1f} %  {:>6.1f} MB  {:>7.1f} us\n",
-                    candidates[i].parts.size(), names[i + 1], width, grouped(cost.blocks.live),
-                    100 * cost.useful(), 100 * cost.balance, cost.bytes / 1e6, 1e6 * cost.seconds);
-  }
-  return text;
+Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
+                   const CostTarget &target) {
+  LayoutRequest at = request;
+  at.blockQ = candidate.block.q;
+  at.blockK = candidate.block.k;
+  Result<Cost> cost = costOf(candidate.parts, at, shape, target);
+  if (!cost)
+    return cost.error();
+  candidate.cost = *cost;
+  return {};
 }
 
 } // namespace sparsec

@@ -1,35 +1,47 @@
 // What a way of computing a head's attention costs on a machine, by a first model, and the
-// cheapest of the ways that the predicate suggests.
+// cheapest of the ways that the predicate suggests: blocks, token orders, a split into parts.
 //
-//   causal and (local(128) or every(128)), n = 12,288, blocks of 32, one head:
+//   causal and (local(128) or every(128)), n = 12,288, 16 heads, head dim 128, bf16, on an H200:
 //
-//   parts  orders                       live   useful  balance      bytes        time
-//       2  natural | residue 128       2,678   78.3 %   96.8 %    30.1 MB     20.1 us
-//       1  natural                    19,770   10.6 %   90.6 %   165.1 MB     59.0 us
-//       1  residue 128                65,792    3.2 %   97.7 %   650.5 MB    220.8 us
+//   block    parts  orders                          live   useful  balance       bytes         time
+//   64x64        2  natural | residue 128            957   54.8 %   96.1 %    770.2 MB     178.6 us
+//   64x64        1  natural                      ~ 6,048    8.7 %   88.5 %   3271.6 MB     843.8 us
+//   64x64        1  residue 128                 ~ 32,768    1.6 %   96.9 %  19045.5 MB    4084.2 us
+//   dense 3679.3 us; a pattern like this is faster below a density of 30.6 %
 //
-// A block costs its products or its loads, whichever take longer; a row of blocks, those and a
-// start; rows go to units longest first, each to the unit that is free first. The whole takes at
-// least as long as its bytes at the machine's bandwidth. A part after the first starts another
-// kernel. Rows that are not neighbours in memory load by `gatherPenalty` slower.
+// A block costs its products and its pairs' exponentials, or its loads, whichever take longer;
+// masked pairs cost more; a row of blocks costs those and a start. Rows go to units longest first,
+// so all are done after their mean time and one longest row at most. The whole takes at least as
+// long as all tensors once at the memory's bandwidth. A part after the first starts another kernel.
+// Rows that are not neighbours in memory load by `gatherPenalty` slower.
+//
+// Counts of many rows are estimated from a few of them ("~ 2,678"): enough to choose, and quick at
+// any length. docs/performance.md says how the numbers of targets were found, and how far off.
 #pragma once
 
 #include "layout/Candidates.h"
 #include "layout/Split.h"
+#include "patterns/Pattern.h"
 
 namespace sparsec {
 
-/// A machine in a few numbers, at the kernel's data type. The defaults are guesses at a large GPU:
-/// not yet held against measurements.
+/// A machine in a few numbers, at the kernel's data type.
 struct CostTarget {
-  int units = 132;                  ///< thread blocks or cores that run side by side
-  double unitFlops = 5e12;          ///< per second and unit, in block products
-  double unitBytesPerSecond = 3e10; ///< a unit's loads, from the nearest cache they share
-  double bytesPerSecond = 3e12;     ///< all units' together
-  double partialPenalty = 1.3;      ///< a block whose pairs are masked, over one that is not
-  double gatherPenalty = 1.2;       ///< bytes of rows that are not neighbours, over others'
-  double rowSeconds = 1e-6;         ///< to start a row of blocks and write its result
-  double launchSeconds = 4e-6;      ///< to start a kernel
+  int units = 1;                 ///< multiprocessors or cores that run side by side
+  double unitFlops = 1;          ///< per second and unit, in block products
+  double pairSeconds = 0;        ///< of a unit, for the exponential and the sums of a pair
+  double partialPenalty = 0;     ///< what a block with masked pairs takes more, over one without
+  double stepKeys = 0;           ///< to begin a block takes as long as so many keys more
+  double rowSeconds = 0;         ///< of a unit, to start a row of blocks and end it
+  double rowByteSeconds = 0;     ///< likewise, for each byte of its queries and results
+  double launchSeconds = 0;      ///< to start a kernel
+  double unitBytesPerSecond = 1; ///< a unit's loads of blocks, from the nearest cache they share
+  double bytesPerSecond = 1;     ///< of memory: each tensor once
+  double gatherPenalty = 1;      ///< bytes of rows that are not neighbours, over others'
+
+  /// sm_80 and its like (an A100), sm_90 (an H200), cpu; elements of 2 or 4 bytes. A target that is
+  /// not known costs what sm_80 does.
+  static CostTarget of(std::string_view target, int64_t elementBytes);
 };
 
 /// What one head's tensors are made of.
@@ -40,31 +52,53 @@ struct CostShape {
 };
 
 struct Cost {
-  BlockCounts blocks;   ///< of one copy
-  int64_t elements = 0; ///< pairs that attend
-  int64_t computed = 0; ///< pairs in live blocks
-  double bytes = 0;     ///< loaded and stored, of one copy
-  double balance = 1;   ///< mean of the units' time over the longest
-  double seconds = 0;   ///< of all copies
+  BlockCounts blocks;      ///< of one copy
+  int64_t elements = 0;    ///< pairs that attend
+  int64_t computed = 0;    ///< pairs in live blocks
+  bool exact = true;       ///< else blocks and computed are estimates
+  double operations = 0;   ///< products, of all copies: 2 (head dim + value dim) a computed pair
+  double bytes = 0;        ///< loaded and stored, of all copies
+  double balance = 1;      ///< mean of the units' time over the whole
+  double seconds = 0;      ///< of all copies
+  double denseSeconds = 0; ///< that all pairs would take, in blocks of the same size
+  /// The density below which such a pattern (as well used, as partial) is faster than dense.
+  double breakEven = 1;
   double useful() const { return computed ? double(elements) / double(computed) : 1; }
 };
 
-/// One way: disjoint parts, each in its orders.
+/// One way: disjoint parts, each in its orders, all in blocks of one size.
 struct Candidate {
+  Block block;
   std::vector<Part> parts;
   Cost cost;
 };
 
-/// Error: an order that is none, or a layout that does not fit.
+/// Exact. Error: an order that is none, or a layout that does not fit.
 Result<Cost> costOf(const std::vector<Part> &parts, const LayoutRequest &request,
                     const CostShape &shape, const CostTarget &target);
 
-/// The ways that the predicate suggests, cheapest first; of equal ones the simpler first. Of a
-/// split, each part stands in its best orders.
-Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
-                                     const CostShape &shape, const CostTarget &target);
+/// What a schedule leaves open.
+struct Choice {
+  std::vector<Block> blocks; ///< to choose from, of equal ones the first; none: the request's own
+  std::optional<OrderSpec> queries, keys; ///< none: what the predicate suggests
+  SplitChoice split = SplitChoice::Auto;
+};
 
-/// The table above.
-std::string table(const std::vector<Candidate> &candidates);
+/// The ways that the predicate suggests, cheapest first; of equal ones the simpler first. Of a
+/// split, each part stands in its best orders. Never empty. Ways that are hopeless at one block are
+/// not tried at others. Costs are estimates.
+Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
+                                     const CostShape &shape, const CostTarget &target,
+                                     const Choice &choice = {});
+
+/// Makes a candidate's cost exact.
+Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
+                   const CostTarget &target);
+
+/// "natural", "q natural, k tails 128, 32", "natural | residue 128" of two parts.
+std::string ordersText(const std::vector<Part> &parts);
+
+/// The table above, the first `most` of them.
+std::string table(const std::vector<Candidate> &candidates, size_t most = 12);
 
 } // namespace sparsec

@@ -339,4 +339,36 @@ std::vector<int64_t> Order::shortTiles() const {
   return result;
 }
 
+std::optional<Order::Step> Order::step() const {
+  if (pieces.size() != 1)
+    return std::nullopt;
+  // One on in the outermost digit that takes more than one value: nothing carries into it.
+  const auto &axes = pieces[0].axes;
+  int64_t inner = pieces[0].tileCount();
+  for (const Axis &axis : axes)
+    if (axis.boxes() > 1)
+      return Step{inner / axis.boxes(), axis.box * axis.pitch};
+    else
+      inner /= axis.boxes();
+  for (const Axis &axis : axes)
+    if (axis.parts() > 1)
+      return Step{inner / axis.parts(), axis.cut * axis.pitch};
+    else
+      inner /= axis.parts();
+  return std::nullopt;
+}
+
+std::vector<int64_t> Order::unlike(int64_t step) const {
+  std::vector<int64_t> result;
+  // Of natural order only the last one can be.
+  bool natural = std::holds_alternative<NaturalOrder>(asked);
+  for (int64_t tile = std::max(step, natural ? tiles - 1 : 0); tile < tiles; ++tile) {
+    TileRows here = *tileRows(tile), before = *tileRows(tile - step);
+    before.base = here.base;
+    if (here != before)
+      result.push_back(tile);
+  }
+  return result;
+}
+
 } // namespace sparsec

@@ -92,6 +92,16 @@ public:
   /// The tiles of fewer than tile() tokens, ascending.
   std::vector<int64_t> shortTiles() const;
 
+  /// The least number of tiles further on that has the same rows again, so many positions further
+  /// on; nothing when the order has no such step. What ends early or at n has not: see unlike().
+  struct Step {
+    int64_t tiles = 0, positions = 0;
+  };
+  std::optional<Step> step() const;
+  /// The tiles from `tiles` (of some whole steps) on whose rows are not those of the tile so many
+  /// before, moved: ascending.
+  std::vector<int64_t> unlike(int64_t tiles) const;
+
 private:
   void addLattice(Lattice lattice);
   const Lattice &latticeOf(int64_t tile) const;

@@ -8,8 +8,8 @@
 //                                                      F . . . F P . .
 //
 // Found from the period of what is left of the predicate once the first rows and columns are left
-// out, where patterns have their exceptions: global tokens, a prefix. In residue order the chains
-// repeat likewise, one after the other.
+// out, where patterns have their exceptions: global tokens, a prefix. In other orders a row of
+// blocks moves by whole chains or boxes: strided attention by residue repeats its first triangle.
 #pragma once
 
 #include "layout/BlockLayout.h"
@@ -17,10 +17,11 @@
 namespace sparsec {
 
 /// Block (i, j) equals block (i - rows, j - columns) when i - rows >= firstRow, j - columns >=
-/// firstColumn and no tile of the two is short.
+/// firstColumn and neither i nor j is among the tiles that are unlike the one so many before.
 struct Repeat {
   int64_t rows = 0, columns = 0;
   int64_t firstRow = 0, firstColumn = 0;
+  std::vector<int64_t> unlikeRows, unlikeColumns; ///< ascending
 };
 
 /// A repeat among block rows firstRow .. that is worth using: what it leaves to be looked at is at

@@ -146,6 +146,15 @@ std::pair<Rectangle, Rectangle> halves(const Rectangle &rectangle) {
   return {first, second};
 }
 
+Range hull(const std::vector<Range> &ranges) {
+  int64_t first = ranges[0].first, last = ranges[0].last();
+  for (const Range &range : ranges) {
+    first = std::min(first, range.first);
+    last = std::max(last, range.last());
+  }
+  return {.first = first, .step = 1, .count = last - first + 1};
+}
+
 int64_t countRow(const Evaluator &evaluator, int64_t q, const Range &keys) {
   constexpr int64_t kWidth = 64, kNarrow = 8;
   int64_t found = 0;

@@ -20,6 +20,9 @@ std::pair<Range, Range> halves(const Range &range);
 /// time.
 std::pair<Rectangle, Rectangle> halves(const Rectangle &rectangle);
 
+/// All positions of some progressions (at least one) and what lies between them.
+Range hull(const std::vector<Range> &ranges);
+
 inline int64_t area(const Rectangle &rectangle) {
   return rectangle.q.count * rectangle.k.count;
 }

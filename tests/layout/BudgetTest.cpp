@@ -1,5 +1,6 @@
 // What a layout of a million tokens may take, measured in a process of its own: half a second and
-// 32 MB above what the process had when it began.
+// 32 MB above what the process had when it began. And what it takes to choose a schedule.
+#include "layout/Cost.h"
 #include "tests/layout/Predicates.h"
 
 #include <chrono>
@@ -123,6 +124,37 @@ TEST_F(Budget, WhatIsRefusedIsRefusedEarly) {
   EXPECT_TRUE(cost.refused) << "some 3 GB of runs";
   EXPECT_LT(cost.bytes, 3 * request.maximumBytes);
   EXPECT_LT(cost.seconds, 5);
+}
+
+/// Milliseconds to choose among these blocks, the least of some runs: others may use the machine.
+double millisecondsToWeigh(const Expr &attend, int64_t n) {
+  double least = 1e9;
+  for (int run = 0; run < 5; ++run) {
+    auto start = std::chrono::steady_clock::now();
+    Result<std::vector<Candidate>> all =
+        weigh(attend, {.nq = n, .nk = n}, {.copies = 16}, CostTarget::of("sm_90", 2),
+              {.blocks = {{64, 64}, {64, 32}, {32, 32}}});
+    EXPECT_TRUE(all);
+    std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    least = std::min(least, took.count());
+  }
+  std::printf("%.2f ms to weigh %s, n = %lld\n", least, print(attend).c_str(),
+              static_cast<long long>(n));
+  return least;
+}
+
+TEST_F(Budget, ChoosingForAMillionTokens) {
+  EXPECT_LT(millisecondsToWeigh(local(1'024), kMillion), 50);
+  EXPECT_LT(millisecondsToWeigh(column(1'024), kMillion), 50);
+}
+
+TEST_F(Budget, ChoosingForTheZoo) {
+  for (const std::string &name : zooNames()) {
+    Result<Pattern> pattern = parsePattern(zooFile(name));
+    ASSERT_TRUE(pattern);
+    for (const HeadEntry &head : pattern->heads)
+      EXPECT_LT(millisecondsToWeigh(simplify(head.attend), 4'096), 60) << name;
+  }
 }
 
 } // namespace

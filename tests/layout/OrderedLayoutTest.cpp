@@ -83,6 +83,26 @@ TEST(OrderedLayout, UnequalTilesAndManyRows) {
   }
 }
 
+TEST(OrderedLayout, ChainsAndBoxesRepeat) {
+  // Large enough for rows to be copied, ragged at both ends.
+  for (const char *text :
+       {"k <= q and (q - k) % 12 == 0", "0 <= q - k and q - k < 24 and (q - k) % 4 == 0",
+        "abs(q // 12 - k // 12) <= 2 and abs(q % 12 - k % 12) <= 2", "k % 12 >= 9",
+        "(q - k) % 12 < 2 and k <= q"})
+    for (auto [nq, nk, q0] :
+         {std::array{600, 600, 0}, std::array{611, 623, 12}, std::array{590, 577, 0}}) {
+      Expr attend = predicate(text);
+      LayoutRequest request = {.nq = nq, .nk = nk, .q0 = q0, .blockQ = 8, .blockK = 4};
+      DenseMask mask(attend, request);
+      for (const OrderSpec &order : std::vector<OrderSpec>{
+               ResidueOrder{12}, ResidueOrder{4}, GridOrder{{52, 12}, {4, 4}}, TailsOrder{12, 3}})
+        EXPECT_EQ(build(attend, request, order, order).print(),
+                  expected(mask, make(order, nq, 8), make(order, nk, 4)))
+            << describe(attend, request) << "\n"
+            << print(order);
+    }
+}
+
 int64_t columnBlocks(int64_t n, int64_t l, int block, OrderSpec order) {
   LayoutRequest request = {.nq = n, .nk = n, .blockQ = block, .blockK = block};
   return build(column(l), request, order, order).counts().live;
@@ -95,6 +115,22 @@ TEST(OrderedLayout, AStridedColumnIsSmallTriangles) {
   EXPECT_EQ(columnBlocks(65'536, 256, 32, ResidueOrder{256}), 9'216);
   EXPECT_EQ(columnBlocks(262'144, 512, 32, ResidueOrder{512}), 69'632);
   EXPECT_EQ(columnBlocks(1'048'576, 1'024, 32, ResidueOrder{1'024}), 540'672);
+}
+
+TEST(OrderedLayout, TheCountsOfThePaper) {
+  // Section 1.5's other columns at b = 32: local, and fixed and dense where they are given.
+  auto live = [](const Expr &attend, int64_t n) {
+    LayoutRequest request = {.nq = n, .nk = n, .blockQ = 32, .blockK = 32};
+    return build(attend, request, NaturalOrder{}, NaturalOrder{}).counts().live;
+  };
+  EXPECT_EQ(live(local(128), 12'288), 1'910);
+  EXPECT_EQ(live(local(256), 65'536), 18'396);
+  EXPECT_EQ(live(local(512), 262'144), 139'128);
+  EXPECT_EQ(live(local(1'024), 1'048'576), 1'080'816);
+  EXPECT_EQ(live(fixedMerged(128, 32), 12'288), 19'200);
+  EXPECT_EQ(live(fixedMerged(256, 32), 65'536), 270'336);
+  EXPECT_EQ(live(causal(), 12'288), 73'920);
+  EXPECT_EQ(live(causal(), 65'536), 2'098'176);
 }
 
 TEST(OrderedLayout, ChainsThatNoBlockDivides) {

@@ -34,13 +34,16 @@ void expectMeaning(const Pattern &pattern, size_t entry, int n, const Meaning &m
 }
 
 TEST(Zoo, Names) {
-  EXPECT_EQ(zooNames(), (std::vector<std::string>{"causal", "dense", "fixed", "fixed-heads",
-                                                  "local", "strided", "strided-merged"}));
+  EXPECT_EQ(zooNames(), (std::vector<std::string>{
+                            "bigbird", "block-diagonal", "causal", "dense", "dilated",
+                            "factorised-3", "fixed", "fixed-heads", "local", "longformer",
+                            "neighbourhood-2d", "neighbourhood-3d", "prefix-lm", "previous-block",
+                            "strided", "strided-interleaved", "strided-merged", "window-global"}));
   EXPECT_EQ(zooFile("nothing"), nullptr);
   for (const std::string &name : zooNames()) {
     Pattern pattern = zoo(name);
     EXPECT_EQ(pattern.name, name);
-    EXPECT_NE(pattern.doc.find("arXiv 1"), std::string::npos) << "no source: " << name;
+    EXPECT_NE(pattern.doc.find("arXiv"), std::string::npos) << "no source: " << name;
     EXPECT_EQ(zooFile(name)->name, "zoo/" + name + ".yaml");
   }
 }
@@ -88,6 +91,104 @@ TEST(Zoo, Fixed) {
     expectMeaning(zoo("fixed-heads", params), 0, 40,
                   [&](int h, int q, int k) { return inBlock(q, k) || summary(h % (l / c), q, k); });
   }
+}
+
+TEST(Zoo, Windows) {
+  for (auto [w, g] : {std::pair(1, 0), {4, 2}, {7, 30}}) {
+    std::map<std::string, int64_t> params = {{"w", w}, {"g", g}};
+    expectMeaning(zoo("window-global", params), 0, 25, [w, g](int, int q, int k) {
+      bool before = k <= q;
+      return before && (q < k + w || k + 1 <= g);
+    });
+  }
+  expectMeaning(zoo("longformer", {{"w", 6}, {"g", 2}}), 0, 25, [](int, int q, int k) {
+    bool global = q == 0 || q == 1 || k == 0 || k == 1;
+    return global || (q - 3 <= k && k <= q + 3);
+  });
+  Pattern dilated = zoo("dilated", {{"w", 3}, {"d", 2}});
+  ASSERT_EQ(dilated.heads.size(), 4u);
+  for (int head = 0; head < 4; ++head) {
+    int gap = 2 << head;
+    expectMeaning(dilated, head, 40,
+                  [gap](int, int q, int k) { return k == q || k == q - gap || k == q - 2 * gap; });
+  }
+}
+
+TEST(Zoo, Blocks) {
+  for (int l : {1, 4, 7}) {
+    expectMeaning(zoo("block-diagonal", {{"l", l}}), 0, 30, [l](int, int q, int k) {
+      int begin = q;
+      while (begin % l != 0)
+        --begin;
+      return begin <= k && k <= q;
+    });
+    expectMeaning(zoo("previous-block", {{"l", l}}), 0, 30, [l](int, int q, int k) {
+      int begin = q;
+      while (begin % l != 0)
+        --begin;
+      return begin - l <= k && k < begin && k >= 0;
+    });
+  }
+  for (int p : {0, 5, 99})
+    expectMeaning(zoo("prefix-lm", {{"p", p}}), 0, 20,
+                  [p](int, int q, int k) { return (q < p && k < p) || k <= q || k < p; });
+}
+
+TEST(Zoo, BigBird) {
+  constexpr int kN = 48, kB = 4, kBlocks = kN / kB;
+  Pattern pattern = zoo("bigbird", {{"b", kB}, {"g", 1}, {"r", 3}});
+  int drawn = 0;
+  expectMeaning(pattern, 0, kN, [&](int h, int q, int k) {
+    int row = q / kB, column = k / kB;
+    bool near = row - 1 <= column && column <= row + 1;
+    bool random = hash32(row, column, h) % kBlocks < 3;
+    drawn += random;
+    return near || row == 0 || column == 0 || random;
+  });
+  double perQuery = double(drawn) / (9 * kN * kB); // of nine heads, in blocks
+  EXPECT_NEAR(perQuery, 3, 1);
+}
+
+TEST(Zoo, Neighbourhoods) {
+  // On pictures of 5 columns, and on films of frames of 3 rows by 4 columns.
+  expectMeaning(zoo("neighbourhood-2d", {{"width", 5}, {"r", 1}}), 0, 30, [](int, int q, int k) {
+    for (int down = -1; down <= 0; ++down)
+      for (int across = -1; across <= 1; ++across) {
+        int x = q % 5 + across;
+        if (0 <= x && x < 5 && k == q + 5 * down + across && k <= q)
+          return true;
+      }
+    return false;
+  });
+  std::map<std::string, int64_t> params = {{"width", 4}, {"height", 3}, {"r", 1}, {"t", 1}};
+  expectMeaning(zoo("neighbourhood-3d", params), 0, 48, [](int, int q, int k) {
+    for (int frame = -1; frame <= 1; ++frame)
+      for (int down = -1; down <= 1; ++down)
+        for (int across = -1; across <= 1; ++across) {
+          int x = q % 4 + across, y = q / 4 % 3 + down;
+          if (0 <= x && x < 4 && 0 <= y && y < 3 && k == q + 12 * frame + 4 * down + across)
+            return true;
+        }
+    return false;
+  });
+}
+
+TEST(Zoo, StepsAndLayers) {
+  Pattern three = zoo("factorised-3", {{"l", 3}});
+  for (int head = 0; head < 3; ++head) {
+    int step = head == 0 ? 1 : head == 1 ? 3 : 9;
+    expectMeaning(three, head, 60, [&](int, int q, int k) {
+      for (int i = 0; head == 2 ? q >= step * i : i < 3; ++i)
+        if (k == q - step * i)
+          return true;
+      return false;
+    });
+  }
+  EXPECT_EQ(three.layers, (std::vector<std::vector<int>>{{0}, {1}, {2}}));
+  Pattern interleaved = zoo("strided-interleaved", {{"l", 4}});
+  EXPECT_EQ(interleaved.layers, (std::vector<std::vector<int>>{{0}, {1}, {1}, {1}}));
+  expectMeaning(interleaved, 0, 20, [](int, int q, int k) { return k <= q && (q - k) % 4 == 0; });
+  expectMeaning(interleaved, 1, 20, [](int, int q, int k) { return k <= q && k > q - 4; });
 }
 
 TEST(Zoo, RefusesParameters) {
