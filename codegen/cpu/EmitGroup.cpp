@@ -39,12 +39,67 @@ bool KernelEmitter::inPlace(Value result, const Group &group, Operation *loop) {
   return false;
 }
 
+namespace {
+
+/// When the operations of a group run: stage by stage, a stage's product before the rest of it.
+class RunOrder {
+public:
+  explicit RunOrder(const std::vector<Stage> &stages) {
+    for (auto [s, stage] : llvm::enumerate(stages)) {
+      for (auto [i, op] : llvm::enumerate(stage.ops))
+        places[op] = {int(s), int(i)};
+      if (stage.dot)
+        places[stage.dot] = {int(s), -1};
+    }
+  }
+  /// Whether `reader` has read a tile's element when `writer` writes the same element of its own.
+  bool isBefore(Operation *reader, Operation *writer) const {
+    auto read = places.find(reader), write = places.find(writer);
+    if (read == places.end() || write == places.end())
+      return false;
+    if (read->second.first != write->second.first)
+      return read->second.first < write->second.first;
+    // Products read whole panels.
+    return read->second.second >= 0 && read->second.second < write->second.second;
+  }
+
+private:
+  llvm::DenseMap<Operation *, std::pair<int, int>> places;
+};
+
+} // namespace
+
+/// A tile whose own readers are done by then, so that its panel can be written over: less of the
+/// first-level cache, and no store that seems to overtake a load.
+Storage KernelEmitter::takeOver(Value result, llvm::SmallVectorImpl<Value> &local,
+                                llvm::function_ref<bool(Operation *, Operation *)> isBefore) {
+  for (Value &other : local) {
+    if (tileType(other).getShape() != tileType(result).getShape() ||
+        dims.laneDim(other) != dims.laneDim(result) ||
+        storage[other].element != memoryType(tileType(result).getElementType()))
+      continue;
+    if (llvm::all_of(flow.readers(other),
+                     [&](Operation *reader) { return isBefore(reader, result.getDefiningOp()); })) {
+      Storage taken = storage[other];
+      other = result;
+      return taken;
+    }
+  }
+  local.push_back(result);
+  return allocateTile(result, /*local=*/true);
+}
+
 void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &stages,
                                 Operation *loop) {
+  RunOrder order(stages);
+  SmallVector<Value> local;
+  auto isBefore = [&](Operation *reader, Operation *writer) {
+    return order.isBefore(reader, writer);
+  };
   for (const Stage &stage : stages) {
     SmallVector<Operation *> ops = stage.ops;
     if (stage.dot)
-      ops.push_back(stage.dot);
+      ops.insert(ops.begin(), stage.dot);
     for (Operation *op : ops) {
       if (op->getNumResults() == 0 || inPlace(op->getResult(0), group, loop))
         continue;
@@ -55,8 +110,10 @@ void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &st
       bool outlivesRow = llvm::any_of(readers, [&](Operation *reader) {
         return isMatrix(result) && !llvm::is_contained(stage.ops, reader);
       });
-      if (leaves || outlivesRow)
-        storage[result] = allocateTile(result, /*local=*/!leaves);
+      if (leaves)
+        storage[result] = allocateTile(result, /*local=*/false);
+      else if (outlivesRow)
+        storage[result] = takeOver(result, local, isBefore);
     }
   }
 }
@@ -193,6 +250,9 @@ Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llv
   return next;
 }
 
+/// Operations on a row that are worth emitting for two rows.
+static constexpr size_t kMostTwice = 16;
+
 static Cell cellOf(const Cell &panel, llvm::Value *row, int laneDim) {
   Cell cell;
   cell.panel = panel.panel, cell.shape = panel.shape, cell.vectors = &panel.known;
@@ -206,11 +266,17 @@ void KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
   if (auto reduce = dyn_cast<tile::ReduceOp>(op))
     matrix = reduce.getInput();
   int laneDim = dims.laneDim(matrix);
+  // Two rows at a time share the constants that they load, unless they are long as it is.
+  int64_t step = stage.rows % 2 == 0 && stage.ops.size() <= kMostTwice ? 2 : 1;
   Code::Values sums =
-      code.loop(code.i64(0), code.i64(stage.rows), 1, startReductions(stage, panel.shape),
+      code.loop(code.i64(0), code.i64(stage.rows), step, startReductions(stage, panel.shape),
                 [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
-                  Cell cell = cellOf(panel, row, laneDim);
-                  return emitRow(stage, cell, carried);
+                  Code::Values next(carried);
+                  for (int64_t i = 0; i < step; ++i) {
+                    Cell cell = cellOf(panel, code.CreateAdd(row, code.i64(i)), laneDim);
+                    next = emitRow(stage, cell, next);
+                  }
+                  return next;
                 });
   endReductions(stage, panel, sums);
 }

@@ -106,6 +106,8 @@ private:
   // EmitGroup.cpp: panels and stages.
   void emitGroup(const Group &group, Operation *loop);
   void planStorage(const Group &group, const std::vector<Stage> &stages, Operation *loop);
+  Storage takeOver(Value result, llvm::SmallVectorImpl<Value> &local,
+                   llvm::function_ref<bool(Operation *, Operation *)> isBefore);
   bool inPlace(Value result, const Group &group, Operation *loop);
   void emitStage(const Stage &stage, Cell &panel);
   void emitRowLoop(const Stage &stage, Cell &panel);
