@@ -29,10 +29,11 @@ Storage KernelEmitter::allocateMatrix(RankedTensorType type, int laneDim, bool l
   made.laneDim = laneDim;
   made.shape = code.shape(type.getDimSize(laneDim));
   int64_t rows = type.getDimSize(1 - laneDim);
-  made.rowStride = asRows ? made.shape.lanes : made.shape.panel;
+  // Rows a cache line further apart than they are long, so that a column is not all in one set.
+  made.rowStride = asRows ? made.shape.lanes + 16 : made.shape.panel;
   made.panelStride = asRows ? made.shape.panel : made.shape.panel * rows;
   made.local = local;
-  int64_t lanes = local ? made.shape.panel : made.shape.lanes;
+  int64_t lanes = local ? made.shape.panel : asRows ? made.rowStride : made.shape.lanes;
   made.base = allocate(rows * lanes * bytesOf(made.element));
   return made;
 }
@@ -231,14 +232,23 @@ llvm::Value *KernelEmitter::rowPointers(const View &view, ValueRange indices, Va
 
 //===-- Loads ---------------------------------------------------------------------------------===//
 
-/// Whether every reader takes a load's elements from where they lie in memory.
-bool KernelEmitter::readInPlace(tile::LoadOp load) {
+/// Whether every reader takes a load's elements from memory's rows, element by element along them
+/// (in place) or in vectors.
+bool KernelEmitter::readByRows(tile::LoadOp load) {
   return llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
     auto dot = dyn_cast<tile::DotOp>(reader);
     if (!dot || flow.resolve(dot.getAcc() ? dot.getAcc() : Value()) == load.getResult())
       return false;
     DotOperands operands = dotOperands(dot, dims);
     return flow.resolve(operands.lanes) != load.getResult() || operands.lanesDim == 1;
+  });
+}
+
+/// Whether a product sums along memory's columns: a copy whose rows are close together then pays.
+bool KernelEmitter::readDownColumns(tile::LoadOp load) {
+  return llvm::any_of(flow.readers(load.getResult()), [&](Operation *reader) {
+    DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
+    return flow.resolve(operands.broadcast) == load.getResult() && operands.rowDim == 1;
   });
 }
 
@@ -249,7 +259,7 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     return;
   }
   const View &view = views[load.getView()];
-  bool inPlace = readInPlace(load);
+  bool byRows = readByRows(load);
   if (load.getColumns() || type.getDimSize(1) % code.shape(type.getDimSize(0)).vector ||
       type.getDimSize(1) * 4 > 4096) {
     Storage made = allocateTile(load.getResult(), /*local=*/false);
@@ -261,7 +271,7 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
   bool written = llvm::any_of(load.getView().getUsers(), [](Operation *user) {
     return isa<tile::StoreOp, tile::AccumulateOp>(user);
   });
-  if (inPlace && type.getElementType().isF32() && !written) {
+  if (byRows && type.getElementType().isF32() && !written && !readDownColumns(load)) {
     Storage made;
     made.kind = Storage::Pointers;
     made.base = pointers;
@@ -271,7 +281,7 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     storage[load.getResult()] = made;
     return;
   }
-  bool asRows = inPlace || dims.laneDim(load.getResult()) == 1;
+  bool asRows = byRows || dims.laneDim(load.getResult()) == 1;
   Storage made = allocateMatrix(type, asRows ? 1 : 0, /*local=*/false, asRows);
   if (asRows)
     loadAsRows(load, made, pointers);

@@ -148,7 +148,8 @@ private:
   void loadElements(tile::LoadOp load, const Storage &to);
   void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
   void loadTransposed(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
-  bool readInPlace(tile::LoadOp load);
+  bool readByRows(tile::LoadOp load);
+  bool readDownColumns(tile::LoadOp load);
   void storeVector(tile::StoreOp store);
   template <class Op>
   void emitStore(Op store, Cell &panel);
