@@ -87,8 +87,6 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
   auto loaded = load(options.pattern);
   if (!loaded)
     return loaded.error();
-  if (auto built = refuseUnbuilt(loaded->pattern); !built)
-    return built.error();
   auto target = findTarget(options.target);
   if (!target)
     return target.error();
