@@ -43,3 +43,12 @@ else()
   # By name: component targets beside these would pull in the archives as well.
   target_link_libraries(sparsec-mlir INTERFACE MLIR LLVM)
 endif()
+
+# sparsec::lld: the linker as a library, which Debian has as archives only.
+add_library(sparsec-lld INTERFACE)
+add_library(sparsec::lld ALIAS sparsec-lld)
+target_link_libraries(sparsec-lld INTERFACE
+  ${LLVM_PREFIX}/lib/liblldELF.a ${LLVM_PREFIX}/lib/liblldCommon.a sparsec::mlir)
+if(NOT SPARSEC_STATIC) # StaticLlvm.cmake has its archives
+  target_link_libraries(sparsec-lld INTERFACE z zstd)
+endif()

@@ -5,6 +5,7 @@
 #   sparsec_library(sparsec-ptx SOURCES ... LINK ... NVVM)         and the LLVM and NVVM dialects'
 #   sparsec_test(layout-build SOURCES BuildTest.cpp LINK sparsec-layout LABELS quick)
 #   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE)  runs on --device of ./dev test
+#   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE CPU)         and on cpu, always
 # g++ 12 sees overlapping copies in "a" + string (its bug 105651).
 set(SPARSEC_WARNINGS -Wno-restrict -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
   $<$<NOT:$<CONFIG:Release>>:-Werror>)
@@ -50,18 +51,24 @@ function(sparsec_library name)
   endif()
 endfunction()
 
-# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full] [DEVICE])
+# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full] [DEVICE [CPU]])
 # DEVICE: the test runs on the device that the environment variable SPARSEC_TEST_DEVICE names
 # ("sim" when it is not set), and ./dev package --tests takes it to a machine with a GPU.
+# CPU: it runs a second time, as NAME-on-cpu, on the device of that name.
 # A test that reaches no LLVM library also gets the label `sanitized`: the asan preset runs it.
 function(sparsec_test name)
-  cmake_parse_arguments(ARG "DEVICE" "" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "DEVICE;CPU" "" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
   target_precompile_headers(${name} REUSE_FROM sparsec-test-pch)
   add_test(NAME ${name} COMMAND ${name})
+  if(ARG_CPU)
+    add_test(NAME ${name}-on-cpu COMMAND ${name})
+    set_tests_properties(${name}-on-cpu PROPERTIES
+      LABELS "${ARG_LABELS}" ENVIRONMENT SPARSEC_TEST_DEVICE=cpu)
+  endif()
   sparsec_reaches_llvm(reaches_llvm ${ARG_LINK})
   if(NOT reaches_llvm)
     list(APPEND ARG_LABELS sanitized)

@@ -60,11 +60,20 @@ static std::optional<Block> firstThatFits(const KernelRequest &request, Block gi
   return {};
 }
 
+/// On a CPU a block of keys and values lies in the second-level cache, while every panel of queries
+/// passes over it. Any block runs.
+static Block cpuBlock(const KernelRequest &request) {
+  int most = std::max(request.headDim, request.valueDim) > 128 ? 64 : 128;
+  return {request.block.q ? request.block.q : most, request.block.k ? request.block.k : most};
+}
+
 Result<Block> chooseBlock(const KernelRequest &request) {
   Block given = request.block;
   if ((given.q && !blockable(given.q)) || (given.k && !blockable(given.k)))
     return inputError(fmt::format(
         "expected a block of 16 to 128 rows and columns in steps of 16, found {}", text(given)));
+  if (request.target.machine == Machine::Cpu)
+    return cpuBlock(request);
   if (std::optional<Block> block = firstThatFits(request, given))
     return *block;
   // The smallest that was asked for.

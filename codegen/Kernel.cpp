@@ -3,6 +3,7 @@
 
 #include "codegen/Compile.h"
 #include "codegen/Pipeline.h"
+#include "codegen/cpu/EmitCpu.h"
 #include "codegen/ptx/EmitPtx.h"
 #include "codegen/ptx/Warp.h"
 #include "dialect/Ops.h"
@@ -18,17 +19,20 @@ using namespace mlir;
 namespace sparsec {
 namespace {
 
-enum class Stage { Sparsec, Tile, Warp, Llvm, Ptx };
+enum class Stage { Sparsec, Tile, Warp, Llvm, Ptx, Assembly };
+bool isOf(Machine machine, Stage stage) {
+  if (stage == Stage::Warp || stage == Stage::Ptx)
+    return machine == Machine::Gpu;
+  return stage != Stage::Assembly || machine == Machine::Cpu;
+}
 
 struct StageName {
   Stage stage;
   const char *name;
 };
-constexpr StageName kStages[] = {{Stage::Sparsec, "sparsec"},
-                                 {Stage::Tile, "tile"},
-                                 {Stage::Warp, "warp"},
-                                 {Stage::Llvm, "llvm"},
-                                 {Stage::Ptx, "ptx"}};
+constexpr StageName kStages[] = {{Stage::Sparsec, "sparsec"}, {Stage::Tile, "tile"},
+                                 {Stage::Warp, "warp"},       {Stage::Llvm, "llvm"},
+                                 {Stage::Ptx, "ptx"},         {Stage::Assembly, "asm"}};
 
 /// One compilation: a context of its own, whose diagnostics become the error.
 class Compilation {
@@ -45,12 +49,13 @@ public:
   Result<EmittedCode> emit(EmitOptions options) {
     return emitPtx(*module, request.target, options);
   }
+  Result<CpuCode> emitForCpu(CpuEmitOptions options);
   /// An attribute that the passes left on the kernel's function.
   int attribute(StringRef name) {
     auto function = module->lookupSymbol<LLVM::LLVMFuncOp>(request.entry);
     return function ? int(function->getAttrOfType<IntegerAttr>(name).getInt()) : 0;
   }
-  bool hasKernel() { return module->lookupSymbol<LLVM::LLVMFuncOp>(request.entry) != nullptr; }
+  bool hasKernel() { return module->lookupSymbol(request.entry) != nullptr; }
   std::string print();
 
 private:
@@ -151,13 +156,20 @@ Result<void> Compilation::lowerTo(Stage stage) {
 #endif
   if (stage >= Stage::Tile)
     addTilePasses(passes);
-  if (stage >= Stage::Warp)
+  if (stage >= Stage::Warp && request.target.machine == Machine::Gpu)
     addWarpPasses(passes);
-  if (stage >= Stage::Llvm)
+  if (stage >= Stage::Llvm && request.target.machine == Machine::Gpu)
     addLlvmPasses(passes);
   if (failed(passes.run(*module)))
     return bug("compiling");
   return {};
+}
+
+Result<CpuCode> Compilation::emitForCpu(CpuEmitOptions options) {
+  Result<CpuCode> code = emitCpu(*module, request.target, options);
+  if (!code && !firstMessage.empty()) // says which operation it was
+    return bug("compiling");
+  return code;
 }
 
 std::string Compilation::print() {
@@ -224,17 +236,35 @@ std::string header(const KernelRequest &request) {
   return text;
 }
 
+Result<void> emitInto(Kernel &kernel, Compilation &compilation, const KernelRequest &request) {
+  if (request.target.machine == Machine::Cpu) {
+    Result<CpuCode> code = compilation.emitForCpu({});
+    if (!code)
+      return code.error();
+    kernel.code = std::move(code->sharedObject);
+    kernel.object = std::move(code->object);
+    kernel.scratchBytes = code->scratchBytes;
+    kernel.threads = 1;
+    return {};
+  }
+  Result<EmittedCode> code = compilation.emit({});
+  if (!code)
+    return code.error();
+  kernel.code = std::move(code->ptx);
+  kernel.threads = 32 * compilation.attribute(warp::kWarpsAttr);
+  kernel.sharedBytes = compilation.attribute(warp::kSharedBytesAttr);
+  return {};
+}
+
 Result<Kernel> finish(Compilation &compilation, const KernelRequest &request) {
   if (auto lowered = compilation.lowerTo(Stage::Llvm); !lowered)
     return lowered.error();
   if (!compilation.hasKernel())
     return inputError(fmt::format("expected a tile.kernel '{}' in the module", request.entry));
-  Result<EmittedCode> code = compilation.emit({});
-  if (!code)
-    return code.error();
   Kernel kernel;
   kernel.entry = request.entry;
-  kernel.code = std::move(code->ptx);
+  if (auto emitted = emitInto(kernel, compilation, request); !emitted)
+    return emitted.error();
   kernel.target = request.target;
   kernel.dtype = request.dtype;
   kernel.headDim = request.headDim;
@@ -243,8 +273,6 @@ Result<Kernel> finish(Compilation &compilation, const KernelRequest &request) {
   kernel.queryOrder = request.queryOrder;
   kernel.keyOrder = request.keyOrder;
   kernel.part = request.part;
-  kernel.threads = 32 * compilation.attribute(warp::kWarpsAttr);
-  kernel.sharedBytes = compilation.attribute(warp::kSharedBytesAttr);
   return kernel;
 }
 
@@ -260,7 +288,8 @@ Result<Kernel> compile(const KernelRequest &asked) {
   Result<Kernel> kernel = finish(compilation, *request);
   if (!kernel)
     return kernel;
-  kernel->code = header(*request) + kernel->code;
+  if (request->target.machine == Machine::Gpu)
+    kernel->code = header(*request) + kernel->code;
   kernel->usesHead = mentions(request->attend, Op::Head);
   return kernel;
 }
@@ -285,8 +314,11 @@ Result<std::string> explain(const KernelRequest &asked, const std::string &stage
     if (candidate.name == stageName)
       stage = candidate.stage;
   if (!stage)
+    return inputError(fmt::format(
+        "expected a stage of sparsec, tile, warp, llvm, ptx, asm; found '{}'", stageName));
+  if (!isOf(asked.target.machine, *stage))
     return inputError(
-        fmt::format("expected a stage of sparsec, tile, warp, llvm, ptx; found '{}'", stageName));
+        fmt::format("a kernel for {} has no stage '{}'", asked.target.name, stageName));
   Result<KernelRequest> request = resolve(asked);
   if (!request)
     return request.error();
@@ -297,6 +329,12 @@ Result<std::string> explain(const KernelRequest &asked, const std::string &stage
     return lowered.error();
   if (*stage < Stage::Llvm)
     return compilation.print();
+  if (request->target.machine == Machine::Cpu) {
+    Result<CpuCode> code = compilation.emitForCpu({.keepText = true});
+    if (!code)
+      return code.error();
+    return *stage == Stage::Llvm ? code->llvmIr : code->assembly;
+  }
   Result<EmittedCode> code = compilation.emit({.keepLlvmIr = *stage == Stage::Llvm});
   if (!code)
     return code.error();

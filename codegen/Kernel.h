@@ -18,14 +18,22 @@ enum class DType : uint8_t { F16, BF16, F32 };
 std::string_view name(DType type); ///< "f16", "bf16", "f32"
 int bytes(DType type);
 
-/// What ptx is generated for; a row of the target table (codegen/ptx/Targets.def).
+/// The kind of machine that a target's code is for.
+enum class Machine : uint8_t { Gpu, Cpu };
+
+/// What code is generated for: a GPU of the target table (codegen/ptx/Targets.def), or a CPU.
 struct Target {
-  std::string name;       ///< "sm_80"
-  int sharedBytes = 0;    ///< most shared memory a block may have
-  std::string ptxVersion; ///< "ptx80"
+  std::string name;       ///< "sm_80", "cpu"
+  int sharedBytes = 0;    ///< GPU: most shared memory a block may have
+  std::string ptxVersion; ///< GPU: "ptx80"
+  Machine machine = Machine::Gpu;
+  std::string level; ///< CPU: "host", or a level by name (codegen/cpu/Level.h)
 };
+/// By name. "cpu" is code for this machine; "cpu-avx2" for any with that level.
 Result<Target> findTarget(const std::string &name);
 std::vector<std::string> targetNames();
+/// The type that kernels take when nobody says: bf16 on GPUs, f32 on CPUs.
+DType defaultDType(const Target &target);
 
 /// One argument struct for every kernel of attention forward, passed by value; the C header and the
 /// manifest list the same fields in the same order. Strides are in elements; the last dimension is
@@ -95,7 +103,8 @@ struct KernelRequest {
 
 struct Kernel {
   std::string entry;
-  std::string code; ///< PTX text
+  std::string code;   ///< GPU: PTX text; CPU: bytes of a shared object
+  std::string object; ///< CPU: bytes of the object file that it was linked from
   Target target;
   DType dtype = DType::BF16;
   int headDim = 0, valueDim = 0;
@@ -104,12 +113,23 @@ struct Kernel {
   PartRole part;
   int threads = 0;     ///< of a thread block; grid = (tiles of queries, heads of the entry, batch)
   int sharedBytes = 0; ///< dynamic shared memory
-  bool usesHead = false; ///< the predicate mentions h: tables differ by head
+  int64_t scratchBytes = 0; ///< CPU: memory that a call needs for itself, aligned to 64 bytes
+  bool usesHead = false;    ///< the predicate mentions h: tables differ by head
+};
+
+/// How a CPU kernel is called: one work item of the grid that a GPU's thread block would be. Calls
+/// may run at once, each with scratch memory of its own. Without a row_order x is the row itself.
+using CpuEntry = void (*)(const AttentionArguments *arguments, int32_t x, int32_t y, int32_t z,
+                          void *scratch);
+/// What the shared object of a CPU kernel says about it, under the name ENTRY_info.
+struct KernelInfo {
+  int64_t scratchBytes = 0;
+  char level[24] = {}; ///< of CPU instructions
 };
 
 /// Compiles one kernel. Re-entrant: kernels may be compiled from several threads.
 Result<Kernel> compile(const KernelRequest &request);
-/// The text of a stage: "sparsec", "tile", "warp", "llvm", "ptx".
+/// The text of a stage: "sparsec", "tile", "llvm"; "warp" and "ptx" of a GPU, "asm" of a CPU.
 Result<std::string> explain(const KernelRequest &request, const std::string &stage);
 std::vector<std::string> explainStages();
 

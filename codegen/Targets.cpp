@@ -11,8 +11,9 @@ namespace sparsec {
 // compute capabilities, less the 1 KB that the system keeps of each block's.
 static const std::vector<Target> &targets() {
   static const std::vector<Target> table = {
-#define TARGET(name, sharedBytes, ptx) {name, sharedBytes, ptx},
+#define TARGET(name, sharedBytes, ptx) {name, sharedBytes, ptx, Machine::Gpu, ""},
 #include "codegen/ptx/Targets.def"
+      {"cpu", 0, "", Machine::Cpu, "host"},
   };
   return table;
 }
@@ -21,6 +22,8 @@ Result<Target> findTarget(const std::string &name) {
   for (const Target &target : targets())
     if (target.name == name)
       return target;
+  if (name.starts_with("cpu-"))
+    return Target{.name = name, .machine = Machine::Cpu, .level = name.substr(4)};
   return inputError(fmt::format("expected a target that is built: {}; found '{}'",
                                 fmt::join(targetNames(), ", "), name));
 }
@@ -30,6 +33,10 @@ std::vector<std::string> targetNames() {
   for (const Target &target : targets())
     names.push_back(target.name);
   return names;
+}
+
+DType defaultDType(const Target &target) {
+  return target.machine == Machine::Cpu ? DType::F32 : DType::BF16;
 }
 
 std::string_view name(DType type) {

@@ -1,5 +1,5 @@
-// A machine that runs kernels: `sim` (our PTX interpreter), `cuda` (a GPU through the driver),
-// later `cpu`. Tests and tools name a device, never a code path.
+// A machine that runs kernels: `cuda` (a GPU through the driver), `cpu` (native code on the host's
+// cores), `sim` (our PTX interpreter). Tests and tools name a device, never a code path.
 //
 // Memory is addressed by 64-bit device addresses; 0 is never a valid one. Calls are in order;
 // launch may return before the kernel has run, and synchronize() (or a copy to the host) reports
@@ -31,7 +31,7 @@ public:
 class Device {
 public:
   virtual ~Device() = default;
-  virtual std::string_view name() const = 0;   ///< "sim", "cuda"
+  virtual std::string_view name() const = 0;   ///< "cuda", "cpu", "sim"
   virtual std::string description() const = 0; ///< one line: which machine, which driver
 
   virtual Result<DeviceAddress>
@@ -40,8 +40,8 @@ public:
   virtual Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) = 0;
   virtual Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) = 0;
 
-  /// Loads one entry of a PTX text.
-  virtual Result<std::unique_ptr<Executable>> load(const std::string &ptx,
+  /// Loads one entry of what Kernel::code holds: a PTX text, or a shared object for `cpu`.
+  virtual Result<std::unique_ptr<Executable>> load(const std::string &code,
                                                    const std::string &entry) = 0;
   /// parameters[i] points at the value of the entry's i-th parameter (as cuLaunchKernel's
   /// kernelParams).
@@ -50,9 +50,16 @@ public:
   virtual Result<void> synchronize() = 0;
 };
 
+struct DeviceOptions {
+  int threads = 0; ///< of `cpu`; 0: as many as the process may run at once
+};
+
 /// Devices by name; an Error that says what is missing when this machine has none of that name.
-Result<std::unique_ptr<Device>> openDevice(std::string_view name);
+Result<std::unique_ptr<Device>> openDevice(std::string_view name,
+                                           const DeviceOptions &options = {});
 /// The names that openDevice knows, preferred first.
 std::vector<std::string_view> deviceNames();
+/// The target whose code a device runs, when nobody says otherwise.
+Target targetOf(const Device &device);
 
 } // namespace sparsec

@@ -1,4 +1,5 @@
 // The devices that this build has, by name.
+#include "runtime/cpu/CpuDevice.h"
 #include "runtime/cuda/CudaDevice.h"
 #include "runtime/sim/SimDevice.h"
 
@@ -18,22 +19,26 @@ Result<std::unique_ptr<Device>> asDevice(Result<std::unique_ptr<T>> opened) {
 
 struct DeviceEntry {
   std::string_view name;
-  Result<std::unique_ptr<Device>> (*open)();
+  Result<std::unique_ptr<Device>> (*open)(const DeviceOptions &options);
 };
 
 /// Preferred first.
 constexpr DeviceEntry kDevices[] = {
-    {"cuda", [] { return asDevice(openCudaDevice()); }},
-    {"sim", [] { return Result<std::unique_ptr<Device>>(openSimDevice()); }},
+    {"cuda", [](const DeviceOptions &) { return asDevice(openCudaDevice()); }},
+    {"cpu",
+     [](const DeviceOptions &options) {
+       return Result<std::unique_ptr<Device>>(openCpuDevice({.threads = options.threads}));
+     }},
+    {"sim", [](const DeviceOptions &) { return Result<std::unique_ptr<Device>>(openSimDevice()); }},
 };
 
 } // namespace
 
-Result<std::unique_ptr<Device>> openDevice(std::string_view name) {
+Result<std::unique_ptr<Device>> openDevice(std::string_view name, const DeviceOptions &options) {
   std::string known;
   for (const DeviceEntry &entry : kDevices) {
     if (entry.name == name)
-      return entry.open();
+      return entry.open(options);
     known += fmt::format("{}{}", known.empty() ? "" : ", ", entry.name);
   }
   return inputError(fmt::format("expected a device: {}; found '{}'", known, name));
@@ -44,6 +49,10 @@ std::vector<std::string_view> deviceNames() {
   for (const DeviceEntry &entry : kDevices)
     names.push_back(entry.name);
   return names;
+}
+
+Target targetOf(const Device &device) {
+  return *findTarget(device.name() == "cpu" ? "cpu" : "sm_80");
 }
 
 } // namespace sparsec

@@ -153,13 +153,11 @@ TEST_F(PredicatesOnDevice, AgreeWithEvaluation) {
   SPARSEC_OPEN_TEST_DEVICE(device);
   std::vector<Expr> all = sample();
   ASSERT_EQ(all.size(), size_t(kPredicates));
-  Result<Target> target = findTarget("sm_80");
-  ASSERT_TRUE(target) << target.error().render();
   for (size_t begin = 0; begin < all.size() && !HasFatalFailure(); begin += kPerKernel) {
     std::span<const Expr> batch(all.data() + begin,
                                 std::min<size_t>(kPerKernel, all.size() - begin));
     Result<Kernel> compiled =
-        compileTileProgram(kernelText(batch), {.entry = "masks", .target = *target});
+        compileTileProgram(kernelText(batch), {.entry = "masks", .target = targetOf(device)});
     ASSERT_TRUE(compiled) << compiled.error().render();
     Result<std::unique_ptr<Executable>> kernel = device.load(compiled->code, "masks");
     ASSERT_TRUE(kernel) << kernel.error().render();

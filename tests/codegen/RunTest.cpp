@@ -90,7 +90,9 @@ TEST_P(Run, AgreesWithTheReference) {
   auto source = std::make_shared<SourceText>(SourceText{"-e", c.attend});
   Result<Pattern> pattern = patternOfExpression(source);
   ASSERT_TRUE(pattern) << pattern.error().render();
-  Verifier verifier(**device, *pattern, *findTarget(c.target), compile);
+  Verifier verifier(**device, *pattern,
+                    (*device)->name() == "cpu" ? targetOf(**device) : *findTarget(c.target),
+                    compile);
   Result<std::vector<VerifyRow>> rows = verifier.run(c.run);
   ASSERT_TRUE(rows) << rows.error().render();
   for (const VerifyRow &row : *rows)

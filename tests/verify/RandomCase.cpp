@@ -120,7 +120,7 @@ std::string runRandomCase(uint64_t seed, Device &device, const CompileFunction &
   if (!predicate)
     return what + predicate.error().render();
   Pattern pattern{.name = "random", .heads = {{.name = "head0", .attend = *predicate}}};
-  Verifier verifier(device, pattern, *findTarget("sm_80"), compile);
+  Verifier verifier(device, pattern, targetOf(device), compile);
   Result<std::vector<VerifyRow>> rows = verifier.run(c);
   if (!rows)
     return what + rows.error().render();

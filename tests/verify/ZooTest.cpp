@@ -17,7 +17,7 @@ TEST_P(Zoo, AgreesWithTheReference) {
   auto [name, dtype] = GetParam();
   Pattern pattern = testing::smallZooPattern(name, {{"l", 40}, {"c", 8}});
   ASSERT_FALSE(pattern.heads.empty());
-  Verifier verifier(device, pattern, *findTarget("sm_80"), compile);
+  Verifier verifier(device, pattern, targetOf(device), compile);
   for (const VerifyCase &c : fullCases(pattern)) {
     if (c.dtype != dtype)
       continue;

@@ -138,7 +138,7 @@ ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &p
                     .q0 = 0},
           .headDim = static_cast<int>(flags.headDim),
           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-          .dtype = flags.dtype,
+          .dtype = plans.front().kernels.front().request.dtype,
           .seed = seed};
 }
 

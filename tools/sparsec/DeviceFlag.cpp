@@ -2,6 +2,8 @@
 
 #include "tools/sparsec/Options.h"
 
+#include <fmt/format.h>
+
 namespace sparsec::cli {
 namespace {
 
@@ -19,17 +21,28 @@ CLI::Option *declareDeviceFlag(CLI::App &app, std::string &device) {
                    device, knownDevices());
 }
 
-Result<std::unique_ptr<Device>> chooseDevice(const std::string &asked) {
+Result<std::unique_ptr<Device>> chooseDevice(const std::string &asked,
+                                             const DeviceOptions &options) {
   if (!asked.empty())
-    return openDevice(asked);
+    return openDevice(asked, options);
   std::optional<Error> last;
   for (std::string_view name : deviceNames()) {
-    auto device = openDevice(name);
+    auto device = openDevice(name, options);
     if (device)
       return device;
     last = device.error();
   }
   return last.value_or(internalError("no device is built in"));
+}
+
+Result<Target> chooseTarget(const Device &device, const std::string &asked) {
+  Target own = targetOf(device);
+  if (asked.empty())
+    return own;
+  auto target = findTarget(asked);
+  if (target && target->machine != own.machine)
+    return inputError(fmt::format("device {} does not run code for {}", device.name(), asked));
+  return target;
 }
 
 } // namespace sparsec::cli

@@ -11,7 +11,7 @@
 namespace sparsec::cli {
 namespace {
 
-std::string readDType(const std::string &text, DType &dtype) {
+std::string readDType(const std::string &text, std::optional<DType> &dtype) {
   std::vector<std::string> names;
   for (DType each : {DType::BF16, DType::F16, DType::F32}) {
     names.emplace_back(name(each));
@@ -147,7 +147,7 @@ void declarePatternFlags(CLI::App &app, PatternFlags &flags) {
   addInteger(app, "--kv-heads", "heads of keys and values (--heads)", flags.kvHeads, {1, 65535});
   addInteger(app, "--head-dim", "16 .. 256 in steps of 16 (64)", flags.headDim);
   addInteger(app, "--value-dim", "likewise, of the values (--head-dim)", flags.valueDim);
-  addValue(app, "--dtype", "TYPE", "bf16, f16 or f32 (bf16)",
+  addValue(app, "--dtype", "TYPE", "bf16, f16 or f32 (bf16 on GPUs, f32 on cpu)",
            [&flags](const std::string &text) { return readDType(text, flags.dtype); });
   addValue(app, "--block", "B|BQxBK", "unit of sparsity (auto)",
            [&flags](const std::string &text) { return readBlock(text, flags.block); });

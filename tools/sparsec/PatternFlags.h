@@ -18,7 +18,7 @@ struct PatternFlags {
   std::optional<int64_t> kvHeads;
   int64_t headDim = 64;
   std::optional<int64_t> valueDim;
-  DType dtype = DType::BF16;
+  std::optional<DType> dtype; ///< defaultDType() of the target
   Block block;
   std::string order; ///< --order, as given; empty: as the file says
   std::optional<SplitChoice> split;

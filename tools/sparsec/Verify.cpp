@@ -16,18 +16,18 @@ namespace {
 struct VerifyOptions {
   PatternFlags pattern;
   std::string device;
-  std::string target = "sm_80";
+  std::string target; ///< what the device runs, when empty
   bool full = false;
   bool oneCase = false; ///< a flag says which sizes or types to run
 };
 
 std::vector<VerifyCase> casesOf(const VerifyOptions &options, const LoadedPattern &loaded,
-                                uint64_t seed) {
+                                const Target &target, uint64_t seed) {
   std::vector<VerifyCase> cases;
   if (options.oneCase) {
     const PatternFlags &flags = options.pattern;
     int64_t n = flags.n.value_or(200);
-    cases.push_back({.dtype = flags.dtype,
+    cases.push_back({.dtype = flags.dtype.value_or(defaultDType(target)),
                      .headDim = static_cast<int>(flags.headDim),
                      .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
                      .n = n,
@@ -87,17 +87,17 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
   auto loaded = load(options.pattern);
   if (!loaded)
     return loaded.error();
-  auto target = findTarget(options.target);
-  if (!target)
-    return target.error();
-  auto device = chooseDevice(options.device);
+  auto device = chooseDevice(options.device, {.threads = session.threads});
   if (!device)
     return device.error();
+  auto target = chooseTarget(**device, options.target);
+  if (!target)
+    return target.error();
   session.report(fmt::format("device: {}, {}\n\n", (*device)->name(), (*device)->description()));
 
   Verifier verifier(**device, loaded->pattern, *target, compile);
   std::vector<VerifyRow> rows;
-  auto cases = casesOf(options, *loaded, session.seed);
+  auto cases = casesOf(options, *loaded, *target, session.seed);
   {
     Progress progress(session, "verifying", static_cast<int64_t>(cases.size()));
     for (const VerifyCase &each : cases) {
@@ -118,7 +118,7 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
       list.push_back(json(row));
     nlohmann::ordered_json report = {{"device", (*device)->name()},
                                      {"description", (*device)->description()},
-                                     {"target", options.target},
+                                     {"target", target->name},
                                      {"passed", all},
                                      {"cases", list}};
     fmt::print("{}\n", report.dump(2));
@@ -137,8 +137,8 @@ Action declareVerify(CLI::App &app) {
   auto options = std::make_shared<VerifyOptions>();
   declarePatternFlags(app, options->pattern);
   declareDeviceFlag(app, options->device)->group("Verify");
-  addChoice(app, "--target", "TARGET", listed(targetNames()) + " (sm_80)", options->target,
-            targetNames())
+  addChoice(app, "--target", "TARGET", listed(targetNames()) + " (what the device runs)",
+            options->target, targetNames())
       ->group("Verify");
   app.add_flag("--full", options->full, "the whole matrix of types and sizes")->group("Verify");
   std::vector<const CLI::Option *> sizes;

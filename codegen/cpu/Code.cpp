@@ -1,0 +1,129 @@
+#include "codegen/cpu/Code.h"
+
+using namespace llvm;
+
+namespace sparsec::cpu {
+
+PanelShape Code::shape(int64_t lanes) const {
+  PanelShape shape{lanes, level.panel, level.vector};
+  while (lanes % shape.panel)
+    shape.panel /= 2;
+  shape.vector = std::min(shape.vector, shape.panel);
+  return shape;
+}
+
+Value *Code::at(Value *pointer, Value *bytes) {
+  return CreatePtrAdd(pointer, bytes);
+}
+Value *Code::loadAs(Type *type, Value *pointer, int align) {
+  return CreateAlignedLoad(type, pointer, Align(align));
+}
+void Code::storeTo(Value *value, Value *pointer, int align) {
+  CreateAlignedStore(value, pointer, Align(align));
+}
+
+Code::Values Code::loop(Value *low, Value *high, int64_t step, ArrayRef<Value *> init, Body body) {
+  Function *function = GetInsertBlock()->getParent();
+  BasicBlock *before = GetInsertBlock();
+  auto *header = BasicBlock::Create(getContext(), "loop", function);
+  auto *inside = BasicBlock::Create(getContext(), "body", function);
+  auto *after = BasicBlock::Create(getContext(), "after", function);
+  CreateBr(header);
+  SetInsertPoint(header);
+  PHINode *index = CreatePHI(getInt64Ty(), 2);
+  index->addIncoming(low, before);
+  Values carried;
+  for (Value *value : init) {
+    PHINode *phi = CreatePHI(value->getType(), 2);
+    phi->addIncoming(value, before);
+    carried.push_back(phi);
+  }
+  CreateCondBr(CreateICmpSLT(index, high), inside, after);
+  SetInsertPoint(inside);
+  Values next = body(index, carried);
+  index->addIncoming(CreateAdd(index, i64(step), "", true, true), GetInsertBlock());
+  for (auto [phi, value] : zip(carried, next))
+    cast<PHINode>(phi)->addIncoming(value, GetInsertBlock());
+  CreateBr(header);
+  SetInsertPoint(after);
+  return carried;
+}
+
+void Code::loop(Value *low, Value *high, int64_t step, function_ref<void(Value *)> body) {
+  loop(low, high, step, ArrayRef<Value *>(), [&](Value *index, ArrayRef<Value *>) {
+    body(index);
+    return Values();
+  });
+}
+
+void Code::branch(Value *condition, function_ref<void()> body, function_ref<void()> otherwise) {
+  Function *function = GetInsertBlock()->getParent();
+  auto *inside = BasicBlock::Create(getContext(), "then", function);
+  auto *after = BasicBlock::Create(getContext(), "after", function);
+  auto *other = otherwise ? BasicBlock::Create(getContext(), "else", function) : after;
+  CreateCondBr(condition, inside, other);
+  SetInsertPoint(inside);
+  body();
+  CreateBr(after);
+  if (otherwise) {
+    SetInsertPoint(other);
+    otherwise();
+    CreateBr(after);
+  }
+  SetInsertPoint(after);
+}
+
+std::pair<Value *, Value *> Code::divideBy(Value *x, Value *divisor) {
+  auto wider = [&](Value *value) { return CreateZExt(value, getInt64Ty()); };
+  Value *product = CreateMul(wider(x), wider(number(divisor, 1)));
+  Value *quotient = CreateTrunc(CreateLShr(product, wider(number(divisor, 2))), getInt32Ty());
+  return {quotient, CreateSub(x, CreateMul(quotient, number(divisor, 0)))};
+}
+
+Value *Code::least(Value *a, Value *b) {
+  return CreateSelect(CreateICmpSLT(a, b), a, b);
+}
+Value *Code::most(Value *a, Value *b) {
+  return CreateSelect(CreateICmpSGT(a, b), a, b);
+}
+
+Value *Code::iota(int size) {
+  SmallVector<uint32_t> values;
+  for (int i = 0; i < size; ++i)
+    values.push_back(i);
+  return ConstantDataVector::get(getContext(), values);
+}
+
+/// In steps: pairs of rows at distance 1, 2, 4, ... exchange the elements at that distance.
+Lanes Code::transpose(ArrayRef<Value *> rows) {
+  Lanes now(rows.begin(), rows.end());
+  int size = int(rows.size());
+  for (int distance = 1; distance < size; distance *= 2) {
+    SmallVector<int> low, high;
+    for (int i = 0; i < size; ++i) {
+      bool odd = i & distance;
+      low.push_back(odd ? size + i - distance : i);
+      high.push_back(odd ? size + i : i + distance);
+    }
+    for (int i = 0; i < size; ++i) {
+      if (i & distance)
+        continue;
+      Value *a = now[i], *b = now[i + distance];
+      now[i] = CreateShuffleVector(a, b, low);
+      now[i + distance] = CreateShuffleVector(a, b, high);
+    }
+  }
+  return now;
+}
+
+Value *Code::multiplyAdd(Value *a, Value *b, Value *c) {
+  if (!level.fma)
+    return CreateFAdd(CreateFMul(a, b), c);
+  return CreateIntrinsic(Intrinsic::fma, {a->getType()}, {a, b, c});
+}
+
+Value *Code::larger(Value *a, Value *b) {
+  return CreateSelect(CreateFCmpOGT(a, b), a, b);
+}
+
+} // namespace sparsec::cpu

@@ -1,0 +1,92 @@
+// Writes LLVM IR for one CPU level: loops as functions of their bodies, vectors of lanes, and the
+// few functions of math that kernels need, so that nothing is called out of a kernel.
+#pragma once
+
+#include "codegen/cpu/Level.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/IR/IRBuilder.h"
+
+namespace sparsec::cpu {
+
+/// One row's share of a panel: a vector for each register's worth of lanes.
+using Lanes = llvm::SmallVector<llvm::Value *, 4>;
+
+/// How `count` lanes are cut into panels, and a panel into vectors.
+struct PanelShape {
+  int64_t lanes = 0;
+  int panel = 0, vector = 0;
+  int parts() const { return panel / vector; }
+  int64_t panels() const { return lanes / panel; }
+};
+
+class Code : public llvm::IRBuilder<> {
+public:
+  Code(llvm::LLVMContext &context, const Level &level) : IRBuilder(context), level(level) {}
+
+  const Level level;
+  PanelShape shape(int64_t lanes) const;
+
+  llvm::Value *i64(int64_t value) { return getInt64(value); }
+  llvm::Value *wide(llvm::Value *i32) { return CreateSExt(i32, getInt64Ty()); }
+  /// pointer + bytes
+  llvm::Value *at(llvm::Value *pointer, llvm::Value *bytes);
+  llvm::Value *at(llvm::Value *pointer, int64_t bytes) { return at(pointer, i64(bytes)); }
+  llvm::Value *loadAs(llvm::Type *type, llvm::Value *pointer, int align = 4);
+  void storeTo(llvm::Value *value, llvm::Value *pointer, int align = 4);
+
+  using Values = llvm::SmallVector<llvm::Value *>;
+  using Body =
+      llvm::function_ref<Values(llvm::Value *index, llvm::ArrayRef<llvm::Value *> carried)>;
+  /// for (index = low; index < high; index += step), in 64 bits.
+  Values loop(llvm::Value *low, llvm::Value *high, int64_t step, llvm::ArrayRef<llvm::Value *> init,
+              Body body);
+  void loop(llvm::Value *low, llvm::Value *high, int64_t step,
+            llvm::function_ref<void(llvm::Value *index)> body);
+  void branch(llvm::Value *condition, llvm::function_ref<void()> body,
+              llvm::function_ref<void()> otherwise = nullptr);
+  /// x / divisor and the rest, of numbers below 2^31, as layout/Divisor.h has them in memory.
+  std::pair<llvm::Value *, llvm::Value *> divideBy(llvm::Value *x, llvm::Value *divisor);
+  llvm::Value *least(llvm::Value *a, llvm::Value *b); ///< signed
+  llvm::Value *most(llvm::Value *a, llvm::Value *b);
+  /// The i-th 32-bit integer.
+  llvm::Value *number(llvm::Value *pointer, int i) {
+    return loadAs(getInt32Ty(), at(pointer, 4 * i));
+  }
+
+  llvm::Type *vectorOf(llvm::Type *element, int size) {
+    return llvm::FixedVectorType::get(element, size);
+  }
+  /// 0, 1, 2, ... as i32.
+  llvm::Value *iota(int size);
+  /// rows[i][j] becomes result[j][i]; as many rows as each has elements, a power of two.
+  Lanes transpose(llvm::ArrayRef<llvm::Value *> rows);
+  /// a b + c, rounded once where the level can.
+  llvm::Value *multiplyAdd(llvm::Value *a, llvm::Value *b, llvm::Value *c);
+  llvm::Value *larger(llvm::Value *a, llvm::Value *b); ///< b where either is NaN
+
+  // Math on f32 vectors or scalars; their error bounds stand in Math.cpp.
+  llvm::Value *exp2(llvm::Value *x);
+  llvm::Value *exp(llvm::Value *x);
+  llvm::Value *log(llvm::Value *x);
+  /// Nearest bf16 or f16, ties to even, as an f32 of the same value.
+  llvm::Value *roundToBf16(llvm::Value *x);
+  llvm::Value *roundToF16(llvm::Value *x);
+  /// Between f32 and the 16 bits of a float that memory holds; `x` has such a value already.
+  llvm::Value *bf16Bits(llvm::Value *x);
+  llvm::Value *f16Bits(llvm::Value *x);
+  llvm::Value *fromBf16(llvm::Value *bits);
+  llvm::Value *fromF16(llvm::Value *bits);
+
+private:
+  llvm::Type *like(llvm::Value *shape, llvm::Type *element);
+  llvm::Value *splat(llvm::Value *shape, float value);
+  llvm::Value *splatInt(llvm::Value *shape, uint32_t value);
+  llvm::Value *asInt(llvm::Value *x);
+  llvm::Value *asFloat(llvm::Value *x);
+  llvm::Value *powerOfTwo(llvm::Value *n);
+  llvm::Value *scaledPower(llvm::Value *whole, llvm::Value *fraction);
+  llvm::Value *polynomial(llvm::Value *x, llvm::ArrayRef<float> coefficients);
+};
+
+} // namespace sparsec::cpu

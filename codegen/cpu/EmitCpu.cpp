@@ -1,0 +1,154 @@
+#include "codegen/cpu/EmitCpu.h"
+
+#include "codegen/cpu/CheckProgram.h"
+#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/Link.h"
+
+#include "llvm/Analysis/CGSCCPassManager.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/InstCombine/InstCombine.h"
+#include "llvm/Transforms/Scalar/ADCE.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/LICM.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
+
+#include <fmt/format.h>
+
+extern "C" {
+void LLVMInitializeX86TargetInfo();
+void LLVMInitializeX86Target();
+void LLVMInitializeX86TargetMC();
+void LLVMInitializeX86AsmPrinter();
+}
+
+namespace sparsec {
+namespace {
+
+constexpr const char *kTriple = "x86_64-unknown-linux-gnu";
+
+/// LLVM's registry of targets lives as long as the process; ours goes in once.
+const llvm::Target *x86(std::string &error) {
+  static const bool registered = [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    return true;
+  }();
+  (void)registered;
+  return llvm::TargetRegistry::lookupTarget(llvm::Triple(kTriple), error);
+}
+
+/// What the emitter leaves to LLVM: equal addresses computed once, loop invariants out of the
+/// loops, dead code.
+void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/false));
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()),
+                                                       /*UseMemorySSA=*/true));
+  passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/false));
+  passes.addPass(llvm::ADCEPass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  llvm::ModulePassManager all;
+  all.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
+  all.run(module, modules);
+}
+
+/// KernelInfo, where the runtime looks for it.
+void addInfo(llvm::Module &module, llvm::StringRef entry, int64_t scratchBytes,
+             const cpu::Level &level) {
+  llvm::LLVMContext &context = module.getContext();
+  KernelInfo info;
+  info.scratchBytes = scratchBytes;
+  std::snprintf(info.level, sizeof info.level, "%s", level.name);
+  llvm::StringRef bytes(reinterpret_cast<const char *>(&info), sizeof info);
+  llvm::Constant *value = llvm::ConstantDataArray::getString(context, bytes, /*AddNull=*/false);
+  auto *global =
+      new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                               llvm::GlobalValue::ExternalLinkage, value, entry + "_info");
+  global->setAlignment(llvm::Align(8));
+}
+
+Result<std::string> emitFile(llvm::Module &module, llvm::TargetMachine &machine,
+                             llvm::CodeGenFileType type) {
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager emission;
+  if (machine.addPassesToEmitFile(emission, stream, nullptr, type))
+    return internalError("LLVM's x86 backend emits no files");
+  emission.run(module);
+  return std::string(bytes);
+}
+
+} // namespace
+
+Result<CpuCode> emitCpu(mlir::ModuleOp source, const Target &target, CpuEmitOptions options) {
+  Result<cpu::Level> level = cpu::findLevel(target.level);
+  if (!level)
+    return level.error();
+  std::string message;
+  const llvm::Target *backend = x86(message);
+  if (!backend)
+    return internalError("LLVM has no x86 backend: " + message);
+  llvm::Triple triple(kTriple);
+  std::unique_ptr<llvm::TargetMachine> machine(
+      backend->createTargetMachine(triple, level->processor, level->features, {}, llvm::Reloc::PIC_,
+                                   {}, llvm::CodeGenOptLevel::Default));
+  llvm::LLVMContext context;
+  llvm::Module module("sparsec", context);
+  module.setTargetTriple(triple);
+  module.setDataLayout(machine->createDataLayout());
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+
+  CpuCode code;
+  for (auto kernel : source.getOps<tile::KernelOp>()) {
+    if (failed(cpu::checkProgram(kernel)))
+      return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
+    cpu::KernelEmitter emitter(kernel, module, *level);
+    if (failed(emitter.run()))
+      return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
+    addInfo(module, kernel.getSymName(), emitter.scratchBytes(), *level);
+    code.scratchBytes = std::max(code.scratchBytes, emitter.scratchBytes());
+  }
+  llvm::raw_string_ostream complaints(message);
+  if (llvm::verifyModule(module, &complaints))
+    return internalError("wrong LLVM IR: " + message);
+  optimise(module, *machine);
+  if (options.keepText) {
+    llvm::raw_string_ostream stream(code.llvmIr);
+    module.print(stream, nullptr);
+    auto text = emitFile(module, *machine, llvm::CodeGenFileType::AssemblyFile);
+    if (!text)
+      return text.error();
+    code.assembly = std::move(*text);
+    return code;
+  }
+  auto object = emitFile(module, *machine, llvm::CodeGenFileType::ObjectFile);
+  if (!object)
+    return object.error();
+  code.object = std::move(*object);
+  auto shared = cpu::linkSharedObject(code.object);
+  if (!shared)
+    return shared.error();
+  code.sharedObject = std::move(*shared);
+  return code;
+}
+
+} // namespace sparsec

@@ -1,0 +1,338 @@
+// Panels and stages: the loops of a group (Schedule.h), and the register tiles of products.
+#include "codegen/cpu/Emitter.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace sparsec::cpu {
+
+//===-- Storage -------------------------------------------------------------------------------===//
+
+/// Whether a value may be written where its carry lies: nobody reads the carry after it.
+bool KernelEmitter::inPlace(Value result, const Group &group, Operation *loop) {
+  if (!loop)
+    return false;
+  Carries carries = carriesOf(loop);
+  for (auto [argument, yield] : llvm::zip(carries.arguments, carries.yields)) {
+    if (flow.resolve(yield) != result)
+      continue;
+    for (Operation *reader : flow.readers(argument)) {
+      if (!llvm::is_contained(group.ops, reader))
+        return false;
+      // Vectors are read when a panel begins; of a matrix each element as its sum is loaded.
+      if (isMatrix(result) && reader != result.getDefiningOp())
+        return false;
+      for (const Read &read : schedule.reads(reader))
+        if (read.value == argument && read.access == Access::Whole)
+          return false;
+    }
+    bool isSum = isa<tile::DotOp>(result.getDefiningOp());
+    for (const Read &read : schedule.reads(result.getDefiningOp()))
+      if (isMatrix(result) && read.value == argument && read.access != Access::Cell)
+        return false;
+    if (isMatrix(result) && !isSum)
+      return false;
+    storage[result] = storage[argument];
+    return true;
+  }
+  return false;
+}
+
+void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &stages,
+                                Operation *loop) {
+  for (const Stage &stage : stages) {
+    SmallVector<Operation *> ops = stage.ops;
+    if (stage.dot)
+      ops.push_back(stage.dot);
+    for (Operation *op : ops) {
+      if (op->getNumResults() == 0 || inPlace(op->getResult(0), group, loop))
+        continue;
+      Value result = op->getResult(0);
+      ArrayRef<Operation *> readers = flow.readers(result);
+      bool leaves = llvm::any_of(
+          readers, [&](Operation *reader) { return !llvm::is_contained(group.ops, reader); });
+      bool outlivesRow = llvm::any_of(readers, [&](Operation *reader) {
+        return isMatrix(result) && !llvm::is_contained(stage.ops, reader);
+      });
+      if (leaves || outlivesRow)
+        storage[result] = allocateTile(result, /*local=*/!leaves);
+    }
+  }
+}
+
+//===-- Groups and stages ---------------------------------------------------------------------===//
+
+void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
+  std::vector<Stage> stages = schedule.stages(group);
+  planStorage(group, stages, loop);
+  Operation *any = group.ops.front();
+  Value shape = any->getNumResults() ? any->getResult(0) : any->getOperand(0);
+  if (auto reduce = dyn_cast<tile::ReduceOp>(any))
+    shape = reduce.getInput();
+  for (Operation *op : group.ops) {
+    if (auto dot = dyn_cast<tile::DotOp>(op)) {
+      DotOperands operands = dotOperands(dot, dims);
+      Storage lanesIn = storage.contains(flow.resolve(operands.lanes)) &&
+                                storage[flow.resolve(operands.lanes)].local
+                            ? storage[flow.resolve(operands.lanes)]
+                            : materialise(operands.lanes, operands.lanesDim);
+      products[op] = {lanesIn, anyStorage(operands.broadcast)};
+    }
+    auto findRows = [&](auto store) {
+      shape = store.getValue();
+      storePointers[op] =
+          rowPointers(views[store.getView()], store.getIndices(), store.getRows(), sink);
+    };
+    if (auto store = dyn_cast<tile::StoreOp>(op))
+      findRows(store);
+    if (auto store = dyn_cast<tile::AccumulateOp>(op))
+      findRows(store);
+  }
+  PanelShape panels = code.shape(tileType(shape).getDimSize(dims.laneDim(shape)));
+  code.loop(code.i64(0), code.i64(panels.panels()), 1, [&](llvm::Value *index) {
+    Cell panel;
+    llvm::DenseMap<Value, Lanes> vectors;
+    panel.panel = index, panel.shape = panels, panel.laneDim = 0;
+    for (Operation *op : group.ops)
+      for (const Read &read : schedule.reads(op))
+        if (isVector(read.value) && read.access != Access::Whole &&
+            !llvm::is_contained(group.ops, read.value.getDefiningOp()))
+          vectors[read.value] = loadLanes(storage[read.value], panel);
+    panel.known = std::move(vectors);
+    for (const Stage &stage : stages)
+      emitStage(stage, panel);
+  });
+}
+
+void KernelEmitter::emitStage(const Stage &stage, Cell &panel) {
+  if (stage.kind == Stage::Vectors) {
+    emitVectors(stage, panel);
+    return;
+  }
+  if (stage.kind == Stage::Store) {
+    for (Operation *op : stage.ops) {
+      Cell cell;
+      cell.panel = panel.panel, cell.shape = panel.shape, cell.vectors = &panel.known;
+      cell.laneDim = dims.laneDim(op->getOperand(0));
+      if (auto store = dyn_cast<tile::StoreOp>(op))
+        emitStore(store, cell);
+      else
+        emitStore(cast<tile::AccumulateOp>(op), cell);
+    }
+    return;
+  }
+  if (stage.dot)
+    emitProduct(stage, panel);
+  else
+    emitRowLoop(stage, panel);
+}
+
+void KernelEmitter::emitVectors(const Stage &stage, Cell &panel) {
+  for (Operation *op : stage.ops) {
+    Value result = op->getResult(0);
+    Lanes value = computeLanes(result, op, panel);
+    panel.known[result] = value;
+    if (auto found = storage.find(result); found != storage.end())
+      storeLanes(found->second, panel, value);
+  }
+}
+
+/// The neutral element of each reduction, in every lane.
+Code::Values KernelEmitter::startReductions(const Stage &stage, const PanelShape &shape) {
+  Code::Values sums;
+  for (Operation *op : stage.ops) {
+    auto reduce = dyn_cast<tile::ReduceOp>(op);
+    if (!reduce)
+      continue;
+    llvm::Type *type = registerType(tileType(reduce.getInput()).getElementType());
+    llvm::Constant *start = llvm::Constant::getNullValue(type);
+    if (reduce.getKind() == tile::ReduceKind::Max)
+      start = type->isFloatTy() ? llvm::ConstantFP::getInfinity(type, /*Negative=*/true)
+                                : llvm::ConstantInt::get(type, llvm::APInt::getSignedMinValue(
+                                                                   type->getIntegerBitWidth()));
+    sums.append(shape.parts(), code.CreateVectorSplat(shape.vector, start));
+  }
+  return sums;
+}
+
+void KernelEmitter::endReductions(const Stage &stage, Cell &panel, ArrayRef<llvm::Value *> sums) {
+  for (Operation *op : stage.ops) {
+    if (!isa<tile::ReduceOp>(op))
+      continue;
+    Value result = op->getResult(0);
+    Lanes value(sums.take_front(panel.shape.parts()));
+    sums = sums.drop_front(panel.shape.parts());
+    panel.known[result] = value;
+    if (auto found = storage.find(result); found != storage.end())
+      storeLanes(found->second, panel, value);
+  }
+}
+
+/// One row of a stage; the reductions so far become those with this row.
+Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llvm::Value *> sums) {
+  Code::Values next;
+  for (Operation *op : stage.ops) {
+    if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+      for (llvm::Value *part : lanes(reduce.getInput(), cell)) {
+        llvm::Value *sum = sums[next.size()];
+        bool isFloat = part->getType()->isFPOrFPVectorTy();
+        if (reduce.getKind() == tile::ReduceKind::Sum)
+          next.push_back(isFloat ? code.CreateFAdd(sum, part) : code.CreateAdd(sum, part));
+        else
+          next.push_back(isFloat ? code.larger(sum, part)
+                                 : code.CreateSelect(code.CreateICmpSGT(sum, part), sum, part));
+      }
+      continue;
+    }
+    Value result = op->getResult(0);
+    Lanes value = cell.known[result] = computeLanes(result, op, cell);
+    if (auto found = storage.find(result); found != storage.end())
+      storeLanes(found->second, cell, value);
+  }
+  return next;
+}
+
+static Cell cellOf(const Cell &panel, llvm::Value *row, int laneDim) {
+  Cell cell;
+  cell.panel = panel.panel, cell.shape = panel.shape, cell.vectors = &panel.known;
+  cell.row = row, cell.laneDim = laneDim;
+  return cell;
+}
+
+void KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
+  Operation *op = stage.ops.front();
+  Value matrix = op->getResult(0);
+  if (auto reduce = dyn_cast<tile::ReduceOp>(op))
+    matrix = reduce.getInput();
+  int laneDim = dims.laneDim(matrix);
+  Code::Values sums =
+      code.loop(code.i64(0), code.i64(stage.rows), 1, startReductions(stage, panel.shape),
+                [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
+                  Cell cell = cellOf(panel, row, laneDim);
+                  return emitRow(stage, cell, carried);
+                });
+  endReductions(stage, panel, sums);
+}
+
+//===-- Products ------------------------------------------------------------------------------===//
+
+/// Rows are cut into register tiles of nearly one size: 128 rows in sixes are 18 tiles of 6 rows
+/// and 4 of 5.
+void KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
+  const auto &[lanesIn, broadcast] = products[stage.dot];
+  bool rowPointers =
+      broadcast.kind == Storage::Pointers && dotOperands(stage.dot, dims).rowDim == 0;
+  int64_t most = rowPointers ? code.level.pointerRows : code.level.rows;
+  int64_t tiles = (stage.rows + most - 1) / most, size = stage.rows / tiles;
+  int64_t larger = stage.rows - tiles * size, begin = 0;
+  Code::Values sums = startReductions(stage, panel.shape);
+  for (auto [count, rows] : {std::pair(larger, size + 1), std::pair(tiles - larger, size)}) {
+    if (count == 0)
+      continue;
+    int64_t end = begin + count * rows;
+    sums = code.loop(code.i64(begin), code.i64(end), rows, sums,
+                     [&, rows = rows](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
+                       return emitProductRows(stage, panel, row, int(rows), carried);
+                     });
+    begin = end;
+  }
+  endReductions(stage, panel, sums);
+}
+
+/// One register tile, and what is done with its rows while they are in registers.
+Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row,
+                                            int count, ArrayRef<llvm::Value *> carried) {
+  tile::DotOp dot = stage.dot;
+  int laneDim = dims.laneDim(dot.getResult());
+  std::vector<Cell> cells;
+  std::vector<Lanes> sums;
+  for (int i = 0; i < count; ++i) {
+    cells.push_back(cellOf(panel, code.CreateAdd(row, code.i64(i)), laneDim));
+    llvm::Value *zero =
+        llvm::Constant::getNullValue(code.vectorOf(code.getFloatTy(), panel.shape.vector));
+    sums.push_back(dot.getAcc() ? lanes(dot.getAcc(), cells.back())
+                                : Lanes(panel.shape.parts(), zero));
+  }
+  sums = sumProducts(stage, panel, row, count, std::move(sums));
+  Code::Values reductions(carried);
+  for (int i = 0; i < count; ++i) {
+    // Nothing that was read for the sums' start is read again: in place, it is gone.
+    Cell cell = cellOf(panel, cells[i].row, laneDim);
+    cell.known[dot.getResult()] = sums[i];
+    if (auto found = storage.find(dot.getResult()); found != storage.end())
+      storeLanes(found->second, cell, sums[i]);
+    reductions = emitRow(stage, cell, reductions);
+  }
+  return reductions;
+}
+
+/// Where the broadcast operand's elements of one row tile lie: addresses that do not change along
+/// the sum, and how the sum moves them.
+namespace {
+constexpr int kUnroll = 4;
+}
+
+std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, llvm::Value *row,
+                                              int count, std::vector<Lanes> start) {
+  DotOperands operands = dotOperands(stage.dot, dims);
+  const auto &[lanesIn, broadcast] = products[stage.dot];
+  bool pointers = broadcast.kind == Storage::Pointers;
+  llvm::Value *zero = code.i64(0);
+  auto element = [&](llvm::Value *r, llvm::Value *k) {
+    return operands.rowDim == 0 ? elementPointer(broadcast, r, k) : elementPointer(broadcast, k, r);
+  };
+  // Pointers to the rows' first elements, where the sum runs along memory's rows.
+  SmallVector<llvm::Value *> first;
+  for (int i = 0; i < count && (!pointers || operands.rowDim == 0); ++i)
+    first.push_back(element(code.CreateAdd(row, code.i64(i)), zero));
+  llvm::Value *fromPanel =
+      lanesIn.kind == Storage::Pointers ? nullptr : lanesPointer(lanesIn, panel.panel, zero);
+  bool sumAlongLanes = !pointers && broadcast.laneDim != operands.rowDim &&
+                       broadcast.panelStride != broadcast.shape.panel;
+  llvm::Type *vector = code.vectorOf(code.getFloatTy(), panel.shape.vector);
+  Code::Values init;
+  for (const Lanes &sums : start)
+    init.append(sums.begin(), sums.end());
+
+  auto step = [&](llvm::Value *k, ArrayRef<llvm::Value *> sums) {
+    Code::Values next(sums);
+    for (int u = 0; u < kUnroll; ++u) {
+      llvm::Value *now = code.CreateAdd(k, code.i64(u));
+      llvm::Value *lanesAt =
+          fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))
+                    : lanesPointer(lanesIn, panel.panel, now);
+      Lanes across;
+      for (int part = 0; part < panel.shape.parts(); ++part)
+        across.push_back(code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4)));
+      llvm::Value *sumRow =
+          pointers && operands.rowDim == 1 ? element(row, now) : nullptr; // memory's row `now`
+      for (int i = 0; i < count; ++i) {
+        llvm::Value *at;
+        if (sumRow)
+          at = code.at(sumRow, i * 4);
+        else if (sumAlongLanes)
+          at = element(code.CreateAdd(row, code.i64(i)), now);
+        else
+          at = code.at(first[i],
+                       code.CreateMul(now, code.i64(pointers || broadcast.laneDim != operands.rowDim
+                                                        ? 4
+                                                        : broadcast.rowStride * 4)));
+        llvm::Value *repeated =
+            code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), at));
+        for (auto [part, lane] : llvm::enumerate(across)) {
+          llvm::Value *&sum = next[i * across.size() + part];
+          sum = code.multiplyAdd(repeated, lane, sum);
+        }
+      }
+    }
+    return next;
+  };
+  Code::Values sums = code.loop(zero, code.i64(operands.sum), kUnroll, init, step);
+  std::vector<Lanes> result;
+  for (int i = 0; i < count; ++i)
+    result.emplace_back(ArrayRef(sums).slice(i * panel.shape.parts(), panel.shape.parts()));
+  return result;
+}
+
+} // namespace sparsec::cpu

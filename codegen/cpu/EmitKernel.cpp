@@ -1,0 +1,305 @@
+// The function of a kernel: arguments, scalars, rows, loops over blocks.
+#include "codegen/cpu/Emitter.h"
+
+#include "codegen/Kernel.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/IR/Verifier.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace sparsec::cpu {
+
+KernelEmitter::KernelEmitter(tile::KernelOp kernel, llvm::Module &module, const Level &level)
+    : kernel(kernel), module(module), code(module.getContext(), level), flow(kernel),
+      dims(kernel, flow), schedule(flow, dims) {}
+
+//===-- Arguments -----------------------------------------------------------------------------===//
+
+/// A field of the argument struct, or an element of an array field; null when there is none.
+llvm::Value *KernelEmitter::field(StringRef name, int index) {
+  for (const Field &field : attentionFields()) {
+    if (field.name != name || index >= field.count)
+      continue;
+    bool isWide = field.type == FieldType::Pointer || field.type == FieldType::I64;
+    llvm::Type *type = field.type == FieldType::Pointer ? (llvm::Type *)code.getPtrTy()
+                       : field.type == FieldType::I64   ? code.getInt64Ty()
+                       : field.type == FieldType::I32   ? (llvm::Type *)code.getInt32Ty()
+                                                        : code.getFloatTy();
+    int bytes = isWide ? 8 : 4;
+    return code.loadAs(type, code.at(arguments, field.offset + index * bytes), bytes);
+  }
+  return nullptr;
+}
+
+LogicalResult KernelEmitter::bindArguments() {
+  for (auto [argument, attribute] : llvm::zip(kernel.getBody().getArguments(), kernel.getNames())) {
+    StringRef name = cast<StringAttr>(attribute).getValue();
+    if (isa<tile::LayoutType>(argument.getType()))
+      continue;
+    llvm::Value *value = field(name);
+    if (!value)
+      return kernel.emitOpError() << "the argument struct has no field '" << name << "'";
+    auto type = dyn_cast<tile::ViewType>(argument.getType());
+    if (!type) {
+      scalars[argument] = value;
+      continue;
+    }
+    View view{.base = value, .strides = {}, .element = nullptr, .type = type.getElementType()};
+    view.element =
+        view.type.isF16() || view.type.isBF16() ? code.getInt16Ty() : memoryType(view.type);
+    for (int i = 0; i < type.getStrides(); ++i) {
+      llvm::Value *stride = field((name + "_stride").str(), i);
+      if (!stride)
+        return kernel.emitOpError()
+               << "the argument struct has no stride " << i << " of '" << name << "'";
+      view.strides.push_back(stride);
+    }
+    views[argument] = view;
+  }
+  return success();
+}
+
+LogicalResult KernelEmitter::run() {
+  llvm::Type *pointer = code.getPtrTy(), *index = code.getInt32Ty();
+  auto *type = llvm::FunctionType::get(code.getVoidTy(), {pointer, index, index, index, pointer},
+                                       /*isVarArg=*/false);
+  function =
+      llvm::Function::Create(type, llvm::Function::ExternalLinkage, kernel.getSymName(), module);
+  function->addFnAttr("target-cpu", code.level.processor);
+  function->addFnAttr("target-features", code.level.features);
+  function->addFnAttr("prefer-vector-width", std::to_string(code.level.vector * 32));
+  function->addFnAttr(llvm::Attribute::NoUnwind);
+  function->addParamAttr(4, llvm::Attribute::NoAlias);
+  arguments = function->getArg(0), scratch = function->getArg(4);
+  // Scratch addresses go to the first block, whatever needs them.
+  auto *entry = llvm::BasicBlock::Create(code.getContext(), "entry", function);
+  auto *body = llvm::BasicBlock::Create(code.getContext(), "kernel", function);
+  code.SetInsertPoint(entry);
+  code.CreateBr(body);
+  code.SetInsertPoint(body);
+  sink = allocate(4096);
+  if (failed(bindArguments()))
+    return failure();
+  SmallVector<Operation *> ops;
+  for (Operation &op : kernel.getBody().front().without_terminator())
+    ops.push_back(&op);
+  emitRegion(ops, nullptr);
+  code.CreateRetVoid();
+  return success();
+}
+
+//===-- Regions and scalars -------------------------------------------------------------------===//
+
+void KernelEmitter::emitRegion(ArrayRef<Operation *> ops, Operation *loop) {
+  for (const Group &group : schedule.groups(ops)) {
+    if (group.laneClass != Group::kSerial) {
+      emitGroup(group, loop);
+      continue;
+    }
+    for (Operation *op : group.ops)
+      emitSerial(op);
+  }
+}
+
+llvm::Value *KernelEmitter::scalar(Value value) {
+  value = flow.resolve(value);
+  if (auto found = scalars.find(value); found != scalars.end())
+    return found->second;
+  return constant(cast<arith::ConstantOp>(value.getDefiningOp()).getValue());
+}
+
+void KernelEmitter::emitSerial(Operation *op) {
+  llvm::TypeSwitch<Operation *>(op)
+      .Case([&](tile::WorkOp work) { emitWork(work); })
+      .Case([&](tile::RowsOp rows) { emitRows(rows); })
+      .Case([&](tile::RowsByOp rows) { emitRowsBy(rows); })
+      .Case([&](tile::RowsAtOp rows) { emitRowsAt(rows); })
+      .Case([&](tile::PositionsOp positions) {
+        const RowTable &rows = rowTables[flow.resolve(positions.getRows())];
+        Storage table;
+        table.kind = Storage::Buffer;
+        table.base = rows.positions;
+        table.element = code.getInt32Ty();
+        table.shape = code.shape(rows.size);
+        table.panelStride = table.shape.panel;
+        storage[positions.getPositions()] = table;
+      })
+      .Case([&](tile::LoadOp load) { emitLoad(load); })
+      .Case([&](tile::StoreOp store) { storeVector(store); })
+      .Case([&](tile::ReduceOp reduce) {
+        isVector(reduce.getInput()) ? emitScalarReduce(reduce) : emitLaneReduce(reduce);
+      })
+      .Case([&](tile::TransposeOp transpose) {
+        // The same memory, the other dimension across lanes.
+        Storage from = anyStorage(transpose.getInput());
+        Value result = transpose.getResult();
+        Storage to = allocateTile(result, /*local=*/false);
+        RankedTensorType type = tileType(result);
+        code.loop(code.i64(0), code.i64(type.getDimSize(0)), 1, [&](llvm::Value *i) {
+          code.loop(code.i64(0), code.i64(type.getDimSize(1)), 1, [&](llvm::Value *j) {
+            code.storeTo(code.loadAs(from.element, elementPointer(from, j, i), 1),
+                         elementPointer(to, i, j), 1);
+          });
+        });
+        storage[result] = to;
+      })
+      .Case<tile::FoldOp, scf::ForOp>([&](auto loop) { emitLoop(loop); })
+      .Case([&](tile::BlocksOp blocks) { emitBlocks(blocks); })
+      .Case([](tile::RangeOp) {}) // read by its folds
+      .Default([&](Operation *scalarOp) {
+        SmallVector<llvm::Value *> operands;
+        for (Value operand : scalarOp->getOperands())
+          operands.push_back(scalar(operand));
+        scalars[scalarOp->getResult(0)] = arithmetic(scalarOp, operands);
+      });
+}
+
+//===-- Reductions that leave no lanes --------------------------------------------------------===//
+
+static llvm::Value *combine(Code &code, tile::ReduceKind kind, llvm::Value *a, llvm::Value *b) {
+  bool isFloat = a->getType()->isFloatTy();
+  if (kind == tile::ReduceKind::Sum)
+    return isFloat ? code.CreateFAdd(a, b) : code.CreateAdd(a, b);
+  return isFloat ? code.larger(a, b) : code.CreateSelect(code.CreateICmpSGT(a, b), a, b);
+}
+
+/// A vector to a scalar, in order.
+void KernelEmitter::emitScalarReduce(tile::ReduceOp op) {
+  Storage from = anyStorage(op.getInput());
+  llvm::Value *init = code.loadAs(from.element, elementPointer(from, code.i64(0), nullptr), 1);
+  auto sums = code.loop(code.i64(1), code.i64(from.shape.lanes), 1, {init},
+                        [&](llvm::Value *i, ArrayRef<llvm::Value *> sum) {
+                          llvm::Value *next =
+                              code.loadAs(from.element, elementPointer(from, i, nullptr), 1);
+                          return Code::Values{combine(code, op.getKind(), sum[0], next)};
+                        });
+  scalars[op.getResult()] = sums[0];
+}
+
+/// A matrix along its lanes, in order.
+void KernelEmitter::emitLaneReduce(tile::ReduceOp op) {
+  Storage from = anyStorage(op.getInput());
+  Storage to = allocateTile(op.getResult(), /*local=*/false);
+  int dim = int(op.getDim());
+  auto element = [&](llvm::Value *kept, llvm::Value *gone) {
+    llvm::Value *pointer =
+        dim == 1 ? elementPointer(from, kept, gone) : elementPointer(from, gone, kept);
+    return code.loadAs(from.element, pointer, 1);
+  };
+  int64_t size = tileType(op.getInput()).getDimSize(dim);
+  code.loop(code.i64(0), code.i64(to.shape.lanes), 1, [&](llvm::Value *kept) {
+    auto sums =
+        code.loop(code.i64(1), code.i64(size), 1, {element(kept, code.i64(0))},
+                  [&](llvm::Value *gone, ArrayRef<llvm::Value *> sum) {
+                    return Code::Values{combine(code, op.getKind(), sum[0], element(kept, gone))};
+                  });
+    code.storeTo(sums[0], elementPointer(to, kept, nullptr), 1);
+  });
+  storage[op.getResult()] = to;
+}
+
+//===-- Loops ---------------------------------------------------------------------------------===//
+
+/// Carries get memory that lasts as long as the loop. A loop that goes on from another's results
+/// takes that one's.
+void KernelEmitter::beginCarries(Operation *loop) {
+  Carries carries = carriesOf(loop);
+  for (auto [init, argument, result] :
+       llvm::zip(carries.init, carries.arguments, carries.results)) {
+    if (!tileType(argument))
+      continue;
+    Value from = flow.resolve(init);
+    Operation *before = from.getDefiningOp();
+    bool goesOn =
+        before && isa<tile::FoldOp, scf::ForOp>(before) && before->getBlock() == loop->getBlock() &&
+        flow.readers(from) == ArrayRef<Operation *>(loop) && llvm::count(carries.init, init) == 1;
+    if (goesOn) {
+      storage[argument] = storage[from];
+    } else {
+      storage[argument] = allocateTile(argument, /*local=*/false);
+      copyTile(storage[argument], init);
+    }
+    storage[result] = storage[argument];
+  }
+}
+
+/// What a step yields becomes the carry, unless it was written there.
+void KernelEmitter::endCarries(Operation *loop) {
+  Carries carries = carriesOf(loop);
+  SmallVector<std::pair<Storage, Value>> copies;
+  auto carried = [&](Value value) { return llvm::is_contained(carries.arguments, value); };
+  bool exchanges = false;
+  for (auto [argument, yield] : llvm::zip(carries.arguments, carries.yields)) {
+    Value value = flow.resolve(yield);
+    if (!tileType(argument) || value == argument)
+      continue;
+    auto found = storage.find(value);
+    if (found != storage.end() && found->second.base == storage[argument].base)
+      continue;
+    exchanges |= carried(value);
+    copies.push_back({storage[argument], value});
+  }
+  SmallVector<Storage> aside;
+  if (exchanges)
+    for (auto &[to, value] : copies) {
+      aside.push_back(allocateTile(value, /*local=*/false));
+      copyTile(aside.back(), value);
+    }
+  for (auto [i, copy] : llvm::enumerate(copies)) {
+    if (!exchanges) {
+      copyTile(copy.first, copy.second);
+      continue;
+    }
+    Storage saved = storage.lookup(copy.second);
+    storage[copy.second] = aside[i];
+    copyTile(copy.first, copy.second);
+    storage[copy.second] = saved;
+  }
+}
+
+void KernelEmitter::emitLoop(Operation *loop) {
+  Carries carries = carriesOf(loop);
+  beginCarries(loop);
+  Code::Values init;
+  SmallVector<std::pair<Value, Value>> scalarCarries; // argument, yield
+  for (auto [from, argument, yield] : llvm::zip(carries.init, carries.arguments, carries.yields))
+    if (!tileType(argument)) {
+      init.push_back(scalar(from));
+      scalarCarries.push_back({argument, yield});
+    }
+  auto fold = dyn_cast<tile::FoldOp>(loop);
+  auto each = dyn_cast<scf::ForOp>(loop);
+  std::pair<llvm::Value *, llvm::Value *> bounds =
+      fold ? blockBounds(fold.getBlocks())
+           : std::pair(code.wide(scalar(each.getLowerBound())),
+                       code.wide(scalar(each.getUpperBound())));
+  int64_t step = 1;
+  if (each)
+    step = each.getConstantStep()->getSExtValue();
+  auto sums = code.loop(bounds.first, bounds.second, step, init,
+                        [&](llvm::Value *index, ArrayRef<llvm::Value *> carried) {
+                          if (fold)
+                            scalars[fold.getBlockIndex()] = blockColumn(fold.getBlocks(), index);
+                          else
+                            scalars[each.getInductionVar()] = code.CreateSExtOrTrunc(
+                                index, registerType(each.getInductionVar().getType()));
+                          for (auto [pair, value] : llvm::zip(scalarCarries, carried))
+                            scalars[pair.first] = value;
+                          emitRegion(Dataflow::body(loop), loop);
+                          endCarries(loop);
+                          Code::Values next;
+                          for (auto &pair : scalarCarries)
+                            next.push_back(scalar(pair.second));
+                          return next;
+                        });
+  for (Value result : carries.results)
+    if (!tileType(result)) {
+      scalars[result] = sums.front();
+      sums.erase(sums.begin());
+    }
+}
+
+} // namespace sparsec::cpu

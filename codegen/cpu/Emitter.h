@@ -1,0 +1,180 @@
+// Writes one tile.kernel as a function of LLVM IR:
+//
+//   void entry(const AttentionArguments *arguments, int32 x, int32 y, int32 z, void *scratch)
+//
+// A tile that outlives its loop lies in scratch memory in one of three forms, where P is the width
+// of a panel (Code::shape):
+//
+//   panels     [panel][row][P]     lanes of one row of a panel side by side: what is computed
+//   rows       [row][lane]         as in memory, widened to f32: 16-bit operands of products
+//   pointers   [row] -> memory     nothing copied: f32 operands of products. Rows that do not exist
+//                                  point at zeros.
+//
+// The first two are one form with two strides. Floats are f32 throughout: a bf16 or f16 tile holds
+// f32 numbers that have such a value. A tile that only its own group reads has one panel of memory,
+// which every panel uses again.
+#pragma once
+
+#include "codegen/cpu/Code.h"
+#include "codegen/cpu/Schedule.h"
+
+#include "llvm/IR/Module.h"
+
+namespace sparsec::cpu {
+
+struct Storage {
+  enum Kind { None, Buffer, Pointers } kind = None;
+  llvm::Value *base = nullptr;   ///< first byte, or the table of row pointers
+  llvm::Type *element = nullptr; ///< as memory holds it: i1 as i8
+  int laneDim = 0;
+  PanelShape shape;
+  int64_t panelStride = 0, rowStride = 0; ///< in elements
+  bool local = false;                     ///< one panel's memory
+};
+
+/// Where elementwise code is: lanes of one row of one panel, and what is known there.
+struct Cell {
+  llvm::Value *panel = nullptr; ///< index
+  llvm::Value *row = nullptr;   ///< null among vectors
+  int laneDim = 0;
+  PanelShape shape;
+  llvm::DenseMap<mlir::Value, Lanes> known;
+  const llvm::DenseMap<mlir::Value, Lanes> *vectors = nullptr; ///< of the panel
+};
+
+/// A view argument as fields of the argument struct.
+struct View {
+  llvm::Value *base = nullptr;
+  llvm::SmallVector<llvm::Value *> strides; ///< in elements
+  llvm::Type *element = nullptr;            ///< as memory holds it: 16-bit floats as i16
+  mlir::Type type;
+};
+
+/// Positions of rows; row r exists when positions[r] < length, unsigned.
+struct RowTable {
+  llvm::Value *positions = nullptr; ///< i32[size]
+  llvm::Value *length = nullptr;
+  int64_t size = 0, heads = 1;
+};
+
+/// The live blocks of a row while a kernel runs: places on the stack, filled from tables or from
+/// the row's closed form.
+struct BlockList {
+  llvm::Value *bounds = nullptr; ///< i32[3]: partial ones begin, full ones begin, both end
+  llvm::Value *runs = nullptr;   ///< i32[3] of each run of a closed form: first, step, end
+};
+
+class KernelEmitter {
+public:
+  KernelEmitter(tile::KernelOp kernel, llvm::Module &module, const Level &level);
+
+  mlir::LogicalResult run();
+  int64_t scratchBytes() const { return allocated; }
+
+private:
+  using Operation = mlir::Operation;
+  using Value = mlir::Value;
+
+  // EmitKernel.cpp: the function, scalars, rows, loops.
+  mlir::LogicalResult bindArguments();
+  llvm::Value *field(llvm::StringRef name, int index = 0);
+  void emitRegion(llvm::ArrayRef<Operation *> ops, Operation *loop);
+  void emitSerial(Operation *op);
+  void emitLoop(Operation *loop);
+  void emitScalarReduce(tile::ReduceOp op);
+  void emitLaneReduce(tile::ReduceOp op);
+  void beginCarries(Operation *loop);
+  void endCarries(Operation *loop);
+  llvm::Value *scalar(Value value);
+
+  // EmitRows.cpp: which rows a work item has, and which blocks.
+  void emitWork(tile::WorkOp op);
+  void emitRows(tile::RowsOp op);
+  void emitNaturalRows(tile::RowsOp op, const RowTable &rows);
+  void emitTableRows(tile::RowsOp op, const RowTable &rows);
+  void emitLatticeRows(tile::RowsOp op, const RowTable &rows);
+  void emitRowsBy(tile::RowsByOp op);
+  void emitRowsAt(tile::RowsAtOp op);
+  void storePosition(const RowTable &rows, llvm::Value *row, llvm::Value *position);
+  llvm::Value *onStack(int integers);
+  void emitBlocks(tile::BlocksOp op);
+  void tableBounds(tile::BlocksOp op, const BlockList &list);
+  void formBounds(tile::BlocksOp op, const BlockList &list, llvm::Value *forms);
+  std::pair<llvm::Value *, llvm::Value *> blockBounds(Value blocks);
+  llvm::Value *blockColumn(Value blocks, llvm::Value *index);
+
+  // EmitGroup.cpp: panels and stages.
+  void emitGroup(const Group &group, Operation *loop);
+  void planStorage(const Group &group, const std::vector<Stage> &stages, Operation *loop);
+  bool inPlace(Value result, const Group &group, Operation *loop);
+  void emitStage(const Stage &stage, Cell &panel);
+  void emitRowLoop(const Stage &stage, Cell &panel);
+  void emitProduct(const Stage &stage, Cell &panel);
+  void emitVectors(const Stage &stage, Cell &panel);
+  Code::Values startReductions(const Stage &stage, const PanelShape &shape);
+  void endReductions(const Stage &stage, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
+  Code::Values emitRow(const Stage &stage, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
+  Code::Values emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row, int count,
+                               llvm::ArrayRef<llvm::Value *> sums);
+  std::vector<Lanes> sumProducts(const Stage &stage, Cell &panel, llvm::Value *row, int count,
+                                 std::vector<Lanes> sums);
+
+  // EmitElements.cpp: what happens to one row.
+  Lanes lanes(Value value, Cell &cell);
+  Lanes computeLanes(Value value, Operation *op, Cell &cell);
+  llvm::Value *arithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
+  llvm::Value *floatArithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
+  llvm::Value *divide(Operation *op, llvm::Value *a, llvm::Value *b);
+  llvm::Value *convert(Operation *op, llvm::Value *from);
+  llvm::Value *constant(mlir::TypedAttr value);
+  llvm::Type *registerType(mlir::Type element);
+  llvm::Type *memoryType(mlir::Type element);
+
+  // EmitMemory.cpp: scratch, loads and stores.
+  llvm::Value *allocate(int64_t bytes);
+  Storage allocateTile(Value value, bool local);
+  Storage allocateMatrix(mlir::RankedTensorType type, int laneDim, bool local, bool asRows);
+  llvm::Value *lanesPointer(const Storage &storage, llvm::Value *panel, llvm::Value *row);
+  llvm::Value *elementPointer(const Storage &storage, llvm::Value *i, llvm::Value *j);
+  Lanes loadLanes(const Storage &storage, const Cell &cell);
+  void storeLanes(const Storage &storage, const Cell &cell, const Lanes &lanes);
+  void copyTile(const Storage &to, Value from);
+  Storage materialise(Value value, int laneDim);
+  Storage anyStorage(Value value);
+  void emitLoad(tile::LoadOp load);
+  void loadVector(tile::LoadOp load);
+  void loadElements(tile::LoadOp load, const Storage &to);
+  void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
+  void loadTransposed(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
+  bool readInPlace(tile::LoadOp load);
+  void storeVector(tile::StoreOp store);
+  template <class Op>
+  void emitStore(Op store, Cell &panel);
+  llvm::Value *rowPointers(const View &view, mlir::ValueRange indices, Value rows,
+                           llvm::Value *missing);
+  llvm::Value *rowPointer(const View &view, llvm::ArrayRef<llvm::Value *> indices,
+                          const RowTable &rows, llvm::Value *row, llvm::Value *position);
+  llvm::Value *fromMemory(llvm::Value *bits, mlir::Type element);
+  llvm::Value *toMemory(llvm::Value *value, mlir::Type element);
+  llvm::Value *zeros();
+
+  tile::KernelOp kernel;
+  llvm::Module &module;
+  Code code;
+  Dataflow flow;
+  Dimensions dims;
+  Schedule schedule;
+  llvm::Function *function = nullptr;
+  llvm::Value *arguments = nullptr, *scratch = nullptr, *sink = nullptr;
+  int64_t allocated = 0;
+  llvm::DenseMap<Value, llvm::Value *> scalars;
+  llvm::DenseMap<Value, View> views;
+  llvm::DenseMap<Value, Storage> storage;
+  llvm::DenseMap<Value, RowTable> rowTables;
+  llvm::DenseMap<Value, BlockList> blockLists;
+  /// Operands of the group's products, found before its panels: [lanes, broadcast, row pointers].
+  llvm::DenseMap<Operation *, std::pair<Storage, Storage>> products;
+  llvm::DenseMap<Operation *, llvm::Value *> storePointers;
+};
+
+} // namespace sparsec::cpu

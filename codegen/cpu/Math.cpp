@@ -1,0 +1,171 @@
+// Functions of math as polynomials, and conversions of 16-bit floats: part of Code.
+//
+//   exp2(x) = 2^n p(f), n = x rounded, f = x - n in [-1/2, 1/2], p of degree 6: within 2 ulp for x
+//             in [-126, 127.4]. Below, results under 2^-126 are 0; above, they are infinite a
+//             little early. -inf gives exactly 0, NaN stays NaN.
+//   exp(x)    by the same p, f = (x - n ln 2) log2(e): within 3 ulp for x in [-87, 88]
+//   log(x) = e ln 2 + log(m), m in [sqrt(1/2), sqrt(2)), in the form of Cephes: within 2 ulp for
+//             all positive numbers; -inf at 0, NaN below
+//
+// tests/codegen/CpuProgramsTest.cpp holds them to it.
+#include "codegen/cpu/Code.h"
+
+#include <array>
+#include <limits>
+
+using namespace llvm;
+
+namespace sparsec::cpu {
+
+Type *Code::like(Value *shape, Type *element) {
+  auto *vector = dyn_cast<FixedVectorType>(shape->getType());
+  return vector ? vectorOf(element, int(vector->getNumElements())) : element;
+}
+Value *Code::splat(Value *shape, float value) {
+  return ConstantFP::get(like(shape, getFloatTy()), double(value));
+}
+Value *Code::splatInt(Value *shape, uint32_t value) {
+  return ConstantInt::get(like(shape, getInt32Ty()), value);
+}
+Value *Code::asInt(Value *x) {
+  return CreateBitCast(x, like(x, getInt32Ty()));
+}
+Value *Code::asFloat(Value *x) {
+  return CreateBitCast(x, like(x, getFloatTy()));
+}
+
+/// 2^n of an integral float in [-127, 128]; 0 and infinity at the ends. `n` comes as n + 3 * 2^22,
+/// whose low bits are n.
+Value *Code::powerOfTwo(Value *n) {
+  Value *biased = CreateAdd(asInt(n), splatInt(n, 127));
+  return asFloat(CreateShl(biased, splatInt(n, 23)));
+}
+
+/// Horner's rule, the highest coefficient first.
+Value *Code::polynomial(Value *x, ArrayRef<float> coefficients) {
+  Value *sum = splat(x, coefficients.front());
+  for (float coefficient : coefficients.drop_front())
+    sum = multiplyAdd(sum, x, splat(x, coefficient));
+  return sum;
+}
+
+/// 3 * 2^22: a float of this size has no fraction, so adding it rounds.
+constexpr float kRound = 12582912.0f;
+
+Value *Code::scaledPower(Value *whole, Value *fraction) {
+  constexpr std::array<float, 7> power = {1.535336188e-4f,
+                                          1.339887440e-3f,
+                                          9.618437358e-3f,
+                                          5.550332471e-2f,
+                                          2.402264791e-1f,
+                                          6.931472029e-1f,
+                                          1.0f};
+  return CreateFMul(polynomial(fraction, power), powerOfTwo(whole));
+}
+
+Value *Code::exp2(Value *x) {
+  // The constant first, so that a NaN is kept.
+  Value *low = splat(x, -127.0f), *high = splat(x, 128.0f);
+  x = CreateSelect(CreateFCmpOGT(low, x), low, x);
+  x = CreateSelect(CreateFCmpOLT(high, x), high, x);
+  Value *whole = CreateFAdd(x, splat(x, kRound));
+  Value *fraction = CreateFSub(x, CreateFSub(whole, splat(x, kRound)));
+  return scaledPower(whole, fraction);
+}
+
+Value *Code::exp(Value *x) {
+  constexpr float log2e = 1.44269502f;
+  Value *low = splat(x, -88.1f), *high = splat(x, 88.73f);
+  x = CreateSelect(CreateFCmpOGT(low, x), low, x);
+  x = CreateSelect(CreateFCmpOLT(high, x), high, x);
+  Value *whole = multiplyAdd(x, splat(x, log2e), splat(x, kRound));
+  Value *n = CreateFSub(whole, splat(x, kRound));
+  // n ln 2 in two parts, whose first product is exact.
+  Value *rest = multiplyAdd(n, splat(x, -0.693359375f), x);
+  rest = multiplyAdd(n, splat(x, 2.12194440e-4f), rest);
+  return scaledPower(whole, CreateFMul(rest, splat(x, log2e)));
+}
+
+Value *Code::log(Value *x) {
+  // Subnormal numbers are brought up by 2^23.
+  Value *tiny = CreateFCmpOLT(x, splat(x, 0x1p-126f));
+  Value *normal = CreateSelect(tiny, CreateFMul(x, splat(x, 0x1p23f)), x);
+  Value *bits = asInt(normal);
+  // m in [sqrt(1/2), sqrt(2)): the exponent steps up at sqrt(2).
+  Value *moved = CreateSub(bits, splatInt(x, 0x3F3504F3));
+  Value *exponent = CreateAShr(moved, splatInt(x, 23));
+  Value *m = asFloat(CreateSub(bits, CreateShl(exponent, splatInt(x, 23))));
+  Value *e = CreateSIToFP(exponent, like(x, getFloatTy()));
+  e = CreateFSub(e, CreateSelect(tiny, splat(x, 23.0f), splat(x, 0.0f)));
+  Value *f = CreateFSub(m, splat(x, 1.0f)), *square = CreateFMul(f, f);
+  constexpr std::array<float, 9> cephes = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
+                                           -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
+                                           2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
+  Value *tail = CreateFMul(CreateFMul(polynomial(f, cephes), f), square);
+  tail = multiplyAdd(e, splat(x, -2.12194440e-4f), tail);
+  tail = multiplyAdd(square, splat(x, -0.5f), tail);
+  Value *result = multiplyAdd(e, splat(x, 0.693359375f), CreateFAdd(f, tail));
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  // Infinity and NaN stay what they are.
+  result = CreateSelect(CreateFCmpULE(splat(x, infinity), x), x, result);
+  result = CreateSelect(CreateFCmpOEQ(x, splat(x, 0.0f)), splat(x, -infinity), result);
+  return CreateSelect(CreateFCmpOLT(x, splat(x, 0.0f)),
+                      splat(x, std::numeric_limits<float>::quiet_NaN()), result);
+}
+
+Value *Code::roundToBf16(Value *x) {
+  Value *bits = asInt(x);
+  Value *odd = CreateAnd(CreateLShr(bits, splatInt(x, 16)), splatInt(x, 1));
+  Value *rounded = CreateAdd(CreateAdd(bits, splatInt(x, 0x7FFF)), odd);
+  rounded = asFloat(CreateAnd(rounded, splatInt(x, 0xFFFF0000)));
+  return CreateSelect(CreateFCmpUNO(x, x), splat(x, std::numeric_limits<float>::quiet_NaN()),
+                      rounded);
+}
+Value *Code::bf16Bits(Value *x) {
+  return CreateTrunc(CreateLShr(asInt(x), splatInt(x, 16)), like(x, getInt16Ty()));
+}
+Value *Code::fromBf16(Value *bits) {
+  Value *word = CreateZExt(bits, like(bits, getInt32Ty()));
+  return asFloat(CreateShl(word, splatInt(bits, 16)));
+}
+
+Value *Code::roundToF16(Value *x) {
+  return fromF16(f16Bits(x));
+}
+
+/// Runtime's floatToF16 (Float16.h), in vectors.
+Value *Code::f16Bits(Value *x) {
+  if (level.f16)
+    return CreateBitCast(CreateFPTrunc(x, like(x, getHalfTy())), like(x, getInt16Ty()));
+  Value *bits = asInt(x);
+  Value *sign = CreateAnd(CreateLShr(bits, splatInt(x, 16)), splatInt(x, 0x8000));
+  Value *magnitude = CreateAnd(bits, splatInt(x, 0x7FFFFFFF));
+  Value *odd = CreateAnd(CreateLShr(magnitude, splatInt(x, 13)), splatInt(x, 1));
+  Value *normal = CreateLShr(CreateAdd(CreateAdd(magnitude, splatInt(x, 0xFFF - 0x38000000u)), odd),
+                             splatInt(x, 13));
+  Value *shifted = CreateFAdd(asFloat(magnitude), splat(x, 0.5f));
+  Value *small = CreateSub(asInt(shifted), splatInt(x, 0x3F000000));
+  Value *result = CreateSelect(CreateICmpULT(magnitude, splatInt(x, 0x38800000)), small, normal);
+  result =
+      CreateSelect(CreateICmpUGE(magnitude, splatInt(x, 0x477FF000)), splatInt(x, 0x7C00), result);
+  result =
+      CreateSelect(CreateICmpUGT(magnitude, splatInt(x, 0x7F800000)), splatInt(x, 0x7E00), result);
+  return CreateTrunc(CreateOr(sign, result), like(x, getInt16Ty()));
+}
+
+Value *Code::fromF16(Value *bits) {
+  if (level.f16)
+    return CreateFPExt(CreateBitCast(bits, like(bits, getHalfTy())), like(bits, getFloatTy()));
+  Value *word = CreateZExt(bits, like(bits, getInt32Ty()));
+  Value *sign = CreateShl(CreateAnd(word, splatInt(bits, 0x8000)), splatInt(bits, 16));
+  Value *magnitude = CreateAnd(word, splatInt(bits, 0x7FFF));
+  // The exponent's bias by a product that also takes subnormal numbers; infinity and NaN apart.
+  Value *scaled =
+      CreateFMul(asFloat(CreateShl(magnitude, splatInt(bits, 13))), splat(bits, 0x1p112f));
+  Value *special = CreateOr(CreateShl(magnitude, splatInt(bits, 13)), splatInt(bits, 0x7F800000));
+  Value *result =
+      CreateSelect(CreateICmpUGE(magnitude, splatInt(bits, 0x7C00)), special, asInt(scaled));
+  return asFloat(CreateOr(result, sign));
+}
+
+} // namespace sparsec::cpu

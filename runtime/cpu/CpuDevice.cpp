@@ -1,0 +1,183 @@
+#include "runtime/cpu/CpuDevice.h"
+
+#include "runtime/cpu/HostCpu.h"
+#include "runtime/cpu/SharedObject.h"
+#include "runtime/cpu/Workers.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <new>
+#include <unordered_map>
+#include <vector>
+
+namespace sparsec {
+namespace {
+
+constexpr std::align_val_t kAlignment{256};
+
+/// Memory with an owner; never moves.
+class AlignedMemory {
+public:
+  explicit AlignedMemory(size_t bytes)
+      : data(static_cast<std::byte *>(operator new(bytes, kAlignment, std::nothrow))), size(bytes) {
+  }
+  ~AlignedMemory() { operator delete(data, kAlignment); }
+  AlignedMemory(const AlignedMemory &) = delete;
+  AlignedMemory &operator=(const AlignedMemory &) = delete;
+
+  std::byte *const data;
+  const size_t size;
+};
+
+class CpuExecutable : public Executable {
+public:
+  std::shared_ptr<SharedObject> library;
+  CpuEntry entry = nullptr;
+  KernelInfo info;
+};
+
+class CpuDevice : public Device {
+public:
+  explicit CpuDevice(int threads) : workers(threads) {}
+
+  std::string_view name() const override { return "cpu"; }
+  std::string description() const override {
+    return fmt::format("{} thread{} of {}, {}", workers.count(), workers.count() == 1 ? "" : "s",
+                       hostProcessor(), hostLevel());
+  }
+
+  Result<DeviceAddress> allocate(size_t bytes) override {
+    auto made = std::make_unique<AlignedMemory>(std::max<size_t>(bytes, 1));
+    if (!made->data)
+      return machineError(fmt::format("out of memory: {} bytes", bytes));
+    auto address = reinterpret_cast<DeviceAddress>(made->data);
+    std::lock_guard lock(mutex);
+    allocations[address] = std::move(made);
+    return address;
+  }
+
+  Result<void> free(DeviceAddress address) override {
+    std::lock_guard lock(mutex);
+    if (allocations.erase(address) == 0)
+      return inputError(fmt::format("free of {:#x}, where no allocation begins", address));
+    return {};
+  }
+
+  Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) override {
+    if (Result<void> inside = check("copy to", to, bytes); !inside)
+      return inside;
+    std::memcpy(reinterpret_cast<void *>(to), from, bytes);
+    return {};
+  }
+
+  Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) override {
+    if (Result<void> inside = check("copy from", from, bytes); !inside)
+      return inside;
+    std::memcpy(to, reinterpret_cast<const void *>(from), bytes);
+    return {};
+  }
+
+  Result<std::unique_ptr<Executable>> load(const std::string &code,
+                                           const std::string &entry) override {
+    Result<std::shared_ptr<SharedObject>> library = open(code);
+    if (!library)
+      return library.error();
+    auto made = std::make_unique<CpuExecutable>();
+    made->library = *library;
+    made->entry = reinterpret_cast<CpuEntry>(made->library->symbol(entry));
+    const void *info = made->library->symbol(entry + "_info");
+    if (!made->entry || !info)
+      return inputError(fmt::format("expected a kernel '{}' in the shared object", entry));
+    std::memcpy(&made->info, info, sizeof made->info);
+    std::string_view level(made->info.level, strnlen(made->info.level, sizeof made->info.level));
+    if (!hostRunsLevel(level))
+      return machineError(
+          fmt::format("'{}' is compiled for {}, which this machine does not have", entry, level));
+    return std::unique_ptr<Executable>(std::move(made));
+  }
+
+  Result<void> launch(const Executable &executable, const LaunchShape &shape,
+                      std::span<const void *const> parameters) override {
+    const auto *kernel = dynamic_cast<const CpuExecutable *>(&executable);
+    if (!kernel)
+      return internalError("launch on cpu of a kernel that another device loaded");
+    if (parameters.size() != 1)
+      return inputError(fmt::format("expected 1 parameter, found {}", parameters.size()));
+    int64_t items = 1;
+    for (uint32_t extent : shape.grid)
+      if (extent == 0 || extent > INT32_MAX || __builtin_mul_overflow(items, extent, &items))
+        return inputError(fmt::format("a grid of ({},{},{}) work items", shape.grid[0],
+                                      shape.grid[1], shape.grid[2]));
+    std::lock_guard lock(launching);
+    if (Result<void> room = growScratch(size_t(kernel->info.scratchBytes)); !room)
+      return room;
+    AttentionArguments arguments;
+    std::memcpy(&arguments, parameters[0], sizeof arguments);
+    workers.run(items, [&](int worker, int64_t item) {
+      int64_t outer = item / shape.grid[0], x = item % shape.grid[0];
+      if (!arguments.rowOrder) // the last rows first: causal rows grow
+        x = shape.grid[0] - 1 - x;
+      kernel->entry(&arguments, int32_t(x), int32_t(outer % shape.grid[1]),
+                    int32_t(outer / shape.grid[1]), scratch[worker]->data);
+    });
+    return {};
+  }
+
+  Result<void> synchronize() override { return {}; }
+
+private:
+  Result<void> check(const char *doing, DeviceAddress address, size_t bytes) {
+    if (bytes == 0)
+      return {};
+    std::lock_guard lock(mutex);
+    auto after = allocations.upper_bound(address);
+    if (after != allocations.begin()) {
+      auto &[base, memory] = *std::prev(after);
+      if (address - base <= memory->size && bytes <= memory->size - (address - base))
+        return {};
+    }
+    return inputError(
+        fmt::format("{} {:#x}: {} bytes are not in one allocation", doing, address, bytes));
+  }
+
+  /// The library of these bytes, opened once.
+  Result<std::shared_ptr<SharedObject>> open(const std::string &code) {
+    std::lock_guard lock(mutex);
+    if (auto known = libraries.find(code); known != libraries.end())
+      return known->second;
+    Result<std::shared_ptr<SharedObject>> library = SharedObject::open(code);
+    if (library)
+      libraries[code] = *library;
+    return library;
+  }
+
+  Result<void> growScratch(size_t bytes) {
+    scratch.resize(workers.count());
+    for (auto &each : scratch) {
+      if (each && each->size >= bytes)
+        continue;
+      each = std::make_unique<AlignedMemory>(bytes);
+      if (!each->data)
+        return machineError(fmt::format("out of memory: {} bytes of scratch", bytes));
+    }
+    return {};
+  }
+
+  Workers workers;
+  std::mutex mutex, launching;
+  std::map<DeviceAddress, std::unique_ptr<AlignedMemory>> allocations;
+  std::unordered_map<std::string, std::shared_ptr<SharedObject>> libraries;
+  std::vector<std::unique_ptr<AlignedMemory>> scratch; ///< one for each worker
+};
+
+} // namespace
+
+std::unique_ptr<Device> openCpuDevice(CpuOptions options) {
+  return std::make_unique<CpuDevice>(options.threads > 0 ? options.threads : hostThreads());
+}
+
+} // namespace sparsec

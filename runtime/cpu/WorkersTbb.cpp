@@ -1,0 +1,30 @@
+#include "runtime/cpu/Workers.h"
+
+#include <atomic>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+namespace sparsec {
+
+struct Workers::Pool {
+  explicit Pool(int threads) : arena(threads) {}
+  tbb::task_arena arena;
+};
+
+Workers::Workers(int threads) : threads(threads), pool(std::make_unique<Pool>(threads)) {}
+Workers::~Workers() = default;
+
+void Workers::run(int64_t items, const std::function<void(int, int64_t)> &work) {
+  std::atomic<int64_t> next = 0;
+  auto each = [&](int worker) {
+    for (int64_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;)
+      work(worker, item);
+  };
+  if (threads == 1 || items == 1) {
+    each(0);
+    return;
+  }
+  pool->arena.execute([&] { tbb::parallel_for(0, threads, each, tbb::simple_partitioner()); });
+}
+
+} // namespace sparsec
