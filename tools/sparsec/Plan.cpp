@@ -56,7 +56,7 @@ public:
     std::string name = identifier(head.name);
     KernelRequest request{.entry = identifier(pattern.name) + "_" + name + "_forward",
                           .attend = simplify(head.attend),
-                          .dtype = flags.dtype,
+                          .dtype = flags.dtype.value_or(defaultDType(target)),
                           .headDim = static_cast<int>(flags.headDim),
                           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
                           .block = head.schedule.block,
@@ -138,47 +138,9 @@ Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targ
   plan.weighedAt = std::max<int64_t>(plan.weighedAt, 1);
   Planner planner(plan, flags, use);
   for (const Target &target : targets)
-<<<<<<< HEAD
     for (size_t i = 0; i < plan.loaded.pattern.heads.size(); ++i)
       if (auto added = planner.add(target, static_cast<int>(i)); !added)
         return added.error();
-=======
-    for (size_t i = 0; i < pattern.heads.size(); ++i) {
-      const HeadEntry &head = pattern.heads[i];
-      std::string name = identifier(head.name);
-      KernelRequest request{.entry = identifier(pattern.name) + "_" + name + "_forward",
-                            .attend = simplify(head.attend),
-                            .dtype = flags.dtype.value_or(defaultDType(target)),
-                            .headDim = static_cast<int>(flags.headDim),
-                            .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-                            .block = head.schedule.block,
-                            .target = target};
-      if (use == PlanFor::Kernels || !request.block.q) {
-        auto block = chooseBlock(request);
-        if (!block) {
-          Error error = block.error();
-          if (head.schedule.block.q && !error.where)
-            error.where = head.blockWhere;
-          return error;
-        }
-        request.block = *block;
-      }
-      auto shared = std::find_if(plan.kernels.begin(), plan.kernels.end(),
-                                 [&](const auto &each) { return sharesKernel(each, request); });
-      if (shared != plan.kernels.end()) {
-        shared->entries.push_back(static_cast<int>(i));
-        continue;
-      }
-      // Names that differ only in what an identifier cannot have.
-      if (taken(plan.kernels, request)) {
-        name += fmt::format("_{}", i);
-        request.entry = identifier(pattern.name) + "_" + name + "_forward";
-      }
-      plan.kernels.push_back({.request = request,
-                              .entries = {static_cast<int>(i)},
-                              .stem = fmt::format("{}.forward.{}", name, target.name)});
-    }
->>>>>>> cpu
   return plan;
 }
 
