@@ -87,4 +87,18 @@ Result<Block> chooseBlock(const KernelRequest &request) {
       other ? text(*other) + " fits" : "no block fits"));
 }
 
+Result<std::vector<Block>> possibleBlocks(const KernelRequest &request) {
+  Result<Block> first = chooseBlock(request);
+  if (!first)
+    return first.error();
+  std::vector<Block> blocks = {*first};
+  // Smaller ones than the first, which is the fastest where blocks are full: they waste less. The
+  // smallest keep too few of a multiprocessor's warps busy.
+  for (const Block &block : kPreferred)
+    if (!request.block.q && block.q >= 32 && block.k >= 32 &&
+        block.q * block.k < first->q * first->k && block.q <= first->q && block.k <= first->k)
+      blocks.push_back(block);
+  return blocks;
+}
+
 } // namespace sparsec

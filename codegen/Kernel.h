@@ -135,5 +135,8 @@ std::vector<std::string> explainStages();
 
 /// The block that compile() would take for this request (head dims, dtype, target's shared memory).
 Result<Block> chooseBlock(const KernelRequest &request);
+/// The blocks that leave room for a kernel of this request, what chooseBlock() takes first; the
+/// request's own where it has one.
+Result<std::vector<Block>> possibleBlocks(const KernelRequest &request);
 
 } // namespace sparsec

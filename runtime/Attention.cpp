@@ -192,58 +192,54 @@ Result<Attention> Attention::load(Device &device, std::vector<AttentionPart> par
 
 Result<void> Attention::prepare(Part &part, const AttentionShape &shape, const Heads &heads) {
   const Kernel &kernel = part.kernel;
-  Result<Order> queries = Order::make(kernel.queryOrder, shape.nq, kernel.block.q);
-  if (!queries)
-    return queries.error();
-  Result<Order> keys = Order::make(kernel.keyOrder, shape.n, kernel.block.k);
-  if (!keys)
-    return keys.error();
-  Result<HeadLayouts> layouts = layoutsOfHeads(part.attend,
-                                               {.nq = shape.nq,
-                                                .nk = shape.n,
-                                                .q0 = shape.q0,
-                                                .blockQ = kernel.block.q,
-                                                .blockK = kernel.block.k},
-                                               *queries, *keys, heads);
-  if (!layouts)
-    return layouts.error();
-
-  Ready ready{.queryTiles = queries->tileCount()};
+  Result<LaunchNumbers> numbers = launchNumbers(part.attend,
+                                                {.nq = shape.nq,
+                                                 .nk = shape.n,
+                                                 .q0 = shape.q0,
+                                                 .blockQ = kernel.block.q,
+                                                 .blockK = kernel.block.k},
+                                                kernel.queryOrder, kernel.keyOrder, heads, source);
+  if (!numbers)
+    return numbers.error();
+  Ready ready{.rowsPerHead = static_cast<int32_t>(numbers->rowsPerHead),
+              .queryTiles = numbers->queryTiles,
+              .counts = numbers->counts};
   struct Upload {
     Buffer *buffer;
-    std::vector<int32_t> numbers;
+    std::span<const int32_t> numbers;
   };
-  std::vector<Upload> uploads = {{&ready.queryOrder, orderNumbers(*queries)},
-                                 {&ready.keyOrder, orderNumbers(*keys)}};
-  std::optional<HeadForms> forms;
-  if (source == BlockSource::Auto)
-    forms = formsOf(*layouts, *queries);
-  if (forms) {
-    uploads.push_back({&ready.forms, std::move(forms->numbers)});
-    ready.formStride = static_cast<int32_t>(forms->stride);
-    ready.rowsPerHead = layouts->shared ? 0 : static_cast<int32_t>(layouts->rows());
+  std::vector<Upload> uploads = {{&ready.queryOrder, numbers->queryOrder},
+                                 {&ready.keyOrder, numbers->keyOrder}};
+  if (numbers->forms) {
+    uploads.push_back({&ready.forms, numbers->forms->numbers});
+    ready.formStride = static_cast<int32_t>(numbers->forms->stride);
   } else {
-    Result<HeadTables> tables = tablesOf(*layouts);
-    if (!tables)
-      return tables.error();
-    ready.rowsPerHead = static_cast<int32_t>(tables->rowsPerHead);
-    // Kernels may form the address of an empty list.
-    tables->tables.columns.push_back(0);
-    uploads.push_back({&ready.offsets, std::move(tables->tables.offsets)});
-    uploads.push_back({&ready.columns, std::move(tables->tables.columns)});
-    uploads.push_back({&ready.rowOrder, std::move(tables->tables.rowOrder)});
+    BlockTables &tables = numbers->tables.tables;
+    tables.columns.push_back(0); // kernels may form the address of an empty list
+    uploads.push_back({&ready.offsets, tables.offsets});
+    uploads.push_back({&ready.columns, tables.columns});
+    uploads.push_back({&ready.rowOrder, tables.rowOrder});
   }
   for (Upload &each : uploads) {
     if (each.numbers.empty())
       continue;
-    Result<Buffer> uploaded =
-        Buffer::upload(*device, std::as_bytes(std::span<const int32_t>(each.numbers)));
+    Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(each.numbers));
     if (!uploaded)
       return uploaded.error();
     *each.buffer = std::move(*uploaded);
   }
   part.ready = std::move(ready);
   return {};
+}
+
+BlockCounts Attention::blocks() const {
+  BlockCounts all;
+  for (const Part &part : parts) {
+    all.live += part.ready.counts.live;
+    all.full += part.ready.counts.full;
+    all.partial += part.ready.counts.partial;
+  }
+  return all;
 }
 
 Result<void> Attention::allocateScratch(const AttentionShape &shape, const Heads &heads) {

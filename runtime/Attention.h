@@ -17,7 +17,7 @@
 // another length.
 #pragma once
 
-#include "layout/HeadTables.h"
+#include "layout/LaunchNumbers.h"
 #include "runtime/Buffer.h"
 
 namespace sparsec {
@@ -65,12 +65,6 @@ struct AttentionPart {
   Expr attend;
 };
 
-/// How a kernel is told its live blocks.
-enum class BlockSource : uint8_t {
-  Auto, ///< by a closed form where there is one
-  Tables,
-};
-
 /// The kernels of an entry on a device, ready to be launched. Must not outlive the device.
 class Attention {
 public:
@@ -83,6 +77,8 @@ public:
   size_t partCount() const { return parts.size(); }
   /// Works out and uploads what a call of this shape needs, if it is not there yet.
   Result<void> prepare(const AttentionShape &shape, const Heads &heads);
+  /// Of all parts and heads, at the lengths that were prepared; for one batch.
+  BlockCounts blocks() const;
   /// Enqueues a launch for each part (none when there is nothing to compute). The device's
   /// synchronize() says whether it went well.
   Result<void> launch(const AttentionCall &call);
@@ -93,6 +89,7 @@ private:
     Buffer queryOrder, keyOrder, forms, offsets, columns, rowOrder;
     int32_t rowsPerHead = 0, formStride = 0;
     int64_t queryTiles = 0;
+    BlockCounts counts;
   };
   struct Part {
     Kernel kernel;

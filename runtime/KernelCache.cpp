@@ -1,5 +1,7 @@
 #include "runtime/KernelCache.h"
 
+#include <algorithm>
+
 namespace sparsec {
 
 namespace {
@@ -24,41 +26,56 @@ size_t hashOf(const KernelRequest &request) {
   return hashOf(request.attend, mixed(hash, std::hash<std::string>()(request.target.name)));
 }
 
+size_t hashOf(const std::vector<KernelRequest> &parts) {
+  size_t hash = parts.size();
+  for (const KernelRequest &part : parts)
+    hash = mixed(hash, hashOf(part));
+  return hash;
+}
+
 bool same(const KernelRequest &a, const KernelRequest &b) {
   // By structure, so that a new field does not go unnoticed: it has to be compared here.
-  const auto &[entry, attend, dtype, headDim, valueDim, block, target] = a;
-  return entry == b.entry && dtype == b.dtype && headDim == b.headDim && valueDim == b.valueDim &&
+  const auto &[entry, attend, queryOrder, keyOrder, part, dtype, headDim, valueDim, block, target] =
+      a;
+  return queryOrder == b.queryOrder && keyOrder == b.keyOrder && part == b.part &&
+         entry == b.entry && dtype == b.dtype && headDim == b.headDim && valueDim == b.valueDim &&
          block == b.block && target.name == b.target.name && equal(attend, b.attend);
 }
 
 } // namespace
 
-std::shared_ptr<Attention> KernelCache::find(size_t hash, const KernelRequest &request) const {
+std::shared_ptr<Attention> KernelCache::find(size_t hash,
+                                             const std::vector<KernelRequest> &parts) const {
   auto [begin, end] = entries.equal_range(hash);
   for (auto each = begin; each != end; ++each)
-    if (same(each->second.request, request))
+    if (std::ranges::equal(each->second.parts, parts, same))
       return each->second.attention;
   return nullptr;
 }
 
-Result<std::shared_ptr<Attention>> KernelCache::attention(const KernelRequest &request) {
-  size_t hash = hashOf(request);
+Result<std::shared_ptr<Attention>>
+KernelCache::attention(const std::vector<KernelRequest> &requests) {
+  size_t hash = hashOf(requests);
   {
     std::lock_guard lock(mutex);
-    if (auto found = find(hash, request))
+    if (auto found = find(hash, requests))
       return found;
   }
-  Result<Kernel> kernel = compile(request);
-  if (!kernel)
-    return kernel.error();
-  Result<Attention> loaded = Attention::load(device, std::move(*kernel), request.attend);
+  std::vector<AttentionPart> parts;
+  for (const KernelRequest &request : requests) {
+    Result<Kernel> kernel = compile(request);
+    if (!kernel)
+      return kernel.error();
+    parts.push_back({std::move(*kernel), request.attend});
+  }
+  Result<Attention> loaded = Attention::load(device, std::move(parts));
   if (!loaded)
     return loaded.error();
   auto attention = std::make_shared<Attention>(std::move(*loaded));
   std::lock_guard lock(mutex);
-  if (auto first = find(hash, request))
+  if (auto first = find(hash, requests))
     return first;
-  entries.emplace(hash, Entry{request, attention});
+  entries.emplace(hash, Entry{requests, attention});
   return attention;
 }
 

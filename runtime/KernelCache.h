@@ -2,8 +2,8 @@
 // later one in about a microsecond.
 //
 //   KernelCache kernels(device, compile);
-//   Result<std::shared_ptr<Attention>> a = kernels.attention(request);     compiles and loads
-//   Result<std::shared_ptr<Attention>> b = kernels.attention(request);     the same one
+//   Result<std::shared_ptr<Attention>> a = kernels.attention({request});   compiles and loads
+//   Result<std::shared_ptr<Attention>> b = kernels.attention({request});   the same one
 //
 // Two requests are the same when every field is, the predicate by structure. Nothing is ever given
 // up. Safe to use from several threads; two that ask for the same new kernel at once may both
@@ -24,14 +24,15 @@ public:
   /// Must not outlive the device.
   KernelCache(Device &device, Compile compile) : device(device), compile(std::move(compile)) {}
 
-  Result<std::shared_ptr<Attention>> attention(const KernelRequest &request);
+  /// The parts of one entry (chooseSchedule()).
+  Result<std::shared_ptr<Attention>> attention(const std::vector<KernelRequest> &parts);
 
 private:
   struct Entry {
-    KernelRequest request;
+    std::vector<KernelRequest> parts;
     std::shared_ptr<Attention> attention;
   };
-  std::shared_ptr<Attention> find(size_t hash, const KernelRequest &request) const;
+  std::shared_ptr<Attention> find(size_t hash, const std::vector<KernelRequest> &parts) const;
 
   Device &device;
   Compile compile;

@@ -59,7 +59,7 @@ TEST(ForwardRun, RunsEveryHeadAndCountsItsWork) {
   ASSERT_TRUE(tensors);
   auto target = findTarget("sm_80");
   ASSERT_TRUE(target);
-  std::vector<Kernel> kernels;
+  std::vector<std::vector<AttentionPart>> kernels;
   for (const HeadEntry &head : pattern->heads) {
     auto kernel = compile({.entry = head.name,
                            .attend = head.attend,
@@ -68,7 +68,7 @@ TEST(ForwardRun, RunsEveryHeadAndCountsItsWork) {
                            .block = {16, 16},
                            .target = *target});
     ASSERT_TRUE(kernel) << kernel.error().render();
-    kernels.push_back(std::move(*kernel));
+    kernels.emplace_back().push_back({std::move(*kernel), head.attend});
   }
   auto run = ForwardRun::load(*device, *pattern, std::move(kernels), *tensors);
   ASSERT_TRUE(run) << run.error().render();

@@ -99,7 +99,7 @@ TEST(ClosedForm, IsFoundWhereRowsMoveEvenly) {
       {"causal",
        NaturalOrder{},
        NaturalOrder{},
-       {.nq = 2000, .nk = 1000, .q0 = -300, .blockQ = 128, .blockK = 32}},
+       {.nq = 2000, .nk = 4000, .q0 = 2000, .blockQ = 128, .blockK = 32}},
       {"local(300)",
        NaturalOrder{},
        NaturalOrder{},

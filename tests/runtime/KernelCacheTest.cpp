@@ -41,14 +41,14 @@ TEST(KernelCache, CompilesWhatItHasNotSeen) {
     ++compiled;
     return Kernel{.entry = asked.entry, .dtype = asked.dtype, .headDim = asked.headDim};
   });
-  auto first = cache.attention(request());
+  auto first = cache.attention({request()});
   ASSERT_TRUE(first);
-  auto second = cache.attention(request()); // an equal predicate, parsed again
+  auto second = cache.attention({request()}); // an equal predicate, parsed again
   ASSERT_TRUE(second);
   EXPECT_EQ(*first, *second);
   EXPECT_EQ(compiled, 1);
 
-  std::vector<KernelRequest> others(7, request());
+  std::vector<KernelRequest> others(9, request());
   others[0].entry = "other";
   others[1].attend = predicate("k <= q and q - k < 9");
   others[2].dtype = DType::F16;
@@ -56,17 +56,19 @@ TEST(KernelCache, CompilesWhatItHasNotSeen) {
   others[4].valueDim = 32;
   others[5].block = {32, 64};
   others[6].target.name = "sm_90";
+  others[7].queryOrder = ResidueOrder{4};
+  others[8].keyOrder = ResidueOrder{4};
   for (const KernelRequest &other : others) {
-    auto found = cache.attention(other);
+    auto found = cache.attention({other});
     ASSERT_TRUE(found);
     EXPECT_EQ((*found)->kernel().entry, other.entry);
     EXPECT_EQ((*found)->kernel().headDim, other.headDim);
     EXPECT_NE(*found, *first);
   }
-  EXPECT_EQ(compiled, 8);
+  EXPECT_EQ(compiled, 10);
   for (const KernelRequest &other : others)
-    ASSERT_TRUE(cache.attention(other));
-  EXPECT_EQ(compiled, 8);
+    ASSERT_TRUE(cache.attention({other}));
+  EXPECT_EQ(compiled, 10);
 }
 
 TEST(KernelCache, KeepsNothingOfAFailure) {
@@ -77,7 +79,7 @@ TEST(KernelCache, KeepsNothingOfAFailure) {
     return inputError("no such thing");
   });
   for (int i = 1; i <= 2; ++i) {
-    auto failed = cache.attention(request());
+    auto failed = cache.attention({request()});
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().message, "no such thing");
     EXPECT_EQ(tries, i);

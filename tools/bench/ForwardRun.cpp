@@ -1,6 +1,5 @@
 #include "tools/bench/ForwardRun.h"
 
-#include "layout/Statistics.h"
 #include "runtime/Float16.h"
 #include "tools/verify/Random.h"
 
@@ -92,8 +91,20 @@ AttentionCall ForwardTensors::call(const Heads &heads) const {
           .scale = {}};
 }
 
+/// Pairs of an entry that attend, over its heads.
+static double elementsOf(const Expr &attend, const AttentionShape &shape, const Heads &heads) {
+  bool apart = mentions(attend, Op::Head);
+  double elements = 0;
+  for (int64_t y = 0; y < (apart ? heads.count : 1); ++y)
+    elements += static_cast<double>(countElements(
+        attend,
+        {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first + y * heads.step}));
+  return elements * static_cast<double>(apart ? 1 : heads.count);
+}
+
 Result<ForwardRun> ForwardRun::load(Device &device, const Pattern &pattern,
-                                    std::vector<Kernel> kernels, const ForwardTensors &tensors) {
+                                    std::vector<std::vector<AttentionPart>> entries,
+                                    const ForwardTensors &tensors) {
   const AttentionShape &shape = tensors.problem().shape;
   ForwardRun run;
   for (size_t entry = 0; entry < pattern.heads.size(); ++entry) {
@@ -101,28 +112,17 @@ Result<ForwardRun> ForwardRun::load(Device &device, const Pattern &pattern,
                                static_cast<int64_t>(pattern.heads.size()), shape.heads);
     if (heads.count == 0)
       continue;
-    const Expr &attend = pattern.heads[entry].attend;
-    const Block block = kernels[entry].block;
-    const bool apart = kernels[entry].usesHead;
-    for (int64_t y = 0; y < (apart ? heads.count : 1); ++y) {
-      Result<Statistics> counted = statistics(attend, {.nq = shape.nq,
-                                                       .nk = shape.n,
-                                                       .q0 = shape.q0,
-                                                       .h = heads.first + y * heads.step,
-                                                       .blockQ = block.q,
-                                                       .blockK = block.k});
-      if (!counted)
-        return counted.error();
-      double times = static_cast<double>(shape.batch * (apart ? 1 : heads.count));
-      run.total.elements += times * static_cast<double>(counted->elements);
-      run.total.computed += times * static_cast<double>(counted->computed);
-      run.total.pairs += times * static_cast<double>(shape.nq) * static_cast<double>(shape.n);
-    }
-    std::vector<AttentionPart> parts;
-    parts.push_back({std::move(kernels[entry]), attend});
-    Result<Attention> attention = Attention::load(device, std::move(parts));
+    Result<Attention> attention = Attention::load(device, std::move(entries[entry]));
     if (!attention)
       return attention.error();
+    if (Result<void> ready = attention->prepare(shape, heads); !ready)
+      return ready.error();
+    Block block = attention->kernel().block;
+    double batch = static_cast<double>(shape.batch);
+    run.total.elements += batch * elementsOf(pattern.heads[entry].attend, shape, heads);
+    run.total.computed += batch * static_cast<double>(attention->blocks().live) * block.q * block.k;
+    run.total.pairs += batch * static_cast<double>(heads.count) * static_cast<double>(shape.nq) *
+                       static_cast<double>(shape.n);
     run.parts.push_back({std::move(*attention), tensors.call(heads)});
   }
   return run;

@@ -36,9 +36,10 @@ struct ForwardWork {
 
 class ForwardRun {
 public:
-  /// `kernels[i]` computes entry i of the pattern. The tensors must outlive the run.
+  /// `entries[i]`: the parts that compute entry i of the pattern. The tensors must outlive the run.
   static Result<ForwardRun> load(Device &device, const Pattern &pattern,
-                                 std::vector<Kernel> kernels, const ForwardTensors &tensors);
+                                 std::vector<std::vector<AttentionPart>> entries,
+                                 const ForwardTensors &tensors);
 
   Result<void> enqueue();
   const ForwardWork &work() const { return total; }

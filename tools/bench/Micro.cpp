@@ -4,7 +4,7 @@
 //   sparsec-micro --benchmark_filter='compile|tables'
 #include "codegen/Kernel.h"
 #include "layout/Cost.h"
-#include "layout/HeadTables.h"
+#include "layout/LaunchNumbers.h"
 #include "patterns/Classify.h"
 
 #include <benchmark/benchmark.h>
@@ -62,10 +62,11 @@ void buildLayout(benchmark::State &state, const std::string &name) {
     benchmark::DoNotOptimize(BlockLayout::build(attend, requestOf(state.range(0))));
 }
 
-void buildTables(benchmark::State &state, const std::string &name) {
+void planLaunch(benchmark::State &state, const std::string &name) {
   Expr attend = predicate(name);
   for (auto _ : state)
-    benchmark::DoNotOptimize(tablesOfHeads(attend, requestOf(state.range(0)), {}));
+    benchmark::DoNotOptimize(
+        launchNumbers(attend, requestOf(state.range(0)), NaturalOrder{}, NaturalOrder{}, {}));
 }
 
 void weighCandidates(benchmark::State &state, const std::string &name) {
@@ -98,7 +99,7 @@ void declare() {
     add("evaluate", name, evaluatePoint);
     add("classify", name, classifyBlock);
     add("layout", name, buildLayout)->Arg(4096)->Arg(65536)->Unit(benchmark::kMicrosecond);
-    add("tables", name, buildTables)->Arg(4096)->Unit(benchmark::kMicrosecond);
+    add("tables", name, planLaunch)->Arg(4096)->Unit(benchmark::kMicrosecond);
     add("weigh", name, weighCandidates)->Arg(4096)->Unit(benchmark::kMicrosecond);
   }
   for (const std::string &target : targetNames())

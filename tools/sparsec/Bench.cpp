@@ -32,15 +32,18 @@ double millisecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-/// Microseconds that a second use of a kernel takes to find it.
-Result<double> reuse(Device &device, const KernelRequest &request, const Kernel &kernel) {
-  KernelCache cache(device, [&](const KernelRequest &) -> Result<Kernel> { return kernel; });
-  if (auto first = cache.attention(request); !first)
+/// Microseconds that a second use of a head's kernels takes to find them.
+Result<double> reuse(Device &device, const std::vector<KernelRequest> &requests,
+                     const std::vector<AttentionPart> &parts) {
+  size_t next = 0;
+  KernelCache cache(device,
+                    [&](const KernelRequest &) -> Result<Kernel> { return parts[next++].kernel; });
+  if (auto first = cache.attention(requests); !first)
     return first.error();
   constexpr int kUses = 1000;
   auto begin = Clock::now();
   for (int use = 0; use < kUses; ++use)
-    if (auto again = cache.attention(request); !again)
+    if (auto again = cache.attention(requests); !again)
       return again.error();
   return millisecondsSince(begin) * 1e3 / kUses;
 }
@@ -48,22 +51,25 @@ Result<double> reuse(Device &device, const KernelRequest &request, const Kernel 
 /// The kernels of one pattern, loaded on the device.
 Result<Contestant> prepare(Device &device, const Plan &plan, const ForwardTensors &tensors) {
   const Pattern &pattern = plan.loaded.pattern;
-  std::vector<Kernel> kernels;
+  std::vector<std::vector<AttentionPart>> entries;
   double compileMs = 0, reuseUs = 0;
   for (size_t entry = 0; entry < pattern.heads.size(); ++entry) {
-    const KernelRequest &request = plan.kernelOf(static_cast<int>(entry)).request;
-    auto begin = Clock::now();
-    Result<Kernel> kernel = compile(request);
-    if (!kernel)
-      return kernel.error();
-    compileMs = std::max(compileMs, millisecondsSince(begin));
-    Result<double> again = reuse(device, request, *kernel);
+    std::vector<KernelRequest> requests = plan.partsOf(static_cast<int>(entry));
+    std::vector<AttentionPart> &parts = entries.emplace_back();
+    for (const KernelRequest &request : requests) {
+      auto begin = Clock::now();
+      Result<Kernel> kernel = compile(request);
+      if (!kernel)
+        return kernel.error();
+      compileMs = std::max(compileMs, millisecondsSince(begin));
+      parts.push_back({std::move(*kernel), request.attend});
+    }
+    Result<double> again = reuse(device, requests, parts);
     if (!again)
       return again.error();
     reuseUs = std::max(reuseUs, *again);
-    kernels.push_back(std::move(*kernel));
   }
-  Result<ForwardRun> loaded = ForwardRun::load(device, pattern, std::move(kernels), tensors);
+  Result<ForwardRun> loaded = ForwardRun::load(device, pattern, std::move(entries), tensors);
   if (!loaded)
     return loaded.error();
   auto run = std::make_shared<ForwardRun>(std::move(*loaded));

@@ -95,32 +95,26 @@ Result<void> compileKernels(const Session &session, const CompileOptions &option
   });
 }
 
-/// The block tables at -n: one set for each entry and block shape.
-Result<void> buildTables(Build &build, int64_t n) {
+/// What each launch needs at -n, for every entry that the model's heads use.
+Result<void> buildLaunches(Build &build, int64_t n) {
   const LoadedPattern &loaded = build.plan->loaded;
   int64_t count = loaded.pattern.heads.size();
   build.n = n;
-  for (const PlannedKernel &kernel : build.plan->kernels)
-    for (int entry : kernel.entries) {
-      Block block = kernel.request.block;
-      bool known = std::any_of(build.tables.begin(), build.tables.end(), [&](const auto &each) {
-        return each.entry == entry && each.block == block;
-      });
-      if (known || entry >= loaded.heads)
+  for (size_t i = 0; i < build.plan->kernels.size(); ++i)
+    for (int entry : build.plan->kernels[i].entries) {
+      const auto &[request, entries, stem] = build.plan->kernels[i];
+      if (entry >= loaded.heads)
         continue;
       Heads heads{entry, count, (loaded.heads - entry + count - 1) / count};
-      auto layouts =
-          layoutsOfHeads(loaded.pattern.heads[entry].attend,
-                         {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k},
-                         Order::natural(n, block.q), Order::natural(n, block.k), heads);
-      if (!layouts)
-        return layouts.error();
-      auto tables = tablesOf(*layouts);
-      if (!tables)
-        return tables.error();
-      std::string stem =
-          fmt::format("{}.{}x{}", identifier(loaded.pattern.heads[entry].name), block.q, block.k);
-      build.tables.push_back({entry, block, std::move(*tables), stem});
+      auto numbers = launchNumbers(
+          request.attend,
+          {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
+          request.queryOrder, request.keyOrder, heads);
+      if (!numbers)
+        return numbers.error();
+      // Entries that share a kernel need their own where the predicate tells heads apart.
+      std::string own = entry == entries[0] ? stem : fmt::format("{}.{}", stem, entry);
+      build.launches.push_back({entry, i, std::move(*numbers), own});
     }
   return {};
 }
@@ -137,11 +131,9 @@ Result<void> writeFolder(OutputFolder &folder, const Build &build) {
     if (built.cubin)
       files.emplace_back(built.cubinFile(), built.cubin->image);
   }
-  for (const BuiltTables &each : build.tables) {
-    files.emplace_back(each.stem + ".offsets.i32", bytesOf(each.tables.tables.offsets));
-    files.emplace_back(each.stem + ".columns.i32", bytesOf(each.tables.tables.columns));
-    files.emplace_back(each.stem + ".row_order.i32", bytesOf(each.tables.tables.rowOrder));
-  }
+  for (const BuiltLaunch &each : build.launches)
+    for (const auto &[key, numbers] : each.files())
+      files.emplace_back(fmt::format("{}.{}.i32", each.stem, key), bytesOf(*numbers));
   std::string json = manifest(build).dump(2) + "\n";
   std::string header = cHeader(build);
   files.emplace_back("manifest.json", json);
@@ -218,7 +210,7 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
   if (auto compiled = compileKernels(session, options, build); !compiled)
     return compiled.error();
   if (options.pattern.n)
-    if (auto built = buildTables(build, *options.pattern.n); !built)
+    if (auto built = buildLaunches(build, *options.pattern.n); !built)
       return built.error();
   int64_t n = options.pattern.n.value_or(kCountedAt);
   auto heads = reportHeads(*plan, n);

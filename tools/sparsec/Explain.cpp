@@ -1,5 +1,5 @@
 // sparsec explain PATTERN: what was decided and why; or, with --after, the text of a stage.
-#include "layout/BlockLayout.h"
+#include "layout/LaunchNumbers.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/HeadReport.h"
 
@@ -21,20 +21,27 @@ struct Section {
 };
 using Sections = std::vector<Section>;
 
+/// The layout of each part of each head, in its orders.
 Result<Sections> layouts(const Plan &plan, int64_t n) {
   Sections sections;
   for (const HeadRow &row : headRows(plan.loaded)) {
-    Block block = plan.kernelOf(row.entry).request.block;
-    auto layout = BlockLayout::build(
-        plan.loaded.pattern.heads[row.entry].attend,
-        {.nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = block.q, .blockK = block.k});
-    if (!layout)
-      return layout.error();
-    BlockCounts counts = layout->counts();
-    sections.push_back(
-        {row.name, fmt::format("blocks of {}x{} at n = {}: {} live, {} full, {} partial\n{}",
-                               block.q, block.k, n, grouped(counts.live), grouped(counts.full),
-                               grouped(counts.partial), layout->print())});
+    std::vector<KernelRequest> parts = plan.partsOf(row.entry);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const KernelRequest &part = parts[i];
+      LayoutRequest request{
+          .nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = part.block.q, .blockK = part.block.k};
+      auto layout = layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, request);
+      if (!layout)
+        return layout.error();
+      BlockCounts counts = layout->front().counts();
+      std::string name = parts.size() > 1 ? fmt::format("{}, part {}", row.name, i + 1) : row.name;
+      sections.push_back(
+          {name, fmt::format("blocks of {}x{}, order {}, n = {}: {} live, {} full, {} partial\n{}",
+                             part.block.q, part.block.k,
+                             ordersText({{part.attend, part.queryOrder, part.keyOrder}}), n,
+                             grouped(counts.live), grouped(counts.full), grouped(counts.partial),
+                             layout->front().print())});
+    }
   }
   return sections;
 }
@@ -46,14 +53,37 @@ std::string entryNames(const Plan &plan, const PlannedKernel &kernel) {
   return names;
 }
 
+/// How a kernel is told its blocks at a length, and why.
+Result<std::string> blockSource(const Plan &plan, const PlannedKernel &kernel, int64_t n) {
+  const KernelRequest &request = kernel.request;
+  int64_t entries = static_cast<int64_t>(plan.loaded.pattern.heads.size());
+  int64_t entry = kernel.entries[0];
+  Heads heads{entry, entries,
+              std::max<int64_t>(1, (plan.loaded.heads - entry + entries - 1) / entries)};
+  auto numbers = launchNumbers(
+      request.attend,
+      {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
+      request.queryOrder, request.keyOrder, heads);
+  if (!numbers)
+    return numbers.error();
+  std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
+  if (numbers->forms)
+    return fmt::format("closed form: {}; {}", numbers->forms->text, size);
+  return fmt::format("tables: the rows are no few progressions that move evenly; {}", size);
+}
+
 Sections plans(const Plan &plan) {
-  Table table({{"kernel"}, {"heads"}, {"target"}, {"block"}, {"order"}, {"split"}, {"tables"}});
-  for (const PlannedKernel &kernel : plan.kernels) {
-    const KernelRequest &request = kernel.request;
-    table.add({request.entry, entryNames(plan, kernel), request.target.name,
-               fmt::format("{}x{}", request.block.q, request.block.k), "natural", "never",
-               mentions(request.attend, Op::Head) ? "one for each head" : "shared"});
-  }
+  Table table({{"kernel"}, {"heads"}, {"target"}, {"block"}, {"order"}, {"part"}, {"numbers"}});
+  for (const PlannedHead &head : plan.heads)
+    for (size_t i = 0; i < head.kernels.size(); ++i) {
+      const PlannedKernel &kernel = plan.kernels[head.kernels[i]];
+      const KernelRequest &request = kernel.request;
+      table.add({request.entry, entryNames(plan, kernel), request.target.name,
+                 fmt::format("{}x{}", request.block.q, request.block.k),
+                 ordersText({{request.attend, request.queryOrder, request.keyOrder}}),
+                 fmt::format("{} of {}", i + 1, head.kernels.size()),
+                 mentions(request.attend, Op::Head) ? "for each head" : "shared"});
+    }
   return {{"", table.render({})}};
 }
 
@@ -73,7 +103,8 @@ std::string blockReason(const Plan &plan, const PlannedKernel &kernel) {
   const KernelRequest &request = kernel.request;
   if (plan.loaded.pattern.heads[kernel.entries[0]].schedule.block.q)
     return "as asked for";
-  return fmt::format("the table's choice for head dim {}, value dim {}, {} within the {} KB of "
+  return fmt::format("the fastest by the cost model of those that fit head dim {}, value dim {}, "
+                     "{} within the {} KB of "
                      "shared memory of {}",
                      request.headDim, request.valueDim, name(request.dtype),
                      request.target.sharedBytes / 1024, request.target.name);
@@ -84,24 +115,40 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
   if (!heads)
     return heads.error();
   std::string text;
-  for (const PlannedKernel &kernel : plan.kernels) {
-    const KernelRequest &request = kernel.request;
-    text += fmt::format("{} (heads: {})\n", request.entry, entryNames(plan, kernel));
-    text += fmt::format("  attend  {}\n", print(request.attend));
-    text += fmt::format("  block   {}x{}: {}\n", request.block.q, request.block.k,
-                        blockReason(plan, kernel));
-    text += "  order   natural: the only one that this version builds\n";
-    text += "  split   never: parts with orders of their own are not built yet\n";
-    text += mentions(request.attend, Op::Head)
-                ? "  tables  one for each head: the predicate mentions h\n\n"
-                : "  tables  one for all heads: the predicate does not mention h\n\n";
+  for (const PlannedHead &head : plan.heads) {
+    const PlannedKernel &first = plan.kernels[head.kernels[0]];
+    text += fmt::format("{} (heads: {})\n", first.request.entry, entryNames(plan, first));
+    text += fmt::format("  block   {}x{}: {}\n", first.request.block.q, first.request.block.k,
+                        blockReason(plan, first));
+    text += fmt::format("  split   {}\n", head.kernels.size() == 1
+                                              ? "not: one kernel computes the whole head"
+                                              : "disjoint parts, merged by log-sum-exp");
+    for (size_t kernel : head.kernels) {
+      const PlannedKernel &part = plan.kernels[kernel];
+      const KernelRequest &request = part.request;
+      text += fmt::format("  attend  {}\n", print(request.attend));
+      text += fmt::format("    order   {}\n",
+                          ordersText({{request.attend, request.queryOrder, request.keyOrder}}));
+      auto source = blockSource(plan, part, n);
+      if (!source)
+        return source.error();
+      text += fmt::format("    blocks  {}\n", *source);
+    }
+    text += fmt::format("\n  ways weighed at n = {}\n", grouped(plan.weighedAt));
+    std::string ways = table(head.ways);
+    for (size_t begin = 0; begin < ways.size();) {
+      size_t end = ways.find('\n', begin);
+      text += "  " + ways.substr(begin, end - begin) + "\n";
+      begin = end + 1;
+    }
+    text += "\n";
   }
   text += fmt::format("at n = {}\n{}", grouped(n), table(*heads, {}));
   return Sections{{"", text}};
 }
 
 Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
-  int64_t n = options.pattern.n.value_or(512);
+  int64_t n = options.pattern.n.value_or(options.after == "layout" ? 512 : kWeighedAt);
   if (options.after.empty())
     return decisions(plan, n);
   if (options.after == "pattern")

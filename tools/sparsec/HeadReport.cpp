@@ -1,5 +1,7 @@
 #include "tools/sparsec/HeadReport.h"
 
+#include "layout/Split.h"
+
 #include <fmt/core.h>
 
 namespace sparsec::cli {
@@ -33,18 +35,46 @@ std::string shown(double value) {
 
 } // namespace
 
+namespace {
+
+/// Pairs and blocks of an entry as it would be computed, part by part.
+Result<Statistics> statisticsOf(const Plan &plan, const HeadRow &row,
+                                const LayoutRequest &request) {
+  auto whole = statistics(plan.loaded.pattern.heads[row.entry].attend, request);
+  if (!whole)
+    return whole.error();
+  std::vector<Part> parts;
+  for (const KernelRequest &kernel : plan.partsOf(row.entry))
+    parts.push_back({kernel.attend, kernel.queryOrder, kernel.keyOrder});
+  auto layouts = layoutsOf(parts, request);
+  if (!layouts)
+    return layouts.error();
+  whole->blocks = {};
+  for (const BlockLayout &layout : *layouts) {
+    whole->blocks.live += layout.counts().live;
+    whole->blocks.full += layout.counts().full;
+    whole->blocks.partial += layout.counts().partial;
+  }
+  whole->computed = whole->blocks.live * request.blockQ * request.blockK;
+  return whole;
+}
+
+} // namespace
+
 Result<std::vector<HeadReport>> reportHeads(const Plan &plan, int64_t n) {
   std::vector<HeadReport> reports;
   for (HeadRow &row : headRows(plan.loaded)) {
     Block block = plan.kernelOf(row.entry).request.block;
     LayoutRequest request{
         .nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = block.q, .blockK = block.k};
-    auto counted = statistics(plan.loaded.pattern.heads[row.entry].attend, request);
+    auto counted = statisticsOf(plan, row, request);
     if (!counted)
       return counted.error();
     double dense = double(causalBlocks(n, block));
+    std::vector<Part> parts = plan.headOf(row.entry).ways.front().parts;
     reports.push_back({.row = std::move(row),
                        .block = block,
+                       .orders = ordersText(parts),
                        .statistics = *counted,
                        .saved = 1 - double(counted->blocks.live) / dense});
   }
@@ -62,6 +92,7 @@ std::string table(const std::vector<HeadReport> &heads, const Style &style) {
   Table table({{"head"},
                {"of the model"},
                {"block", Table::Right},
+               {"order"},
                {"density", Table::Right},
                {"keys/query", Table::Right},
                {"live", Table::Right},
@@ -70,10 +101,10 @@ std::string table(const std::vector<HeadReport> &heads, const Style &style) {
                {"saved", Table::Right}});
   for (const HeadReport &each : heads) {
     const BlockCounts &blocks = each.statistics.blocks;
-    table.add({each.row.name, headList(each.row.heads),
-               fmt::format("{}x{}", each.block.q, each.block.k), percent(each.statistics.density),
-               shown(each.statistics.keysPerQuery), grouped(blocks.live), grouped(blocks.full),
-               grouped(blocks.partial), percent(each.saved)});
+    table.add(
+        {each.row.name, headList(each.row.heads), fmt::format("{}x{}", each.block.q, each.block.k),
+         each.orders, percent(each.statistics.density), shown(each.statistics.keysPerQuery),
+         grouped(blocks.live), grouped(blocks.full), grouped(blocks.partial), percent(each.saved)});
   }
   return table.render(style);
 }
@@ -89,7 +120,7 @@ nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
          {"keys_per_query", s.keysPerQuery},
          {"density", s.density},
          {"density_causal", s.densityCausal},
-         {"order", "natural"},
+         {"order", each.orders},
          {"block", {{"q", each.block.q}, {"k", each.block.k}}},
          {"blocks",
           {{"live", s.blocks.live}, {"full", s.blocks.full}, {"partial", s.blocks.partial}}},

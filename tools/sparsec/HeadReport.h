@@ -12,7 +12,8 @@ namespace sparsec::cli {
 struct HeadReport {
   HeadRow row;
   Block block;
-  Statistics statistics;
+  std::string orders;    ///< of its parts
+  Statistics statistics; ///< blocks and computed pairs are those of the parts, in their orders
   /// Share of dense causal attention's products that is not computed, both in whole blocks.
   double saved = 0;
 };

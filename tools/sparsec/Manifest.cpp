@@ -78,35 +78,54 @@ Json kernelJson(const BuiltKernel &built) {
               {"block", blockJson(kernel.block)},
               {"threads", kernel.threads},
               {"shared_bytes", kernel.sharedBytes},
-              {"uses_head", kernel.usesHead}};
+              {"uses_head", kernel.usesHead},
+              {"attend", print(built.plan->request.attend)},
+              {"query_order", print(kernel.queryOrder)},
+              {"key_order", print(kernel.keyOrder)},
+              {"reads_prior", !kernel.part.first},
+              {"out_dtype", kernel.part.last ? name(kernel.dtype) : name(DType::F32)}};
   if (built.cubin)
     out["cubin"] = cubinJson(built);
   return out;
 }
 
-Json headsJson(const LoadedPattern &loaded) {
+/// The kernels of an entry, by target, as indices: the parts in the order they run.
+Json partsJson(const Plan &plan, int entry) {
+  Json targets = Json::object();
+  for (const PlannedHead &head : plan.heads)
+    if (std::find(head.entries.begin(), head.entries.end(), entry) != head.entries.end())
+      targets[plan.kernels[head.kernels[0]].request.target.name] = head.kernels;
+  return targets;
+}
+
+Json headsJson(const Plan &plan) {
   Json heads = Json::array();
+  const LoadedPattern &loaded = plan.loaded;
   int64_t count = loaded.pattern.heads.size();
   for (int64_t i = 0; i < count; ++i)
     heads.push_back(
         {{"name", loaded.pattern.heads[i].name},
          {"attend", print(loaded.pattern.heads[i].attend)},
+         {"kernels", partsJson(plan, static_cast<int>(i))},
          {"head_first", i},
          {"head_step", count},
          {"head_count", i < loaded.heads ? (loaded.heads - i + count - 1) / count : 0}});
   return heads;
 }
 
-Json layoutJson(const Build &build) {
-  Json tables = Json::array();
-  for (const BuiltTables &each : build.tables)
-    tables.push_back({{"pattern_head", each.entry},
-                      {"block", blockJson(each.block)},
-                      {"block_offsets", each.stem + ".offsets.i32"},
-                      {"block_columns", each.stem + ".columns.i32"},
-                      {"row_order", each.stem + ".row_order.i32"},
-                      {"layout_stride", each.tables.rowsPerHead}});
-  return {{"n", *build.n}, {"nq", *build.n}, {"q0", 0}, {"tables", tables}};
+Json launchesJson(const Build &build) {
+  Json launches = Json::array();
+  for (const BuiltLaunch &each : build.launches) {
+    Json launch = {{"pattern_head", each.entry},
+                   {"kernel", each.kernel},
+                   {"query_tiles", each.numbers.queryTiles},
+                   {"layout_stride", each.numbers.rowsPerHead},
+                   {"form_stride", each.numbers.forms ? each.numbers.forms->stride : 0}};
+    for (const auto &[key, numbers] : each.files())
+      launch[key] = fmt::format("{}.{}.i32", each.stem, key);
+    launches.push_back(launch);
+  }
+  return {{"n", *build.n}, {"nq", *build.n}, {"q0", 0}, {"launches", launches}};
 }
 
 std::string fieldDeclaration(const Field &field) {
@@ -132,10 +151,11 @@ constexpr char kHeaderTop[] =
  * device; strides are in elements and the last dimension is contiguous; addresses and strides of q,
  * k, v and out are multiples of 16 bytes. Launch with
  *
- *   grid  = (ceil(nq / BLOCK_Q), heads that use the kernel, batch)
+ *   grid  = (tiles of queries, heads that use the kernel, batch)
  *   block = (THREADS, 1, 1), with SHARED_BYTES of dynamic shared memory
  *
- * manifest.json says which heads use which kernel.
+ * In natural order the tiles are ceil(nq / BLOCK_Q). manifest.json says which heads use which
+ * kernels, what each launch needs beside the tensors, and which kernels are parts of one head.
  */
 )";
 
@@ -165,28 +185,48 @@ std::string kernelConstants(const BuiltKernel &built) {
 
 } // namespace
 
+std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltLaunch::files() const {
+  const BlockTables &tables = numbers.tables.tables;
+  std::vector<std::pair<std::string, const std::vector<int32_t> *>> list;
+  auto add = [&](const char *key, const std::vector<int32_t> &values) {
+    if (!values.empty())
+      list.emplace_back(key, &values);
+  };
+  add("query_order", numbers.queryOrder);
+  add("key_order", numbers.keyOrder);
+  if (numbers.forms) {
+    add("row_forms", numbers.forms->numbers);
+    return list;
+  }
+  add("block_offsets", tables.offsets);
+  add("block_columns", tables.columns);
+  add("row_order", tables.rowOrder);
+  return list;
+}
+
 Json manifest(const Build &build) {
   const LoadedPattern &loaded = build.plan->loaded;
   const KernelRequest &request = build.plan->kernels.front().request;
   Json kernels = Json::array();
   for (const BuiltKernel &built : build.kernels)
     kernels.push_back(kernelJson(built));
-  Json out = {
-      {"format", 1},
-      {"versions", {{"sparsec", kVersion}, {"llvm", kLlvmVersion}}},
-      {"pattern", patternJson(loaded)},
-      {"dtype", name(request.dtype)},
-      {"head_dim", request.headDim},
-      {"value_dim", request.valueDim},
-      {"heads", loaded.heads},
-      {"kv_heads", loaded.kvHeads},
-      {"arguments", arguments()},
-      {"grid",
-       {{"x", "ceil(nq / block.q)"}, {"y", "head_count of the pattern head"}, {"z", "batch"}}},
-      {"pattern_heads", headsJson(loaded)},
-      {"kernels", kernels}};
+  Json out = {{"format", 1},
+              {"versions", {{"sparsec", kVersion}, {"llvm", kLlvmVersion}}},
+              {"pattern", patternJson(loaded)},
+              {"dtype", name(request.dtype)},
+              {"head_dim", request.headDim},
+              {"value_dim", request.valueDim},
+              {"heads", loaded.heads},
+              {"kv_heads", loaded.kvHeads},
+              {"arguments", arguments()},
+              {"grid",
+               {{"x", "query_tiles; ceil(nq / block.q) in natural order"},
+                {"y", "head_count of the pattern head"},
+                {"z", "batch"}}},
+              {"pattern_heads", headsJson(*build.plan)},
+              {"kernels", kernels}};
   if (build.n)
-    out["layout"] = layoutJson(build);
+    out["layout"] = launchesJson(build);
   return out;
 }
 

@@ -2,7 +2,7 @@
 // docs/manifest.md) and a C header.
 #pragma once
 
-#include "layout/HeadTables.h"
+#include "layout/LaunchNumbers.h"
 #include "runtime/cuda/Assemble.h"
 #include "tools/sparsec/HeadReport.h"
 
@@ -18,19 +18,21 @@ struct BuiltKernel {
   std::string cubinFile() const { return plan->stem + ".cubin"; }
 };
 
-/// Block tables of one entry at a stated n, and their files.
-struct BuiltTables {
+/// What a launch of a kernel for one entry needs at a stated n, and its files.
+struct BuiltLaunch {
   int entry = 0;
-  Block block;
-  HeadTables tables;
+  size_t kernel = 0; ///< of Build::kernels
+  LaunchNumbers numbers;
   std::string stem;
+  /// Suffix and contents of each file; the manifest's keys are the suffixes.
+  std::vector<std::pair<std::string, const std::vector<int32_t> *>> files() const;
 };
 
 struct Build {
   const Plan *plan = nullptr;
-  std::vector<BuiltKernel> kernels;
-  std::vector<BuiltTables> tables;
-  std::optional<int64_t> n; ///< that the tables are for
+  std::vector<BuiltKernel> kernels; ///< as Plan::kernels
+  std::vector<BuiltLaunch> launches;
+  std::optional<int64_t> n; ///< that the launches are for
 };
 
 nlohmann::ordered_json manifest(const Build &build);

@@ -5,11 +5,6 @@
 namespace sparsec::cli {
 namespace {
 
-bool sharesKernel(const PlannedKernel &kernel, const KernelRequest &request) {
-  return kernel.request.target.name == request.target.name &&
-         kernel.request.block == request.block && equal(kernel.request.attend, request.attend);
-}
-
 bool taken(const std::vector<PlannedKernel> &kernels, const KernelRequest &request) {
   for (const PlannedKernel &kernel : kernels)
     if (kernel.request.entry == request.entry && kernel.request.target.name == request.target.name)
@@ -26,73 +21,126 @@ std::string identifier(const std::string &name) {
   return out.empty() || std::isdigit(static_cast<unsigned char>(out[0])) ? "_" + out : out;
 }
 
-const PlannedKernel &Plan::kernelOf(int entry) const {
-  for (const PlannedKernel &kernel : kernels)
-    if (std::find(kernel.entries.begin(), kernel.entries.end(), entry) != kernel.entries.end())
-      return kernel;
-  assert(false && "every entry has a kernel");
-  return kernels.front();
+const PlannedHead &Plan::headOf(int entry) const {
+  for (const PlannedHead &head : heads)
+    if (std::find(head.entries.begin(), head.entries.end(), entry) != head.entries.end())
+      return head;
+  assert(false && "every entry has kernels");
+  return heads.front();
 }
 
-Result<void> refuseUnbuilt(const Pattern &pattern) {
-  for (const HeadEntry &head : pattern.heads) {
-    for (const auto *order : {&head.schedule.orderQ, &head.schedule.orderK})
-      if (*order && !std::holds_alternative<NaturalOrder>(**order))
-        return inputError(fmt::format("order {} is not built yet: kernels have 'natural' or 'auto'",
-                                      print(**order)),
-                          head.orderWhere);
-    if (head.schedule.split == SplitChoice::Always)
-      return inputError("split 'always' is not built yet: kernels have 'never' or 'auto'",
-                        head.splitWhere);
-  }
-  return {};
+std::vector<KernelRequest> Plan::partsOf(int entry) const {
+  std::vector<KernelRequest> parts;
+  for (size_t kernel : headOf(entry).kernels)
+    parts.push_back(kernels[kernel].request);
+  return parts;
 }
+
+namespace {
+
+/// One entry's kernels for one target.
+class Planner {
+public:
+  Planner(Plan &plan, const PatternFlags &flags, PlanFor use)
+      : plan(plan), flags(flags), use(use) {}
+
+  Result<void> add(const Target &target, int entry) {
+    const Pattern &pattern = plan.loaded.pattern;
+    const HeadEntry &head = pattern.heads[entry];
+    if (PlannedHead *same = sharing(target, head)) {
+      same->entries.push_back(entry);
+      for (size_t kernel : same->kernels)
+        plan.kernels[kernel].entries.push_back(entry);
+      return {};
+    }
+    std::string name = identifier(head.name);
+    KernelRequest request{.entry = identifier(pattern.name) + "_" + name + "_forward",
+                          .attend = simplify(head.attend),
+                          .dtype = flags.dtype.value_or(defaultDType(target)),
+                          .headDim = static_cast<int>(flags.headDim),
+                          .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
+                          .block = head.schedule.block,
+                          .target = target};
+    // Names that differ only in what an identifier cannot have.
+    if (taken(plan.kernels, request)) {
+      name += fmt::format("_{}", entry);
+      request.entry = identifier(pattern.name) + "_" + name + "_forward";
+    }
+    Result<HeadSchedule> schedule = scheduleOf(head, request);
+    if (!schedule)
+      return located(schedule.error(), head);
+    PlannedHead planned{.entries = {entry}, .kernels = {}, .ways = std::move(schedule->ways)};
+    for (KernelRequest &part : schedule->parts) {
+      std::string stem = name;
+      if (schedule->parts.size() > 1)
+        stem += fmt::format(".part{}", planned.kernels.size() + 1);
+      planned.kernels.push_back(plan.kernels.size());
+      plan.kernels.push_back({.request = std::move(part),
+                              .entries = {entry},
+                              .stem = fmt::format("{}.forward.{}", stem, target.name)});
+    }
+    plan.heads.push_back(std::move(planned));
+    return {};
+  }
+
+private:
+  Plan &plan;
+  const PatternFlags &flags;
+  PlanFor use;
+
+  /// What an entry before this one was planned as, if this one asks for the same.
+  PlannedHead *sharing(const Target &target, const HeadEntry &head) {
+    const auto &entries = plan.loaded.pattern.heads;
+    for (PlannedHead &planned : plan.heads) {
+      const HeadEntry &other = entries[planned.entries[0]];
+      if (plan.kernels[planned.kernels[0]].request.target.name == target.name &&
+          other.schedule == head.schedule && equal(simplify(other.attend), simplify(head.attend)))
+        return &planned;
+    }
+    return nullptr;
+  }
+
+  Result<HeadSchedule> scheduleOf(const HeadEntry &head, KernelRequest request) {
+    // A picture may have any block.
+    if (use == PlanFor::Pictures && request.block.q) {
+      Part whole{request.attend, head.schedule.orderQ.value_or(NaturalOrder{}),
+                 head.schedule.orderK.value_or(NaturalOrder{})};
+      return HeadSchedule{kernelsOf(request, {whole}, request.block),
+                          {Candidate{.block = request.block, .parts = {whole}, .cost = {}}}};
+    }
+    return chooseSchedule({.kernel = std::move(request),
+                           .schedule = head.schedule,
+                           .n = plan.weighedAt,
+                           .copies = std::max(1, plan.loaded.heads)});
+  }
+
+  static Error located(Error error, const HeadEntry &head) {
+    if (error.where)
+      return error;
+    const Schedule &schedule = head.schedule;
+    if (error.message.starts_with("split"))
+      error.where = head.splitWhere;
+    else if (schedule.block.q)
+      error.where = head.blockWhere;
+    else if (schedule.orderQ || schedule.orderK)
+      error.where = head.orderWhere;
+    return error;
+  }
+};
+
+} // namespace
 
 Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets, PlanFor use) {
   auto loaded = load(flags);
   if (!loaded)
     return loaded.error();
-  if (use == PlanFor::Kernels)
-    if (auto built = refuseUnbuilt(loaded->pattern); !built)
-      return built.error();
-  Plan plan{std::move(*loaded), {}};
-  const Pattern &pattern = plan.loaded.pattern;
+  Plan plan{.loaded = std::move(*loaded), .weighedAt = flags.n.value_or(kWeighedAt)};
+  plan.weighedAt = std::max<int64_t>(plan.weighedAt, 1);
+  Planner planner(plan, flags, use);
   for (const Target &target : targets)
-    for (size_t i = 0; i < pattern.heads.size(); ++i) {
-      const HeadEntry &head = pattern.heads[i];
-      std::string name = identifier(head.name);
-      KernelRequest request{.entry = identifier(pattern.name) + "_" + name + "_forward",
-                            .attend = simplify(head.attend),
-                            .dtype = flags.dtype.value_or(defaultDType(target)),
-                            .headDim = static_cast<int>(flags.headDim),
-                            .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-                            .block = head.schedule.block,
-                            .target = target};
-      if (use == PlanFor::Kernels || !request.block.q) {
-        auto block = chooseBlock(request);
-        if (!block) {
-          Error error = block.error();
-          if (head.schedule.block.q && !error.where)
-            error.where = head.blockWhere;
-          return error;
-        }
-        request.block = *block;
-      }
-      auto shared = std::find_if(plan.kernels.begin(), plan.kernels.end(),
-                                 [&](const auto &each) { return sharesKernel(each, request); });
-      if (shared != plan.kernels.end()) {
-        shared->entries.push_back(static_cast<int>(i));
-        continue;
-      }
-      // Names that differ only in what an identifier cannot have.
-      if (taken(plan.kernels, request)) {
-        name += fmt::format("_{}", i);
-        request.entry = identifier(pattern.name) + "_" + name + "_forward";
-      }
-      plan.kernels.push_back({.request = request,
-                              .entries = {static_cast<int>(i)},
-                              .stem = fmt::format("{}.forward.{}", name, target.name)});
-    }
+    for (size_t i = 0; i < plan.loaded.pattern.heads.size(); ++i)
+      if (auto added = planner.add(target, static_cast<int>(i)); !added)
+        return added.error();
   return plan;
 }
 

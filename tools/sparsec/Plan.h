@@ -1,27 +1,45 @@
-// What would be built for a pattern: one kernel for each distinct head entry and target, at the
-// block that the schedule asks for or the compiler chooses.
+// What would be built for a pattern: for each distinct head entry and target the kernels that
+// compute it, as the schedule asks or the cost model chooses: one, or one for each part of a split
+// head.
 //
-//   strided, 8 heads, sm_80      kernel strided_row_forward      128x64   heads 0 2 4 6
-//                                kernel strided_column_forward   128x64   heads 1 3 5 7
+//   strided-merged, 8 heads, sm_80    head merged: strided_merged_merged_forward         natural
+//                                                  strided_merged_merged_forward_part2   residue
+//                                                  128
 #pragma once
 
+#include "codegen/ChooseSchedule.h"
 #include "tools/sparsec/PatternFlags.h"
 
 namespace sparsec::cli {
 
 struct PlannedKernel {
-  KernelRequest request;    ///< with its block
-  std::vector<int> entries; ///< of the pattern: equal predicates share a kernel
+  KernelRequest request;    ///< with its block, orders and role
+  std::vector<int> entries; ///< of the pattern: equal predicates share kernels
   std::string stem;         ///< of its files' names
+};
+
+/// Entries that share kernels, for one target.
+struct PlannedHead {
+  std::vector<int> entries;
+  std::vector<size_t> kernels; ///< of Plan::kernels, the parts in the order they run
+  std::vector<Candidate> ways; ///< what was weighed, the chosen one first
 };
 
 struct Plan {
   LoadedPattern loaded;
+  int64_t weighedAt = 0; ///< n of the cost model's choice
   std::vector<PlannedKernel> kernels;
+  std::vector<PlannedHead> heads;
 
-  /// The kernel of an entry for the first target.
-  const PlannedKernel &kernelOf(int entry) const;
+  /// Of an entry, for the first target.
+  const PlannedHead &headOf(int entry) const;
+  /// The kernel of its first part; block, dtype and dims are all parts'.
+  const PlannedKernel &kernelOf(int entry) const { return kernels[headOf(entry).kernels[0]]; }
+  std::vector<KernelRequest> partsOf(int entry) const;
 };
+
+/// The length at which ways are weighed when none is given.
+inline constexpr int64_t kWeighedAt = 4096;
 
 enum class PlanFor {
   Kernels,
@@ -29,9 +47,6 @@ enum class PlanFor {
 };
 Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets,
                       PlanFor use = PlanFor::Kernels);
-
-/// Schedules that the language has and no kernel yet, by name.
-Result<void> refuseUnbuilt(const Pattern &pattern);
 
 /// A name made of letters, digits and underscores.
 std::string identifier(const std::string &name);

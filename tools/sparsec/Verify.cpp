@@ -87,8 +87,6 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
   auto loaded = load(options.pattern);
   if (!loaded)
     return loaded.error();
-  if (auto built = refuseUnbuilt(loaded->pattern); !built)
-    return built.error();
   auto device = chooseDevice(options.device, {.threads = session.threads});
   if (!device)
     return device.error();

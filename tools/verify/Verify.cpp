@@ -1,5 +1,6 @@
 #include "tools/verify/Verify.h"
 
+#include "codegen/ChooseSchedule.h"
 #include "tools/verify/Judge.h"
 #include "tools/verify/Problem.h"
 
@@ -10,8 +11,10 @@
 
 namespace sparsec {
 
-Verifier::Verifier(Device &device, const Pattern &pattern, Target target, CompileFunction compile)
-    : device(device), pattern(pattern), target(std::move(target)), compile(std::move(compile)) {}
+Verifier::Verifier(Device &device, const Pattern &pattern, Target target, CompileFunction compile,
+                   BlockSource blocks)
+    : device(device), pattern(pattern), target(std::move(target)), compile(std::move(compile)),
+      blocks(blocks) {}
 
 Result<Attention *> Verifier::kernel(size_t entry, const VerifyCase &c) {
   const HeadEntry &head = pattern.heads[entry];
@@ -24,18 +27,25 @@ Result<Attention *> Verifier::kernel(size_t entry, const VerifyCase &c) {
   key += fmt::format("_{}_{}", name(c.dtype), entry);
   if (auto found = loaded.find(key); found != loaded.end())
     return &found->second;
-  Result<Kernel> compiled = compile({.entry = key,
-                                     .attend = head.attend,
-                                     .dtype = c.dtype,
-                                     .headDim = c.headDim,
-                                     .valueDim = c.valueDim,
-                                     .block = block,
-                                     .target = target});
-  if (!compiled)
-    return compiled.error();
+  Result<HeadSchedule> schedule = chooseSchedule({.kernel = {.entry = key,
+                                                             .attend = head.attend,
+                                                             .dtype = c.dtype,
+                                                             .headDim = c.headDim,
+                                                             .valueDim = c.valueDim,
+                                                             .block = block,
+                                                             .target = target},
+                                                  .schedule = head.schedule,
+                                                  .copies = c.heads * c.batch});
+  if (!schedule)
+    return schedule.error();
   std::vector<AttentionPart> parts;
-  parts.push_back({std::move(*compiled), head.attend});
-  Result<Attention> attention = Attention::load(device, std::move(parts));
+  for (const KernelRequest &request : schedule->parts) {
+    Result<Kernel> compiled = compile(request);
+    if (!compiled)
+      return compiled.error();
+    parts.push_back({std::move(*compiled), request.attend});
+  }
+  Result<Attention> attention = Attention::load(device, std::move(parts), blocks);
   if (!attention)
     return attention.error();
   return &loaded.emplace(key, std::move(*attention)).first->second;

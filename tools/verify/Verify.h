@@ -1,6 +1,7 @@
 // Runs a pattern's kernels on a device and compares them with the reference.
 //
-//   Pattern + VerifyCase -> compile each entry -> launch on guarded tensors -> VerifyRow per output
+//   Pattern + VerifyCase -> schedule and compile each entry -> launch on guarded tensors ->
+//   VerifyRow per output
 //
 // The bound is k max|plain - f64| + 2^-24 max|f64| (see tests/reference/Attention.h), k = 2 for f16
 // and bf16, 8 for f32. Beyond numbers: nothing outside of the outputs is written, all of them are,
@@ -35,7 +36,9 @@ using CompileFunction = std::function<Result<Kernel>(const KernelRequest &)>;
 /// Kernels of one pattern on one device, compiled and loaded on first use.
 class Verifier {
 public:
-  Verifier(Device &device, const Pattern &pattern, Target target, CompileFunction compile);
+  /// Kernels as the pattern's schedule says, or as the cost model chooses.
+  Verifier(Device &device, const Pattern &pattern, Target target, CompileFunction compile,
+           BlockSource blocks = BlockSource::Auto);
 
   /// All rows of one case. An Error is ours or the machine's: what a kernel does wrong is a row.
   Result<std::vector<VerifyRow>> run(const VerifyCase &c);
@@ -51,6 +54,7 @@ private:
   const Pattern &pattern;
   Target target;
   CompileFunction compile;
+  BlockSource blocks;
   std::map<std::string, Attention> loaded;
 };
 

@@ -1,0 +1,57 @@
+#include "codegen/ChooseSchedule.h"
+
+#include <fmt/core.h>
+
+namespace sparsec {
+
+std::vector<KernelRequest> kernelsOf(const KernelRequest &request, const std::vector<Part> &parts,
+                                     const Block &block) {
+  std::vector<KernelRequest> kernels;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    KernelRequest kernel = request;
+    if (i > 0)
+      kernel.entry += fmt::format("_part{}", i + 1);
+    kernel.attend = parts[i].attend;
+    kernel.queryOrder = parts[i].queries;
+    kernel.keyOrder = parts[i].keys;
+    kernel.block = block;
+    kernel.part = {.first = i == 0, .last = i + 1 == parts.size()};
+    kernels.push_back(std::move(kernel));
+  }
+  return kernels;
+}
+
+Result<HeadSchedule> chooseSchedule(const ScheduleRequest &request) {
+  const KernelRequest &kernel = request.kernel;
+  auto blocks = possibleBlocks(kernel);
+  if (!blocks)
+    return blocks.error();
+  Expr attend = simplify(kernel.attend);
+  if (request.schedule.split == SplitChoice::Always && disjointParts(attend).size() < 2)
+    return inputError("split: expected a union ('or') to be computed in parts, found none");
+  Choice choice{.blocks = *blocks,
+                .queries = request.schedule.orderQ,
+                .keys = request.schedule.orderK,
+                .split = request.schedule.split};
+  int64_t n = request.n;
+  for (const auto &order : {choice.queries, choice.keys}) // a table holds for one length
+    if (const auto *table = order ? std::get_if<TableOrder>(&*order) : nullptr)
+      n = static_cast<int64_t>(table->positions->size());
+  LayoutRequest layout{.nq = n, .nk = n, .q0 = 0, .h = request.h};
+  CostShape shape{.headDim = kernel.headDim,
+                  .valueDim = kernel.valueDim,
+                  .elementBytes = bytes(kernel.dtype),
+                  .copies = request.copies};
+  CostTarget target = CostTarget::of(kernel.target.name, shape.elementBytes);
+  auto ways = weigh(attend, layout, shape, target, choice);
+  if (!ways)
+    return ways.error();
+  if (auto counted = count(ways->front(), layout, shape, target); !counted)
+    return counted.error();
+  const Candidate &best = ways->front();
+  HeadSchedule schedule{.parts = kernelsOf(kernel, best.parts, best.block), .ways = {}};
+  schedule.ways = std::move(*ways);
+  return schedule;
+}
+
+} // namespace sparsec

@@ -1,0 +1,38 @@
+// From what a pattern attends to and what its schedule leaves open to the kernels that compute it:
+// blocks, token orders and a split into parts, the cheapest by the cost model.
+//
+//   causal and (local(128) or every(128))
+//     part 1   ..._forward         causal and local(128), natural order      leaves out in f32
+//     part 2   ..._forward_part2   the rest, both axes by residue 128        goes on from part 1
+//
+// Nothing here changes what is computed. No MLIR.
+#pragma once
+
+#include "codegen/Kernel.h"
+#include "layout/Cost.h"
+
+namespace sparsec {
+
+struct ScheduleRequest {
+  /// Entry, predicate of the whole head, dtype, dims, target and block (0: open). Its orders and
+  /// part are not looked at.
+  KernelRequest kernel;
+  Schedule schedule;  ///< what is asked for beside the block
+  int64_t n = 4096;   ///< keys and queries at which ways are weighed
+  int64_t h = 0;      ///< the model's head at which they are
+  int64_t copies = 1; ///< heads x batch of a call
+};
+
+struct HeadSchedule {
+  std::vector<KernelRequest> parts; ///< of the cheapest way, in the order they run
+  std::vector<Candidate> ways; ///< what was weighed, cheapest first; the first one's cost exact
+};
+
+/// Error: a block that does not fit, an order that is none, `split: always` of what is no union.
+Result<HeadSchedule> chooseSchedule(const ScheduleRequest &request);
+
+/// The kernels of a way: `request` with each part's predicate, orders and role.
+std::vector<KernelRequest> kernelsOf(const KernelRequest &request, const std::vector<Part> &parts,
+                                     const Block &block);
+
+} // namespace sparsec

@@ -1,0 +1,35 @@
+// What a launch of a kernel needs beside its tensors, for one length: the numbers of its token
+// orders, and its live blocks as closed forms or tables.
+//
+//   strided column, n = 1,048,576, l = 1,024, residue order:   640 bytes of order, 232 of forms
+//   a pattern without structure:                                4 bytes a block, 12 a row
+#pragma once
+
+#include "layout/HeadTables.h"
+
+namespace sparsec {
+
+/// How a kernel is told its live blocks.
+enum class BlockSource : uint8_t {
+  Auto, ///< by a closed form where there is one
+  Tables,
+};
+
+struct LaunchNumbers {
+  int64_t queryTiles = 0;                    ///< x of the grid
+  std::vector<int32_t> queryOrder, keyOrder; ///< orderNumbers(); empty: natural order
+  std::optional<HeadForms> forms;
+  HeadTables tables;       ///< where there are no forms
+  int64_t rowsPerHead = 0; ///< AttentionArguments::layoutStride
+  BlockCounts counts;      ///< of all heads
+
+  int64_t bytes() const; ///< of all that is uploaded; one list where both orders are one
+};
+
+/// request.h is not used. Error: an order that is none or of another length, a layout or tables
+/// that do not fit.
+Result<LaunchNumbers> launchNumbers(const Expr &attend, const LayoutRequest &request,
+                                    const OrderSpec &queries, const OrderSpec &keys,
+                                    const Heads &heads, BlockSource source = BlockSource::Auto);
+
+} // namespace sparsec
