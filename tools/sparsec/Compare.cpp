@@ -130,7 +130,7 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
     return Answer::Yes;
   }
   fmt::print("n = {}, {}, head dim {}, {} on {}\n\n{}", grouped(n), counted(heads, "head"),
-             flags.headDim, name(flags.dtype), target->name,
+             flags.headDim, name(flags.dtype.value_or(defaultDType(*target))), target->name,
              text(rows, options, n, denseSeconds, session.style));
   session.report(fmt::format("\nreach: earlier positions that a position can know after {} with "
                              "the residual path; predicted by the cost model, dense: {}\n",

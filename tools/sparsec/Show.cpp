@@ -224,7 +224,10 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
     if (!shown)
       return shown.error();
     all.push_back(shown->json);
-    std::string more = options.stats ? fmt::format(", {}", name(options.flags().dtype)) : "";
+    std::string more =
+        options.stats
+            ? fmt::format(", {}", name(options.flags().dtype.value_or(defaultDType(*target))))
+            : "";
     text += fmt::format("{}{}, n = {}{}\n{}", text.empty() ? "" : "\n",
                         style.bold(loaded.pattern.name), grouped(options.n()), more, shown->text);
   }

@@ -5,13 +5,17 @@ namespace sparsec::cli {
 CostShape WaysRequest::shape() const {
   return {.headDim = flags.headDim,
           .valueDim = flags.valueDim.value_or(flags.headDim),
-          .elementBytes = bytes(flags.dtype),
+          .elementBytes = bytes(dtype()),
           .copies = copies};
 }
 
 Result<std::vector<Candidate>> waysOf(const WaysRequest &request) {
   const Schedule &schedule = request.head().schedule;
   CostShape shape = request.shape();
+  Expr attend = simplify(request.head().attend);
+  if (schedule.split == SplitChoice::Always && disjointParts(attend).size() < 2)
+    return inputError("split: expected a union ('or') to be computed in parts, found none",
+                      request.head().splitWhere);
   Choice choice{.blocks = {schedule.block},
                 .queries = schedule.orderQ,
                 .keys = schedule.orderK,
@@ -19,7 +23,7 @@ Result<std::vector<Candidate>> waysOf(const WaysRequest &request) {
   if (!schedule.block.q) {
     auto blocks = possibleBlocks({.entry = request.head().name,
                                   .attend = request.head().attend,
-                                  .dtype = request.flags.dtype,
+                                  .dtype = request.dtype(),
                                   .headDim = static_cast<int>(shape.headDim),
                                   .valueDim = static_cast<int>(shape.valueDim),
                                   .target = request.target});
@@ -28,7 +32,7 @@ Result<std::vector<Candidate>> waysOf(const WaysRequest &request) {
     choice.blocks = *blocks;
   }
   CostTarget target = CostTarget::of(request.target.name, shape.elementBytes);
-  auto ways = weigh(simplify(request.head().attend), request.layout(), shape, target, choice);
+  auto ways = weigh(attend, request.layout(), shape, target, choice);
   if (!ways) {
     Error error = ways.error();
     if (!error.where)

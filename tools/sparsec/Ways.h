@@ -17,6 +17,7 @@ struct WaysRequest {
 
   const HeadEntry &head() const { return loaded.pattern.heads[row.entry]; }
   LayoutRequest layout() const { return {.nq = n, .nk = n, .q0 = 0, .h = row.h}; }
+  DType dtype() const { return flags.dtype.value_or(defaultDType(target)); }
   CostShape shape() const;
 };
 
