@@ -1,4 +1,4 @@
-#include "layout/Reach.h"
+#include "layout/Receptive.h"
 #include "tests/layout/Predicates.h"
 
 #include <chrono>
@@ -141,6 +141,28 @@ TEST(Reach, SeveralHeadsAndLayers) {
                      {{predicate("q - k == 5")}, {predicate("q == k")}}};
     expectEqual(ask(90, layers, residual), byMatrices(90, layers, residual), "four layers");
   }
+}
+
+TEST(Receptive, KnowsWhatIsReached) {
+  Expr summary = predicate("causal and (k % 8) // 2 == 3 - h % 4");
+  for (Residual residual : {Residual::With, Residual::Without}) {
+    Layers layers = {{{summary, 0}, {summary, 2}}, {{predicate("local(3)")}}, {{summary, 1}}};
+    Result<std::vector<PairSet>> known =
+        receptive({.n = 90, .layers = layers, .residual = residual});
+    ASSERT_TRUE(known);
+    ASSERT_EQ(known->size(), 3u);
+    for (size_t upTo = 1; upTo <= 3; ++upTo) {
+      Layers some(layers.begin(), layers.begin() + static_cast<int64_t>(upTo));
+      Reach expected = byMatrices(90, some, residual);
+      int64_t unreachable = 0;
+      for (int64_t i = 0; i < 90; ++i)
+        for (int64_t j = 0; j <= i; ++j)
+          unreachable += !(*known)[upTo - 1].at(i, j);
+      EXPECT_EQ(unreachable, expected.unreachable) << upTo;
+    }
+  }
+  EXPECT_EQ(receptive({.n = 4097, .layers = layersOf({"causal"})}).error().message,
+            "expected 1 .. 4096 positions for a picture of what they can know, found 4097");
 }
 
 TEST(Reach, WhatItRefuses) {

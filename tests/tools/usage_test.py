@@ -72,7 +72,7 @@ class Usage(CommandTest):
         self.wrong("--target: 'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89 and sm_90",
                    "strided", "--target", "sm_80,sm_90a")
         self.wrong("--op: 'backward' is not built yet; this version has forward", "strided", "--op", "forward,backward")
-        for command in ("compare", "train", "eval", "sample", "inspect", "cache"):
+        for command in ("train", "eval", "sample", "inspect", "cache"):
             self.wrong(f"'{command}' is not in this version (0.1.0)", command, "strided",
                        note="note: 'sparsec --help' lists what there is\n")
 

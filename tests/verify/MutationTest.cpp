@@ -273,6 +273,10 @@ void expectAllCaught(const std::string &zoo, DType dtype, int headDim, const Blo
   }
 }
 
+/// Kernels that differ in more than their predicate; the zoo's others are like one of them.
+const std::vector<std::string> kMutated = {"causal", "dense",   "fixed",         "fixed-heads",
+                                           "local",  "strided", "strided-merged"};
+
 class Mutants : public ::testing::TestWithParam<std::tuple<std::string, DType>> {};
 
 TEST_P(Mutants, AreAllCaught) {
@@ -281,7 +285,7 @@ TEST_P(Mutants, AreAllCaught) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, Mutants,
-                         ::testing::Combine(::testing::ValuesIn(zooNames()),
+                         ::testing::Combine(::testing::ValuesIn(kMutated),
                                             ::testing::Values(DType::BF16, DType::F16, DType::F32)),
                          testing::zooTestName);
 
@@ -300,7 +304,7 @@ TEST_P(DefaultKernelMutants, AreAllCaught) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, DefaultKernelMutants,
-                         ::testing::Combine(::testing::ValuesIn(zooNames()),
+                         ::testing::Combine(::testing::ValuesIn(kMutated),
                                             ::testing::Values(DType::BF16)),
                          testing::zooTestName);
 

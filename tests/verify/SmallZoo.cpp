@@ -7,9 +7,15 @@ namespace sparsec::testing {
 Pattern smallZooPattern(const std::string &name, const std::map<std::string, int64_t> &params) {
   auto text = zooFile(name);
   Result<Pattern> pattern = parsePattern(text);
+  // What callers seldom say.
+  std::map<std::string, int64_t> small = {{"w", 24}, {"g", 3},      {"d", 3},
+                                          {"b", 16}, {"r", 2},      {"p", 33},
+                                          {"t", 1},  {"width", 12}, {"height", 5}};
+  for (auto [param, value] : params)
+    small[param] = value;
   PatternOverrides overrides;
   if (pattern)
-    for (auto [param, value] : params)
+    for (auto [param, value] : small)
       if (pattern->params.contains(param))
         overrides.params[param] = value;
   pattern = parsePattern(text, overrides);

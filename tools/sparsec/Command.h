@@ -47,6 +47,7 @@ Action declareZoo(CLI::App &app);
 Action declareShow(CLI::App &app);
 Action declareExplain(CLI::App &app);
 Action declareReach(CLI::App &app);
+Action declareCompare(CLI::App &app);
 Action declareVerify(CLI::App &app);
 Action declareBench(CLI::App &app);
 Action declareEnv(CLI::App &app);

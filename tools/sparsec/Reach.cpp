@@ -1,11 +1,10 @@
 // sparsec reach PATTERN: can every position know every earlier one after some layers?
 #include "layout/Reach.h"
 #include "tools/sparsec/Command.h"
-#include "tools/sparsec/PatternFlags.h"
+#include "tools/sparsec/LayerHeads.h"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <set>
 
 namespace sparsec::cli {
 namespace {
@@ -16,34 +15,6 @@ struct ReachOptions {
   bool noResidual = false;
   bool require = false;
 };
-
-/// The entries of a layer that the model's heads use, each head once; an entry that does not tell
-/// heads apart is there once.
-struct LayerHeads {
-  std::vector<std::string> names;
-  std::vector<ReachHead> heads;
-};
-
-LayerHeads headsOf(const LoadedPattern &loaded, int64_t layer) {
-  const Pattern &pattern = loaded.pattern;
-  std::vector<int> entries;
-  if (pattern.layers.empty())
-    for (size_t i = 0; i < pattern.heads.size(); ++i)
-      entries.push_back(static_cast<int>(i));
-  else
-    entries = pattern.layers[layer % pattern.layers.size()];
-  LayerHeads result;
-  std::set<int> named, used;
-  for (int64_t h = 0; h < loaded.heads; ++h) {
-    int entry = entries[h % entries.size()];
-    const HeadEntry &head = pattern.heads[entry];
-    if (named.insert(entry).second)
-      result.names.push_back(head.name);
-    if (mentions(head.attend, Op::Head) || used.insert(entry).second)
-      result.heads.push_back({head.attend, h});
-  }
-  return result;
-}
 
 nlohmann::ordered_json json(const Pattern &pattern, const ReachRequest &request, const Reach &found,
                             const std::vector<LayerHeads> &layers) {

@@ -1,116 +1,326 @@
-// sparsec show PATTERN: each head as a picture of its pairs and one of its blocks, or as counts.
+// sparsec show PATTERN...: each head as a picture of its pairs and one of its blocks, or as counts;
+// what a query sees on a grid; what it can know after some layers.
+#include "tools/sparsec/Show.h"
+
 #include "layout/Picture.h"
-#include "tools/sparsec/Command.h"
-#include "tools/sparsec/HeadReport.h"
+#include "tools/sparsec/WayReport.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 namespace sparsec::cli {
 namespace {
 
-constexpr int64_t kColumns = 32; ///< of a picture
+constexpr int64_t kColumns = 32;   ///< of a picture
+constexpr int64_t kMostKnown = 64; ///< positions of a picture of what they know
 
-struct ShowOptions {
-  PatternFlags pattern;
-  bool stats = false;
+using Json = nlohmann::ordered_json;
+
+/// A pattern's pictures, for people and for programs.
+struct Shown {
+  std::string text;
+  Json json;
 };
 
-struct Drawn {
-  HeadRow row;
-  Block block;
-  Picture pairs;
-  std::string blocks; ///< empty: more than kColumns of them
-};
-
-Result<Drawn> drawHead(const Plan &plan, HeadRow row, int64_t n) {
-  Block block = plan.kernelOf(row.entry).request.block;
-  const Expr &attend = plan.loaded.pattern.heads[row.entry].attend;
-  LayoutRequest request{
-      .nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = block.q, .blockK = block.k};
-  auto pairs = draw(attend, request, kColumns);
-  if (!pairs)
-    return pairs.error();
-  Drawn drawn{std::move(row), block, std::move(*pairs), ""};
-  if (n > kColumns * block.k || n > kColumns * block.q)
-    return drawn;
-  auto layout = BlockLayout::build(attend, request);
-  if (!layout)
-    return layout.error();
-  drawn.blocks = layout->print();
-  return drawn;
+/// The positions of the first tiles: "0 128 256 | 1 129 257 | ..."
+std::string firstPlaces(const OrderSpec &spec, int64_t n, int tile) {
+  constexpr size_t kWide = 60;
+  auto order = Order::make(spec, n, tile);
+  std::string text;
+  for (int64_t i = 0; order && i < order->tileCount(); ++i) {
+    text += i ? " | " : "";
+    for (int64_t position : order->positions(i)) {
+      text += fmt::format("{}{}", text.empty() || text.ends_with(' ') ? "" : " ", position);
+      if (text.size() > kWide)
+        return text + " ...";
+    }
+  }
+  return text;
 }
 
-Result<Answer> showStats(const Session &session, const Plan &plan, int64_t n) {
-  auto heads = reportHeads(plan, n);
+std::string ordersOf(const Drawn &drawn, int64_t n) {
+  std::string text;
+  for (const Part &part : drawn.way.parts)
+    for (auto [axis, spec, tile] : {std::tuple("queries", part.queries, drawn.way.block.q),
+                                    std::tuple("keys", part.keys, drawn.way.block.k)})
+      if (!std::holds_alternative<NaturalOrder>(spec))
+        text += fmt::format("{} by {}: {}\n", axis, print(spec), firstPlaces(spec, n, tile));
+  return text;
+}
+
+/// The pictures of the layouts, or nothing when one has more than kColumns blocks a side.
+std::string blocksOf(const Drawn &drawn) {
+  std::string text;
+  for (const BlockLayout &layout : drawn.layouts) {
+    if (layout.rows() > kColumns || layout.columns() > kColumns)
+      return "";
+    text += (text.empty() ? "" : "\n") + layout.print();
+  }
+  return text;
+}
+
+Result<Shown> showHeads(const ShowOptions &options, const LoadedPattern &loaded,
+                        const Target &target, const Style &style) {
+  int64_t n = options.n();
+  Shown shown{"", {{"pattern", loaded.pattern.name}, {"n", n}, {"heads", Json::array()}}};
+  auto heads = drawnHeads(options, loaded, target);
   if (!heads)
     return heads.error();
-  warnOfEmpty(*heads, n);
-  if (session.json) {
-    nlohmann::ordered_json out = {
-        {"pattern", plan.loaded.pattern.name}, {"n", n}, {"nq", n}, {"heads", json(*heads)}};
-    fmt::print("{}\n", out.dump(2));
-    return Answer::Yes;
+  for (const Drawn &drawn : *heads) {
+    const Block &block = drawn.way.block;
+    auto pairs = draw(loaded.pattern.heads[drawn.row.entry].attend,
+                      {.nq = n, .nk = n, .h = drawn.row.h}, kColumns);
+    if (!pairs)
+      return pairs.error();
+    std::string blocks = blocksOf(drawn), order = ordersText(drawn.way.parts);
+    shown.json["heads"].push_back({{"name", drawn.row.name},
+                                   {"scale", pairs->scale},
+                                   {"pairs", pairs->text},
+                                   {"block", {{"q", block.q}, {"k", block.k}}},
+                                   {"order", order},
+                                   {"blocks", blocks}});
+    std::string scale = pairs->scale == 1
+                            ? "  rows q, columns k; # attends"
+                            : fmt::format("  a character is {0} x {0} pairs; # all attend, + some, "
+                                          ". none",
+                                          pairs->scale);
+    shown.text +=
+        "\n" + style.bold(drawn.row.name) + style.dim(scale) + "\n" + style.picture(pairs->text);
+    if (blocks.empty())
+      continue;
+    std::string orders = ordersOf(drawn, n);
+    std::string in = orders.empty() ? "" : fmt::format(" in order {}", order);
+    shown.text += fmt::format("\n{}\n{}{}",
+                              style.dim(fmt::format("blocks of {}x{}{}; F full, P partial, . empty",
+                                                    block.q, block.k, in)),
+                              style.picture(blocks), style.dim(orders));
   }
-  fmt::print("{}, n = {}, {}\n\n{}", session.style.bold(plan.loaded.pattern.name), grouped(n),
-             name(plan.kernels[0].request.dtype), table(*heads, session.style));
-  session.report("\nsaved: of the block products of dense causal attention\n");
-  return Answer::Yes;
+  if (!loaded.pattern.layers.empty()) {
+    std::string layers;
+    for (size_t i = 0; i < loaded.pattern.layers.size(); ++i)
+      for (const std::string &name : headsOf(loaded, static_cast<int64_t>(i)).names)
+        layers += (layers.empty() ? "" : ", ") + name;
+    shown.text += fmt::format("\nlayers: {}, and so on\n", layers);
+  }
+  return shown;
 }
 
-Result<Answer> showPictures(const Session &session, const Plan &plan, int64_t n) {
-  auto rows = nlohmann::ordered_json::array();
-  std::string text;
-  for (HeadRow &row : headRows(plan.loaded)) {
-    auto drawn = drawHead(plan, std::move(row), n);
-    if (!drawn)
-      return drawn.error();
-    rows.push_back({{"name", drawn->row.name},
-                    {"scale", drawn->pairs.scale},
-                    {"pairs", drawn->pairs.text},
-                    {"block", {{"q", drawn->block.q}, {"k", drawn->block.k}}},
-                    {"blocks", drawn->blocks}});
-    text += fmt::format("\n{}", session.style.bold(drawn->row.name));
-    text += session.style.dim(drawn->pairs.scale == 1
-                                  ? "  rows q, columns k; # attends"
-                                  : fmt::format("  a character is {0} x {0} pairs; # all attend, "
-                                                "+ some, . none",
-                                                drawn->pairs.scale));
-    text += "\n" + drawn->pairs.text;
-    if (!drawn->blocks.empty())
-      text += fmt::format("\n{}\n{}",
-                          session.style.dim(fmt::format("blocks of {}x{}; F full, P partial, "
-                                                        ". empty",
-                                                        drawn->block.q, drawn->block.k)),
-                          drawn->blocks);
+/// Seen keys of the query by strand, or the first layer after which it knows each.
+Result<Shown> showGrid(const ShowOptions &options, const LoadedPattern &loaded,
+                       const Style &style) {
+  const TokenGrid &grid = *options.grid;
+  int64_t query = options.asked();
+  Shown shown{"",
+              {{"pattern", loaded.pattern.name},
+               {"grid", Json::array({grid.depth, grid.height, grid.width})},
+               {"query", query}}};
+  if (options.layers) {
+    auto known =
+        receptive(reachRequest(loaded, grid.tokens(), *options.layers, options.residual()));
+    if (!known)
+      return known.error();
+    Json after = Json::array();
+    for (const PairSet &layer : *known) {
+      Json positions = Json::array();
+      for (int64_t k = 0; k < grid.tokens(); ++k)
+        if (layer.at(query, k))
+          positions.push_back(k);
+      after.push_back(positions);
+    }
+    shown.json["known_after"] = after;
+    shown.text = "\n" + style.picture(gridText(*known, grid, query));
+    shown.text +=
+        style.dim("Q the query; 1, 2, ... the first layer after which it knows a place") + "\n";
+    return shown;
   }
-  if (session.json)
-    fmt::print(
-        "{}\n",
-        nlohmann::ordered_json{{"pattern", plan.loaded.pattern.name}, {"n", n}, {"heads", rows}}
-            .dump(2));
-  else
-    fmt::print("{}, n = {}\n{}", session.style.bold(plan.loaded.pattern.name), grouped(n), text);
-  return Answer::Yes;
+  std::vector<Strand> strands = strandsOf(loaded);
+  Json seen = Json::array();
+  std::string names;
+  for (size_t i = 0; i < strands.size(); ++i) {
+    Json positions = Json::array();
+    Evaluator evaluator(strands[i].attend, strands[i].h, {grid.tokens(), grid.tokens()});
+    for (int64_t k = 0; k < grid.tokens(); ++k)
+      if (evaluator.at(query, k))
+        positions.push_back(k);
+    seen.push_back({{"name", strands[i].name}, {"keys", positions}});
+    names += fmt::format("; {} {}", i + 1, strands[i].name);
+  }
+  shown.json["seen"] = seen;
+  shown.text = "\n" + style.picture(gridText(strands, grid, query)) +
+               style.dim("Q the query" + names + (strands.size() > 1 ? "; * several" : "")) + "\n";
+  return shown;
+}
+
+/// A digit for each pair: the layer after which the row's position knows the column's.
+Result<Shown> showKnown(const ShowOptions &options, const LoadedPattern &loaded,
+                        const Style &style) {
+  int64_t n = options.n();
+  if (n > kMostKnown)
+    return inputError(fmt::format("expected at most {} positions for a picture of what they know "
+                                  "in letters, found {}; --png draws {}",
+                                  kMostKnown, n, kMostPairs));
+  auto known = receptive(reachRequest(loaded, n, *options.layers, options.residual()));
+  if (!known)
+    return known.error();
+  std::string text;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      char letter = '.';
+      for (size_t layer = known->size(); layer-- > 0;)
+        if ((*known)[layer].at(i, j))
+          letter = layer < 9 ? static_cast<char>('1' + layer) : '+';
+      text += letter;
+      text += j + 1 < n ? ' ' : '\n';
+    }
+  return Shown{"\n" + style.picture(text) +
+                   style.dim("rows know columns: 1, 2, ... the first layer after which") + "\n",
+               {{"pattern", loaded.pattern.name}, {"n", n}, {"known", text}}};
+}
+
+Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
+                        const Target &target, const Style &style) {
+  int64_t n = options.n();
+  auto heads = reportWays(options.flags(), loaded, target, n);
+  if (!heads)
+    return heads.error();
+  warnOfEmpty(*heads);
+  return Shown{"\n" + table(*heads, style),
+               {{"pattern", loaded.pattern.name}, {"n", n}, {"nq", n}, {"heads", json(*heads)}}};
+}
+
+Result<Shown> showOne(const ShowOptions &options, const LoadedPattern &loaded, const Target &target,
+                      const Style &style) {
+  if (options.stats)
+    return showStats(options, loaded, target, style);
+  if (options.grid)
+    return showGrid(options, loaded, style);
+  if (options.layers)
+    return showKnown(options, loaded, style);
+  return showHeads(options, loaded, target, style);
 }
 
 Result<Answer> show(const Session &session, const ShowOptions &options) {
-  auto target = findTarget("sm_80");
+  auto target = findTarget(options.target);
   if (!target)
     return target.error();
-  auto plan = makePlan(options.pattern, {*target}, PlanFor::Pictures);
-  if (!plan)
-    return plan.error();
-  int64_t n = options.pattern.n.value_or(512);
-  return options.stats ? showStats(session, *plan, n) : showPictures(session, *plan, n);
+  auto patterns = loadAll(options.patterns);
+  if (!patterns)
+    return patterns.error();
+  if (!options.png.empty()) {
+    if (auto written = writeFigure(options, *patterns, *target); !written)
+      return written.error();
+    session.report(fmt::format("wrote {}\n", options.png));
+    if (session.json)
+      fmt::print("{}\n", Json{{"png", options.png}}.dump(2));
+    return Answer::Yes;
+  }
+  Style style = options.colour == "always"  ? Style::inColour()
+                : options.colour == "never" ? Style()
+                                            : session.style;
+  Json all = Json::array();
+  std::string text;
+  for (const LoadedPattern &loaded : *patterns) {
+    auto shown = showOne(options, loaded, *target, style);
+    if (!shown)
+      return shown.error();
+    all.push_back(shown->json);
+    std::string more =
+        options.stats
+            ? fmt::format(", {}", name(options.flags().dtype.value_or(defaultDType(*target))))
+            : "";
+    text += fmt::format("{}{}, n = {}{}\n{}", text.empty() ? "" : "\n",
+                        style.bold(loaded.pattern.name), grouped(options.n()), more, shown->text);
+  }
+  if (session.json) {
+    fmt::print("{}\n", (all.size() == 1 ? all[0] : Json{{"patterns", all}}).dump(2));
+    return Answer::Yes;
+  }
+  fmt::print("{}", text);
+  if (options.stats)
+    session.report(fmt::format("\nsaved: of the block products of dense causal attention; "
+                               "predicted: on {}, by the cost model\n",
+                               options.target));
+  return Answer::Yes;
+}
+
+Result<void> check(const ShowOptions &options) {
+  if (options.query && !options.grid)
+    return inputError("--query: asks what one query sees on a grid: needs --grid");
+  if (options.grid && options.flags().n && *options.flags().n != options.grid->tokens())
+    return inputError(fmt::format("-n: the grid has {} tokens", options.grid->tokens()));
+  if (options.grid && options.asked() >= options.grid->tokens())
+    return inputError(fmt::format("--query: expected one of the grid's tokens, 0 .. {}, found {}",
+                                  options.grid->tokens() - 1, options.asked()));
+  if (options.noResidual && !options.layers)
+    return inputError("--no-residual: says how --layers count: needs --layers");
+  return {};
 }
 
 } // namespace
 
+int64_t ShowOptions::n() const {
+  if (grid)
+    return grid->tokens();
+  return flags().n.value_or(layers && png.empty() && !stats ? 32 : 512);
+}
+
+int64_t ShowOptions::asked() const {
+  // Two thirds down and across, in the last frame: with something before it and after.
+  int64_t frame = (grid->depth - 1) * grid->height;
+  return query.value_or((frame + grid->height * 2 / 3) * grid->width + grid->width * 2 / 3);
+}
+
+Result<std::vector<Drawn>> drawnHeads(const ShowOptions &options, const LoadedPattern &loaded,
+                                      const Target &target) {
+  std::vector<Drawn> result;
+  for (HeadRow &row : headRows(loaded)) {
+    auto alike = std::max<int64_t>(1, static_cast<int64_t>(row.heads.size()));
+    WaysRequest request{options.flags(), loaded, row, target, options.n(), alike};
+    auto ways = waysOf(request);
+    if (!ways)
+      return ways.error();
+    Candidate &way = ways->front();
+    LayoutRequest layout = request.layout();
+    layout.blockQ = way.block.q;
+    layout.blockK = way.block.k;
+    auto layouts = layoutsOf(way.parts, layout);
+    if (!layouts)
+      return layouts.error();
+    result.push_back({std::move(row), std::move(way), std::move(*layouts)});
+  }
+  return result;
+}
+
 Action declareShow(CLI::App &app) {
   auto options = std::make_shared<ShowOptions>();
-  declarePatternFlags(app, options->pattern);
-  app.add_flag("--stats", options->stats, "count elements and blocks instead")->group("Show");
-  return [options](Session &session) { return show(session, *options); };
+  declareManyPatterns(app, options->patterns);
+  std::vector<CLI::Option *> own = {
+      app.add_flag("--stats", options->stats, "count elements and blocks instead"),
+      addValue(
+          app, "--grid", "HxW|DxHxW", "positions as a picture or a film of that size",
+          [options](const std::string &text) { return readGrid(text, options->grid.emplace()); }),
+      addInteger(app, "--query", "whose keys to show on the grid (two thirds in)", options->query,
+                 {0, kMostReceptive - 1}),
+      addInteger(app, "--layers", "show what can be known after so many layers", options->layers,
+                 {1, 64}),
+      app.add_flag("--no-residual", options->noResidual, "without the residual path"),
+      addValue(app, "--png", "FILE", "draw to a PNG instead",
+               [options](const std::string &text) {
+                 options->png = text;
+                 return text.empty() ? "expected the name of a file, found ''" : "";
+               }),
+      addChoice(app, "--color", "WHEN", "auto, always or never (auto)", options->colour,
+                {"auto", "always", "never"}),
+      addChoice(app, "--target", "TARGET", listed(targetNames()) + " (sm_80)", options->target,
+                targetNames()),
+  };
+  for (CLI::Option *option : own)
+    option->group("Show");
+  return [options](Session &session) -> Result<Answer> {
+    if (auto right = check(*options); !right)
+      return right.error();
+    return show(session, *options);
+  };
 }
 
 } // namespace sparsec::cli

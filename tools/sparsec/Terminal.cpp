@@ -17,6 +17,32 @@ Style Style::of(int descriptor) {
   return style;
 }
 
+Style Style::inColour() {
+  Style style;
+  style.coloured = true;
+  return style;
+}
+
+std::string Style::picture(const std::string &text) const {
+  if (!coloured)
+    return text;
+  // The palette of figures, in the 256 colours of terminals.
+  constexpr const char *kSeries[] = {"38;5;32", "38;5;208", "38;5;35",
+                                     "38;5;98", "38;5;167", "38;5;37"};
+  std::string out;
+  for (char c : text) {
+    const char *code = c == '#' || c == 'F'   ? "38;5;25"
+                       : c == '+' || c == 'P' ? "38;5;110"
+                       : c == '.'             ? "38;5;247"
+                       : c == 'Q'             ? "1;7"
+                       : c == '*'             ? "1"
+                       : '1' <= c && c <= '9' ? kSeries[(c - '1') % 6]
+                                              : nullptr;
+    out += code ? wrap(code, std::string(1, c)) : std::string(1, c);
+  }
+  return out;
+}
+
 std::string Style::wrap(const char *code, const std::string &text) const {
   return coloured ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
 }

@@ -13,11 +13,15 @@ public:
   Style() = default;
   /// Of a file descriptor: plain unless it is a terminal, TERM is not dumb and NO_COLOR is unset.
   static Style of(int descriptor);
+  static Style inColour();
 
   std::string bold(const std::string &text) const { return wrap("1", text); }
   std::string dim(const std::string &text) const { return wrap("2", text); }
   std::string good(const std::string &text) const { return wrap("32", text); }
   std::string bad(const std::string &text) const { return wrap("31", text); }
+  /// A picture's characters: '#' and 'F', '+' and 'P', '.', 'Q', and digits, each in a colour of
+  /// its own.
+  std::string picture(const std::string &text) const;
 
 private:
   std::string wrap(const char *code, const std::string &text) const;

@@ -18,18 +18,21 @@ enum ExitCode { kYes = 0, kNo = 1, kUsage = 2, kMachine = 3, kInternal = 70 };
 constexpr Command kCommands[] = {
     {"compile", "PATTERN", "compile a pattern to kernels (the default)", declareCompile},
     {"zoo", "[NAME]", "list the zoo of patterns, or print one to start from", declareZoo},
-    {"show", "PATTERN", "draw a pattern and its blocks; --stats counts them", declareShow},
+    {"show", "PATTERN...", "draw patterns and their blocks; --stats counts, --png draws a figure",
+     declareShow},
     {"explain", "PATTERN", "what was decided and why; --after=STAGE prints a stage",
      declareExplain},
     {"reach", "PATTERN", "does every position reach every earlier one, in --layers steps",
      declareReach},
+    {"compare", "PATTERN...", "density, blocks, reach and predicted time side by side",
+     declareCompare},
     {"verify", "PATTERN", "run the kernels on a device against the reference", declareVerify},
     {"bench", "PATTERN...", "time the kernels, dense attention beside them", declareBench},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
 
 /// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"compare", "train", "eval", "sample", "inspect", "cache"};
+const std::vector<std::string> kLater = {"train", "eval", "sample", "inspect", "cache"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)

@@ -1,0 +1,153 @@
+// sparsec compare A B...: what patterns cost and what they reach, side by side.
+#include "tools/sparsec/Command.h"
+#include "tools/sparsec/LayerHeads.h"
+#include "tools/sparsec/ManyPatterns.h"
+#include "tools/sparsec/WayReport.h"
+
+#include <fmt/core.h>
+
+namespace sparsec::cli {
+namespace {
+
+struct CompareOptions {
+  ManyPatterns patterns;
+  std::string target = "sm_80";
+  int64_t layers = 2;
+};
+
+/// One pattern, all heads of the model together.
+struct Row {
+  std::string pattern;
+  int64_t elements = 0, computed = 0, live = 0, heads = 0;
+  double seconds = 0;
+  std::string orders; ///< each once
+  Reach reach;
+
+  double density(int64_t n) const {
+    return heads ? double(elements) / double(heads) / double(n) / double(n) : 0;
+  }
+  double useful() const { return computed ? double(elements) / double(computed) : 1; }
+};
+
+Result<Row> rowOf(const CompareOptions &options, LoadedPattern loaded, const Target &target,
+                  int64_t heads, int64_t n) {
+  loaded.heads = static_cast<int>(heads);
+  Row row{.pattern = loaded.pattern.name};
+  auto reports = reportWays(options.patterns.flags, loaded, target, n);
+  if (!reports)
+    return reports.error();
+  for (const WayReport &each : *reports) {
+    auto copies = static_cast<int64_t>(each.row.heads.size());
+    const Cost &cost = each.way.cost;
+    row.heads += copies;
+    row.elements += copies * cost.elements;
+    row.computed += copies * cost.computed;
+    row.live += copies * cost.blocks.live;
+    row.seconds += copies ? cost.seconds : 0;
+    std::string orders = ordersText(each.way.parts);
+    if (row.orders.find(orders) == std::string::npos)
+      row.orders += (row.orders.empty() ? "" : "; ") + orders;
+  }
+  auto found = reach(reachRequest(loaded, n, options.layers, ReachRequest::Residual::With));
+  if (!found)
+    return found.error();
+  row.reach = *found;
+  return row;
+}
+
+nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
+  nlohmann::ordered_json first = nullptr;
+  if (row.reach.first)
+    first = {{"from", row.reach.first->from}, {"to", row.reach.first->to}};
+  return {{"pattern", row.pattern},
+          {"heads", row.heads},
+          {"density", row.density(n)},
+          {"elements", row.elements},
+          {"live_blocks", row.live},
+          {"useful", row.useful()},
+          {"orders", row.orders},
+          {"predicted_ms", row.seconds * 1e3},
+          {"predicted_speedup_over_dense", row.seconds > 0 ? dense / row.seconds : 0},
+          {"reach_complete", row.reach.complete()},
+          {"reach_fraction_unreachable", row.reach.fraction()},
+          {"reach_first", first}};
+}
+
+std::string text(const std::vector<Row> &rows, const CompareOptions &options, int64_t n,
+                 double dense, const Style &style) {
+  Table table({{"pattern"},
+               {"density", Table::Right},
+               {"live", Table::Right},
+               {"useful", Table::Right},
+               {fmt::format("reach in {}", options.layers), Table::Right},
+               {"predicted", Table::Right},
+               {"over dense", Table::Right},
+               {"orders"}});
+  for (const Row &row : rows)
+    table.add({row.pattern, percent(row.density(n)), grouped(row.live), percent(row.useful()),
+               row.reach.complete() ? "all" : percent(1 - row.reach.fraction()),
+               duration(row.seconds),
+               fmt::format("{:.1f}x", row.seconds > 0 ? dense / row.seconds : 0), row.orders});
+  return table.render(style);
+}
+
+Result<Answer> compare(const Session &session, const CompareOptions &options) {
+  const PatternFlags &flags = options.patterns.flags;
+  auto target = findTarget(options.target);
+  if (!target)
+    return target.error();
+  auto patterns = loadAll(options.patterns);
+  if (!patterns)
+    return patterns.error();
+  int64_t n = flags.n.value_or(4096), heads = flags.heads.value_or(1);
+  for (const LoadedPattern &loaded : *patterns) // every entry of every pattern is used
+    heads = std::max<int64_t>(heads, loaded.heads);
+  std::vector<Row> rows;
+  for (LoadedPattern &loaded : *patterns) {
+    auto row = rowOf(options, std::move(loaded), *target, heads, n);
+    if (!row)
+      return row.error();
+    rows.push_back(std::move(*row));
+  }
+  LoadedPattern all;
+  all.heads = static_cast<int>(heads);
+  all.pattern.heads.push_back({.name = "dense", .attend = make(Op::True, {})});
+  auto dense = reportWays(flags, all, *target, n);
+  if (!dense)
+    return dense.error();
+  double denseSeconds = dense->front().way.cost.seconds;
+  if (session.json) {
+    auto list = nlohmann::ordered_json::array();
+    for (const Row &row : rows)
+      list.push_back(json(row, n, denseSeconds));
+    fmt::print("{}\n", nlohmann::ordered_json{{"n", n},
+                                              {"target", target->name},
+                                              {"heads", heads},
+                                              {"layers", options.layers},
+                                              {"dense_predicted_ms", denseSeconds * 1e3},
+                                              {"patterns", list}}
+                           .dump(2));
+    return Answer::Yes;
+  }
+  fmt::print("n = {}, {}, head dim {}, {} on {}\n\n{}", grouped(n), counted(heads, "head"),
+             flags.headDim, name(flags.dtype.value_or(defaultDType(*target))), target->name,
+             text(rows, options, n, denseSeconds, session.style));
+  session.report(fmt::format("\nreach: earlier positions that a position can know after {} with "
+                             "the residual path; predicted by the cost model, dense: {}\n",
+                             counted(options.layers, "layer"), duration(denseSeconds)));
+  return Answer::Yes;
+}
+
+} // namespace
+
+Action declareCompare(CLI::App &app) {
+  auto options = std::make_shared<CompareOptions>();
+  declareManyPatterns(app, options->patterns);
+  addInteger(app, "--layers", "steps of reach (2)", options->layers, {1, 64})->group("Compare");
+  addChoice(app, "--target", "TARGET", listed(targetNames()) + " (sm_80)", options->target,
+            targetNames())
+      ->group("Compare");
+  return [options](Session &session) { return compare(session, *options); };
+}
+
+} // namespace sparsec::cli

@@ -1,0 +1,167 @@
+// sparsec show --png: the figure.
+#include "layout/Picture.h"
+#include "tools/sparsec/Show.h"
+
+#include <fmt/core.h>
+
+namespace sparsec::cli {
+namespace {
+
+constexpr int64_t kMostBlocks = 512; ///< a side: more are not drawn
+
+/// Squares of pairs, where there are too many pairs.
+Result<Panel> squaresOf(const Expr &attend, int64_t h, int64_t n) {
+  int64_t scale = (n + kMostPairs - 1) / kMostPairs;
+  auto layout = BlockLayout::build(attend, {.nq = n,
+                                            .nk = n,
+                                            .h = h,
+                                            .blockQ = static_cast<int>(scale),
+                                            .blockK = static_cast<int>(scale)});
+  if (!layout)
+    return layout.error();
+  Panel panel = squaresPanel(fmt::format("pairs, {0} x {0} a square", scale), *layout);
+  panel.leftLabel = "query";
+  panel.topLabel = "key";
+  return panel;
+}
+
+Result<Panel> pairsOf(const std::vector<Strand> &strands, int64_t n) {
+  if (n <= kMostPairs)
+    return pairsPanel(strands, n);
+  return squaresOf(strands[0].attend, strands[0].h, n);
+}
+
+bool natural(const OrderSpec &order) {
+  return std::holds_alternative<NaturalOrder>(order);
+}
+
+/// The blocks of each part, and the orders that are not natural.
+Result<std::vector<std::vector<Panel>>> scheduleOf(const Drawn &drawn) {
+  std::vector<Panel> blocks, orders;
+  const auto &[block, parts, cost] = drawn.way;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const BlockLayout &layout = drawn.layouts[i];
+    std::string name = parts.size() > 1 ? fmt::format("part {}, blocks", i + 1) : "blocks";
+    if (layout.rows() <= kMostBlocks && layout.columns() <= kMostBlocks)
+      blocks.push_back(squaresPanel(fmt::format("{} of {} x {}", name, block.q, block.k), layout));
+    std::vector<std::pair<std::string, OrderSpec>> axes = {{"queries", parts[i].queries},
+                                                           {"keys", parts[i].keys}};
+    if (parts[i].queries == parts[i].keys && block.q == block.k)
+      axes = {{"both axes", parts[i].keys}};
+    for (const auto &[axis, spec] : axes) {
+      if (natural(spec))
+        continue;
+      const LayoutRequest &request = layout.request();
+      bool ofKeys = axis != "queries";
+      auto order = Order::make(spec, ofKeys ? request.nk : request.nq,
+                               ofKeys ? request.blockK : request.blockQ);
+      if (!order)
+        return order.error();
+      Panel panel = orderPanel(fmt::format("{}: {}", axis, print(spec)), *order);
+      panel.side = 480;
+      orders.push_back(std::move(panel));
+    }
+  }
+  for (Panel &panel : blocks)
+    panel.side = blocks.size() > 1 ? 256 : 512;
+  return std::vector<std::vector<Panel>>{std::move(blocks), std::move(orders)};
+}
+
+/// Two views of what a query sees and the whole below, of each pattern: the paper's figure.
+Result<Figure> gridFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns) {
+  const TokenGrid &grid = *options.grid;
+  Figure figure;
+  size_t most = 0;
+  for (const LoadedPattern &loaded : patterns) {
+    std::vector<Strand> strands = strandsOf(loaded);
+    FigureColumn column{loaded.pattern.name, {}};
+    if (options.layers) {
+      auto known =
+          receptive(reachRequest(loaded, grid.tokens(), *options.layers, options.residual()));
+      if (!known)
+        return known.error();
+      column.rows.push_back(gridPanels(*known, grid, options.asked()));
+      if (grid.tokens() <= kMostPairs)
+        column.rows.push_back({knownPanel(*known)});
+    } else {
+      column.rows.push_back(gridPanels(strands, grid, options.asked()));
+      auto pairs = pairsOf(strands, grid.tokens());
+      if (!pairs)
+        return pairs.error();
+      pairs->title = grid.tokens() <= kMostPairs ? "" : pairs->title;
+      column.rows.push_back({std::move(*pairs)});
+    }
+    figure.columns.push_back(std::move(column));
+    if (strands.size() > most) {
+      most = strands.size();
+      figure.legend = legendOf(strands);
+    }
+  }
+  if (patterns.size() > 1)
+    for (size_t i = 0; i < figure.legend.size(); ++i)
+      figure.legend[i].text = fmt::format("head or part {}", i + 1);
+  if (options.layers)
+    figure.legend = legendOfLayers(static_cast<size_t>(*options.layers));
+  figure.legend.insert(figure.legend.begin(), {palette::kInk, "query"});
+  figure.title = options.layers ? "What a query can know" : "What a query sees";
+  std::string frames = grid.depth > 1 ? fmt::format("{} x ", grid.depth) : "";
+  figure.subtitle =
+      fmt::format("{}{} x {} tokens, query {}", frames, grid.height, grid.width, options.asked());
+  return figure;
+}
+
+Result<Figure> headsFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
+                           const Target &target) {
+  int64_t n = options.n();
+  Figure figure{.title = "", .subtitle = "", .columns = {}, .legend = legendOfBlocks()};
+  for (const LoadedPattern &loaded : patterns) {
+    auto heads = drawnHeads(options, loaded, target);
+    if (!heads)
+      return heads.error();
+    for (const Drawn &drawn : *heads) {
+      const HeadEntry &head = loaded.pattern.heads[drawn.row.entry];
+      auto pairs = pairsOf({{drawn.row.name, head.attend, drawn.row.h}}, n);
+      if (!pairs)
+        return pairs.error();
+      auto schedule = scheduleOf(drawn);
+      if (!schedule)
+        return schedule.error();
+      FigureColumn column{drawn.row.name, {{std::move(*pairs)}}};
+      if (patterns.size() > 1)
+        column.title = fmt::format("{}: {}", loaded.pattern.name, drawn.row.name);
+      for (std::vector<Panel> &row : *schedule)
+        column.rows.push_back(std::move(row));
+      figure.columns.push_back(std::move(column));
+    }
+    if (options.layers) {
+      auto known = receptive(reachRequest(loaded, n, *options.layers, options.residual()));
+      if (!known)
+        return known.error();
+      figure.columns.push_back(
+          {patterns.size() > 1 ? fmt::format("{}: together", loaded.pattern.name) : "together",
+           {{knownPanel(*known)}}});
+      for (Legend &each : legendOfLayers(known->size()))
+        figure.legend.push_back(std::move(each));
+    }
+    figure.title += (figure.title.empty() ? "" : ", ") + loaded.pattern.name;
+  }
+  figure.subtitle = fmt::format("{} tokens, as {} would be computed on {}", grouped(n),
+                                patterns.size() > 1 ? "they" : "it", target.name);
+  return figure;
+}
+
+} // namespace
+
+Result<void> writeFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
+                         const Target &target) {
+  auto figure =
+      options.grid ? gridFigure(options, patterns) : headsFigure(options, patterns, target);
+  if (!figure)
+    return figure.error();
+  auto raster = render(*figure);
+  if (!raster)
+    return raster.error();
+  return raster->writePng(options.png);
+}
+
+} // namespace sparsec::cli
