@@ -78,6 +78,12 @@ public:
   llvm::Value *fromBf16(llvm::Value *bits);
   llvm::Value *fromF16(llvm::Value *bits);
 
+  // Pairs of bf16 in the halves of an i32, the first one low.
+  /// sum + a.low b.low + a.high b.high, in f32 lanes.
+  llvm::Value *multiplyPairs(llvm::Value *a, llvm::Value *b, llvm::Value *sum);
+  /// Rounds two f32 vectors to bf16 and pairs them lane by lane.
+  llvm::Value *packPairs(llvm::Value *low, llvm::Value *high);
+
 private:
   llvm::Type *like(llvm::Value *shape, llvm::Type *element);
   llvm::Value *splat(llvm::Value *shape, float value);

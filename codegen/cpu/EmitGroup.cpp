@@ -108,8 +108,16 @@ void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &st
       bool leaves = llvm::any_of(
           readers, [&](Operation *reader) { return !llvm::is_contained(group.ops, reader); });
       bool outlivesRow = llvm::any_of(readers, [&](Operation *reader) {
-        return isMatrix(result) && !llvm::is_contained(stage.ops, reader);
+        return isMatrix(result) && !llvm::is_contained(stage.ops, reader) &&
+               !takesPairs(reader, result);
       });
+      if (isMatrix(result) && readAsPairs(result)) {
+        int laneDim = dims.laneDim(result);
+        SmallVector<int64_t> shape(tileType(result).getShape());
+        shape[1 - laneDim] /= 2;
+        auto half = RankedTensorType::get(shape, IntegerType::get(kernel.getContext(), 32));
+        lanePairs[result] = allocateMatrix(half, laneDim, /*local=*/true, /*asRows=*/false);
+      }
       if (leaves)
         storage[result] = allocateTile(result, /*local=*/false);
       else if (outlivesRow)
@@ -128,7 +136,7 @@ void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
   if (auto reduce = dyn_cast<tile::ReduceOp>(any))
     shape = reduce.getInput();
   for (Operation *op : group.ops) {
-    if (auto dot = dyn_cast<tile::DotOp>(op)) {
+    if (auto dot = dyn_cast<tile::DotOp>(op); dot && !pairProducts.contains(op)) {
       DotOperands operands = dotOperands(dot, dims);
       Storage lanesIn = storage.contains(flow.resolve(operands.lanes)) &&
                                 storage[flow.resolve(operands.lanes)].local
@@ -267,15 +275,21 @@ void KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
     matrix = reduce.getInput();
   int laneDim = dims.laneDim(matrix);
   // Two rows at a time share the constants that they load, unless they are long as it is.
-  int64_t step = stage.rows % 2 == 0 && stage.ops.size() <= kMostTwice ? 2 : 1;
+  bool pairs = llvm::any_of(stage.ops, [&](Operation *each) {
+    return each->getNumResults() && lanePairs.contains(each->getResult(0));
+  });
+  int64_t step = pairs || (stage.rows % 2 == 0 && stage.ops.size() <= kMostTwice) ? 2 : 1;
   Code::Values sums =
       code.loop(code.i64(0), code.i64(stage.rows), step, startReductions(stage, panel.shape),
                 [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
                   Code::Values next(carried);
+                  SmallVector<Cell, 2> cells;
                   for (int64_t i = 0; i < step; ++i) {
-                    Cell cell = cellOf(panel, code.CreateAdd(row, code.i64(i)), laneDim);
-                    next = emitRow(stage, cell, next);
+                    cells.push_back(cellOf(panel, code.CreateAdd(row, code.i64(i)), laneDim));
+                    next = emitRow(stage, cells.back(), next);
                   }
+                  if (pairs)
+                    storePairs(stage, cells[0], cells[1]);
                   return next;
                 });
   endReductions(stage, panel, sums);
@@ -286,9 +300,11 @@ void KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
 /// Rows are cut into register tiles of nearly one size: 128 rows in sixes are 18 tiles of 6 rows
 /// and 4 of 5.
 void KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
-  const auto &[lanesIn, broadcast] = products[stage.dot];
-  bool rowPointers =
-      broadcast.kind == Storage::Pointers && dotOperands(stage.dot, dims).rowDim == 0;
+  DotOperands operands = dotOperands(stage.dot, dims);
+  const Storage &broadcast = pairProducts.contains(stage.dot)
+                                 ? broadcastPairs[flow.resolve(operands.broadcast)]
+                                 : products[stage.dot].second;
+  bool rowPointers = broadcast.kind == Storage::Pointers && operands.rowDim == 0;
   int64_t most = rowPointers ? code.level.pointerRows : code.level.rows;
   int64_t tiles = (stage.rows + most - 1) / most, size = stage.rows / tiles;
   int64_t larger = stage.rows - tiles * size, begin = 0;
@@ -320,7 +336,8 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
     sums.push_back(dot.getAcc() ? lanes(dot.getAcc(), cells.back())
                                 : Lanes(panel.shape.parts(), zero));
   }
-  sums = sumProducts(stage, panel, row, count, std::move(sums));
+  sums = pairProducts.contains(dot) ? sumPairs(stage, panel, row, std::move(sums))
+                                    : sumProducts(stage, panel, row, count, std::move(sums));
   Code::Values reductions(carried);
   for (int i = 0; i < count; ++i) {
     // Nothing that was read for the sums' start is read again: in place, it is gone.

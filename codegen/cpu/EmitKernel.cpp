@@ -86,6 +86,13 @@ LogicalResult KernelEmitter::run() {
   SmallVector<Operation *> ops;
   for (Operation &op : kernel.getBody().front().without_terminator())
     ops.push_back(&op);
+  if (code.level.bf16Pairs) {
+    findPairs(ops);
+    kernel.walk([&](Operation *op) {
+      if (isa<tile::FoldOp, scf::ForOp>(op))
+        findPairs(Dataflow::body(op));
+    });
+  }
   emitRegion(ops, nullptr);
   code.CreateRetVoid();
   return success();

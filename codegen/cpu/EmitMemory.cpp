@@ -237,7 +237,9 @@ llvm::Value *KernelEmitter::rowPointers(const View &view, ValueRange indices, Va
 bool KernelEmitter::readByRows(tile::LoadOp load) {
   return llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
     auto dot = dyn_cast<tile::DotOp>(reader);
-    if (!dot || flow.resolve(dot.getAcc() ? dot.getAcc() : Value()) == load.getResult())
+    if (!dot || llvm::any_of(schedule.reads(dot), [&](const Read &read) { // its sums start from it
+          return read.value == load.getResult() && read.access == Access::Cell;
+        }))
       return false;
     DotOperands operands = dotOperands(dot, dims);
     return flow.resolve(operands.lanes) != load.getResult() || operands.lanesDim == 1;
@@ -281,12 +283,17 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     storage[load.getResult()] = made;
     return;
   }
+  if (readAsPairs(load.getResult())) {
+    loadPairs(load, pointers);
+    if (readOnlyAsPairs(load.getResult()))
+      return;
+  }
   bool asRows = byRows || dims.laneDim(load.getResult()) == 1;
   Storage made = allocateMatrix(type, asRows ? 1 : 0, /*local=*/false, asRows);
   if (asRows)
     loadAsRows(load, made, pointers);
   else
-    loadTransposed(load, made, pointers);
+    loadTransposed(view, type.getDimSize(1), made, pointers);
   storage[load.getResult()] = made;
 }
 
@@ -306,9 +313,8 @@ void KernelEmitter::loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value
 }
 
 /// Memory's rows become lanes: squares of a vector's size at a time.
-void KernelEmitter::loadTransposed(tile::LoadOp load, const Storage &to, llvm::Value *pointers) {
-  const View &view = views[load.getView()];
-  int64_t columns = load.getType().getDimSize(1);
+void KernelEmitter::loadTransposed(const View &view, int64_t columns, const Storage &to,
+                                   llvm::Value *pointers) {
   int width = to.shape.vector;
   code.loop(code.i64(0), code.i64(to.shape.panels()), 1, [&](llvm::Value *panel) {
     for (int part = 0; part < to.shape.parts(); ++part) {

@@ -103,6 +103,16 @@ private:
   std::pair<llvm::Value *, llvm::Value *> blockBounds(Value blocks);
   llvm::Value *blockColumn(Value blocks, llvm::Value *index);
 
+  // Pairs.cpp: products of bf16 pairs.
+  void findPairs(llvm::ArrayRef<Operation *> ops);
+  bool isPairProduct(tile::DotOp dot, const std::vector<Stage> &stages) const;
+  bool takesPairs(Operation *reader, Value value) const;
+  bool readAsPairs(Value value) const;
+  bool readOnlyAsPairs(Value value) const;
+  void storePairs(const Stage &stage, Cell &low, Cell &high);
+  std::vector<Lanes> sumPairs(const Stage &stage, Cell &panel, llvm::Value *row,
+                              std::vector<Lanes> sums);
+
   // EmitGroup.cpp: panels and stages.
   void emitGroup(const Group &group, Operation *loop);
   void planStorage(const Group &group, const std::vector<Stage> &stages, Operation *loop);
@@ -147,10 +157,12 @@ private:
   void loadVector(tile::LoadOp load);
   void loadElements(tile::LoadOp load, const Storage &to);
   void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
-  void loadTransposed(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
+  void loadTransposed(const View &view, int64_t columns, const Storage &to, llvm::Value *pointers);
   bool readByRows(tile::LoadOp load);
   bool readDownColumns(tile::LoadOp load);
   void storeVector(tile::StoreOp store);
+  void loadPairs(tile::LoadOp load, llvm::Value *pointers);
+  void loadRowPairs(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
   template <class Op>
   void emitStore(Op store, Cell &panel);
   llvm::Value *rowPointers(const View &view, mlir::ValueRange indices, Value rows,
@@ -178,6 +190,9 @@ private:
   /// Operands of the group's products, found before its panels: [lanes, broadcast, row pointers].
   llvm::DenseMap<Operation *, std::pair<Storage, Storage>> products;
   llvm::DenseMap<Operation *, llvm::Value *> storePointers;
+  llvm::DenseSet<Operation *> pairProducts;
+  /// Tiles as pairs along the dimension that products sum: i32, in panels, rows or by pointers.
+  llvm::DenseMap<Value, Storage> lanePairs, broadcastPairs;
 };
 
 } // namespace sparsec::cpu

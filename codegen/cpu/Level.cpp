@@ -8,10 +8,12 @@ namespace sparsec::cpu {
 
 const std::vector<Level> &levels() {
   static const std::vector<Level> table = {
-      {"portable", "x86-64", "", 4, 8, 5, 5, false, false, false},
-      {"avx2", "x86-64-v3", "", 8, 16, 6, 6, true, true, false},
-      {"avx512", "x86-64-v4", "-prefer-256-bit", 16, 32, 14, 8, true, true, false},
-      {"avx512bf16", "x86-64-v4", "-prefer-256-bit,+avx512bf16", 16, 32, 14, 8, true, true, true},
+      {"portable", "x86-64", "", 4, 8, 5, 5, false, false, false, false},
+      {"avx2", "x86-64-v3", "", 8, 16, 6, 6, true, true, false, false},
+      {"avx512", "x86-64-v4", "-prefer-256-bit", 16, 32, 14, 8, true, true, false, false},
+      {"avx512bf16", "x86-64-v4", "-prefer-256-bit,+avx512bf16", 16, 32, 14, 8, true, true, true,
+       false},
+      {"shape512", "x86-64-v3", "", 16, 32, 14, 8, true, true, true, true},
   };
   return table;
 }
@@ -25,6 +27,8 @@ bool hostRuns(const Level &level) {
   if (level.vector >= 8 &&
       !hostHas({"avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe", "xsave"}))
     return false;
+  if (level.emulated)
+    return true;
   if (level.vector >= 16 && !hostHas({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}))
     return false;
   return !level.bf16Pairs || hostHas({"avx512bf16"});
@@ -35,13 +39,14 @@ Result<Level> findLevel(const std::string &name) {
   for (const Level &level : levels()) {
     if (level.name == name)
       return level;
-    known += fmt::format(", {}", level.name);
+    if (!level.emulated)
+      known += fmt::format(", {}", level.name);
   }
   if (name != "host")
     return inputError(fmt::format("expected a CPU level: {}; found '{}'", known, name));
   const Level *best = &levels().front();
   for (const Level &level : levels())
-    if (hostRuns(level))
+    if (hostRuns(level) && !level.emulated)
       best = &level;
   return *best;
 }

@@ -28,9 +28,10 @@ struct Level {
   bool fma;
   bool f16;       ///< converts f16 in vectors
   bool bf16Pairs; ///< sums products of bf16 pairs
+  bool emulated;  ///< pairs by ordinary instructions: the shape of avx512bf16 for tests elsewhere
 };
 
-const std::vector<Level> &levels(); ///< weakest first
+const std::vector<Level> &levels(); ///< weakest first; the last one is for tests alone
 /// By name; "host" is what this machine has.
 Result<Level> findLevel(const std::string &name);
 /// Whether this machine runs code of the level.

@@ -10,6 +10,8 @@
 // tests/codegen/CpuProgramsTest.cpp holds them to it.
 #include "codegen/cpu/Code.h"
 
+#include "llvm/IR/IntrinsicsX86.h"
+
 #include <array>
 #include <limits>
 
@@ -34,11 +36,10 @@ Value *Code::asFloat(Value *x) {
   return CreateBitCast(x, like(x, getFloatTy()));
 }
 
-/// 2^n of an integral float in [-127, 128]; 0 and infinity at the ends. `n` comes as n + 3 * 2^22,
-/// whose low bits are n.
+/// 2^n of an integral float in [-127, 128]; 0 and infinity at the ends. `n` comes as n + kRound,
+/// whose low bits are n + 127.
 Value *Code::powerOfTwo(Value *n) {
-  Value *biased = CreateAdd(asInt(n), splatInt(n, 127));
-  return asFloat(CreateShl(biased, splatInt(n, 23)));
+  return asFloat(CreateShl(asInt(n), splatInt(n, 23)));
 }
 
 /// Highest coefficient first. By halves (Estrin's scheme): half as long a wait as Horner's rule,
@@ -58,8 +59,8 @@ Value *Code::polynomial(Value *x, ArrayRef<float> coefficients) {
   return terms[0];
 }
 
-/// 3 * 2^22: a float of this size has no fraction, so adding it rounds.
-constexpr float kRound = 12582912.0f;
+/// A float of this size has no fraction, so adding it rounds. 3 * 2^22, and the bias of exponents.
+constexpr float kRound = 12582912.0f + 127;
 
 Value *Code::scaledPower(Value *whole, Value *fraction) {
   constexpr std::array<float, 7> power = {1.535336188e-4f,
@@ -136,6 +137,29 @@ Value *Code::bf16Bits(Value *x) {
 Value *Code::fromBf16(Value *bits) {
   Value *word = CreateZExt(bits, like(bits, getInt32Ty()));
   return asFloat(CreateShl(word, splatInt(bits, 16)));
+}
+
+Value *Code::multiplyPairs(Value *a, Value *b, Value *sum) {
+  if (!level.emulated) {
+    Type *halves = vectorOf(getBFloatTy(), 2 * level.vector);
+    return CreateIntrinsic(Intrinsic::x86_avx512bf16_dpbf16ps_512,
+                           {sum, CreateBitCast(a, halves), CreateBitCast(b, halves)});
+  }
+  auto low = [&](Value *pair) { return asFloat(CreateShl(pair, splatInt(pair, 16))); };
+  auto high = [&](Value *pair) { return asFloat(CreateAnd(pair, splatInt(pair, 0xFFFF0000))); };
+  return multiplyAdd(low(a), low(b), multiplyAdd(high(a), high(b), sum));
+}
+
+Value *Code::packPairs(Value *low, Value *high) {
+  if (level.emulated) {
+    Value *first = CreateLShr(asInt(roundToBf16(low)), splatInt(low, 16));
+    return CreateOr(first, asInt(roundToBf16(high)));
+  }
+  Value *halves = CreateIntrinsic(Intrinsic::x86_avx512bf16_cvtne2ps2bf16_512, {high, low});
+  SmallVector<int> order; // low's lanes come first
+  for (int lane = 0; lane < level.vector; ++lane)
+    order.append({lane, lane + level.vector});
+  return CreateBitCast(CreateShuffleVector(halves, order), vectorOf(getInt32Ty(), level.vector));
 }
 
 Value *Code::roundToF16(Value *x) {

@@ -1,0 +1,195 @@
+// Products of bf16 pairs: AVX512-BF16 multiplies two neighbours of the summed dimension at once.
+//
+//   S = K Q^T   sums along d, where both lie in memory: K's pairs as they are, Q's transposed as
+//   i32 O = P V     sums along keys: V's rows two by two, interleaved; P's rows packed as they are
+//   made
+//
+// A product takes this way when its operands are loads, or the one across lanes is rounded in a
+// loop over its rows. Others take f32.
+#include "codegen/cpu/Emitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace sparsec::cpu {
+
+/// A load of whole rows, of which whole rows can be read.
+static bool isWholeLoad(Value value) {
+  auto load = value.getDefiningOp<tile::LoadOp>();
+  return load && !load.getColumns() && tileType(value).getDimSize(1) * 4 <= 4096;
+}
+
+bool KernelEmitter::isPairProduct(tile::DotOp dot, const std::vector<Stage> &stages) const {
+  DotOperands operands = dotOperands(dot, dims);
+  Value lanes = flow.resolve(operands.lanes), broadcast = flow.resolve(operands.broadcast);
+  if (!tileType(lanes).getElementType().isBF16() || operands.sum % 16 || lanes == broadcast ||
+      !isWholeLoad(broadcast))
+    return false;
+  if (isWholeLoad(lanes))
+    return true;
+  if (!lanes.getDefiningOp<arith::TruncFOp>() || dims.laneDim(lanes) != operands.lanesDim)
+    return false;
+  return llvm::any_of(stages, [&](const Stage &stage) {
+    return !stage.dot && stage.kind == Stage::Rows &&
+           llvm::is_contained(stage.ops, lanes.getDefiningOp());
+  });
+}
+
+void KernelEmitter::findPairs(ArrayRef<Operation *> ops) {
+  for (const Group &group : schedule.groups(ops)) {
+    if (group.laneClass == Group::kSerial)
+      continue;
+    std::vector<Stage> stages = schedule.stages(group);
+    for (Operation *op : group.ops)
+      if (auto dot = dyn_cast<tile::DotOp>(op); dot && isPairProduct(dot, stages))
+        pairProducts.insert(op);
+  }
+}
+
+/// Whether an operation takes a tile as an operand of a product of pairs.
+bool KernelEmitter::takesPairs(Operation *reader, Value value) const {
+  if (!pairProducts.contains(reader))
+    return false;
+  DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
+  return flow.resolve(operands.lanes) == value || flow.resolve(operands.broadcast) == value;
+}
+
+bool KernelEmitter::readAsPairs(Value value) const {
+  return llvm::any_of(flow.readers(value),
+                      [&](Operation *reader) { return takesPairs(reader, value); });
+}
+
+bool KernelEmitter::readOnlyAsPairs(Value value) const {
+  return llvm::all_of(flow.readers(value), [&](Operation *reader) {
+    // What a product starts from it takes as f32.
+    return takesPairs(reader, value) &&
+           llvm::none_of(schedule.reads(reader), [&](const Read &read) {
+             return read.value == value && read.access == Access::Cell;
+           });
+  });
+}
+
+/// The forms that a loaded tile's products want. Pairs along memory's rows are there already.
+void KernelEmitter::loadPairs(tile::LoadOp load, llvm::Value *pointers) {
+  Value result = load.getResult();
+  RankedTensorType type = load.getType();
+  auto i32 = IntegerType::get(kernel.getContext(), 32);
+  Storage interleaved;
+  for (Operation *reader : flow.readers(result)) {
+    if (!takesPairs(reader, result))
+      continue;
+    DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
+    bool acrossLanes = flow.resolve(operands.lanes) == result;
+    int sumDim = 1 - (acrossLanes ? operands.lanesDim : operands.rowDim);
+    if (sumDim == 0) {
+      if (interleaved.kind == Storage::None) {
+        auto half = RankedTensorType::get({type.getDimSize(0) / 2, type.getDimSize(1)}, i32);
+        interleaved = allocateMatrix(half, /*laneDim=*/1, /*local=*/false, /*asRows=*/true);
+        loadRowPairs(load, interleaved, pointers);
+      }
+      (acrossLanes ? lanePairs : broadcastPairs)[result] = interleaved;
+    } else if (acrossLanes) {
+      auto half = RankedTensorType::get({type.getDimSize(0), type.getDimSize(1) / 2}, i32);
+      Storage made = allocateMatrix(half, /*laneDim=*/0, /*local=*/false, /*asRows=*/false);
+      View pairs = views[load.getView()];
+      pairs.element = code.getInt32Ty(), pairs.type = i32;
+      loadTransposed(pairs, type.getDimSize(1) / 2, made, pointers);
+      lanePairs[result] = made;
+    } else {
+      Storage made;
+      made.kind = Storage::Pointers;
+      made.base = pointers;
+      made.element = code.getInt32Ty();
+      broadcastPairs[result] = made;
+    }
+  }
+}
+
+/// Rows two by two: element (i, j) is rows 2 i and 2 i + 1 at column j.
+void KernelEmitter::loadRowPairs(tile::LoadOp load, const Storage &to, llvm::Value *pointers) {
+  int64_t columns = load.getType().getDimSize(1), width = to.shape.vector;
+  llvm::Type *halves = code.vectorOf(code.getInt16Ty(), int(width));
+  llvm::Type *words = code.vectorOf(code.getInt32Ty(), int(width));
+  code.loop(code.i64(0), code.i64(load.getType().getDimSize(0) / 2), 1, [&](llvm::Value *pair) {
+    llvm::Value *entry = code.at(pointers, code.CreateMul(pair, code.i64(16)));
+    llvm::Value *low = code.loadAs(code.getPtrTy(), entry, 8);
+    llvm::Value *high = code.loadAs(code.getPtrTy(), code.at(entry, 8), 8);
+    llvm::Value *into = lanesPointer(to, code.i64(0), pair);
+    for (int64_t column = 0; column < columns; column += width) {
+      auto half = [&](llvm::Value *row) {
+        return code.CreateZExt(code.loadAs(halves, code.at(row, column * 2), 1), words);
+      };
+      llvm::Value *shift = llvm::ConstantInt::get(words, 16);
+      llvm::Value *both = code.CreateOr(half(low), code.CreateShl(half(high), shift));
+      code.storeTo(both, code.at(into, column * 4));
+    }
+  });
+}
+
+/// Packs what two neighbouring rows of a stage have made. The rounding is the packing's.
+void KernelEmitter::storePairs(const Stage &stage, Cell &low, Cell &high) {
+  for (Operation *op : stage.ops) {
+    auto found = op->getNumResults() ? lanePairs.find(op->getResult(0)) : lanePairs.end();
+    if (found == lanePairs.end())
+      continue;
+    Value wide = cast<arith::TruncFOp>(op).getIn();
+    Lanes first = lanes(wide, low), second = lanes(wide, high), packed;
+    for (auto [a, b] : llvm::zip(first, second))
+      packed.push_back(code.packPairs(a, b));
+    Cell pair = low;
+    pair.row = code.CreateLShr(low.row, code.i64(1));
+    storeLanes(found->second, pair, packed);
+  }
+}
+
+std::vector<Lanes> KernelEmitter::sumPairs(const Stage &stage, Cell &panel, llvm::Value *row,
+                                           std::vector<Lanes> start) {
+  constexpr int kUnroll = 4; // of the 8 pairs in 16
+  DotOperands operands = dotOperands(stage.dot, dims);
+  const Storage &across = lanePairs[flow.resolve(operands.lanes)];
+  const Storage &broadcast = broadcastPairs[flow.resolve(operands.broadcast)];
+  bool pointers = broadcast.kind == Storage::Pointers;
+  int count = int(start.size()), parts = panel.shape.parts();
+  llvm::Value *fromPanel = lanesPointer(across, panel.panel, code.i64(0));
+  SmallVector<llvm::Value *> first; // of each row, where its pairs lie side by side
+  for (int i = 0; i < count && pointers; ++i)
+    first.push_back(elementPointer(broadcast, code.CreateAdd(row, code.i64(i)), code.i64(0)));
+  llvm::Value *columns =
+      pointers ? nullptr : code.at(broadcast.base, code.CreateMul(row, code.i64(4)));
+  llvm::Type *vector = code.vectorOf(code.getInt32Ty(), panel.shape.vector);
+  Code::Values init;
+  for (const Lanes &sums : start)
+    init.append(sums.begin(), sums.end());
+  auto step = [&](llvm::Value *k, ArrayRef<llvm::Value *> sums) {
+    Code::Values next(sums);
+    for (int u = 0; u < kUnroll; ++u) {
+      llvm::Value *now = code.CreateAdd(k, code.i64(u));
+      llvm::Value *at = code.at(fromPanel, code.CreateMul(now, code.i64(across.rowStride * 4)));
+      Lanes here;
+      for (int part = 0; part < parts; ++part)
+        here.push_back(code.loadAs(vector, code.at(at, part * panel.shape.vector * 4)));
+      llvm::Value *pairRow =
+          pointers ? nullptr
+                   : code.at(columns, code.CreateMul(now, code.i64(broadcast.rowStride * 4)));
+      for (int i = 0; i < count; ++i) {
+        llvm::Value *from = pointers ? code.at(first[i], code.CreateMul(now, code.i64(4)))
+                                     : code.at(pairRow, 4 * i);
+        llvm::Value *pair =
+            code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getInt32Ty(), from, 2));
+        for (int part = 0; part < parts; ++part) {
+          llvm::Value *&sum = next[i * parts + part];
+          sum = code.multiplyPairs(pair, here[part], sum);
+        }
+      }
+    }
+    return next;
+  };
+  Code::Values sums = code.loop(code.i64(0), code.i64(operands.sum / 2), kUnroll, init, step);
+  std::vector<Lanes> result;
+  for (int i = 0; i < count; ++i)
+    result.emplace_back(ArrayRef(sums).slice(i * parts, parts));
+  return result;
+}
+
+} // namespace sparsec::cpu

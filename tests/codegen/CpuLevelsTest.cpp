@@ -1,0 +1,97 @@
+// Attention at every CPU level: run where the machine can, looked at as assembly where it cannot.
+#include "codegen/Kernel.h"
+#include "codegen/cpu/Level.h"
+#include "runtime/cpu/CpuDevice.h"
+#include "tools/verify/Verify.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace sparsec {
+namespace {
+
+Pattern patternOf(const std::string &text) {
+  auto source = std::make_shared<SourceText>(SourceText{"-e", text});
+  return *patternOfExpression(source);
+}
+
+KernelRequest request(const std::string &level, DType dtype) {
+  return {.entry = "attend",
+          .attend = patternOf("causal and local(100)").heads[0].attend,
+          .dtype = dtype,
+          .target = *findTarget("cpu-" + level)};
+}
+
+std::vector<std::string> levelNames() {
+  std::vector<std::string> names;
+  for (const cpu::Level &level : cpu::levels())
+    names.push_back(level.name);
+  return names;
+}
+
+class CpuLevels : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(CpuLevels, AgreeWithTheReference) {
+  Result<cpu::Level> level = cpu::findLevel(GetParam());
+  ASSERT_TRUE(level) << level.error().render();
+  if (!cpu::hostRuns(*level))
+    GTEST_SKIP() << "this machine has no " << GetParam();
+  auto device = openCpuDevice({.threads = 2});
+  Pattern pattern = patternOf("causal and (local(70) or k % 5 == h)");
+  Verifier verifier(*device, pattern, *findTarget("cpu-" + GetParam()), compile);
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16})
+    for (auto [headDim, valueDim, block] :
+         {std::tuple(64, 64, Block{}), {80, 48, {48, 80}}, {128, 16, {16, 128}}, {16, 256, {}}}) {
+      VerifyCase c{.dtype = dtype, .headDim = headDim, .valueDim = valueDim, .n = 203, .nq = 150};
+      c.heads = c.kvHeads = 2;
+      c.block = block;
+      Result<std::vector<VerifyRow>> rows = verifier.run(c);
+      ASSERT_TRUE(rows) << rows.error().render();
+      for (const VerifyRow &row : *rows)
+        EXPECT_TRUE(row.passed) << describe(c) << ": " << row.output << ": error " << row.error
+                                << ", bound " << row.bound << ": " << row.detail;
+    }
+}
+
+/// A kernel of any level calls nothing: its object has no symbol but its own.
+TEST_P(CpuLevels, CallNothing) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16}) {
+    Result<std::string> text = explain(request(GetParam(), dtype), "asm");
+    ASSERT_TRUE(text) << text.error().render();
+    EXPECT_EQ(text->find("call"), std::string::npos) << name(dtype);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CpuLevels, ::testing::ValuesIn(levelNames()),
+                         [](const auto &info) { return info.param; });
+
+/// How often an instruction stands in a kernel.
+int count(const std::string &text, const std::string &instruction) {
+  int found = 0;
+  for (size_t at = 0; (at = text.find(instruction, at)) != std::string::npos; ++at)
+    ++found;
+  return found;
+}
+
+TEST(CpuInstructions, AreThoseOfTheLevel) {
+  std::string avx2 = *explain(request("avx2", DType::F32), "asm");
+  EXPECT_GT(count(avx2, "vfmadd"), 100);
+  EXPECT_EQ(count(avx2, "%zmm"), 0);
+  std::string avx512 = *explain(request("avx512", DType::F32), "asm");
+  EXPECT_GT(count(avx512, "%zmm"), 100);
+  EXPECT_EQ(count(avx512, "bf16"), 0);
+  std::string portable = *explain(request("portable", DType::F32), "asm");
+  EXPECT_EQ(count(portable, "%ymm") + count(portable, "vfmadd"), 0);
+}
+
+/// Both products of bf16 attention are of pairs, and P is packed by one instruction for two rows.
+TEST(CpuInstructions, Bf16ProductsTakePairs) {
+  std::string pairs = *explain(request("avx512bf16", DType::BF16), "asm");
+  EXPECT_GT(count(pairs, "vdpbf16ps"), 100);
+  EXPECT_GT(count(pairs, "vcvtne2ps2bf16"), 0);
+  std::string without = *explain(request("avx512", DType::BF16), "asm");
+  EXPECT_EQ(count(without, "vdpbf16ps"), 0);
+}
+
+} // namespace
+} // namespace sparsec
