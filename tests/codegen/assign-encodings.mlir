@@ -60,7 +60,7 @@ tile.kernel @no_tile(%n: i32) args ["n"] {
 
 tile.kernel @elementwise(%q: !tile.view<f16, 3>, %n: i32, %i: i32) args ["q", "n", "head_group"] {
   %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
-  // expected-error @+1 {{a tile used outside products is not lowered to warps yet}}
+  // expected-error @+1 {{a tile of products that is used elsewhere too is not lowered to warps yet}}
   %qt = tile.load %q[%i, %i, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x32xf16>
   %s = tile.dot %qt, %qt {rhs_t} : tensor<32x32xf16>, tensor<32x32xf16> -> tensor<32x32xf32>
   tile.store %qt, %q[%i, %i, %qr] : tensor<32x32xf16>, !tile.view<f16, 3>, !tile.rows<32>

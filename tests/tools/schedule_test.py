@@ -45,8 +45,19 @@ sub/mine.yaml:4:77: error: sub/turned.txt: cannot be opened: No such file or dir
         self.assertEqual([(k["reads_prior"], k["out_dtype"]) for k in manifest["kernels"]],
                          [(False, "f32"), (True, "bf16")])
         self.refuses(1, """\
---split: error: expected a union ('or') to be computed in parts, found none
+error: split: expected a union ('or') to be computed in parts, found none
 """, "causal", "--split", "always")
+        self.write("whole.yaml", "name: whole\nheads: [{attend: causal, schedule: {split: always}}]\n")
+        self.refuses(1, """\
+./whole.yaml:2:44: error: split: expected a union ('or') to be computed in parts, found none
+  heads: [{attend: causal, schedule: {split: always}}]
+                                             ^~~~~~
+""", "./whole.yaml")
+        self.write("turned.txt", "3 2 1 0\n")
+        self.write("mine.yaml", PATTERN)
+        self.refuses(1, """\
+error: expected an order of 9 tokens, found 4 in table './turned.txt'
+""", "./mine.yaml", "-n", "9")
         self.refuses(1, """\
 --order:1:7: error: expected a size, a decimal integer or a parameter's name, found 'm'
   tails:m,2
