@@ -53,9 +53,9 @@ class Usage(CommandTest):
     def test_choices(self):
         self.wrong("--dtype: expected bf16, f16 or f32, found 'fp16'; did you mean 'f16'?",
                    "strided", "--dtype", "fp16")
-        self.wrong("--target: expected sm_80, sm_86, sm_89 or sm_90, found 'sm80'; did you mean 'sm_80'?",
+        self.wrong("--target: expected sm_80, sm_86, sm_89, sm_90 or cpu, found 'sm80'; did you mean 'sm_80'?",
                    "strided", "--target", "sm80")
-        self.wrong("--target: expected sm_80, sm_86, sm_89 or sm_90, found ''", "strided", "--target", "sm_80,")
+        self.wrong("--target: expected sm_80, sm_86, sm_89, sm_90 or cpu, found ''", "strided", "--target", "sm_80,")
         self.wrong("--target: sm_80 is given twice", "strided", "--target", "sm_80,sm_80")
         self.wrong("--op: expected forward, found 'forwards'; did you mean 'forward'?", "strided", "--op", "forwards")
         self.wrong("--order: expected auto, natural, residue:L, tails:L,C, grid:HxW/HxW or table:FILE, for one axis "
@@ -65,11 +65,11 @@ class Usage(CommandTest):
         self.wrong("--after: expected pattern, layout, plan, sparsec, tile, warp, llvm or ptx, found 'tiles'; "
                    "did you mean 'tile'?", "explain", "strided", "--after=tiles",
                    note="note: 'sparsec explain --help' lists what there is\n")
-        self.wrong("--device: expected cuda or sim, found 'gpu'", "verify", "strided", "--device=gpu",
+        self.wrong("--device: expected cuda, cpu or sim, found 'gpu'", "verify", "strided", "--device=gpu",
                    note="note: 'sparsec verify --help' lists what there is\n")
 
     def test_what_is_not_built_yet(self):
-        self.wrong("--target: 'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89 and sm_90",
+        self.wrong("--target: 'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89, sm_90 and cpu",
                    "strided", "--target", "sm_80,sm_90a")
         self.wrong("--op: 'backward' is not built yet; this version has forward", "strided", "--op", "forward,backward")
         for command in ("train", "eval", "sample", "inspect", "cache"):
