@@ -246,7 +246,7 @@ Result<void> Attention::allocateScratch(const AttentionShape &shape, const Heads
   scratch = {.heads = (heads.count - 1) * heads.step + 1};
   size_t rows = static_cast<size_t>(shape.batch * scratch.heads * shape.nq);
   for (auto [buffer, columns] :
-       {std::pair{&scratch.out, kernel().valueDim}, std::pair{&scratch.lse, 1}}) {
+       {std::pair{&scratch.out, kernel().valueDim}, std::pair{&scratch.lse, 2}}) {
     Result<Buffer> allocated = Buffer::allocate(*device, rows * columns * sizeof(float));
     if (!allocated)
       return allocated.error();
@@ -274,7 +274,8 @@ Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads)
   return {};
 }
 
-AttentionArguments Attention::arguments(const Part &part, const AttentionCall &call) const {
+AttentionArguments Attention::arguments(size_t index, const AttentionCall &call) const {
+  const Part &part = parts[index];
   const AttentionShape &shape = call.shape;
   const Ready &ready = part.ready;
   AttentionArguments arguments{
@@ -317,17 +318,20 @@ AttentionArguments Attention::arguments(const Part &part, const AttentionCall &c
   // Kernels count heads from the model's first; the scratch begins at the entry's first.
   int64_t row = part.kernel.valueDim, head = shape.nq * row, batch = scratch.heads * head;
   DeviceAddress out = scratch.out.address() - 4 * call.heads.first * head;
-  DeviceAddress lse = scratch.lse.address() - 4 * call.heads.first * shape.nq;
+  auto lse = [&](size_t written) { // by part `written`
+    int64_t rows = shape.batch * scratch.heads * shape.nq;
+    return scratch.lse.address() + 4 * (written % 2 * rows - call.heads.first * shape.nq);
+  };
   int64_t outStride[] = {batch, head, row}, lseStride[] = {scratch.heads * shape.nq, shape.nq};
   if (!part.kernel.part.first) {
     arguments.priorOut = pointer<const float>(out);
-    arguments.priorLse = pointer<const float>(lse);
+    arguments.priorLse = pointer<const float>(lse(index - 1));
     std::ranges::copy(outStride, arguments.priorOutStride);
     std::ranges::copy(lseStride, arguments.priorLseStride);
   }
   if (!part.kernel.part.last) {
     arguments.out = pointer<void>(out);
-    arguments.lse = pointer<float>(lse);
+    arguments.lse = pointer<float>(lse(index));
     std::ranges::copy(outStride, arguments.outStride);
     std::ranges::copy(lseStride, arguments.lseStride);
   }
@@ -346,8 +350,9 @@ Result<void> Attention::launch(const AttentionCall &call) {
   if (!call.blocks)
     if (Result<void> ok = prepare(shape, call.heads); !ok)
       return ok;
-  for (const Part &part : parts) {
-    AttentionArguments values = arguments(part, call);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Part &part = parts[i];
+    AttentionArguments values = arguments(i, call);
     int64_t tiles = call.blocks ? (shape.nq + part.kernel.block.q - 1) / part.kernel.block.q
                                 : part.ready.queryTiles;
     LaunchShape launch{

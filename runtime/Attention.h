@@ -97,7 +97,9 @@ private:
     std::unique_ptr<Executable> executable;
     Ready ready;
   };
-  /// Results of the parts before the last one, in f32, of the heads first .. last of the entry.
+  /// Results of the parts before the last one, in f32, of the heads first .. last of the entry. Each
+  /// thread reads and writes its own elements of out, but a row's lse is read by several threads and
+  /// written by one: there are two, in turn.
   struct Scratch {
     Buffer out, lse;
     int64_t heads = 0;
@@ -105,7 +107,7 @@ private:
 
   Result<void> prepare(Part &part, const AttentionShape &shape, const Heads &heads);
   Result<void> allocateScratch(const AttentionShape &shape, const Heads &heads);
-  AttentionArguments arguments(const Part &part, const AttentionCall &call) const;
+  AttentionArguments arguments(size_t index, const AttentionCall &call) const;
 
   Device *device = nullptr;
   BlockSource source = BlockSource::Auto;

@@ -1,18 +1,71 @@
-"""sparsec bench, as a user without a GPU sees it."""
+"""sparsec bench, as a user sees it."""
+import json
 import unittest
 
 from command import CommandTest
 
+QUARTER = "(q // 64 + k // 64) % 4 == 0"
+OPENBLAS = ["openblas dense", "openblas sgemm q k^T", "openblas sgemm p v"]
+
 
 class Bench(CommandTest):
+    def bench(self, *arguments):
+        return json.loads(self.works("bench", *arguments, "--device=cpu", "-n", 512, "--samples", 3, "--threads", 2, "--json"))
+
     def test_the_simulator_is_no_clock(self):
-        self.refuses(3, "error: the simulator's times say nothing about a GPU; bench needs --device=cuda\n",
+        self.refuses(3, "error: the simulator's times say nothing about a machine; bench needs --device=cuda or cpu\n",
                      "bench", "local", "--device=sim")
 
     def test_every_pattern_is_looked_up(self):
         self.refuses(1, "error: there is no pattern 'locel' in the zoo; did you mean 'local'?\n"
                         "note: 'sparsec zoo' lists it; a path has a '/' or ends in .yaml\n",
                      "bench", "strided", "locel", "--device=sim")
+
+    def test_what_is_asked_for(self):
+        self.refuses(2, "error: PATTERN: missing: a path, a name of the zoo, - or -e EXPR\n"
+                        "note: 'sparsec bench --help' lists what there is\n", "bench")
+
+    def test_the_rows(self):
+        report = self.bench("local", "-e", QUARTER, "-e", "k == q", "--batch", 2)
+        rows = {row["pattern"]: row for row in report["rows"]}
+        kernels = ["dense", "local", QUARTER, "k == q"]
+        blas = OPENBLAS if report["openblas"].startswith("OpenBLAS 0") else []
+        self.assertEqual(list(rows), kernels + ["fma peak"] + blas)
+        for name, row in rows.items():
+            self.assertEqual((row["n"], row["batch"], row["heads"], row["dtype"], row["threads"], row["samples"]),
+                             (512, 2, 1, "f32", 2, 3))
+            self.assertLessEqual(row["low_ms"], row["median_ms"])
+            self.assertLessEqual(row["median_ms"], row["high_ms"])
+            self.assertGreater(row["median_ms"], 0)
+            self.assertAlmostEqual(row["fraction_of_peak"], row["gflops_computed"] / rows["fma peak"]["gflops_computed"])
+            self.assertEqual(row["kind"], "kernel" if name in kernels else "peak" if name == "fma peak" else "baseline")
+            if row["operation"] == "forward":
+                self.assertAlmostEqual(row["speedup_over_dense"], rows["dense"]["median_ms"] / row["median_ms"])
+        # Operations: 2 (head dim + value dim) for each pair, n pairs by n, 2 sequences.
+        for name in ["dense", *blas[:1]]:
+            self.assertAlmostEqual(rows[name]["gflops_live"] * rows[name]["median_ms"] * 1e6, 2 * 512 * 512 * 256, delta=1)
+        self.assertEqual(rows[QUARTER]["ideal_speedup"], 4)
+        self.assertEqual(rows["k == q"]["ideal_speedup"], 512)
+        self.assertGreater(rows["k == q"]["gflops_computed"], rows["k == q"]["gflops_live"])
+        self.assertGreater(rows["local"]["compile_ms"], 0)
+        self.assertLess(rows["local"]["reuse_us"], 1000)
+
+    def test_baselines_are_a_choice(self):
+        rows = [row["pattern"] for row in self.bench("causal", "--baselines", "dense")["rows"]]
+        self.assertEqual(rows, ["dense", "causal", "fma peak"])
+        report = self.bench("causal", "--baselines", "none")
+        self.assertEqual([row["pattern"] for row in report["rows"]], ["causal", "fma peak"])
+        self.assertIsNone(report["rows"][0]["speedup_over_dense"])
+        report = self.bench("causal", "--dtype", "bf16")
+        self.assertEqual([row["pattern"] for row in report["rows"]], ["dense", "causal", "fma peak"])
+        self.assertEqual(report["openblas"], "OpenBLAS computes f32 alone: no rows of it")
+
+    def test_the_text(self):
+        out = self.works("bench", "local", "--device=cpu", "-n", 512, "--samples", 3, "--threads", 1)
+        self.assertRegex(out, r"^device: cpu, .+\nforward, f32, head dim 64, batch 1, 1 head \(1 kv\), 1 thread\npeak: .+\n")
+        self.assertRegex(out, r"\npattern +n +ms +quartiles +GFLOP/s live +computed +of peak +over dense +ideal")
+        self.assertRegex(out, r"\nlocal +512 +\d+\.\d{4} ")
+        self.assertRegex(out, r"\nfma peak +512 .* 100\.0 % ")
 
 
 if __name__ == "__main__":

@@ -83,24 +83,39 @@ class Folder(CommandTest):
         self.assertEqual([(k["ptx"], k["pattern_heads"]) for k in self.manifest("out")["kernels"]],
                          [("a.forward.sm_80.ptx", [0, 1]), ("c.forward.sm_80.ptx", [2])])
 
+    def numbers(self, name):
+        data = (self.folder / "out" / name).read_bytes()
+        return struct.unpack(f"<{len(data) // 4}i", data)
+
     def test_tables(self):
-        self.works("fixed-heads", "-n", "777", "--heads", "3", "--block", "32", "-o", "out")
+        # A hash has no closed form.
+        self.write("p.yaml", "name: p\nheads:\n  - attend: causal and hash(q // 32, k // 32, h) % 3 == 0\n")
+        self.works("./p.yaml", "-n", "777", "--heads", "3", "--block", "32", "-o", "out")
         layout = self.manifest("out")["layout"]
         self.assertEqual((layout["n"], layout["nq"], layout["q0"]), (777, 777, 0))
-        [tables] = layout["tables"]
+        [launch] = layout["launches"]
         rows = (777 + 31) // 32
-        self.assertEqual((tables["block"], tables["layout_stride"]), ({"q": 32, "k": 32}, rows))
-        read = {}
-        for name in ("block_offsets", "block_columns", "row_order"):
-            data = (self.folder / "out" / tables[name]).read_bytes()
-            read[name] = struct.unpack(f"<{len(data) // 4}i", data)
+        self.assertEqual((launch["pattern_head"], launch["kernel"], launch["query_tiles"], launch["layout_stride"],
+                          launch["form_stride"]), (0, 0, rows, rows, 0))
+        self.assertNotIn("row_forms", launch)
+        read = {name: self.numbers(launch[name]) for name in ("block_offsets", "block_columns", "row_order")}
         self.assertEqual(len(read["block_offsets"]), 2 * 3 * rows + 1)
         self.assertEqual(read["block_offsets"][-1], len(read["block_columns"]))
         for h in range(3):
             self.assertEqual(sorted(read["row_order"][h * rows:(h + 1) * rows]), list(range(rows)))
-        stats = json.loads(self.works("show", "fixed-heads", "-n", "777", "--heads", "3", "--block", "32", "--stats",
+        stats = json.loads(self.works("show", "./p.yaml", "-n", "777", "--heads", "3", "--block", "32", "--stats",
                                       "--json"))
         self.assertEqual(len(read["block_columns"]), sum(h["blocks"]["live"] for h in stats["heads"]))
+
+    def test_closed_forms_and_orders(self):
+        self.works("strided", "-n", "4096", "--block", "32", "-o", "out")
+        row, column = self.manifest("out")["layout"]["launches"]
+        for launch in (row, column):
+            self.assertEqual(launch["query_tiles"], 128)
+            self.assertEqual(len(self.numbers(launch["row_forms"])), 58)
+            self.assertNotIn("block_offsets", launch)
+        self.assertNotIn("query_order", row)
+        self.assertEqual(self.numbers(column["query_order"]), self.numbers(column["key_order"]))
 
     def test_replaced_whole(self):
         self.works("strided", "-o", "out")

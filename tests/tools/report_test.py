@@ -82,11 +82,11 @@ P P . .
         self.assertEqual(self.works("show", "strided", "--stats", "-n", "1024", "--block", "64", "--heads", "16"), """\
 strided, n = 1,024, bf16
 
-head    of the model   block  density  keys/query  live  full  partial   saved
-row     0 2 4 6 .. 14  64x64   11.7 %         120    45    15       30  66.9 %
-column  1 3 5 7 .. 15  64x64   0.44 %         4.5    72     0       72  47.1 %
+head    of the model   order        block  density  keys/query  live  full  partial   saved  useful  predicted
+row     0 2 4 6 .. 14  natural      64x64   11.7 %         120    45    15       30  66.9 %  66.7 %    11.0 us
+column  1 3 5 7 .. 15  residue 128  64x64   0.44 %         4.5    16     0       16  88.2 %   7.0 %     7.9 us
 
-saved: of the block products of dense causal attention
+saved: of the block products of dense causal attention; predicted: on sm_80, by the cost model
 """)
 
     def test_compile_report(self):
@@ -96,9 +96,9 @@ saved: of the block products of dense causal attention
         self.assertEqual(report, """\
 strided l=128: bf16, head dim 64, 2 heads; counted at n = 4,096
 
-head    of the model  block  density  keys/query   live  full  partial   saved
-row     0             64x64    3.1 %         126    189    63      126  90.9 %
-column  1             64x64    0.4 %        16.5  1,056     0    1,056  49.2 %
+head    of the model  block  order        density  keys/query  live  full  partial   saved
+row     0             64x64  natural        3.1 %         126   189    63      126  90.9 %
+column  1             64x64  residue 128    0.4 %        16.5    64     0       64  96.9 %
 
 saved: of the block products of dense causal attention
 
@@ -134,7 +134,7 @@ wrote out: 5 files, SIZE, in TIME
     def test_env(self):
         report = json.loads(self.works("env", "--json", environment={"SPARSEC_PTXAS": "none", "SPARSEC_NVRTC": "none"}))
         found = {item["name"]: item for item in report["items"]}
-        self.assertEqual(list(found), ["cuda", "sim", "NVRTC", "ptxas"])
+        self.assertEqual(list(found), ["cuda", "cpu", "sim", "NVRTC", "ptxas"])
         self.assertTrue(found["sim"]["found"])
         self.assertFalse(found["NVRTC"]["found"] or found["ptxas"]["found"])
         for item in report["items"]:
@@ -149,7 +149,7 @@ wrote out: 5 files, SIZE, in TIME
         self.assertEqual(self.works("explain", "local", "--after=ptx"),
                          self.works("local", "-q", "-o", "l") + (self.folder / "l/local.forward.sm_80.ptx").read_text())
         text = self.works("explain", "strided")
-        for word in ("attend", "block", "order", "split", "tables"):
+        for word in ("attend", "block", "  order", "split", "  blocks  closed form", "ways weighed at n = 4,096"):
             self.assertIn(f"\n  {word}", text)
 
     def test_colour(self):

@@ -1,4 +1,5 @@
 """schedule: in files and as flags: what is read from where, and what is refused."""
+import json
 import unittest
 
 from command import CommandTest
@@ -35,11 +36,17 @@ sub/mine.yaml:4:77: error: sub/turned.txt: cannot be opened: No such file or dir
 """, "show", "./mine.yaml")
 
     def test_flags(self):
+        self.works("strided", "--param", "l=8", "--order", "residue:l", "-o", "out")
+        kernels = json.loads((self.folder / "out" / "manifest.json").read_text())["kernels"]
+        self.assertEqual([(k["query_order"], k["key_order"]) for k in kernels], 2 * [("residue 8", "residue 8")])
+        self.works("strided-merged", "--split", "always", "-o", "out")
+        manifest = json.loads((self.folder / "out" / "manifest.json").read_text())
+        self.assertEqual(manifest["pattern_heads"][0]["kernels"], {"sm_80": [0, 1]})
+        self.assertEqual([(k["reads_prior"], k["out_dtype"]) for k in manifest["kernels"]],
+                         [(False, "f32"), (True, "bf16")])
         self.refuses(1, """\
---order:1:1: error: order residue 8 is not built yet: kernels have 'natural' or 'auto'
-  residue:l
-  ^~~~~~~~~
-""", "strided", "--param", "l=8", "--order", "residue:l")
+--split: error: expected a union ('or') to be computed in parts, found none
+""", "causal", "--split", "always")
         self.refuses(1, """\
 --order:1:7: error: expected a size, a decimal integer or a parameter's name, found 'm'
   tails:m,2

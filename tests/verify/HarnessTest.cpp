@@ -18,7 +18,11 @@ Pattern patternOf(std::vector<std::string> predicates) {
   for (const std::string &text : predicates) {
     auto parsed = parsePredicate(std::make_shared<SourceText>(SourceText{"test", text}));
     EXPECT_TRUE(parsed) << parsed.error().render();
-    pattern.heads.push_back({"head" + std::to_string(pattern.heads.size()), *parsed, {}});
+    pattern.heads.push_back({.name = "head" + std::to_string(pattern.heads.size()),
+                             .attend = *parsed,
+                             .schedule = {.orderQ = NaturalOrder{},
+                                          .orderK = NaturalOrder{},
+                                          .split = SplitChoice::Never}});
   }
   return pattern;
 }
@@ -31,7 +35,7 @@ Pattern mixed() {
 /// The first thing wrong, or nothing.
 std::string firstFailure(Bug bug, const Pattern &pattern, const std::vector<VerifyCase> &cases) {
   OracleDevice device(bug);
-  Verifier verifier(device, pattern, Target{.name = "sm_80"}, device.compiler());
+  Verifier verifier(device, pattern, *findTarget("sm_80"), device.compiler(), BlockSource::Tables);
   for (const VerifyCase &c : cases) {
     Result<std::vector<VerifyRow>> rows = verifier.run(c);
     if (!rows)
@@ -55,14 +59,16 @@ TEST(Harness, EveryBugIsFoundByTheDefaultCases) {
 TEST(Harness, RandomPatternsPassOnACorrectDevice) {
   OracleDevice device;
   for (int seed = 1; seed <= 100; ++seed)
-    EXPECT_EQ(testing::runRandomCase(seed, device, device.compiler()), "");
+    EXPECT_EQ(testing::runRandomCase(seed, device, device.compiler(), testing::Schedules::Natural),
+              "");
 }
 
 TEST(Harness, FreesWhatItAllocates) {
   OracleDevice device;
   Pattern pattern = mixed();
   {
-    Verifier verifier(device, pattern, Target{.name = "sm_80"}, device.compiler());
+    Verifier verifier(device, pattern, *findTarget("sm_80"), device.compiler(),
+                      BlockSource::Tables);
     ASSERT_TRUE(verifier.run(defaultCases(pattern)[0]));
   }
   EXPECT_EQ(device.liveAllocations(), 0u);
@@ -71,7 +77,7 @@ TEST(Harness, FreesWhatItAllocates) {
 TEST(Harness, RowsCarryWhatTheReportNeeds) {
   OracleDevice device;
   Pattern pattern = mixed();
-  Verifier verifier(device, pattern, Target{.name = "sm_80"}, device.compiler());
+  Verifier verifier(device, pattern, *findTarget("sm_80"), device.compiler(), BlockSource::Tables);
   VerifyCase c{.dtype = DType::F16, .headDim = 16, .valueDim = 32, .n = 20, .nq = 20, .heads = 2};
   auto rows = verifier.run(c);
   ASSERT_TRUE(rows);

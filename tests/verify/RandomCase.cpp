@@ -1,5 +1,7 @@
 #include "tests/verify/RandomCase.h"
 
+#include "layout/Split.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -110,7 +112,34 @@ VerifyCase randomCase(Random &random) {
   return c;
 }
 
-std::string runRandomCase(uint64_t seed, Device &device, const CompileFunction &compile) {
+Schedule randomSchedule(Random &random, const Expr &attend) {
+  auto order = [&]() -> std::optional<OrderSpec> {
+    int64_t period = 1 + random.below(40);
+    switch (random.below(7)) {
+    case 0:
+      return NaturalOrder{};
+    case 1:
+      return ResidueOrder{period};
+    case 2:
+      return TailsOrder{period, 1 + random.below(period)};
+    case 3:
+      return GridOrder{{12, 9}, {1 + random.below(6), 1 + random.below(6)}};
+    case 4:
+      return GridOrder{{5, 4, 6}, {1 + random.below(3), 1 + random.below(4), 1 + random.below(4)}};
+    default:
+      return std::nullopt;
+    }
+  };
+  Schedule schedule{.orderQ = order(), .orderK = order()};
+  if (random.below(3) == 0)
+    schedule.orderK = schedule.orderQ;
+  if (disjointParts(simplify(attend)).size() > 1 && random.below(2))
+    schedule.split = SplitChoice::Always;
+  return schedule;
+}
+
+std::string runRandomCase(uint64_t seed, Device &device, const CompileFunction &compile,
+                          Schedules schedules) {
   Random random(seed);
   std::string text = randomPredicate(random);
   VerifyCase c = randomCase(random);
@@ -120,7 +149,16 @@ std::string runRandomCase(uint64_t seed, Device &device, const CompileFunction &
   if (!predicate)
     return what + predicate.error().render();
   Pattern pattern{.name = "random", .heads = {{.name = "head0", .attend = *predicate}}};
-  Verifier verifier(device, pattern, targetOf(device), compile);
+  BlockSource blocks = BlockSource::Tables;
+  if (schedules == Schedules::Any) {
+    pattern.heads[0].schedule = randomSchedule(random, *predicate);
+    blocks = random.below(4) ? BlockSource::Auto : BlockSource::Tables;
+    what += print(pattern) + ": ";
+  } else {
+    pattern.heads[0].schedule = {
+        .orderQ = NaturalOrder{}, .orderK = NaturalOrder{}, .split = SplitChoice::Never};
+  }
+  Verifier verifier(device, pattern, targetOf(device), compile, blocks);
   Result<std::vector<VerifyRow>> rows = verifier.run(c);
   if (!rows)
     return what + rows.error().render();

@@ -11,8 +11,18 @@ namespace sparsec::testing {
 std::string randomPredicate(Random &random, int depth = 2);
 VerifyCase randomCase(Random &random);
 
+/// Which schedules a random case may have.
+enum class Schedules {
+  Any,     ///< orders, splits and block lists by chance too
+  Natural, ///< one part in natural order, blocks in tables: what an oracle can follow
+};
+
+/// Orders of either axis that hold for any length, and a split, by chance.
+Schedule randomSchedule(Random &random, const Expr &attend);
+
 /// Runs the predicate and the case that a seed gives; what is wrong, with everything needed to see
 /// it again, or nothing.
-std::string runRandomCase(uint64_t seed, Device &device, const CompileFunction &compile);
+std::string runRandomCase(uint64_t seed, Device &device, const CompileFunction &compile,
+                          Schedules schedules = Schedules::Any);
 
 } // namespace sparsec::testing

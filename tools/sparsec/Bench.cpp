@@ -48,6 +48,33 @@ Result<double> reuse(Device &device, const std::vector<KernelRequest> &requests,
   return millisecondsSince(begin) * 1e3 / kUses;
 }
 
+/// What the cost model expects of one call, in milliseconds.
+Result<double> predicted(const Plan &plan, const ForwardProblem &problem, const Device &device,
+                         int threads) {
+  const AttentionShape &shape = problem.shape;
+  CostTarget target = CostTarget::of(targetOf(device).name, bytes(problem.dtype));
+  if (device.name() == "cpu")
+    target.units = threads;
+  double seconds = 0;
+  int64_t entries = static_cast<int64_t>(plan.loaded.pattern.heads.size());
+  for (int64_t entry = 0; entry < entries; ++entry) {
+    int64_t heads = headsOfEntry(entry, entries, shape.heads).count;
+    if (heads == 0)
+      continue;
+    Candidate way = plan.headOf(static_cast<int>(entry)).ways.front();
+    Result<void> counted = count(way, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = entry},
+                                 {.headDim = problem.headDim,
+                                  .valueDim = problem.valueDim,
+                                  .elementBytes = bytes(problem.dtype),
+                                  .copies = heads * shape.batch},
+                                 target);
+    if (!counted)
+      return counted.error();
+    seconds += way.cost.seconds;
+  }
+  return seconds * 1e3;
+}
+
 /// The kernels of one pattern, loaded on the device.
 Result<Contestant> prepare(Device &device, const Plan &plan, const ForwardTensors &tensors) {
   const Pattern &pattern = plan.loaded.pattern;
@@ -124,7 +151,7 @@ Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &targe
 
 /// The problem that all patterns are timed on: heads enough to use every entry of each.
 ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &plans,
-                         uint64_t seed) {
+                         const Target &target, uint64_t seed) {
   int64_t heads = 1;
   for (const Plan &plan : plans)
     heads = std::max<int64_t>(heads, plan.loaded.heads);
@@ -138,27 +165,27 @@ ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &p
                     .q0 = 0},
           .headDim = static_cast<int>(flags.headDim),
           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-          .dtype = plans.front().kernels.front().request.dtype,
+          .dtype = flags.dtype.value_or(defaultDType(target)),
           .seed = seed};
 }
 
 Result<Answer> bench(const Session &session, const BenchOptions &options) {
-  auto target = findTarget("sm_80");
-  if (!target)
-    return target.error();
-  Result<std::vector<Plan>> made = plans(options, *target);
-  if (!made)
-    return made.error();
-  Result<std::unique_ptr<Device>> opened = chooseDevice(options.device);
+  Result<std::unique_ptr<Device>> opened =
+      chooseDevice(options.device, {.threads = session.threads});
   if (!opened)
     return opened.error();
   Device &device = **opened;
+  Target target = targetOf(device);
+  Result<std::vector<Plan>> made = plans(options, target);
+  if (!made)
+    return made.error();
   if (device.name() == "sim")
-    return machineError("the simulator's times say nothing about a GPU; bench needs --device=cuda");
+    return machineError("the simulator's times say nothing about a machine; bench needs "
+                        "--device=cuda or cpu");
 
   BenchReport report{.device = std::string(device.name()),
                      .description = device.description(),
-                     .problem = problemOf(options, *made, session.seed)};
+                     .problem = problemOf(options, *made, target, session.seed)};
   Result<ForwardTensors> tensors = ForwardTensors::allocate(device, report.problem);
   if (!tensors)
     return tensors.error();
@@ -167,6 +194,10 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
     Result<Contestant> one = prepare(device, plan, *tensors);
     if (!one)
       return one.error();
+    Result<double> expected = predicted(plan, report.problem, device, session.threads);
+    if (!expected)
+      return expected.error();
+    one->predicted = *expected;
     contestants.push_back(std::move(*one));
   }
   if (device.name() == "cpu") {

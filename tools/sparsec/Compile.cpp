@@ -27,11 +27,10 @@ std::string readTargets(const std::string &text, std::vector<Target> &targets) {
     std::string each = text.substr(begin, end - begin);
     auto target = findTarget(each);
     if (!target)
-      return each == "cpu" || each == "sm_90a"
-                 ? fmt::format("'{}' is not built yet; this version has {}", each,
-                               listed(targetNames(), "and"))
-                 : fmt::format("expected {}, found '{}'{}", listed(targetNames()), each,
-                               suggestion(each, targetNames()));
+      return each == "sm_90a" ? fmt::format("'{}' is not built yet; this version has {}", each,
+                                            listed(targetNames(), "and"))
+                              : fmt::format("expected {}, found '{}'{}", listed(targetNames()),
+                                            each, suggestion(each, targetNames()));
     for (const Target &known : targets)
       if (known.name == each)
         return fmt::format("{} is given twice", each);
@@ -83,7 +82,7 @@ Result<void> compileKernels(const Session &session, const CompileOptions &option
     if (!kernel)
       return kernel.error();
     build.kernels[i] = {&planned[i], std::move(*kernel), {}};
-    if (options.cubin) {
+    if (options.cubin && !build.kernels[i].isHost()) {
       auto cubin =
           assemblers.assemble(build.kernels[i].kernel.code, planned[i].request.target.name);
       if (!cubin)
@@ -127,7 +126,9 @@ std::string_view bytesOf(const std::vector<int32_t> &values) {
 Result<void> writeFolder(OutputFolder &folder, const Build &build) {
   std::vector<std::pair<std::string, std::string_view>> files;
   for (const BuiltKernel &built : build.kernels) {
-    files.emplace_back(built.ptxFile(), built.kernel.code);
+    files.emplace_back(built.codeFile(), built.kernel.code);
+    if (built.isHost())
+      files.emplace_back(built.objectFile(), built.kernel.object);
     if (built.cubin)
       files.emplace_back(built.cubinFile(), built.cubin->image);
   }
@@ -145,11 +146,14 @@ Result<void> writeFolder(OutputFolder &folder, const Build &build) {
 }
 
 std::string cubinTable(const Build &build, const Style &style) {
+  if (std::ranges::none_of(build.kernels,
+                           [](const BuiltKernel &built) { return built.cubin.has_value(); }))
+    return "";
   Table table({{"cubin"}, {"by"}, {"registers", Table::Right}, {"spills", Table::Right}});
   std::string concerns;
   for (const BuiltKernel &built : build.kernels) {
     if (!built.cubin)
-      return "";
+      continue;
     const AssembleReport &report = built.cubin->report;
     int spills = report.spillStores + report.spillLoads;
     table.add({built.cubinFile(), built.cubin->assembler, fmt::format("{}", report.registers),
@@ -196,6 +200,10 @@ std::string heading(const Plan &plan, int64_t n, const Style &style) {
 
 Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
   auto start = std::chrono::steady_clock::now();
+  if (options.cubin && std::ranges::all_of(options.targets, [](const Target &target) {
+        return target.machine == Machine::Cpu;
+      }))
+    return inputError("--cubin: none of the targets is a GPU");
   auto plan = makePlan(options.pattern, options.targets);
   if (!plan)
     return plan.error();

@@ -1,5 +1,6 @@
 #include "tools/sparsec/Manifest.h"
 
+#include "tools/sparsec/HostHeader.h"
 #include "tools/sparsec/Version.h"
 
 #include <fmt/core.h>
@@ -74,16 +75,21 @@ Json kernelJson(const BuiltKernel &built) {
               {"operation", "forward"},
               {"pattern_heads", built.plan->entries},
               {"target", kernel.target.name},
-              {"ptx", built.ptxFile()},
+              {built.isHost() ? "shared_object" : "ptx", built.codeFile()},
               {"block", blockJson(kernel.block)},
-              {"threads", kernel.threads},
-              {"shared_bytes", kernel.sharedBytes},
               {"uses_head", kernel.usesHead},
               {"attend", print(built.plan->request.attend)},
               {"query_order", print(kernel.queryOrder)},
               {"key_order", print(kernel.keyOrder)},
               {"reads_prior", !kernel.part.first},
               {"out_dtype", kernel.part.last ? name(kernel.dtype) : name(DType::F32)}};
+  if (built.isHost()) {
+    out["object"] = built.objectFile();
+    out["scratch_bytes"] = kernel.scratchBytes;
+  } else {
+    out["threads"] = kernel.threads;
+    out["shared_bytes"] = kernel.sharedBytes;
+  }
   if (built.cubin)
     out["cubin"] = cubinJson(built);
   return out;
@@ -147,12 +153,14 @@ std::string fieldDeclaration(const Field &field) {
 constexpr char kHeaderTop[] =
     R"(/* {name}: block-sparse attention kernels, made by sparsec {version}.
  *
- * Every kernel takes one sparsec_attention_arguments by value. Pointers are addresses of the
- * device; strides are in elements and the last dimension is contiguous; addresses and strides of q,
- * k, v and out are multiples of 16 bytes. Launch with
+ * Every kernel takes one sparsec_attention_arguments: on a GPU by value, on the CPU by address.
+ * Pointers are addresses of the device; strides are in elements and the last dimension is
+ * contiguous; addresses and strides of q, k, v and out are multiples of 16 bytes. Launch with
  *
  *   grid  = (tiles of queries, heads that use the kernel, batch)
  *   block = (THREADS, 1, 1), with SHARED_BYTES of dynamic shared memory
+ *
+ * On the CPU, call the kernel's function for each place (x, y, z) of the grid.
  *
  * In natural order the tiles are ceil(nq / BLOCK_Q). manifest.json says which heads use which
  * kernels, what each launch needs beside the tensors, and which kernels are parts of one head.
@@ -170,16 +178,16 @@ typedef struct sparsec_attention_arguments {
 
 std::string kernelConstants(const BuiltKernel &built) {
   const Kernel &kernel = built.kernel;
-  std::string upper;
-  for (char c : kernel.entry + "_" + kernel.target.name)
-    upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (built.isHost())
+    return hostDeclaration(built);
+  std::string upper = upperCase(kernel.entry + "_" + kernel.target.name);
   return fmt::format("\n/* {0} */\n"
                      "#define {1}_ENTRY \"{2}\"\n"
                      "#define {1}_BLOCK_Q {3}\n"
                      "#define {1}_BLOCK_K {4}\n"
                      "#define {1}_THREADS {5}\n"
                      "#define {1}_SHARED_BYTES {6}\n",
-                     built.ptxFile(), upper, kernel.entry, kernel.block.q, kernel.block.k,
+                     built.codeFile(), upper, kernel.entry, kernel.block.q, kernel.block.k,
                      kernel.threads, kernel.sharedBytes);
 }
 
@@ -231,9 +239,7 @@ Json manifest(const Build &build) {
 }
 
 std::string cHeader(const Build &build) {
-  std::string guard = "SPARSEC_KERNELS_";
-  for (char c : identifier(build.plan->loaded.pattern.name))
-    guard += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  std::string guard = "SPARSEC_KERNELS_" + upperCase(identifier(build.plan->loaded.pattern.name));
   std::string text =
       fmt::format(kHeaderTop, fmt::arg("name", identifier(build.plan->loaded.pattern.name)),
                   fmt::arg("version", kVersion));
@@ -249,8 +255,11 @@ std::string cHeader(const Build &build) {
   text += fmt::format("SPARSEC_ASSERT(sizeof(sparsec_attention_arguments) == {});\n"
                       "#undef SPARSEC_ASSERT\n#endif\n",
                       sizeof(AttentionArguments));
+  text += patternConstants(build);
   for (const BuiltKernel &built : build.kernels)
     text += kernelConstants(built);
+  for (const BuiltLaunch &launch : build.launches)
+    text += launchConstants(build, launch);
   return text + "\n#endif\n";
 }
 

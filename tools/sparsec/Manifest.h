@@ -14,7 +14,9 @@ struct BuiltKernel {
   Kernel kernel;
   std::optional<Cubin> cubin;
 
-  std::string ptxFile() const { return plan->stem + ".ptx"; }
+  bool isHost() const { return kernel.target.machine == Machine::Cpu; }
+  std::string codeFile() const { return plan->stem + (isHost() ? ".so" : ".ptx"); }
+  std::string objectFile() const { return plan->stem + ".o"; } ///< of the cpu
   std::string cubinFile() const { return plan->stem + ".cubin"; }
 };
 

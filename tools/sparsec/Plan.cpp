@@ -38,11 +38,19 @@ std::vector<KernelRequest> Plan::partsOf(int entry) const {
 
 namespace {
 
+/// All targets compute the same type: f32 where only CPUs are meant.
+DType defaultDType(const std::vector<Target> &targets) {
+  for (const Target &target : targets)
+    if (target.machine == Machine::Gpu)
+      return sparsec::defaultDType(target);
+  return sparsec::defaultDType(targets.front());
+}
+
 /// One entry's kernels for one target.
 class Planner {
 public:
-  Planner(Plan &plan, const PatternFlags &flags, PlanFor use)
-      : plan(plan), flags(flags), use(use) {}
+  Planner(Plan &plan, const PatternFlags &flags, DType dtype, PlanFor use)
+      : plan(plan), flags(flags), dtype(dtype), use(use) {}
 
   Result<void> add(const Target &target, int entry) {
     const Pattern &pattern = plan.loaded.pattern;
@@ -56,7 +64,7 @@ public:
     std::string name = identifier(head.name);
     KernelRequest request{.entry = identifier(pattern.name) + "_" + name + "_forward",
                           .attend = simplify(head.attend),
-                          .dtype = flags.dtype.value_or(defaultDType(target)),
+                          .dtype = dtype,
                           .headDim = static_cast<int>(flags.headDim),
                           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
                           .block = head.schedule.block,
@@ -86,6 +94,7 @@ public:
 private:
   Plan &plan;
   const PatternFlags &flags;
+  DType dtype;
   PlanFor use;
 
   /// What an entry before this one was planned as, if this one asks for the same.
@@ -136,7 +145,7 @@ Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targ
     return loaded.error();
   Plan plan{.loaded = std::move(*loaded), .weighedAt = flags.n.value_or(kWeighedAt)};
   plan.weighedAt = std::max<int64_t>(plan.weighedAt, 1);
-  Planner planner(plan, flags, use);
+  Planner planner(plan, flags, flags.dtype.value_or(defaultDType(targets)), use);
   for (const Target &target : targets)
     for (size_t i = 0; i < plan.loaded.pattern.heads.size(); ++i)
       if (auto added = planner.add(target, static_cast<int>(i)); !added)

@@ -14,7 +14,7 @@ struct WayReport {
   /// Share of dense causal attention's products that is not computed, both in whole blocks.
   double saved = 0;
 
-  double density() const { return double(way.cost.elements) / double(n) / double(n); }
+  double density() const { return double(way.cost.elements) / (double(n) * double(n)); }
   double keysPerQuery() const { return double(way.cost.elements) / double(n); }
 };
 

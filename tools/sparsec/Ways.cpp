@@ -32,7 +32,12 @@ Result<std::vector<Candidate>> waysOf(const WaysRequest &request) {
     choice.blocks = *blocks;
   }
   CostTarget target = CostTarget::of(request.target.name, shape.elementBytes);
-  auto ways = weigh(attend, request.layout(), shape, target, choice);
+  // Chosen as compile does, for all heads at once; counted for this row.
+  LayoutRequest all = request.layout();
+  all.h = 0;
+  CostShape together = shape;
+  together.copies = std::max(1, request.loaded.heads);
+  auto ways = weigh(attend, all, together, target, choice);
   if (!ways) {
     Error error = ways.error();
     if (!error.where)

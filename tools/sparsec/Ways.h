@@ -21,8 +21,8 @@ struct WaysRequest {
   CostShape shape() const;
 };
 
-/// Cheapest first, the first one's cost exact; within what the head's schedule says. Errors point
-/// into the schedule where they are about it.
+/// Cheapest first for all heads of the model, as compile chooses; the first one's cost is exact,
+/// and that of `copies` heads. Within what the head's schedule says: errors about it point there.
 Result<std::vector<Candidate>> waysOf(const WaysRequest &request);
 
 } // namespace sparsec::cli

@@ -1,0 +1,105 @@
+// The cpu device without the compiler: a shared object that g++ made (PlainKernel.cpp), opened, run
+// over its grid and compared with the reference. The asan preset runs it too, kernel and all.
+#include "runtime/cpu/CpuDevice.h"
+#include "tests/verify/GuardedDevice.h"
+#include "tools/verify/Verify.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace sparsec::testing {
+namespace {
+
+std::string plainKernelCode() {
+  std::ifstream file(SPARSEC_PLAIN_KERNEL, std::ios::binary);
+  std::ostringstream contents;
+  contents << file.rdbuf();
+  return contents.str();
+}
+
+/// What the compiler would return; PlainKernel.cpp says the same numbers.
+Kernel plainKernel() {
+  Kernel kernel;
+  kernel.entry = "plain_attention";
+  kernel.code = plainKernelCode();
+  kernel.target = *findTarget("cpu");
+  kernel.dtype = DType::F32;
+  kernel.headDim = 32;
+  kernel.valueDim = 48;
+  kernel.block = {16, 16};
+  kernel.scratchBytes = 64;
+  return kernel;
+}
+
+Pattern pattern() {
+  auto text = std::make_shared<SourceText>(SourceText{"test", "causal and local(20)"});
+  return {.name = "window", .heads = {{.name = "recent", .attend = *parsePredicate(text)}}};
+}
+
+std::vector<VerifyCase> cases() {
+  VerifyCase base{.dtype = DType::F32, .headDim = 32, .valueDim = 48, .n = 100, .nq = 100};
+  VerifyCase grouped = base;
+  grouped.heads = 6;
+  grouped.kvHeads = 2;
+  grouped.batch = 2;
+  grouped.order = TensorOrder::BatchRowHead;
+  grouped.runs = 2;
+  VerifyCase decoding = base;
+  decoding.n = 77;
+  decoding.nq = 13;
+  decoding.heads = decoding.kvHeads = 3;
+  decoding.gap = 12;
+  decoding.rowGap = 3;
+  VerifyCase keyless = base; // rows before the first key
+  keyless.n = 40;
+  keyless.nq = 90;
+  keyless.lse = LseOutput::NotWanted;
+  VerifyCase one = base;
+  one.n = one.nq = 1;
+  return {base, grouped, decoding, keyless, one};
+}
+
+void agreesWithTheReference(Device &device) {
+  Pattern window = pattern();
+  Verifier verifier(
+      device, window, targetOf(device),
+      [](const KernelRequest &) -> Result<Kernel> { return plainKernel(); }, BlockSource::Tables);
+  for (const VerifyCase &c : cases()) {
+    CrashNote note(describe(c));
+    auto rows = verifier.run(c);
+    ASSERT_TRUE(rows) << rows.error().render();
+    for (const VerifyRow &row : *rows)
+      EXPECT_TRUE(row.passed) << describe(c) << ": " << row.output << ": error " << row.error
+                              << ", bound " << row.bound << ": " << row.detail;
+  }
+}
+
+TEST(PlainKernel, AgreesWithTheReferenceOnAnyNumberOfThreads) {
+  for (int threads : {1, 2, 5})
+    agreesWithTheReference(*openCpuDevice({.threads = threads}));
+}
+
+TEST(PlainKernel, TouchesNothingElse) {
+  for (Guard guard : {Guard::Before, Guard::After}) {
+    GuardedDevice device(guard);
+    agreesWithTheReference(device);
+  }
+}
+
+TEST(CpuDevice, RefusesWhatIsNoKernel) {
+  std::unique_ptr<Device> device = openCpuDevice({.threads = 1});
+  std::string code = plainKernelCode();
+  for (const std::string &each :
+       {std::string(), std::string("not a shared object"), code.substr(0, 60)})
+    EXPECT_FALSE(device->load(each, "plain_attention"));
+  auto missing = device->load(code, "no_such_entry");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message, "expected a kernel 'no_such_entry' in the shared object");
+  auto loaded = device->load(code, "plain_attention"); // and none of it did harm
+  EXPECT_TRUE(loaded) << loaded.error().render();
+}
+
+} // namespace
+} // namespace sparsec::testing

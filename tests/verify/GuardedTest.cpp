@@ -1,0 +1,151 @@
+// Kernels of the cpu device on memory whose neighbours nobody may touch: random patterns, ragged
+// lengths, odd strides, grouped heads. A stray access ends this process, and says in which case.
+// And the same bits on any number of threads.
+#include "runtime/cpu/CpuDevice.h"
+#include "tests/verify/GuardedDevice.h"
+#include "tests/verify/RandomCase.h"
+#include "tests/verify/SmallZoo.h"
+#include "tools/verify/Problem.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace sparsec::testing {
+namespace {
+
+/// Sizes, strides and heads that no tile divides, each tensor with nothing after its last element.
+VerifyCase guardedCase(Random &random) {
+  auto pick = [&](auto... values) {
+    std::array choices = {values...};
+    return choices[random.below(choices.size())];
+  };
+  VerifyCase c = randomCase(random);
+  c.headDim = pick(16, 48, 64, 80, 128, 256);
+  c.valueDim = pick(16, 48, 64, 80, 128, 256);
+  c.block = pick(Block{}, Block{}, c.block);
+  c.n = 1 + random.below(400);
+  c.nq = pick(c.n, 1 + random.below(400));
+  c.kvHeads = pick(1, 2, 3);
+  c.heads = c.kvHeads * pick(1, 2, 3);
+  c.batch = pick(1, 2, 3);
+  int64_t vector = 16 / bytes(c.dtype);
+  c.gap = pick(int64_t{0}, vector, 3 * vector, 5 * vector);
+  c.rowGap = pick(0, 1, 3, 7);
+  c.surround = Surround::None;
+  c.runs = 1;
+  return c;
+}
+
+/// Whatever is wrong with the rows of one case, or nothing.
+std::string wrongWith(Verifier &verifier, const VerifyCase &c) {
+  auto rows = verifier.run(c);
+  if (!rows)
+    return rows.error().render();
+  for (const VerifyRow &row : *rows)
+    if (!row.passed)
+      return fmt::format("{}: error {}, bound {}: {}", row.output, row.error, row.bound,
+                         row.detail);
+  return "";
+}
+
+Pattern patternOf(const std::string &text) {
+  auto predicate = parsePredicate(std::make_shared<SourceText>(SourceText{"random", text}));
+  EXPECT_TRUE(predicate) << predicate.error().render();
+  return {.name = "random", .heads = {{.name = "head0", .attend = *predicate}}};
+}
+
+TEST(GuardedDevice, EndsTheProcessOnEitherSide) {
+  for (Guard guard : {Guard::Before, Guard::After}) {
+    GuardedDevice device(guard);
+    constexpr size_t kBytes = 5008;
+    auto address = device.allocate(kBytes);
+    ASSERT_TRUE(address);
+    EXPECT_EQ(*address % 16, 0u);
+    auto memory = reinterpret_cast<volatile char *>(static_cast<uintptr_t>(*address));
+    memory[0] = 1;
+    memory[kBytes - 1] = 1;
+    auto touch = [&](int64_t at) {
+      CrashNote note("a stray access");
+      memory[at] = 1;
+    };
+    EXPECT_EXIT(touch(guard == Guard::Before ? -1 : kBytes), ::testing::KilledBySignal(SIGSEGV),
+                "in a stray access");
+  }
+}
+
+class Guarded : public ::testing::TestWithParam<Guard> {};
+
+TEST_P(Guarded, RandomPatternsTouchNothingElse) {
+  GuardedDevice device(GetParam());
+  for (int seed = 1; seed <= 60; ++seed) {
+    Random random((GetParam() == Guard::Before ? 6000 : 7000) + seed);
+    std::string predicate = randomPredicate(random);
+    VerifyCase c = guardedCase(random);
+    CrashNote note(predicate + "\n" + describe(c));
+    Pattern pattern = patternOf(predicate);
+    Verifier verifier(device, pattern, targetOf(device), compile);
+    EXPECT_EQ(wrongWith(verifier, c), "") << predicate << "\n" << describe(c);
+  }
+}
+
+TEST_P(Guarded, TheZooTouchesNothingElse) {
+  GuardedDevice device(GetParam());
+  for (const std::string &name : zooNames()) {
+    Pattern pattern = smallZooPattern(name, {{"l", 40}, {"c", 8}});
+    ASSERT_FALSE(pattern.heads.empty());
+    Verifier verifier(device, pattern, targetOf(device), compile);
+    std::vector<VerifyCase> all = defaultCases(pattern);
+    for (VerifyCase c : {all[0], all[3], all[5]}) { // a case of each type
+      c.surround = Surround::None;
+      CrashNote note(name + "\n" + describe(c));
+      EXPECT_EQ(wrongWith(verifier, c), "") << name << ": " << describe(c);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sides, Guarded, ::testing::Values(Guard::Before, Guard::After),
+                         [](const auto &side) {
+                           return side.param == Guard::Before ? "before" : "after";
+                         });
+
+/// The bits of out and lse of one run.
+std::vector<std::byte> bits(const Pattern &pattern, const VerifyCase &c, const Kernel &kernel,
+                            int threads) {
+  std::unique_ptr<Device> device = openCpuDevice({.threads = threads});
+  Tensors tensors(makeProblem(pattern, c), c);
+  EXPECT_TRUE(tensors.upload(*device));
+  auto attention = Attention::load(*device, {{kernel, pattern.heads[0].attend}});
+  EXPECT_TRUE(attention);
+  auto launched = attention->launch(tensors.call(c, {0, 1, c.heads}));
+  EXPECT_TRUE(launched) << launched.error().render();
+  EXPECT_TRUE(device->synchronize());
+  EXPECT_TRUE(tensors.download(*device));
+  std::vector<std::byte> all = tensors.out.bytes();
+  all.insert(all.end(), tensors.lse.bytes().begin(), tensors.lse.bytes().end());
+  return all;
+}
+
+TEST(Threads, AnyNumberGivesTheSameBits) {
+  for (int seed = 1; seed <= 20; ++seed) {
+    Random random(9000 + seed);
+    std::string text = randomPredicate(random);
+    Pattern pattern = patternOf(text);
+    VerifyCase c = guardedCase(random);
+    auto kernel = compile({.entry = "kernel",
+                           .attend = pattern.heads[0].attend,
+                           .dtype = c.dtype,
+                           .headDim = c.headDim,
+                           .valueDim = c.valueDim,
+                           .block = c.block,
+                           .target = *findTarget("cpu")});
+    ASSERT_TRUE(kernel) << kernel.error().render();
+    std::vector<std::byte> one = bits(pattern, c, *kernel, 1);
+    for (int threads : {2, 3, 7})
+      EXPECT_EQ(bits(pattern, c, *kernel, threads), one) << text << "\n" << describe(c);
+  }
+}
+
+} // namespace
+} // namespace sparsec::testing
