@@ -97,9 +97,9 @@ private:
     std::unique_ptr<Executable> executable;
     Ready ready;
   };
-  /// Results of the parts before the last one, in f32, of the heads first .. last of the entry. Each
-  /// thread reads and writes its own elements of out, but a row's lse is read by several threads and
-  /// written by one: there are two, in turn.
+  /// Results of the parts before the last one, in f32, of the heads first .. last of the entry.
+  /// Each thread reads and writes its own elements of out, but a row's lse is read by several
+  /// threads and written by one: there are two, in turn.
   struct Scratch {
     Buffer out, lse;
     int64_t heads = 0;

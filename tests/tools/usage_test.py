@@ -62,7 +62,7 @@ class Usage(CommandTest):
                    "q=... or k=..., found 'residu:8'; did you mean 'residue'?", "strided", "--order", "residu:8")
         self.wrong("--split: expected auto, always or never, found 'alway'; did you mean 'always'?",
                    "strided", "--split", "alway")
-        self.wrong("--after: expected pattern, layout, plan, sparsec, tile, warp, llvm or ptx, found 'tiles'; "
+        self.wrong("--after: expected pattern, layout, plan, sparsec, tile, warp, llvm, ptx or asm, found 'tiles'; "
                    "did you mean 'tile'?", "explain", "strided", "--after=tiles",
                    note="note: 'sparsec explain --help' lists what there is\n")
         self.wrong("--device: expected cuda, cpu or sim, found 'gpu'", "verify", "strided", "--device=gpu",
