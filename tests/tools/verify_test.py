@@ -11,6 +11,17 @@ class Verify(CommandTest):
         self.assertTrue(out.startswith("device: sim, "), out)
         self.assertTrue(out.endswith("\npassed: 4 of 4 outputs within the bound\n"), out)
 
+    def test_cpu_takes_f32_and_any_number_of_threads(self):
+        for threads in ("1", "2"):
+            out = self.works("verify", "strided", "--device=cpu", "-n", "300", "--threads", threads)
+            self.assertRegex(out, rf"^device: cpu, {threads} threads? of ")
+            self.assertIn("f32, head dim 64, n 300", out)
+            self.assertTrue(out.endswith("\npassed: 4 of 4 outputs within the bound\n"), out)
+
+    def test_a_device_runs_its_own_code_alone(self):
+        self.refuses(1, "error: device cpu does not run code for sm_80\n", "verify", "strided", "--device=cpu",
+                     "--target", "sm_80", "-n", "64")
+
     def test_json(self):
         report = json.loads(self.works("verify", "local", "--device=sim", "-n", "70", "--dtype", "f32", "--json"))
         self.assertEqual((report["device"], report["passed"]), ("sim", True))

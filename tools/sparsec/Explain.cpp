@@ -103,6 +103,9 @@ std::string blockReason(const Plan &plan, const PlannedKernel &kernel) {
   const KernelRequest &request = kernel.request;
   if (plan.loaded.pattern.heads[kernel.entries[0]].schedule.block.q)
     return "as asked for";
+  if (request.target.machine == Machine::Cpu)
+    return fmt::format("the fastest by the cost model for head dim {} and value dim {} on a CPU",
+                       request.headDim, request.valueDim);
   return fmt::format("the fastest by the cost model of those that fit head dim {}, value dim {}, "
                      "{} within the {} KB of "
                      "shared memory of {}",
