@@ -56,7 +56,7 @@ error: split: expected a union ('or') to be computed in parts, found none
         self.write("turned.txt", "3 2 1 0\n")
         self.write("mine.yaml", PATTERN)
         self.refuses(1, """\
-error: expected an order of 9 tokens, found 4 in table './turned.txt'
+error: expected an order of 9 tokens, found 4 in table 'turned.txt'
 """, "./mine.yaml", "-n", "9")
         self.refuses(1, """\
 --order:1:7: error: expected a size, a decimal integer or a parameter's name, found 'm'

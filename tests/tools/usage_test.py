@@ -65,7 +65,7 @@ class Usage(CommandTest):
         self.wrong("--after: expected pattern, layout, plan, sparsec, tile, warp, llvm, ptx or asm, found 'tiles'; "
                    "did you mean 'tile'?", "explain", "strided", "--after=tiles",
                    note="note: 'sparsec explain --help' lists what there is\n")
-        self.wrong("--device: expected cuda, cpu or sim, found 'gpu'", "verify", "strided", "--device=gpu",
+        self.wrong("--device: expected cuda, cpu or sim, found 'gpu'; did you mean 'cpu'?", "verify", "strided", "--device=gpu",
                    note="note: 'sparsec verify --help' lists what there is\n")
 
     def test_what_is_not_built_yet(self):
