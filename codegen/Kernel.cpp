@@ -124,6 +124,8 @@ Result<void> Compilation::build() {
   OpBuilder builder(&context);
   Location unknown = builder.getUnknownLoc();
   module = ModuleOp::create(unknown);
+  if (!takesRowForms(request.target, request.dtype, request.valueDim))
+    (*module)->setAttr(warp::kTablesOnlyAttr, builder.getUnitAttr());
   builder.setInsertionPointToEnd(module->getBody());
   auto unless = [&](bool not_) { return not_ ? UnitAttr() : builder.getUnitAttr(); };
   ops::AttentionOp::create(

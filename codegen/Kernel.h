@@ -127,6 +127,10 @@ struct KernelInfo {
   char level[24] = {}; ///< of CPU instructions
 };
 
+/// Whether a kernel can take its blocks as row_forms. The widest GPU kernels have no registers left
+/// for them and take tables alone.
+bool takesRowForms(const Target &target, DType dtype, int valueDim);
+
 /// Compiles one kernel. Re-entrant: kernels may be compiled from several threads.
 Result<Kernel> compile(const KernelRequest &request);
 /// The text of a stage: "sparsec", "tile", "llvm"; "warp" and "ptx" of a GPU, "asm" of a CPU.

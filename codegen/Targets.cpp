@@ -51,6 +51,10 @@ std::string_view name(DType type) {
   return "";
 }
 
+bool takesRowForms(const Target &target, DType dtype, int valueDim) {
+  return target.machine == Machine::Cpu || dtype == DType::BF16 || valueDim <= 192;
+}
+
 int bytes(DType type) {
   return type == DType::F32 ? 4 : 2;
 }

@@ -192,13 +192,15 @@ Result<Attention> Attention::load(Device &device, std::vector<AttentionPart> par
 
 Result<void> Attention::prepare(Part &part, const AttentionShape &shape, const Heads &heads) {
   const Kernel &kernel = part.kernel;
-  Result<LaunchNumbers> numbers = launchNumbers(part.attend,
-                                                {.nq = shape.nq,
-                                                 .nk = shape.n,
-                                                 .q0 = shape.q0,
-                                                 .blockQ = kernel.block.q,
-                                                 .blockK = kernel.block.k},
-                                                kernel.queryOrder, kernel.keyOrder, heads, source);
+  Result<LaunchNumbers> numbers = launchNumbers(
+      part.attend,
+      {.nq = shape.nq,
+       .nk = shape.n,
+       .q0 = shape.q0,
+       .blockQ = kernel.block.q,
+       .blockK = kernel.block.k},
+      kernel.queryOrder, kernel.keyOrder, heads,
+      takesRowForms(kernel.target, kernel.dtype, kernel.valueDim) ? source : BlockSource::Tables);
   if (!numbers)
     return numbers.error();
   Ready ready{.rowsPerHead = static_cast<int32_t>(numbers->rowsPerHead),

@@ -11,6 +11,11 @@ namespace {
 
 constexpr int kRuns = RowBlocks::kRuns;
 
+/// Kernels without registers to spare are compiled for tables alone.
+bool tablesOnly(Operation *op) {
+  return op->getParentOfType<ModuleOp>()->hasAttr(warp::kTablesOnlyAttr);
+}
+
 /// The tables are never written while a kernel runs.
 Value loadTable(ThreadEmitter &emit, Value table, Value index) {
   return emit.number(emit.advance(table, emit.multiply(emit.wide(index), 4)), 0);
@@ -78,10 +83,11 @@ public:
     runs = emit.advance(emit.advance(forms, 4 * ClosedForm::kHead), bytes);
   }
 
-  /// First column less what lies before the run in the list, step, and where the run ends in it.
+  /// First column less what lies before the run in the list, and where the run ends in it.
   struct Run {
-    Value first, step, end;
+    Value first, end;
   };
+  Value address() const { return runs; }
   Run run(int index, Value before) {
     auto number = [&](int i) { return emit.number(runs, ClosedForm::kRun * index + i); };
     auto bound = [&](int at) {
@@ -92,7 +98,7 @@ public:
     Value begin = bound(0), step = number(9);
     Value count = emit.most(emit.subtract(bound(3), begin), emit.i32(0));
     Value first = emit.add(number(8), emit.multiply(emit.subtract(begin, before), step));
-    return {first, step, emit.add(before, count)};
+    return {first, emit.add(before, count)};
   }
 
 private:
@@ -111,34 +117,37 @@ private:
   }
 };
 
-/// A list is: columns, forms, (first, step) of each run, and where each but the last ends.
+/// A list is: columns; the row's runs (null: there are columns instead); the first of each run, and
+/// where each but the last ends. The steps are left in memory: registers are few in the loop.
 struct BlockRowPattern : OpConversionPattern<warp::BlockRowOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::BlockRowOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     ThreadEmitter emit(op, rewriter);
     Value layout = adaptor.getLayout(), forms = emit.field(layout, kRowForms);
-    SmallVector<Type> types(3 + 3 * kRuns - 1, emit.getI32Type());
-    SmallVector<Value> values = either(
-        emit, emit.isNull(forms), types, [&] { return fromTables(emit, layout, adaptor.getRow()); },
-        [&] { return fromForms(emit, layout, forms, adaptor.getRow()); });
+    SmallVector<Type> types = {forms.getType()};
+    types.append(3 + 2 * kRuns - 1, emit.getI32Type());
+    auto table = [&] { return fromTables(emit, layout, adaptor.getRow()); };
+    auto form = [&] { return fromForms(emit, layout, forms, adaptor.getRow()); };
+    SmallVector<Value> values =
+        tablesOnly(op) ? table() : either(emit, emit.isNull(forms), types, table, form);
     auto listType = getTypeConverter()->convertType(op.getList().getType());
     Value list = emit.create<LLVM::PoisonOp>(listType);
-    SmallVector<Value> fields = {emit.field(layout, kColumns), forms};
-    fields.append(values.begin() + 3, values.end());
+    SmallVector<Value> fields = {emit.field(layout, kColumns), values[0]};
+    fields.append(values.begin() + 4, values.end());
     for (auto [i, field] : llvm::enumerate(fields))
       list = emit.create<LLVM::InsertValueOp>(list, field, ArrayRef<int64_t>{int64_t(i)});
-    rewriter.replaceOp(op, {list, values[0], values[1], values[2]});
+    rewriter.replaceOp(op, {list, values[1], values[2], values[3]});
     return success();
   }
 
   static SmallVector<Value> fromTables(ThreadEmitter &emit, Value layout, Value row) {
     // 2 * row in 64 bits.
     Value start = emit.advance(emit.field(layout, kOffsets), emit.multiply(emit.wide(row), 8));
-    SmallVector<Value> values;
+    SmallVector<Value> values = {emit.create<LLVM::ZeroOp>(start.getType())};
     for (int i = 0; i < 3; ++i)
       values.push_back(emit.number(start, i));
-    values.append(3 * kRuns - 1, emit.i32(0));
+    values.append(2 * kRuns - 1, emit.i32(0));
     return values;
   }
 
@@ -148,15 +157,16 @@ struct BlockRowPattern : OpConversionPattern<warp::BlockRowOp> {
     forms = emit.advance(forms, emit.multiply(head, 4));
     row = emit.subtract(row, emit.multiply(y, emit.field(layout, kLayoutStride)));
     FormRow form(emit, forms, row);
-    SmallVector<Value> runs, ends;
+    SmallVector<Value> firsts, ends;
     Value end = emit.i32(0);
     for (int i = 0; i < kRuns; ++i) {
       FormRow::Run run = form.run(i, end);
-      runs.append({run.first, run.step});
+      firsts.push_back(run.first);
       ends.push_back(end = run.end);
     }
-    SmallVector<Value> values = {emit.i32(0), ends[RowBlocks::kPartial - 1], ends.back()};
-    values.append(runs);
+    SmallVector<Value> values = {form.address(), emit.i32(0), ends[RowBlocks::kPartial - 1],
+                                 ends.back()};
+    values.append(firsts);
     values.append(ends.begin(), ends.end() - 1);
     return values;
   }
@@ -173,17 +183,22 @@ struct BlockColumnPattern : OpConversionPattern<warp::BlockColumnOp> {
     };
     auto fromForm = [&]() -> SmallVector<Value> {
       auto field = [&](int i) { return emit.field(list, 2 + i); };
-      Value first = field(2 * (kRuns - 1)), step = field(2 * (kRuns - 1) + 1);
+      constexpr int kRunBytes = 4 * ClosedForm::kRun;
+      Value first = field(kRuns - 1), offset = emit.i64(kRunBytes * (kRuns - 1));
       for (int run = kRuns - 1; run-- > 0;) {
         Value inside =
-            emit.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::slt, index, field(2 * kRuns + run));
-        first = emit.select(inside, field(2 * run), first);
-        step = emit.select(inside, field(2 * run + 1), step);
+            emit.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::slt, index, field(kRuns + run));
+        first = emit.select(inside, field(run), first);
+        offset = emit.select(inside, emit.i64(kRunBytes * run), offset);
       }
+      Value step = emit.number(emit.advance(emit.field(list, 1), offset), 9, /*invariant=*/false);
       return {emit.add(first, emit.multiply(index, step))};
     };
-    rewriter.replaceOp(op, either(emit, emit.isNull(emit.field(list, 1)), {emit.getI32Type()},
-                                  fromTable, fromForm));
+    if (tablesOnly(op))
+      rewriter.replaceOp(op, fromTable());
+    else
+      rewriter.replaceOp(op, either(emit, emit.isNull(emit.field(list, 1)), {emit.getI32Type()},
+                                    fromTable, fromForm));
     return success();
   }
 };

@@ -38,7 +38,7 @@ ThreadTypes::ThreadTypes(MLIRContext *context) {
   });
   addConversion([=](warp::BlockListType) -> Type {
     SmallVector<Type> fields = {pointer, pointer};
-    fields.append(3 * RowBlocks::kRuns - 1, i32);
+    fields.append(2 * RowBlocks::kRuns - 1, i32);
     return LLVM::LLVMStructType::getLiteral(context, fields);
   });
   addConversion([=](warp::BufferType) -> Type { return i32; });

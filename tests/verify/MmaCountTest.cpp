@@ -1,4 +1,5 @@
 // No work but the live blocks': the mma instructions that ran are live tiles times those of a tile.
+#include "codegen/ChooseSchedule.h"
 #include "runtime/sim/SimDevice.h"
 #include "tests/verify/SmallZoo.h"
 #include "tools/verify/Verify.h"
@@ -14,20 +15,34 @@ uint64_t mmaOfTile(const VerifyCase &c) {
   return q / 16 * (k / 8 * (c.headDim / 16) + c.valueDim / 8 * (k / 16));
 }
 
+/// Of the parts that the verifier runs, each in its orders.
 uint64_t liveTiles(const Pattern &pattern, const VerifyCase &c) {
   uint64_t live = 0;
   int64_t entries = static_cast<int64_t>(pattern.heads.size());
   for (int64_t h = 0; h < c.heads; ++h) {
-    Result<BlockLayout> layout =
-        BlockLayout::build(pattern.heads[h % entries].attend, {.nq = c.nq,
-                                                               .nk = c.n,
-                                                               .q0 = c.shape().q0,
-                                                               .h = h,
-                                                               .blockQ = c.block.q,
-                                                               .blockK = c.block.k});
-    EXPECT_TRUE(layout) << layout.error().render();
-    if (layout)
-      live += layout->counts().live;
+    const HeadEntry &head = pattern.heads[h % entries];
+    Result<HeadSchedule> schedule = chooseSchedule({.kernel = {.attend = head.attend,
+                                                               .dtype = c.dtype,
+                                                               .headDim = c.headDim,
+                                                               .valueDim = c.valueDim,
+                                                               .block = c.block,
+                                                               .target = *findTarget("sm_80")},
+                                                    .schedule = head.schedule,
+                                                    .copies = c.heads * c.batch});
+    EXPECT_TRUE(schedule) << schedule.error().render();
+    if (!schedule)
+      continue;
+    Result<std::vector<BlockLayout>> layouts =
+        layoutsOf(schedule->ways.front().parts, {.nq = c.nq,
+                                                 .nk = c.n,
+                                                 .q0 = c.shape().q0,
+                                                 .h = h,
+                                                 .blockQ = c.block.q,
+                                                 .blockK = c.block.k});
+    EXPECT_TRUE(layouts) << layouts.error().render();
+    if (layouts)
+      for (const BlockLayout &layout : *layouts)
+        live += layout.counts().live;
   }
   return live * c.batch;
 }

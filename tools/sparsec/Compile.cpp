@@ -108,7 +108,9 @@ Result<void> buildLaunches(Build &build, int64_t n) {
       auto numbers = launchNumbers(
           request.attend,
           {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
-          request.queryOrder, request.keyOrder, heads);
+          request.queryOrder, request.keyOrder, heads,
+          takesRowForms(request.target, request.dtype, request.valueDim) ? BlockSource::Auto
+                                                                         : BlockSource::Tables);
       if (!numbers)
         return numbers.error();
       // Entries that share a kernel need their own where the predicate tells heads apart.

@@ -63,7 +63,9 @@ Result<std::string> blockSource(const Plan &plan, const PlannedKernel &kernel, i
   auto numbers = launchNumbers(
       request.attend,
       {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
-      request.queryOrder, request.keyOrder, heads);
+      request.queryOrder, request.keyOrder, heads,
+      takesRowForms(request.target, request.dtype, request.valueDim) ? BlockSource::Auto
+                                                                     : BlockSource::Tables);
   if (!numbers)
     return numbers.error();
   std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
