@@ -254,6 +254,20 @@ bool KernelEmitter::readDownColumns(tile::LoadOp load) {
   });
 }
 
+/// Asks for every line of a tile before the first is used: then they come at the rate of the outer
+/// caches, not one wait after another.
+void KernelEmitter::prefetchRows(const View &view, llvm::Value *pointers, RankedTensorType type) {
+  int64_t bytes = type.getDimSize(1) * bytesOf(view.element);
+  code.loop(code.i64(0), code.i64(type.getDimSize(0)), 1, [&](llvm::Value *row) {
+    llvm::Value *from =
+        code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
+    for (int64_t line = 0; line < bytes; line += 64)
+      code.CreateIntrinsic(
+          llvm::Intrinsic::prefetch, {code.getPtrTy()},
+          {code.at(from, line), code.getInt32(0), code.getInt32(2), code.getInt32(1)});
+  });
+}
+
 void KernelEmitter::emitLoad(tile::LoadOp load) {
   RankedTensorType type = load.getType();
   if (type.getRank() == 1) {
@@ -270,6 +284,7 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     return;
   }
   llvm::Value *pointers = rowPointers(view, load.getIndices(), load.getRows(), zeros());
+  prefetchRows(view, pointers, type);
   bool written = llvm::any_of(load.getView().getUsers(), [](Operation *user) {
     return isa<tile::StoreOp, tile::AccumulateOp>(user);
   });
