@@ -48,6 +48,10 @@ static std::optional<Block> firstThatFits(const KernelRequest &request, Block gi
   // leave.
   if (request.dtype != DType::F32 && request.valueDim > 192)
     candidates = candidates.subspan(1);
+  // f16 sums its scores in shorter chains still.
+  static constexpr Block kWidestF16[] = {{64, 16}, {32, 16}, {16, 16}};
+  if (request.dtype == DType::F16 && request.headDim > 192 && request.valueDim > 192)
+    candidates = kWidestF16;
   for (int resident : {2, 1})
     for (Block block : candidates) {
       block = {given.q ? given.q : block.q, given.k ? given.k : block.k};
