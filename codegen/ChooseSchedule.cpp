@@ -21,33 +21,41 @@ std::vector<KernelRequest> kernelsOf(const KernelRequest &request, const std::ve
   return kernels;
 }
 
+LayoutRequest ScheduleRequest::layout() const {
+  int64_t length = n;
+  for (const auto &order : {schedule.orderQ, schedule.orderK}) // a table holds for one length
+    if (const auto *table = order ? std::get_if<TableOrder>(&*order) : nullptr)
+      length = static_cast<int64_t>(table->positions->size());
+  return {.nq = length, .nk = length, .q0 = 0, .h = h};
+}
+
+CostShape ScheduleRequest::shape() const {
+  return {.headDim = kernel.headDim,
+          .valueDim = kernel.valueDim,
+          .elementBytes = bytes(kernel.dtype),
+          .copies = copies};
+}
+
 Result<HeadSchedule> chooseSchedule(const ScheduleRequest &request) {
   const KernelRequest &kernel = request.kernel;
-  auto blocks = possibleBlocks(kernel);
-  if (!blocks)
-    return blocks.error();
-  Expr attend = simplify(kernel.attend);
-  if (request.schedule.split == SplitChoice::Always && disjointParts(attend).size() < 2)
-    return inputError("split: expected a union ('or') to be computed in parts, found none");
-  Choice choice{.blocks = *blocks,
+  Choice choice{.blocks = {kernel.block},
                 .queries = request.schedule.orderQ,
                 .keys = request.schedule.orderK,
                 .split = request.schedule.split};
-  int64_t n = request.n;
-  for (const auto &order : {choice.queries, choice.keys}) // a table holds for one length
-    if (const auto *table = order ? std::get_if<TableOrder>(&*order) : nullptr)
-      n = static_cast<int64_t>(table->positions->size());
-  LayoutRequest layout{.nq = n, .nk = n, .q0 = 0, .h = request.h};
-  CostShape shape{.headDim = kernel.headDim,
-                  .valueDim = kernel.valueDim,
-                  .elementBytes = bytes(kernel.dtype),
-                  .copies = request.copies};
+  if (!request.anyBlock || kernel.block.q == 0) {
+    auto blocks = possibleBlocks(kernel);
+    if (!blocks)
+      return blocks.error();
+    choice.blocks = *std::move(blocks);
+  }
+  Expr attend = simplify(kernel.attend);
+  if (request.schedule.split == SplitChoice::Always && disjointParts(attend).size() < 2)
+    return inputError("split: expected a union ('or') to be computed in parts, found none");
+  CostShape shape = request.shape();
   CostTarget target = CostTarget::of(kernel.target.name, shape.elementBytes);
-  auto ways = weigh(attend, layout, shape, target, choice);
+  auto ways = weigh(attend, request.layout(), shape, target, choice);
   if (!ways)
     return ways.error();
-  if (auto counted = count(ways->front(), layout, shape, target); !counted)
-    return counted.error();
   const Candidate &best = ways->front();
   HeadSchedule schedule{.parts = kernelsOf(kernel, best.parts, best.block), .ways = {}};
   schedule.ways = std::move(*ways);

@@ -21,11 +21,17 @@ struct ScheduleRequest {
   int64_t n = 4096;   ///< keys and queries at which ways are weighed
   int64_t h = 0;      ///< the model's head at which they are
   int64_t copies = 1; ///< heads x batch of a call
+  /// The block that is asked for, whether or not a kernel could have it: for pictures and counts.
+  bool anyBlock = false;
+
+  /// What the cost model weighs: at `n`, or at the length of a table that orders the tokens.
+  LayoutRequest layout() const;
+  CostShape shape() const;
 };
 
 struct HeadSchedule {
   std::vector<KernelRequest> parts; ///< of the cheapest way, in the order they run
-  std::vector<Candidate> ways; ///< what was weighed, cheapest first; the first one's cost exact
+  std::vector<Candidate> ways;      ///< what was weighed, cheapest first; costs are estimates
 };
 
 /// Error: a block that does not fit, an order that is none, `split: always` of what is no union.

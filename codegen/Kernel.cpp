@@ -2,12 +2,12 @@
 #include "codegen/Kernel.h"
 
 #include "codegen/Compile.h"
+#include "codegen/Orders.h"
 #include "codegen/Pipeline.h"
 #include "codegen/cpu/EmitCpu.h"
 #include "codegen/ptx/EmitPtx.h"
 #include "codegen/ptx/Warp.h"
 #include "dialect/Ops.h"
-#include "layout/OrderNumbers.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -99,23 +99,7 @@ Type elementType(MLIRContext *context, DType type) {
 
 /// Null for natural order.
 tile::OrderAttr orderAttribute(MLIRContext *context, const OrderSpec &order) {
-  auto kind = [](OrderShape shape) {
-    switch (shape) {
-    case OrderShape::Natural:
-      return tile::OrderKind::Natural;
-    case OrderShape::Residue:
-      return tile::OrderKind::Residue;
-    case OrderShape::Tails:
-      return tile::OrderKind::Tails;
-    case OrderShape::Grid2:
-      return tile::OrderKind::Grid2;
-    case OrderShape::Grid3:
-      return tile::OrderKind::Grid3;
-    case OrderShape::Table:
-      return tile::OrderKind::Table;
-    }
-    llvm_unreachable("all shapes are listed");
-  }(shapeOf(order));
+  tile::OrderKind kind = kindOf(shapeOf(order));
   return kind == tile::OrderKind::Natural ? tile::OrderAttr() : tile::OrderAttr::get(context, kind);
 }
 

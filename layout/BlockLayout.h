@@ -103,4 +103,7 @@ private:
 /// visited.
 int64_t countElements(const Expr &attend, const LayoutRequest &request);
 
+/// Pairs with k <= q: what dense causal attention computes.
+int64_t causalElements(const LayoutRequest &request);
+
 } // namespace sparsec

@@ -17,7 +17,9 @@ using Phase = ClosedForm::Phase;
 using Runs = std::vector<BlockRun>;
 
 constexpr int kPartial = RowBlocks::kPartial, kRuns = RowBlocks::kRuns;
-constexpr int64_t kMostPeriods = 8; ///< phases that are tried
+/// Numbers of phases that are tried: a period of a few rows, or of the blocks that a power of two
+/// of tokens has.
+constexpr int64_t kPeriods[] = {1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64};
 constexpr int64_t kMostLead = 4, kMostTail = 2;
 constexpr int64_t kEndRows = 64; ///< from which clamps are chosen
 
@@ -151,7 +153,7 @@ public:
   FormFinder(const BlockLayout &layout, int64_t boxTiles) : layout(layout), boxTiles(boxTiles) {}
 
   std::optional<ClosedForm> find() {
-    for (int64_t period = 1; period <= kMostPeriods; ++period)
+    for (int64_t period : kPeriods)
       for (int64_t tiles : {int64_t{1}, boxTiles}) {
         if (tiles == 1 || period == 1)
           if (std::optional<ClosedForm> form = withPeriod(period, tiles))

@@ -362,13 +362,14 @@ Result<std::vector<Candidate>> Scale::run(const Expr &attend) {
 
 Result<Cost> costOf(const std::vector<Part> &parts, const LayoutRequest &request,
                     const CostShape &shape, const CostTarget &target) {
-  Result<std::vector<BlockLayout>> layouts = layoutsOf(parts, request);
-  if (!layouts)
-    return layouts.error();
   Sum sum(request, shape, target);
-  for (size_t i = 0; i < parts.size(); ++i) {
-    Prices prices = pricesOf(parts[i], request, shape, target);
-    sum.add(workOf((*layouts)[i], prices), prices, countElements(parts[i].attend, request));
+  for (const Part &part : parts) {
+    // One layout at a time: at a million tokens each may take a hundred megabytes.
+    Result<std::vector<BlockLayout>> layout = layoutsOf({part}, request);
+    if (!layout)
+      return layout.error();
+    Prices prices = pricesOf(part, request, shape, target);
+    sum.add(workOf(layout->front(), prices), prices, countElements(part.attend, request));
   }
   return sum.total();
 }

@@ -50,7 +50,7 @@ constexpr double kTensorOverPlain = 16;
 } // namespace
 
 CostTarget CostTarget::of(std::string_view target, int64_t elementBytes) {
-  if (target == "cpu")
+  if (target.starts_with("cpu"))
     return kCpu;
   CostTarget result = target.starts_with("sm_90") ? kH200 : kA100;
   if (elementBytes > 2)

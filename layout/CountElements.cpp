@@ -216,4 +216,13 @@ int64_t countElements(const Expr &attend, const LayoutRequest &request) {
   return Counter(request).count(specialise(attend, all, request.h, request.sizes()), all);
 }
 
+int64_t causalElements(const LayoutRequest &request) {
+  // Row i sees clamp(i + q0 + 1, 0, nk) keys: rows [rise, top) see i + q0 + 1, later ones nk.
+  int64_t rise = std::clamp<int64_t>(-request.q0, 0, request.nq);
+  int64_t top = std::clamp<int64_t>(request.nk - request.q0, rise, request.nq);
+  auto seenBy = [&](int64_t row) { return row + request.q0 + 1; };
+  auto twice = Wide(top - rise) * (seenBy(rise) + seenBy(top - 1));
+  return static_cast<int64_t>(twice / 2) + (request.nq - top) * request.nk;
+}
+
 } // namespace sparsec

@@ -9,7 +9,11 @@ namespace sparsec {
 namespace {
 
 /// Adds one head's tables behind those before it.
-void append(BlockTables &all, const BlockTables &head) {
+void append(BlockTables &all, BlockTables head) {
+  if (all.rowOrder.empty()) {
+    all = std::move(head);
+    return;
+  }
   int32_t base = all.offsets.back();
   for (size_t i = 1; i < head.offsets.size(); ++i)
     all.offsets.push_back(base + head.offsets[i]);
@@ -55,7 +59,7 @@ Result<HeadTables> tablesOf(const HeadLayouts &heads) {
     Result<BlockTables> tables = layout.tables();
     if (!tables)
       return tables.error();
-    append(result.tables, *tables);
+    append(result.tables, *std::move(tables));
   }
   if (!heads.shared)
     result.rowsPerHead = heads.rows();

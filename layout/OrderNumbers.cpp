@@ -82,6 +82,28 @@ std::vector<int32_t> tableNumbers(const Order &order) {
 
 } // namespace
 
+std::span<const Digit> order_numbers::digitsOf(OrderShape shape) {
+  static constexpr Digit residue[] = {{2, false}, {1, true}};
+  static constexpr Digit tails[] = {{1, false}, {2, true}};
+  static constexpr Digit grid2[] = {{1, false}, {2, false}, {1, true}, {2, true}};
+  static constexpr Digit grid3[] = {{0, false}, {1, false}, {2, false},
+                                    {0, true},  {1, true},  {2, true}};
+  switch (shape) {
+  case OrderShape::Residue:
+    return residue;
+  case OrderShape::Tails:
+    return tails;
+  case OrderShape::Grid2:
+    return grid2;
+  case OrderShape::Grid3:
+    return grid3;
+  case OrderShape::Natural:
+  case OrderShape::Table:
+    break;
+  }
+  return {};
+}
+
 std::vector<int32_t> orderNumbers(const Order &order) {
   OrderShape shape = shapeOf(order.spec());
   if (shape == OrderShape::Natural)

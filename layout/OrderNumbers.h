@@ -17,6 +17,8 @@
 #include "layout/Divisor.h"
 #include "layout/Order.h"
 
+#include <span>
+
 namespace sparsec {
 
 /// What a kernel knows of an order when it is compiled; all else are numbers at run time.
@@ -47,7 +49,15 @@ inline constexpr int kBoxes = 4, kParts = 7; ///< divisors: value, magic, shift
 constexpr int lattices(OrderShape shape) {
   return shape == OrderShape::Tails ? 2 : 1;
 }
-/// Digits are a byte each, that of axis 2 the lowest; a row without coordinates has this one.
+/// A tile's number is taken apart into digits: boxes, or parts of a box, of an axis.
+struct Digit {
+  int axis;
+  bool part;
+};
+/// Those that may have more than one value, outermost first; none without lattices.
+std::span<const Digit> digitsOf(OrderShape shape);
+/// Digits of a row are a byte each, that of axis 2 the lowest; a row without coordinates has this
+/// one.
 inline constexpr int32_t kNoDigits = 0x80;
 } // namespace order_numbers
 

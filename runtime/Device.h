@@ -59,7 +59,8 @@ Result<std::unique_ptr<Device>> openDevice(std::string_view name,
                                            const DeviceOptions &options = {});
 /// The names that openDevice knows, preferred first.
 std::vector<std::string_view> deviceNames();
-/// The target whose code a device runs, when nobody says otherwise.
+/// What to compile for a device, when nobody says otherwise: the latest target that it runs, within
+/// its own shared memory.
 Target targetOf(const Device &device);
 
 } // namespace sparsec

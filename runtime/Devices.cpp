@@ -3,6 +3,7 @@
 #include "runtime/cuda/CudaDevice.h"
 #include "runtime/sim/SimDevice.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace sparsec {
@@ -52,7 +53,19 @@ std::vector<std::string_view> deviceNames() {
 }
 
 Target targetOf(const Device &device) {
-  return *findTarget(device.name() == "cpu" ? "cpu" : "sm_80");
+  if (device.name() == "cpu")
+    return *findTarget("cpu");
+  const auto *gpu = dynamic_cast<const CudaDevice *>(&device);
+  if (!gpu)
+    return *findTarget("sm_80");
+  Target best = *findTarget("sm_80");
+  for (const std::string &name : targetNames()) { // in rising order
+    Target target = *findTarget(name);
+    if (target.machine == Machine::Gpu && gpu->runs(name))
+      best = std::move(target);
+  }
+  best.sharedBytes = std::min(best.sharedBytes, gpu->sharedBytes());
+  return best;
 }
 
 } // namespace sparsec

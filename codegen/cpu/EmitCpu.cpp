@@ -1,14 +1,13 @@
 #include "codegen/cpu/EmitCpu.h"
 
+#include "codegen/LlvmPasses.h"
 #include "codegen/cpu/CheckProgram.h"
 #include "codegen/cpu/Emitter.h"
 #include "codegen/cpu/Link.h"
 
-#include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/InstCombine/InstCombine.h"
@@ -48,16 +47,6 @@ const llvm::Target *x86(std::string &error) {
 /// What the emitter leaves to LLVM: equal addresses computed once, loop invariants out of the
 /// loops, dead code.
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/false));
   passes.addPass(llvm::InstCombinePass());
@@ -66,9 +55,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/false));
   passes.addPass(llvm::ADCEPass());
   passes.addPass(llvm::SimplifyCFGPass());
-  llvm::ModulePassManager all;
-  all.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
-  all.run(module, modules);
+  runPasses(module, machine, std::move(passes));
 }
 
 /// KernelInfo, where the runtime looks for it.
@@ -108,9 +95,10 @@ Result<CpuCode> emitCpu(mlir::ModuleOp source, const Target &target, CpuEmitOpti
   if (!backend)
     return internalError("LLVM has no x86 backend: " + message);
   llvm::Triple triple(kTriple);
+  // LLVM's O1: as fast as its default in these kernels, and sooner done.
   std::unique_ptr<llvm::TargetMachine> machine(
       backend->createTargetMachine(triple, level->processor, level->features, {}, llvm::Reloc::PIC_,
-                                   {}, llvm::CodeGenOptLevel::Default));
+                                   {}, llvm::CodeGenOptLevel::Less));
   llvm::LLVMContext context;
   llvm::Module module("sparsec", context);
   module.setTargetTriple(triple);

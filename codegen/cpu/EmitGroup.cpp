@@ -350,14 +350,10 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
   return reductions;
 }
 
-/// Where the broadcast operand's elements of one row tile lie: addresses that do not change along
-/// the sum, and how the sum moves them.
-namespace {
-constexpr int kUnroll = 4;
-}
-
+/// Sums of one register tile. Two steps at a time: more are no faster, and take longer to compile.
 std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, llvm::Value *row,
                                               int count, std::vector<Lanes> start) {
+  constexpr int kUnroll = 2;
   DotOperands operands = dotOperands(stage.dot, dims);
   const auto &[lanesIn, broadcast] = products[stage.dot];
   bool pointers = broadcast.kind == Storage::Pointers;

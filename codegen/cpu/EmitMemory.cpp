@@ -246,7 +246,7 @@ bool KernelEmitter::readByRows(tile::LoadOp load) {
   });
 }
 
-/// Whether a product sums along memory's columns: a copy whose rows are close together then pays.
+/// Whether a product sums along memory's columns.
 bool KernelEmitter::readDownColumns(tile::LoadOp load) {
   return llvm::any_of(flow.readers(load.getResult()), [&](Operation *reader) {
     DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
@@ -254,17 +254,32 @@ bool KernelEmitter::readDownColumns(tile::LoadOp load) {
   });
 }
 
-/// Asks for every line of a tile before the first is used: then they come at the rate of the outer
-/// caches, not one wait after another.
-void KernelEmitter::prefetchRows(const View &view, llvm::Value *pointers, RankedTensorType type) {
-  int64_t bytes = type.getDimSize(1) * bytesOf(view.element);
-  code.loop(code.i64(0), code.i64(type.getDimSize(0)), 1, [&](llvm::Value *row) {
-    llvm::Value *from =
-        code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
-    for (int64_t line = 0; line < bytes; line += 64)
-      code.CreateIntrinsic(
-          llvm::Intrinsic::prefetch, {code.getPtrTy()},
-          {code.at(from, line), code.getInt32(0), code.getInt32(2), code.getInt32(1)});
+/// Rows that lie far apart are copied close together, since a column of them would be in few sets
+/// of the first-level cache; the pointers then point there.
+void KernelEmitter::gatherRows(const View &view, llvm::Value *pointers, RankedTensorType type) {
+  constexpr int64_t kFar = 1024; // bytes: 128 such rows take 4 of 64 sets
+  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  if (rows < 2)
+    return;
+  Storage to = allocateMatrix(type, /*laneDim=*/1, /*local=*/false, /*asRows=*/true);
+  auto entry = [&](llvm::Value *row) {
+    return code.at(pointers, code.CreateMul(row, code.i64(8)));
+  };
+  auto address = [&](int64_t row) {
+    return code.CreatePtrToInt(code.loadAs(code.getPtrTy(), entry(code.i64(row)), 8),
+                               code.getInt64Ty());
+  };
+  // From -kFar to kFar, as one unsigned comparison.
+  llvm::Value *apart = code.CreateAdd(code.CreateSub(address(1), address(0)), code.i64(kFar));
+  code.branch(code.CreateICmpUGE(apart, code.i64(2 * kFar)), [&] {
+    code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
+      llvm::Value *from = code.loadAs(code.getPtrTy(), entry(row), 8);
+      llvm::Value *into = lanesPointer(to, code.i64(0), row);
+      llvm::Type *vector = code.vectorOf(view.element, int(to.shape.vector));
+      for (int64_t column = 0; column < columns; column += to.shape.vector)
+        code.storeTo(code.loadAs(vector, code.at(from, column * 4)), code.at(into, column * 4));
+      code.storeTo(into, entry(row), 8);
+    });
   });
 }
 
@@ -284,11 +299,12 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     return;
   }
   llvm::Value *pointers = rowPointers(view, load.getIndices(), load.getRows(), zeros());
-  prefetchRows(view, pointers, type);
   bool written = llvm::any_of(load.getView().getUsers(), [](Operation *user) {
     return isa<tile::StoreOp, tile::AccumulateOp>(user);
   });
-  if (byRows && type.getElementType().isF32() && !written && !readDownColumns(load)) {
+  if (byRows && type.getElementType().isF32() && !written) {
+    if (readDownColumns(load))
+      gatherRows(view, pointers, type);
     Storage made;
     made.kind = Storage::Pointers;
     made.base = pointers;

@@ -2,8 +2,8 @@
 // in its row, from tables or a closed form (layout/ClosedForm.h).
 #include "codegen/cpu/Emitter.h"
 
+#include "codegen/Orders.h"
 #include "layout/ClosedForm.h"
-#include "layout/OrderNumbers.h"
 
 using namespace mlir;
 
@@ -86,35 +86,6 @@ void KernelEmitter::emitTableRows(tile::RowsOp op, const RowTable &rows) {
 
 namespace {
 
-/// One digit of a tile's number: boxes or parts of an axis.
-struct Digit {
-  int axis;
-  bool part;
-};
-
-/// The digits of a lattice that may have more than one value, outermost first.
-ArrayRef<Digit> digitsOf(OrderKind kind) {
-  static constexpr Digit residue[] = {{2, false}, {1, true}};
-  static constexpr Digit tails[] = {{1, false}, {2, true}};
-  static constexpr Digit grid2[] = {{1, false}, {2, false}, {1, true}, {2, true}};
-  static constexpr Digit grid3[] = {{0, false}, {1, false}, {2, false},
-                                    {0, true},  {1, true},  {2, true}};
-  switch (kind) {
-  case OrderKind::Residue:
-    return residue;
-  case OrderKind::Tails:
-    return tails;
-  case OrderKind::Grid2:
-    return grid2;
-  case OrderKind::Grid3:
-    return grid3;
-  case OrderKind::Natural:
-  case OrderKind::Table:
-    return {};
-  }
-  llvm_unreachable("all kinds are listed");
-}
-
 /// A tile of a lattice: where it begins, and how many coordinates each axis has (a byte each, less
 /// one).
 struct LatticeTile {
@@ -123,7 +94,7 @@ struct LatticeTile {
 
 LatticeTile takeApart(Code &code, OrderKind kind, llvm::Value *lattice, llvm::Value *tile) {
   auto number = [&](int index) { return code.number(lattice, index); };
-  ArrayRef<Digit> digits = digitsOf(kind);
+  std::span<const Digit> digits = digitsOf(shapeOf(kind));
   std::array<llvm::Value *, 3> from = {}, inBox = {}; // null: 0
   llvm::Value *rest = tile;
   for (size_t i = digits.size(); i-- > 0;) {

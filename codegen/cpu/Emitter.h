@@ -154,7 +154,7 @@ private:
   Storage materialise(Value value, int laneDim);
   Storage anyStorage(Value value);
   void emitLoad(tile::LoadOp load);
-  void prefetchRows(const View &view, llvm::Value *pointers, mlir::RankedTensorType type);
+  void gatherRows(const View &view, llvm::Value *pointers, mlir::RankedTensorType type);
   void loadVector(tile::LoadOp load);
   void loadElements(tile::LoadOp load, const Storage &to);
   void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);

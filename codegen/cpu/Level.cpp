@@ -34,6 +34,13 @@ bool hostRuns(const Level &level) {
   return !level.bf16Pairs || hostHas({"avx512bf16"});
 }
 
+/// AMD's cores sum bf16 pairs at twice the rate of f32 (Zen 4, measured). Intel's take as long for
+/// a pair as two f32 products and more: on a Xeon with AMX 73 GFLOP/s a core against 168
+/// (docs/performance.md), so there bf16 is computed in f32.
+static bool pairsAreFast() {
+  return llvm::sys::getHostCPUName().starts_with("znver");
+}
+
 Result<Level> findLevel(const std::string &name) {
   std::string known = "host";
   for (const Level &level : levels()) {
@@ -46,7 +53,7 @@ Result<Level> findLevel(const std::string &name) {
     return inputError(fmt::format("expected a CPU level: {}; found '{}'", known, name));
   const Level *best = &levels().front();
   for (const Level &level : levels())
-    if (hostRuns(level) && !level.emulated)
+    if (hostRuns(level) && !level.emulated && (!level.bf16Pairs || pairsAreFast()))
       best = &level;
   return *best;
 }

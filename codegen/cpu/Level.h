@@ -32,7 +32,7 @@ struct Level {
 };
 
 const std::vector<Level> &levels(); ///< weakest first; the last one is for tests alone
-/// By name; "host" is what this machine has.
+/// By name; "host" is the fastest that this machine runs.
 Result<Level> findLevel(const std::string &name);
 /// Whether this machine runs code of the level.
 bool hostRuns(const Level &level);

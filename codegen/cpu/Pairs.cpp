@@ -145,7 +145,7 @@ void KernelEmitter::storePairs(const Stage &stage, Cell &low, Cell &high) {
 
 std::vector<Lanes> KernelEmitter::sumPairs(const Stage &stage, Cell &panel, llvm::Value *row,
                                            std::vector<Lanes> start) {
-  constexpr int kUnroll = 4; // of the 8 pairs in 16
+  constexpr int kUnroll = 2; // of the 8 pairs in 16
   DotOperands operands = dotOperands(stage.dot, dims);
   const Storage &across = lanePairs[flow.resolve(operands.lanes)];
   const Storage &broadcast = broadcastPairs[flow.resolve(operands.broadcast)];

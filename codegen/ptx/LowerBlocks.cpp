@@ -71,8 +71,8 @@ public:
   FormRow(ThreadEmitter &emit, Value forms, Value row) : emit(emit) {
     auto number = [&](int index) { return emit.number(forms, index); };
     Value lead = number(ClosedForm::kLead), tail = number(ClosedForm::kTailStart);
-    auto [u, phase] = divide(forms, row, ClosedForm::kPhases);
-    std::tie(t, m) = divide(forms, u, ClosedForm::kBoxTiles);
+    auto [u, phase] = emit.divideBy(row, forms, ClosedForm::kPhases);
+    std::tie(t, m) = emit.divideBy(u, forms, ClosedForm::kBoxTiles);
     // The lead rows' phases come first, then the repeating ones, then those of the tail.
     Value isLead = less(row, lead);
     phase = emit.select(isLead, row, emit.add(lead, phase));
@@ -106,15 +106,6 @@ private:
   Value t, m, runs;
 
   Value less(Value a, Value b) { return emit.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::slt, a, b); }
-  std::pair<Value, Value> divide(Value forms, Value x, int divisor) {
-    auto wide = [&](Value value) -> Value {
-      return emit.create<LLVM::ZExtOp>(emit.getI64Type(), value);
-    };
-    Value product = emit.multiply(wide(x), wide(emit.number(forms, divisor + 1)));
-    Value shifted = emit.create<LLVM::LShrOp>(product, wide(emit.number(forms, divisor + 2)));
-    Value quotient = emit.create<LLVM::TruncOp>(emit.getI32Type(), shifted);
-    return {quotient, emit.subtract(x, emit.multiply(quotient, emit.number(forms, divisor)))};
-  }
 };
 
 /// A list is: columns; the row's runs (null: there are columns instead); the first of each run, and

@@ -2,7 +2,7 @@
 // layout/OrderNumbers.h describes it.
 #include "codegen/ptx/Lowering.h"
 
-#include "layout/OrderNumbers.h"
+#include "codegen/Orders.h"
 
 using namespace mlir;
 
@@ -11,35 +11,6 @@ namespace {
 
 using namespace order_numbers;
 using tile::OrderKind;
-
-/// One digit of a tile's number: boxes or parts of an axis.
-struct Digit {
-  int axis;
-  bool part;
-};
-
-/// The digits of a lattice that may have more than one value, outermost first.
-ArrayRef<Digit> digitsOf(OrderKind kind) {
-  static constexpr Digit residue[] = {{2, false}, {1, true}};
-  static constexpr Digit tails[] = {{1, false}, {2, true}};
-  static constexpr Digit grid2[] = {{1, false}, {2, false}, {1, true}, {2, true}};
-  static constexpr Digit grid3[] = {{0, false}, {1, false}, {2, false},
-                                    {0, true},  {1, true},  {2, true}};
-  switch (kind) {
-  case OrderKind::Residue:
-    return residue;
-  case OrderKind::Tails:
-    return tails;
-  case OrderKind::Grid2:
-    return grid2;
-  case OrderKind::Grid3:
-    return grid3;
-  case OrderKind::Natural:
-  case OrderKind::Table:
-    return {};
-  }
-  llvm_unreachable("all kinds are listed");
-}
 
 /// A tile of a lattice.
 class LatticeTile {
@@ -72,26 +43,16 @@ private:
   /// Numbers of one of two lattices depend on the tile: they are read for each.
   Value number(int index) { return emit.number(lattice, index, kind != OrderKind::Tails); }
 
-  /// x / divisor, and the rest.
-  std::pair<Value, Value> divide(Value x, int divisor) {
-    auto wide = [&](Value value) -> Value {
-      return emit.create<LLVM::ZExtOp>(emit.getI64Type(), value);
-    };
-    Value product = emit.multiply(wide(x), wide(number(divisor + 1)));
-    Value shifted = emit.create<LLVM::LShrOp>(product, wide(number(divisor + 2)));
-    Value quotient = emit.create<LLVM::TruncOp>(emit.getI32Type(), shifted);
-    return {quotient, emit.subtract(x, emit.multiply(quotient, number(divisor)))};
-  }
-
   void takeApart(Value tile) {
     std::array<Value, 3> from, inBox; // null: 0
-    ArrayRef<Digit> digits = digitsOf(kind);
+    std::span<const Digit> digits = digitsOf(shapeOf(kind));
     Value rest = tile;
     for (size_t i = digits.size(); i-- > 0;) {
       auto [at, part] = digits[i];
       Value digit = rest;
       if (i > 0)
-        std::tie(rest, digit) = divide(rest, axis(at) + (part ? kParts : kBoxes));
+        std::tie(rest, digit) = emit.divideBy(rest, lattice, axis(at) + (part ? kParts : kBoxes),
+                                              kind != OrderKind::Tails);
       Value step = emit.multiply(digit, number(axis(at) + (part ? kCut : kBox)));
       if (part)
         inBox[at] = step;

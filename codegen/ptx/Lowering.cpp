@@ -116,6 +116,17 @@ Value ThreadEmitter::divide(Value a, int64_t b) {
 Value ThreadEmitter::remainder(Value a, int64_t b) {
   return create<LLVM::URemOp>(a, constantLike(*this, a, b));
 }
+std::pair<Value, Value> ThreadEmitter::divideBy(Value a, Value pointer, int64_t index,
+                                                bool invariant) {
+  auto unsignedWide = [&](Value value) -> Value {
+    return create<LLVM::ZExtOp>(getI64Type(), value);
+  };
+  auto at = [&](int64_t i) { return number(pointer, index + i, invariant); };
+  Value product = multiply(unsignedWide(a), unsignedWide(at(1)));
+  Value shifted = create<LLVM::LShrOp>(product, unsignedWide(at(2)));
+  Value quotient = create<LLVM::TruncOp>(getI32Type(), shifted);
+  return {quotient, subtract(a, multiply(quotient, at(0)))};
+}
 Value ThreadEmitter::below(Value a, Value b) {
   return create<LLVM::ICmpOp>(LLVM::ICmpPredicate::ult, a, b);
 }

@@ -75,6 +75,9 @@ public:
   mlir::Value shiftRight(mlir::Value a, int bits);
   mlir::Value divide(mlir::Value a, int64_t b);    ///< unsigned
   mlir::Value remainder(mlir::Value a, int64_t b); ///< unsigned
+  /// Quotient and rest by a divisor (layout/Divisor.h) among the numbers at `pointer`.
+  std::pair<mlir::Value, mlir::Value> divideBy(mlir::Value a, mlir::Value pointer, int64_t index,
+                                               bool invariant = true);
   mlir::Value subtract(mlir::Value a, mlir::Value b);
   mlir::Value least(mlir::Value a, mlir::Value b); ///< signed
   mlir::Value most(mlir::Value a, mlir::Value b);  ///< signed

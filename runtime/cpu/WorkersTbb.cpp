@@ -1,13 +1,21 @@
 #include "runtime/cpu/Workers.h"
 
 #include <atomic>
+#include <optional>
+#include <tbb/global_control.h>
+#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 namespace sparsec {
 
 struct Workers::Pool {
-  explicit Pool(int threads) : arena(threads) {}
+  explicit Pool(int threads) : arena(threads) {
+    // TBB starts no more threads than there are cores, unless it is told to.
+    if (threads > tbb::info::default_concurrency())
+      more.emplace(tbb::global_control::max_allowed_parallelism, threads);
+  }
+  std::optional<tbb::global_control> more;
   tbb::task_arena arena;
 };
 

@@ -140,6 +140,10 @@ Result<void> CudaDevice::open(int ordinal) {
   return enter();
 }
 
+bool CudaDevice::runs(const std::string &target) const {
+  return bool(archFor(target, capability));
+}
+
 Result<DeviceAddress> CudaDevice::allocate(size_t bytes) {
   if (Result<void> entered = enter(); !entered)
     return entered.error();

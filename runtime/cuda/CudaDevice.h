@@ -45,6 +45,8 @@ public:
   Result<double> timeLaunch(const Executable &executable, const LaunchShape &shape,
                             std::span<const void *const> parameters);
   int computeCapability() const { return capability; } ///< 90 for sm_90
+  int sharedBytes() const { return sharedLimit; }      ///< that a block may have when it asks
+  bool runs(const std::string &target) const;          ///< code for this target, "sm_80"
   /// What made the machine code of an executable of this device: "nvrtc", "ptxas", "driver".
   static std::string_view assembledBy(const Executable &executable);
 

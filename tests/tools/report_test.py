@@ -96,11 +96,11 @@ saved: of the block products of dense causal attention; predicted: on sm_80, by 
         self.assertEqual(report, """\
 strided l=128: bf16, head dim 64, 2 heads; counted at n = 4,096
 
-head    of the model  block  order        density  keys/query  live  full  partial   saved
-row     0             64x64  natural        3.1 %         126   189    63      126  90.9 %
-column  1             64x64  residue 128    0.4 %        16.5    64     0       64  96.9 %
+head    of the model  order        block  density  keys/query  live  full  partial   saved  useful  predicted
+row     0             natural      64x64    3.1 %         126   189    63      126  90.9 %  66.7 %     7.3 us
+column  1             residue 128  64x64    0.4 %        16.5    64     0       64  96.9 %  25.8 %     5.8 us
 
-saved: of the block products of dense causal attention
+saved: of the block products of dense causal attention; predicted: by the cost model
 
 wrote out: 5 files, SIZE, in TIME
   row.forward.sm_80.ptx SIZE
@@ -109,6 +109,18 @@ wrote out: 5 files, SIZE, in TIME
   strided.h SIZE
   sparsec.json SIZE
 """)
+
+    def test_a_million_tokens(self):
+        """Planned and compiled in little memory, from a few numbers for each head."""
+        for pattern in ("local", "strided", "fixed"):
+            with self.subTest(pattern):
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                report = json.loads(self.works(pattern, "--param", "l=1024", "-n", 1 << 20, "-o", "out", "--json"))
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                self.assertLess(after.ru_utime - before.ru_utime, 4)  # seconds of a core; the bar is 1 s of two
+                self.assertLess(after.ru_maxrss, 200 << 10)
+                tables = [each for each in report["files"] if each["name"].endswith(".i32")]
+                self.assertLess(sum(each["bytes"] for each in tables), 10_000, tables)
 
     def test_compile_json(self):
         report = json.loads(self.works("strided", "--json"))

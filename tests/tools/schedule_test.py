@@ -45,7 +45,7 @@ sub/mine.yaml:4:77: error: sub/turned.txt: cannot be opened: No such file or dir
         self.assertEqual([(k["reads_prior"], k["out_dtype"]) for k in manifest["kernels"]],
                          [(False, "f32"), (True, "bf16")])
         self.refuses(1, """\
-error: split: expected a union ('or') to be computed in parts, found none
+error: --split: expected a union ('or') to be computed in parts, found none
 """, "causal", "--split", "always")
         self.write("whole.yaml", "name: whole\nheads: [{attend: causal, schedule: {split: always}}]\n")
         self.refuses(1, """\
@@ -56,8 +56,15 @@ error: split: expected a union ('or') to be computed in parts, found none
         self.write("turned.txt", "3 2 1 0\n")
         self.write("mine.yaml", PATTERN)
         self.refuses(1, """\
-error: expected an order of 9 tokens, found 4 in table 'turned.txt'
+./mine.yaml:4:53: error: expected an order of 9 tokens, found 4 in table 'turned.txt'
+    - {attend: causal and every(l), schedule: {order: {q: natural, k: {table: turned.txt}}}}
+                                                      ^
 """, "./mine.yaml", "-n", "9")
+        self.works("verify", "./mine.yaml", "--device=cpu")  # at the table's length
+        self.works("show", "./mine.yaml")
+        self.works("explain", "./mine.yaml")
+        self.works("./mine.yaml", "-o", "mine")
+        self.assertEqual(json.loads((self.folder / "mine" / "manifest.json").read_text())["layout"]["n"], 4)
         self.refuses(1, """\
 --order:1:7: error: expected a size, a decimal integer or a parameter's name, found 'm'
   tails:m,2

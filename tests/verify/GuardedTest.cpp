@@ -1,6 +1,6 @@
 // Kernels of the cpu device on memory whose neighbours nobody may touch: random patterns, ragged
-// lengths, odd strides, grouped heads. A stray access ends this process, and says in which case.
-// And the same bits on any number of threads.
+// lengths, odd strides, grouped heads, token orders, splits, closed forms. A stray access ends this
+// process, and says in which case. And the same bits on any number of threads.
 #include "runtime/cpu/CpuDevice.h"
 #include "tests/verify/GuardedDevice.h"
 #include "tests/verify/RandomCase.h"
@@ -83,10 +83,13 @@ TEST_P(Guarded, RandomPatternsTouchNothingElse) {
     Random random((GetParam() == Guard::Before ? 6000 : 7000) + seed);
     std::string predicate = randomPredicate(random);
     VerifyCase c = guardedCase(random);
-    CrashNote note(predicate + "\n" + describe(c));
     Pattern pattern = patternOf(predicate);
-    Verifier verifier(device, pattern, targetOf(device), compile);
-    EXPECT_EQ(wrongWith(verifier, c), "") << predicate << "\n" << describe(c);
+    pattern.heads[0].schedule = randomSchedule(random, pattern.heads[0].attend);
+    std::string what = print(pattern) + describe(c);
+    CrashNote note(what);
+    BlockSource blocks = seed % 4 ? BlockSource::Auto : BlockSource::Tables;
+    Verifier verifier(device, pattern, targetOf(device), compile, blocks);
+    EXPECT_EQ(wrongWith(verifier, c), "") << what;
   }
 }
 

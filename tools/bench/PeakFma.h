@@ -3,7 +3,8 @@
 //
 //   a0 = a0 * x + y    a1 = a1 * x + y    ...    more chains than an FMA's latency can keep waiting
 //
-// f16, and bf16 where the CPU has no dot product of it, are computed in f32: their peak is f32's.
+// f16 is computed in f32, and bf16 where the CPU has no dot product of it or a slow one: their peak
+// is f32's.
 #pragma once
 
 #include "codegen/Kernel.h"
@@ -17,7 +18,7 @@ public:
 
   /// "AVX2 and FMA, f32"
   const std::string &instructions() const { return what; }
-  /// Runs on every thread of the team, about 5 ms.
+  /// Runs on every thread of the team, about 20 ms.
   void run(Team &team) const;
   /// Operations (an FMA is two) that run() does on a team of this size.
   double flops(int threads) const;

@@ -107,7 +107,7 @@ def main():
         bars.bf16(64, 1.5)
         bars.bf16(128, 1.6)
     else:
-        print("  -       bf16 over f32: this CPU has no AVX512_BF16")
+        print("  -       bf16 over f32: this CPU has no AVX512_BF16, or none that is faster than f32")
     bars.length()
     bars.compile()
     if bars.options.markdown:

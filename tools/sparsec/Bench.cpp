@@ -152,11 +152,12 @@ Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &targe
 /// The problem that all patterns are timed on: heads enough to use every entry of each.
 ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &plans,
                          const Target &target, uint64_t seed) {
-  int64_t heads = 1;
-  for (const Plan &plan : plans)
+  int64_t heads = 1, n = kDefaultLength;
+  for (const Plan &plan : plans) {
     heads = std::max<int64_t>(heads, plan.loaded.heads);
+    n = plan.loaded.n.value_or(n);
+  }
   const PatternFlags &flags = options.pattern;
-  int64_t n = flags.n.value_or(kDefaultLength);
   return {.shape = {.batch = options.batch,
                     .heads = heads,
                     .kvHeads = flags.kvHeads.value_or(heads),

@@ -1,8 +1,8 @@
 // sparsec compare A B...: what patterns cost and what they reach, side by side.
 #include "tools/sparsec/Command.h"
+#include "tools/sparsec/HeadReport.h"
 #include "tools/sparsec/LayerHeads.h"
 #include "tools/sparsec/ManyPatterns.h"
-#include "tools/sparsec/WayReport.h"
 
 #include <fmt/core.h>
 
@@ -33,10 +33,13 @@ Result<Row> rowOf(const CompareOptions &options, LoadedPattern loaded, const Tar
                   int64_t heads, int64_t n) {
   loaded.heads = static_cast<int>(heads);
   Row row{.pattern = loaded.pattern.name};
-  auto reports = reportWays(options.patterns.flags, loaded, target, n);
+  auto plan = makePlan(loaded, options.patterns.flags, {target}, n, PlanFor::Pictures);
+  if (!plan)
+    return plan.error();
+  auto reports = reportHeads(*plan, n);
   if (!reports)
     return reports.error();
-  for (const WayReport &each : *reports) {
+  for (const HeadReport &each : *reports) {
     auto copies = static_cast<int64_t>(each.row.heads.size());
     const Cost &cost = each.way.cost;
     row.heads += copies;
@@ -99,9 +102,11 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   auto patterns = loadAll(options.patterns);
   if (!patterns)
     return patterns.error();
-  int64_t n = flags.n.value_or(4096), heads = flags.heads.value_or(1);
-  for (const LoadedPattern &loaded : *patterns) // every entry of every pattern is used
+  int64_t n = kWeighedAt, heads = flags.heads.value_or(1);
+  for (const LoadedPattern &loaded : *patterns) { // every entry of every pattern is used
     heads = std::max<int64_t>(heads, loaded.heads);
+    n = loaded.n.value_or(n);
+  }
   std::vector<Row> rows;
   for (LoadedPattern &loaded : *patterns) {
     auto row = rowOf(options, std::move(loaded), *target, heads, n);
@@ -112,7 +117,10 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   LoadedPattern all;
   all.heads = static_cast<int>(heads);
   all.pattern.heads.push_back({.name = "dense", .attend = make(Op::True, {})});
-  auto dense = reportWays(flags, all, *target, n);
+  auto plan = makePlan(all, flags, {*target}, n, PlanFor::Pictures);
+  if (!plan)
+    return plan.error();
+  auto dense = reportHeads(*plan, n);
   if (!dense)
     return dense.error();
   double denseSeconds = dense->front().way.cost.seconds;

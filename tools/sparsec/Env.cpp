@@ -6,6 +6,7 @@
 #include "tools/sparsec/Version.h"
 
 #include <fmt/core.h>
+#include <map>
 #include <nlohmann/json.hpp>
 
 namespace sparsec::cli {
@@ -26,12 +27,15 @@ Item assemblerItem(const Result<std::unique_ptr<Assembler>> &assembler, const st
 }
 
 std::vector<Item> inspect() {
+  static const std::map<std::string_view, const char *> uses = {
+      {"sim", "runs and checks every kernel"},
+      {"cpu", "runs kernels on this machine's cores"},
+      {"cuda", "runs kernels on a GPU"}};
   std::vector<Item> items;
   for (std::string_view name : deviceNames()) {
     auto device = openDevice(name);
     items.push_back({std::string(name), static_cast<bool>(device),
-                     device ? (*device)->description() : device.error().message,
-                     name == "sim" ? "runs and checks every kernel" : "runs kernels on a GPU"});
+                     device ? (*device)->description() : device.error().message, uses.at(name)});
   }
   auto search = AssemblerSearch::fromEnvironment();
   items.push_back(assemblerItem(openNvrtc(search), "NVRTC", "--cubin, in the process"));

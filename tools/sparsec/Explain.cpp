@@ -140,7 +140,13 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
       text += fmt::format("    blocks  {}\n", *source);
     }
     text += fmt::format("\n  ways weighed at n = {}\n", grouped(plan.weighedAt));
-    std::string ways = table(head.ways);
+    std::vector<Candidate> weighed = head.ways;
+    CostShape shape = plan.shapeOf(first.entries[0], std::max(1, plan.loaded.heads));
+    auto counted = count(weighed.front(), head.weighed, shape,
+                         CostTarget::of(first.request.target.name, shape.elementBytes));
+    if (!counted)
+      return counted.error();
+    std::string ways = table(weighed);
     for (size_t begin = 0; begin < ways.size();) {
       size_t end = ways.find('\n', begin);
       text += "  " + ways.substr(begin, end - begin) + "\n";
@@ -153,7 +159,7 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
 }
 
 Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
-  int64_t n = options.pattern.n.value_or(options.after == "layout" ? 512 : kWeighedAt);
+  int64_t n = plan.loaded.n.value_or(options.after == "layout" ? 512 : kWeighedAt);
   if (options.after.empty())
     return decisions(plan, n);
   if (options.after == "pattern")

@@ -205,6 +205,23 @@ Result<void> applySchedule(Pattern &pattern, const PatternFlags &flags) {
                    [](const std::string &name) { return readPath(name, kOrderTable); });
 }
 
+/// A table orders the tokens of one length: that is the pattern's, and -n's if it is given.
+Result<void> findLength(LoadedPattern &loaded) {
+  for (const HeadEntry &head : loaded.pattern.heads)
+    for (const auto &order : {head.schedule.orderQ, head.schedule.orderK}) {
+      const auto *table = order ? std::get_if<TableOrder>(&*order) : nullptr;
+      if (!table)
+        continue;
+      auto size = static_cast<int64_t>(table->positions->size());
+      if (loaded.n.value_or(size) != size)
+        return inputError(fmt::format("expected an order of {} tokens, found {} in table '{}'",
+                                      *loaded.n, size, table->name),
+                          head.orderWhere);
+      loaded.n = size;
+    }
+  return {};
+}
+
 } // namespace
 
 Result<LoadedPattern> load(const PatternFlags &flags) {
@@ -222,6 +239,9 @@ Result<LoadedPattern> load(const PatternFlags &flags) {
   LoadedPattern loaded{*source, std::move(*pattern)};
   if (auto applied = applySchedule(loaded.pattern, flags); !applied)
     return applied.error();
+  loaded.n = flags.n;
+  if (auto found = findLength(loaded); !found)
+    return found.error();
   loaded.heads = static_cast<int>(flags.heads.value_or(loaded.pattern.heads.size()));
   loaded.kvHeads = static_cast<int>(flags.kvHeads.value_or(loaded.heads));
   if (loaded.heads % loaded.kvHeads)

@@ -31,6 +31,7 @@ struct LoadedPattern {
   Pattern pattern; ///< with what the flags say about its schedule
   int heads = 0;   ///< of the model
   int kvHeads = 0;
+  std::optional<int64_t> n; ///< -n, or the one length that a table of the schedule holds for
 };
 
 Result<LoadedPattern> load(const PatternFlags &flags);

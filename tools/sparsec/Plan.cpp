@@ -36,6 +36,30 @@ std::vector<KernelRequest> Plan::partsOf(int entry) const {
   return parts;
 }
 
+CostShape Plan::shapeOf(int entry, int64_t copies) const {
+  const KernelRequest &kernel = kernelOf(entry).request;
+  return {.headDim = kernel.headDim,
+          .valueDim = kernel.valueDim,
+          .elementBytes = bytes(kernel.dtype),
+          .copies = copies};
+}
+
+Error located(Error error, const HeadEntry &head) {
+  if (error.where)
+    return error;
+  const Schedule &schedule = head.schedule;
+  if (error.message.starts_with("split")) {
+    error.where = head.splitWhere;
+    if (!error.where)
+      error.message = "--" + error.message;
+  } else if (error.message.starts_with("expected an order")) {
+    error.where = head.orderWhere;
+  } else if (schedule.block.q) {
+    error.where = head.blockWhere;
+  }
+  return error;
+}
+
 namespace {
 
 /// All targets compute the same type: f32 where only CPUs are meant.
@@ -74,10 +98,18 @@ public:
       name += fmt::format("_{}", entry);
       request.entry = identifier(pattern.name) + "_" + name + "_forward";
     }
-    Result<HeadSchedule> schedule = scheduleOf(head, request);
+    ScheduleRequest asked{.kernel = std::move(request),
+                          .schedule = head.schedule,
+                          .n = plan.weighedAt,
+                          .copies = std::max(1, plan.loaded.heads),
+                          .anyBlock = use == PlanFor::Pictures};
+    Result<HeadSchedule> schedule = chooseSchedule(asked);
     if (!schedule)
       return located(schedule.error(), head);
-    PlannedHead planned{.entries = {entry}, .kernels = {}, .ways = std::move(schedule->ways)};
+    PlannedHead planned{.entries = {entry},
+                        .kernels = {},
+                        .ways = std::move(schedule->ways),
+                        .weighed = asked.layout()};
     for (KernelRequest &part : schedule->parts) {
       std::string stem = name;
       if (schedule->parts.size() > 1)
@@ -108,43 +140,21 @@ private:
     }
     return nullptr;
   }
-
-  Result<HeadSchedule> scheduleOf(const HeadEntry &head, KernelRequest request) {
-    // A picture may have any block.
-    if (use == PlanFor::Pictures && request.block.q) {
-      Part whole{request.attend, head.schedule.orderQ.value_or(NaturalOrder{}),
-                 head.schedule.orderK.value_or(NaturalOrder{})};
-      return HeadSchedule{kernelsOf(request, {whole}, request.block),
-                          {Candidate{.block = request.block, .parts = {whole}, .cost = {}}}};
-    }
-    return chooseSchedule({.kernel = std::move(request),
-                           .schedule = head.schedule,
-                           .n = plan.weighedAt,
-                           .copies = std::max(1, plan.loaded.heads)});
-  }
-
-  static Error located(Error error, const HeadEntry &head) {
-    if (error.where)
-      return error;
-    const Schedule &schedule = head.schedule;
-    if (error.message.starts_with("split"))
-      error.where = head.splitWhere;
-    else if (schedule.block.q)
-      error.where = head.blockWhere;
-    else if (schedule.orderQ || schedule.orderK)
-      error.where = head.orderWhere;
-    return error;
-  }
 };
 
 } // namespace
 
-Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets, PlanFor use) {
+Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets) {
   auto loaded = load(flags);
   if (!loaded)
     return loaded.error();
-  Plan plan{.loaded = std::move(*loaded), .weighedAt = flags.n.value_or(kWeighedAt)};
-  plan.weighedAt = std::max<int64_t>(plan.weighedAt, 1);
+  int64_t n = loaded->n.value_or(kWeighedAt);
+  return makePlan(std::move(*loaded), flags, targets, n, PlanFor::Kernels);
+}
+
+Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
+                      const std::vector<Target> &targets, int64_t n, PlanFor use) {
+  Plan plan{.loaded = std::move(loaded), .weighedAt = std::max<int64_t>(n, 1)};
   Planner planner(plan, flags, flags.dtype.value_or(defaultDType(targets)), use);
   for (const Target &target : targets)
     for (size_t i = 0; i < plan.loaded.pattern.heads.size(); ++i)

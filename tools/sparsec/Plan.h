@@ -22,7 +22,8 @@ struct PlannedKernel {
 struct PlannedHead {
   std::vector<int> entries;
   std::vector<size_t> kernels; ///< of Plan::kernels, the parts in the order they run
-  std::vector<Candidate> ways; ///< what was weighed, the chosen one first
+  std::vector<Candidate> ways; ///< what was weighed, the chosen one first; costs are estimates
+  LayoutRequest weighed;       ///< what they are the costs of
 };
 
 struct Plan {
@@ -36,6 +37,8 @@ struct Plan {
   /// The kernel of its first part; block, dtype and dims are all parts'.
   const PlannedKernel &kernelOf(int entry) const { return kernels[headOf(entry).kernels[0]]; }
   std::vector<KernelRequest> partsOf(int entry) const;
+  /// What `copies` heads of an entry are made of.
+  CostShape shapeOf(int entry, int64_t copies) const;
 };
 
 /// The length at which ways are weighed when none is given.
@@ -43,10 +46,16 @@ inline constexpr int64_t kWeighedAt = 4096;
 
 enum class PlanFor {
   Kernels,
-  Pictures, ///< any block that is asked for will do, whether or not a kernel could have it
+  Pictures, ///< and counts: any block that is asked for, whether or not a kernel could have it
 };
-Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets,
-                      PlanFor use = PlanFor::Kernels);
+/// Weighed at -n, or kWeighedAt.
+Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets);
+/// Of a pattern that was loaded with these flags, weighed at n.
+Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
+                      const std::vector<Target> &targets, int64_t n, PlanFor use);
+
+/// An error about a head's schedule, with the place in its file that it is about.
+Error located(Error error, const HeadEntry &head);
 
 /// A name made of letters, digits and underscores.
 std::string identifier(const std::string &name);

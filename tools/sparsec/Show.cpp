@@ -3,7 +3,7 @@
 #include "tools/sparsec/Show.h"
 
 #include "layout/Picture.h"
-#include "tools/sparsec/WayReport.h"
+#include "tools/sparsec/HeadReport.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -61,7 +61,7 @@ std::string blocksOf(const Drawn &drawn) {
 
 Result<Shown> showHeads(const ShowOptions &options, const LoadedPattern &loaded,
                         const Target &target, const Style &style) {
-  int64_t n = options.n();
+  int64_t n = options.n(loaded);
   Shown shown{"", {{"pattern", loaded.pattern.name}, {"n", n}, {"heads", Json::array()}}};
   auto heads = drawnHeads(options, loaded, target);
   if (!heads)
@@ -154,7 +154,7 @@ Result<Shown> showGrid(const ShowOptions &options, const LoadedPattern &loaded,
 /// A digit for each pair: the layer after which the row's position knows the column's.
 Result<Shown> showKnown(const ShowOptions &options, const LoadedPattern &loaded,
                         const Style &style) {
-  int64_t n = options.n();
+  int64_t n = options.n(loaded);
   if (n > kMostKnown)
     return inputError(fmt::format("expected at most {} positions for a picture of what they know "
                                   "in letters, found {}; --png draws {}",
@@ -179,8 +179,11 @@ Result<Shown> showKnown(const ShowOptions &options, const LoadedPattern &loaded,
 
 Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
                         const Target &target, const Style &style) {
-  int64_t n = options.n();
-  auto heads = reportWays(options.flags(), loaded, target, n);
+  int64_t n = options.n(loaded);
+  auto plan = makePlan(loaded, options.flags(), {target}, n, PlanFor::Pictures);
+  if (!plan)
+    return plan.error();
+  auto heads = reportHeads(*plan, n);
   if (!heads)
     return heads.error();
   warnOfEmpty(*heads);
@@ -228,8 +231,9 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
         options.stats
             ? fmt::format(", {}", name(options.flags().dtype.value_or(defaultDType(*target))))
             : "";
-    text += fmt::format("{}{}, n = {}{}\n{}", text.empty() ? "" : "\n",
-                        style.bold(loaded.pattern.name), grouped(options.n()), more, shown->text);
+    text +=
+        fmt::format("{}{}, n = {}{}\n{}", text.empty() ? "" : "\n", style.bold(loaded.pattern.name),
+                    grouped(options.n(loaded)), more, shown->text);
   }
   if (session.json) {
     fmt::print("{}\n", (all.size() == 1 ? all[0] : Json{{"patterns", all}}).dump(2));
@@ -258,10 +262,10 @@ Result<void> check(const ShowOptions &options) {
 
 } // namespace
 
-int64_t ShowOptions::n() const {
+int64_t ShowOptions::n(const LoadedPattern &loaded) const {
   if (grid)
     return grid->tokens();
-  return flags().n.value_or(layers && png.empty() && !stats ? 32 : 512);
+  return loaded.n.value_or(layers && png.empty() && !stats ? 32 : 512);
 }
 
 int64_t ShowOptions::asked() const {
@@ -272,18 +276,16 @@ int64_t ShowOptions::asked() const {
 
 Result<std::vector<Drawn>> drawnHeads(const ShowOptions &options, const LoadedPattern &loaded,
                                       const Target &target) {
+  int64_t n = options.n(loaded);
+  auto plan = makePlan(loaded, options.flags(), {target}, n, PlanFor::Pictures);
+  if (!plan)
+    return plan.error();
   std::vector<Drawn> result;
   for (HeadRow &row : headRows(loaded)) {
-    auto alike = std::max<int64_t>(1, static_cast<int64_t>(row.heads.size()));
-    WaysRequest request{options.flags(), loaded, row, target, options.n(), alike};
-    auto ways = waysOf(request);
-    if (!ways)
-      return ways.error();
-    Candidate &way = ways->front();
-    LayoutRequest layout = request.layout();
-    layout.blockQ = way.block.q;
-    layout.blockK = way.block.k;
-    auto layouts = layoutsOf(way.parts, layout);
+    Candidate way = plan->headOf(row.entry).ways.front();
+    auto layouts = layoutsOf(
+        way.parts,
+        {.nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = way.block.q, .blockK = way.block.k});
     if (!layouts)
       return layouts.error();
     result.push_back({std::move(row), std::move(way), std::move(*layouts)});

@@ -21,7 +21,7 @@ struct ShowOptions {
   std::string png, colour = "auto";
 
   const PatternFlags &flags() const { return patterns.flags; }
-  int64_t n() const;
+  int64_t n(const LoadedPattern &loaded) const;
   int64_t asked() const; ///< the query on the grid
   ReachRequest::Residual residual() const {
     return noResidual ? ReachRequest::Residual::Without : ReachRequest::Residual::With;

@@ -112,9 +112,10 @@ Result<Figure> gridFigure(const ShowOptions &options, const std::vector<LoadedPa
 
 Result<Figure> headsFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
                            const Target &target) {
-  int64_t n = options.n();
   Figure figure{.title = "", .subtitle = "", .columns = {}, .legend = legendOfBlocks()};
+  int64_t n = 0;
   for (const LoadedPattern &loaded : patterns) {
+    n = options.n(loaded);
     auto heads = drawnHeads(options, loaded, target);
     if (!heads)
       return heads.error();

@@ -26,7 +26,7 @@ std::vector<VerifyCase> casesOf(const VerifyOptions &options, const LoadedPatter
   std::vector<VerifyCase> cases;
   if (options.oneCase) {
     const PatternFlags &flags = options.pattern;
-    int64_t n = flags.n.value_or(200);
+    int64_t n = loaded.n.value_or(200);
     cases.push_back({.dtype = flags.dtype.value_or(defaultDType(target)),
                      .headDim = static_cast<int>(flags.headDim),
                      .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
@@ -39,8 +39,11 @@ std::vector<VerifyCase> casesOf(const VerifyOptions &options, const LoadedPatter
   } else {
     cases = options.full ? fullCases(loaded.pattern) : defaultCases(loaded.pattern);
   }
-  for (VerifyCase &each : cases)
+  for (VerifyCase &each : cases) {
     each.seed += seed;
+    if (loaded.n) // a table's, where it is not asked for
+      each.n = each.nq = *loaded.n;
+  }
   return cases;
 }
 

@@ -8,7 +8,7 @@
 
 #include "layout/Receptive.h"
 #include "tools/picture/Figure.h"
-#include "tools/sparsec/Ways.h"
+#include "tools/sparsec/Plan.h"
 
 namespace sparsec::cli {
 

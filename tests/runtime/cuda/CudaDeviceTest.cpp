@@ -79,6 +79,8 @@ TEST(CudaDevice, RunsAKernel) {
     CudaDevice &cuda = **device;
     EXPECT_EQ(cuda.name(), "cuda");
     EXPECT_EQ(cuda.description(), "Fake GPU, sm_86, 4 multiprocessors, driver 12.4");
+    EXPECT_EQ(targetOf(cuda).name, "sm_86");
+    EXPECT_EQ(targetOf(cuda).sharedBytes, 99 * 1024);
     auto executable = cuda.load(fillKernel, "fill");
     ASSERT_TRUE(executable) << executable.error().render();
     EXPECT_EQ(CudaDevice::assembledBy(**executable), "driver");
