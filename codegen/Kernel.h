@@ -47,8 +47,8 @@ struct AttentionArguments {
   void *out = nullptr;             ///< [batch, heads, nq, value_dim]
   float *lse = nullptr;            ///< [batch, heads, nq], natural log; null: not wanted
   const float *priorOut = nullptr; ///< of the parts before, in f32, if the kernel goes on from them
-  const float *priorLse = nullptr;
-  int64_t qStride[3] = {}; ///< batch, head, row
+  const float *priorLse = nullptr; ///< likewise, in units of ln 2
+  int64_t qStride[3] = {};         ///< batch, head, row
   int64_t kStride[3] = {};
   int64_t vStride[3] = {};
   int64_t outStride[3] = {};
@@ -85,7 +85,7 @@ const std::vector<Field> &attentionFields();
 /// What a kernel does of a head that is computed as disjoint parts, one kernel after another.
 struct PartRole {
   bool first = true; ///< else it goes on from prior_out and prior_lse
-  bool last = true;  ///< else it leaves out in f32, for the next part
+  bool last = true;  ///< else it leaves out in f32, and lse in units of ln 2, for the next part
   bool operator==(const PartRole &) const = default;
 };
 

@@ -147,8 +147,9 @@ Value Forward::rowsOf(StringRef axis, OrderKind order, Value tile, StringRef len
   return b.rows(order, tile, argument(length), numbers, size);
 }
 
-/// Before any block: nothing seen, or what the parts before have seen, whose out and lse are an o
-/// whose l is 1 and the m that goes with it.
+/// Before any block: nothing seen, or what the parts before have seen: out, and lse in units of
+/// ln 2. Of all m and l that give this lse the m is taken that is an integer, so that powers of two
+/// stay exact, and with them the sums of equal scores.
 Softmax Forward::start() {
   RankedTensorType perRow = b.tensor({blockQ}, b.getF32Type());
   RankedTensorType output = b.tensor({blockQ, valueDim}, b.getF32Type());
@@ -156,9 +157,12 @@ Softmax Forward::start() {
   if (!op.getPrior())
     return {least, b.constant(perRow, 0), b.constant(output, 0)};
   Value lse = b.load(argument("prior_lse"), {batch, head}, rows);
-  Value m = b.multiply(lse, b.constant(perRow, 1.4426950408889634f));
-  Value l = b.select(b.equal(m, least), b.constant(perRow, 0), b.constant(perRow, 1));
-  return {m, l, b.load(argument("prior_out"), {batch, head}, rows, valueDim)};
+  Value rounder = b.constant(perRow, 12582912.0f); // 1.5 2^23: no number of its size has a fraction
+  Value m = b.subtract(b.add(lse, rounder), rounder);
+  Value empty = b.equal(lse, least), zero = b.constant(perRow, 0);
+  Value l = b.select(empty, zero, b.exp2(b.subtract(lse, b.select(empty, zero, m))));
+  Value out = b.load(argument("prior_out"), {batch, head}, rows, valueDim);
+  return {m, l, b.multiply(out, l)};
 }
 
 /// The block of a region of a fold, with arguments of these types; the builder writes there.
@@ -231,8 +235,11 @@ void Forward::finish(const Softmax &softmax) {
   b.store(b.convert(out, element), argument("out"), {batch, head}, rows);
   if (!op.getLse())
     return;
-  Value ln2 = b.constant(perRow, 0.69314718055994531f);
-  Value lse = b.create<math::FmaOp>(softmax.m, ln2, b.create<math::LogOp>(sum));
+  Value log = b.create<math::LogOp>(sum), lse;
+  if (op.getPartial()) // in units of ln 2, as m is: the next part loses nothing to a conversion
+    lse = b.create<math::FmaOp>(log, b.constant(perRow, 1.4426950408889634f), softmax.m);
+  else
+    lse = b.create<math::FmaOp>(softmax.m, b.constant(perRow, 0.69314718055994531f), log);
   b.store(lse, argument("lse"), {batch, head}, rows);
 }
 
