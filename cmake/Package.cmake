@@ -9,7 +9,7 @@ set(name sparsec-${CMAKE_PROJECT_VERSION}-linux-${arch})
 set(programs sparsec)
 if(TESTS)
   string(APPEND name -tests)
-  file(STRINGS ${BUILD}/device-tests.txt programs)
+  set(programs device-tests)
 endif()
 
 set(stage ${BUILD}/package)

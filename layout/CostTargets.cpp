@@ -31,10 +31,10 @@ constexpr CostTarget kA100 = {.units = 108,
                               .bytesPerSecond = 1.8e12,
                               .gatherPenalty = 1.1};
 
-/// A few cores with AVX2, f32.
+/// A few cores with AVX2, f32: products and exponentials of dense attention at two head dims.
 constexpr CostTarget kCpu = {.units = 4,
-                             .unitFlops = 4e10,
-                             .pairSeconds = 1e-9,
+                             .unitFlops = 7e10,
+                             .pairSeconds = 1.2e-10,
                              .partialPenalty = 0.1,
                              .stepKeys = 2,
                              .rowSeconds = 1e-6,
