@@ -36,8 +36,9 @@ Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape 
   prices.rowBytes = rowBytes * (gathers(part.queries) ? target.gatherPenalty : 1);
   double work = pairs * (2 * width / target.unitFlops + target.pairSeconds);
   double loads = prices.keyBytes / target.unitBytesPerSecond;
-  prices.full = std::max(work, loads);
-  prices.partial = std::max(work * (1 + target.partialPenalty), loads);
+  double waits = prices.keyBytes * target.keyByteSeconds;
+  prices.full = std::max(work, loads) + waits;
+  prices.partial = std::max(work * (1 + target.partialPenalty), loads) + waits;
   prices.row = target.rowSeconds + rowBytes * target.rowByteSeconds;
   return prices;
 }
@@ -120,7 +121,8 @@ public:
     double bytes =
         copies * ((work.full + work.partial) * prices.keyBytes + work.rows * prices.rowBytes);
     // Nothing is waited for when each unit has one row at most.
-    double last = work.rows * copies > target.units ? work.longest : work.longest - mean;
+    double last =
+        work.rows * copies > target.units ? target.tail * work.longest : work.longest - mean;
     busy += mean;
     cost.seconds += std::max(mean + std::max(last, 0.0), copies * once() / target.bytesPerSecond);
     cost.bytes += bytes;

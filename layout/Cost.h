@@ -9,9 +9,10 @@
 //   64x64        1  residue 128                 ~ 32,768    1.6 %   96.9 %  19045.5 MB    4084.2 us
 //   dense 3679.3 us; a pattern like this is faster below a density of 30.6 %
 //
-// A block costs its products and its pairs' exponentials, or its loads, whichever take longer;
-// masked pairs cost more; a row of blocks costs those and a start. Rows go to units longest first,
-// so all are done after their mean time and one longest row at most. The whole takes at least as
+// A block costs its products and its pairs' exponentials, or its loads, whichever take longer (on a
+// CPU loads are in part waited for); masked pairs cost more; a row of blocks costs those and a
+// start. Rows go to units longest first, so all are done after their mean time and one longest row
+// at most. The whole takes at least as
 // long as all tensors once at the memory's bandwidth. A part after the first starts another kernel.
 // Rows that are not neighbours in memory load by `gatherPenalty` slower.
 //
@@ -36,8 +37,10 @@ struct CostTarget {
   double rowByteSeconds = 0;     ///< likewise, for each byte of its queries and results
   double launchSeconds = 0;      ///< to start a kernel
   double unitBytesPerSecond = 1; ///< a unit's loads of blocks, from the nearest cache they share
+  double keyByteSeconds = 0;     ///< of a unit, for each byte of a block that its products wait for
   double bytesPerSecond = 1;     ///< of memory: each tensor once
   double gatherPenalty = 1;      ///< bytes of rows that are not neighbours, over others'
+  double tail = 1; ///< share of a longest row that the other units wait for at the end
 
   /// sm_80 and its like (an A100), sm_90 (an H200), cpu; elements of 2 or 4 bytes. A target that is
   /// not known costs what sm_80 does.

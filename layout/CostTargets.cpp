@@ -41,8 +41,10 @@ constexpr CostTarget kCpu = {.units = 4,
                              .rowByteSeconds = 1e-10,
                              .launchSeconds = 1e-5,
                              .unitBytesPerSecond = 2e10,
+                             .keyByteSeconds = 3e-11,
                              .bytesPerSecond = 2e10,
-                             .gatherPenalty = 1.3};
+                             .gatherPenalty = 1.3,
+                             .tail = 0.25};
 
 /// f32 products are fused multiply-adds of plain cores, a sixteenth of what tensor cores do.
 constexpr double kTensorOverPlain = 16;

@@ -116,7 +116,7 @@ class Host(CommandTest):
 
     def test_the_example(self):
         """examples/attention-in-c as its README says; the program needs libc and libm alone."""
-        self.run_tool("cmake", "-S", EXAMPLE, "-B", "build", f"-DSPARSEC={SPARSEC}", "-DCMAKE_C_FLAGS=-Werror")
+        self.run_tool("cmake", "-G", "Ninja", "-S", EXAMPLE, "-B", "build", f"-DSPARSEC={SPARSEC}", "-DCMAKE_C_FLAGS=-Werror")
         self.run_tool("cmake", "--build", "build")
         out = self.run_tool("build/attention", "build/window")
         self.assertRegex(out, r"^4 heads, 1000 tokens: the kernel and plain attention differ by at most \d\.\de-0[67]\n$")
