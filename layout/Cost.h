@@ -12,9 +12,9 @@
 // A block costs its products and its pairs' exponentials, or its loads, whichever take longer (on a
 // CPU loads are in part waited for); masked pairs cost more; a row of blocks costs those and a
 // start. Rows go to units longest first, so all are done after their mean time and one longest row
-// at most. The whole takes at least as
-// long as all tensors once at the memory's bandwidth. A part after the first starts another kernel.
-// Rows that are not neighbours in memory load by `gatherPenalty` slower.
+// at most. The whole takes at least as long as all tensors once at the memory's bandwidth. A part
+// after the first starts another kernel. Rows that are not neighbours in memory load by
+// `gatherPenalty` slower.
 //
 // Counts of many rows are estimated from a few of them ("~ 2,678"): enough to choose, and quick at
 // any length. docs/performance.md says how the numbers of targets were found, and how far off.
