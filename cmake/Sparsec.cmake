@@ -2,7 +2,7 @@
 #
 #   sparsec_library(sparsec-layout SOURCES Build.cpp LINK sparsec-patterns)
 #   sparsec_library(sparsec-dialect SOURCES ... LINK ... MLIR)     with MLIR's headers, precompiled
-#   sparsec_library(sparsec-ptx SOURCES ... LINK ... NVVM)         and the LLVM and NVVM dialects'
+#   sparsec_library(sparsec-ptx SOURCES ... LINK ... LLVM)         and the LLVM dialect's
 #   sparsec_test(layout-build SOURCES BuildTest.cpp LINK sparsec-layout LABELS quick)
 #   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE)  runs on --device of ./dev test
 #   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE CPU)         and on cpu, always
@@ -20,12 +20,14 @@ if(CCACHE)
   add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 endif()
 
-foreach(set Mlir Nvvm)
+foreach(set Std Mlir Llvm)
   string(TOLOWER sparsec-${set}-pch target)
   add_library(${target} STATIC EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/Pch.cpp)
-  target_link_libraries(${target} PRIVATE sparsec::mlir)
   target_precompile_headers(${target} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/${set}Pch.h)
 endforeach()
+target_link_libraries(sparsec-std-pch PRIVATE fmt::fmt)
+target_link_libraries(sparsec-mlir-pch PRIVATE sparsec::mlir)
+target_link_libraries(sparsec-llvm-pch PRIVATE sparsec::mlir)
 
 if(SPARSEC_TESTS)
   find_package(GTest REQUIRED)
@@ -35,19 +37,22 @@ if(SPARSEC_TESTS)
   target_precompile_headers(sparsec-test-pch PRIVATE <gtest/gtest.h> <map> <memory> <string> <vector>)
 endif()
 
-# sparsec_library(NAME SOURCES... LINK LIBRARIES... [MLIR|NVVM])
+# sparsec_library(NAME SOURCES... LINK LIBRARIES... [MLIR|LLVM])
 function(sparsec_library name)
-  cmake_parse_arguments(ARG "MLIR;NVVM" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "MLIR;LLVM" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
-  if(ARG_NVVM)
+  if(ARG_LLVM)
     target_link_libraries(${name} PUBLIC sparsec::mlir)
-    target_precompile_headers(${name} REUSE_FROM sparsec-nvvm-pch)
+    target_precompile_headers(${name} REUSE_FROM sparsec-llvm-pch)
   elseif(ARG_MLIR)
     target_link_libraries(${name} PUBLIC sparsec::mlir)
     target_precompile_headers(${name} REUSE_FROM sparsec-mlir-pch)
+  else()
+    target_link_libraries(${name} PUBLIC fmt::fmt)
+    target_precompile_headers(${name} REUSE_FROM sparsec-std-pch)
   endif()
 endfunction()
 

@@ -2,16 +2,20 @@
 #include "codegen/Pipeline.h"
 
 #include "codegen/passes/Passes.h"
+#include "codegen/ptx/Nvvm.h"
 #include "codegen/ptx/Warp.h"
 #include "dialect/Dialects.h"
 #include "dialect/passes/Passes.h"
 
-#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -45,7 +49,10 @@ void addLlvmPasses(OpPassManager &passes) {
   passes.addPass(createReconcileUnrealizedCastsPass());
 }
 
-void registerPipelines() {
+void registerAllPasses() {
+  registerPasses();
+  registerCodegenPasses();
+  registerTransformsPasses();
   PassPipelineRegistration<>("tile-pipeline", "whole operations to tile programs", addTilePasses);
   PassPipelineRegistration<>("warp-pipeline", "tile programs to blocks of warps", addWarpPasses);
   PassPipelineRegistration<>("llvm-pipeline", "blocks of warps to the llvm dialect", addLlvmPasses);
@@ -53,10 +60,10 @@ void registerPipelines() {
 
 void registerCompilerDialects(DialectRegistry &registry) {
   registerDialects(registry);
-  registry.insert<warp::WarpDialect, LLVM::LLVMDialect, NVVM::NVVMDialect, scf::SCFDialect>();
+  registry.insert<warp::WarpDialect, LLVM::LLVMDialect, scf::SCFDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
-  registerNVVMDialectTranslation(registry);
+  nvvm::registerDialect(registry);
 }
 
 } // namespace sparsec

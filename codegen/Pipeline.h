@@ -14,8 +14,9 @@ void addWarpPasses(mlir::OpPassManager &passes);
 /// Blocks of warps to the llvm and nvvm dialects.
 void addLlvmPasses(mlir::OpPassManager &passes);
 
-/// For sparsec-opt: the lists above as --tile-pipeline, --warp-pipeline and --llvm-pipeline.
-void registerPipelines();
+/// For sparsec-opt: a flag for every pass of ours and of MLIR's own transforms, and the lists above
+/// as --tile-pipeline, --warp-pipeline and --llvm-pipeline.
+void registerAllPasses();
 
 /// Every dialect that a stage of the compiler is written in.
 void registerCompilerDialects(mlir::DialectRegistry &registry);

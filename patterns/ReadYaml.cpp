@@ -251,12 +251,16 @@ private:
           break;
         open += parentheses(nodes[j].text);
         whole += ", " + nodes[j].text;
-        if (open == 0)
-          refuse(fmt::format("expected {} to end with its parentheses closed, found ','",
-                             quote(first.text)),
-                 first.offset, first.where.length,
-                 {fmt::format("a comma ends a value between braces or brackets: quote it, \"{}\"",
-                              whole.size() > 200 ? whole.substr(0, 200) + "..." : whole)});
+        if (open != 0)
+          continue;
+        std::string shown = whole.substr(0, 200);
+        if (shown.size() < whole.size())
+          shown += "...";
+        refuse(fmt::format("expected {} to end with its parentheses closed, found ','",
+                           quote(first.text)),
+               first.offset, first.where.length,
+               {fmt::format("a comma ends a value between braces or brackets: quote it, \"{}\"",
+                            shown)});
       }
     }
   }

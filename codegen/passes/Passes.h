@@ -5,14 +5,13 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Pass/Pass.h"
 
 namespace sparsec {
 
 #define GEN_PASS_DECL
-/// registerCodegenPasses(), for sparsec-opt: a flag for each pass.
+/// registerCodegenPasses(): a flag for each pass.
 #define GEN_PASS_REGISTRATION
 #include "codegen/passes/Passes.h.inc"
 

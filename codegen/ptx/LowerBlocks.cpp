@@ -43,16 +43,16 @@ struct WorkPattern : OpConversionPattern<tile::WorkOp> {
     ThreadEmitter emit(op, rewriter);
     Type i32 = emit.getI32Type();
     Value layout = adaptor.getItems();
-    Value x = emit.create<NVVM::BlockIdXOp>(i32);
-    Value y = emit.create<NVVM::BlockIdYOp>(i32);
-    Value batch = emit.create<NVVM::BlockIdZOp>(i32);
+    Value x = nvvm::blockIndex(emit, nvvm::Axis::X);
+    Value y = nvvm::blockIndex(emit, nvvm::Axis::Y);
+    Value batch = nvvm::blockIndex(emit, nvvm::Axis::Z);
     Value firstRow = emit.multiply(y, emit.field(layout, kLayoutStride));
     Value rowOrder = emit.field(layout, kRowOrder);
     // Without an order of their own, the last rows first: causal rows grow.
     Value row = either(
         emit, emit.isNull(rowOrder), {i32},
         [&]() -> SmallVector<Value> {
-          Value rows = emit.create<NVVM::GridDimXOp>(i32);
+          Value rows = nvvm::gridSize(emit);
           return {emit.subtract(emit.add(rows, -1), x)};
         },
         [&]() -> SmallVector<Value> {
@@ -143,7 +143,7 @@ struct BlockRowPattern : OpConversionPattern<warp::BlockRowOp> {
   }
 
   static SmallVector<Value> fromForms(ThreadEmitter &emit, Value layout, Value forms, Value row) {
-    Value y = emit.create<NVVM::BlockIdYOp>(emit.getI32Type());
+    Value y = nvvm::blockIndex(emit, nvvm::Axis::Y);
     Value head = emit.wide(emit.multiply(y, emit.field(layout, kFormStride)));
     forms = emit.advance(forms, emit.multiply(head, 4));
     row = emit.subtract(row, emit.multiply(y, emit.field(layout, kLayoutStride)));

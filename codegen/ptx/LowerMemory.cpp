@@ -104,12 +104,8 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
       auto [source, valid] = sources.at(pass);
       auto copy = [&, source = source, valid = valid](BufferAddress &to, int from) {
         for (int step = 0; step < shape.steps; ++step)
-          emit.create<NVVM::CpAsyncOp>(to.at(from, step * shape.across),
-                                       emit.advance(source, 16 * step * shape.across),
-                                       emit.getI32IntegerAttr(16),
-                                       NVVM::LoadCacheModifierKindAttr::get(
-                                           emit.getContext(), NVVM::LoadCacheModifierKind::CG),
-                                       valid);
+          nvvm::copyAsync(emit, to.at(from, step * shape.across),
+                          emit.advance(source, 16 * step * shape.across), valid);
       };
       if (separable) {
         copy(whole, skipped);
@@ -304,12 +300,15 @@ struct StagePattern : OpConversionPattern<warp::StageOp> {
   }
 };
 
-template <class From, class To>
-struct RenamePattern : OpConversionPattern<From> {
+/// An op without operands and results that is one instruction.
+template <class From, void (*To)(ImplicitLocOpBuilder &)>
+struct InstructionPattern : OpConversionPattern<From> {
   using OpConversionPattern<From>::OpConversionPattern;
   LogicalResult matchAndRewrite(From op, typename From::Adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<To>(op);
+    ThreadEmitter emit(op, rewriter);
+    To(emit);
+    rewriter.eraseOp(op);
     return success();
   }
 };
@@ -318,7 +317,9 @@ struct WaitPattern : OpConversionPattern<warp::WaitOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::WaitOp op, OpAdaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<NVVM::CpAsyncWaitGroupOp>(op, op.getPendingAttr());
+    ThreadEmitter emit(op, rewriter);
+    nvvm::waitForCopies(emit, op.getPending());
+    rewriter.eraseOp(op);
     return success();
   }
 };
@@ -327,8 +328,8 @@ struct WaitPattern : OpConversionPattern<warp::WaitOp> {
 
 void populateMemoryPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
   patterns.add<CopyPattern, LoadPattern, StorePattern, PresentPattern, AllocPattern, StagePattern,
-               WaitPattern, RenamePattern<warp::CommitOp, NVVM::CpAsyncCommitGroupOp>,
-               RenamePattern<warp::BarrierOp, NVVM::Barrier0Op>>(types, patterns.getContext());
+               WaitPattern, InstructionPattern<warp::CommitOp, nvvm::commitCopies>,
+               InstructionPattern<warp::BarrierOp, nvvm::barrier>>(types, patterns.getContext());
 }
 
 } // namespace sparsec

@@ -25,12 +25,7 @@ BufferAddress rowsRight(ThreadEmitter &emit, warp::BufferType type, Value buffer
 
 /// Four 8 x 8 matrices, one register each.
 SmallVector<Value> loadMatrices(ThreadEmitter &emit, Value address, bool transposed) {
-  Type i32 = emit.getI32Type();
-  auto type = LLVM::LLVMStructType::getLiteral(emit.getContext(), {i32, i32, i32, i32});
-  auto shape = NVVM::LdStMatrixShapeAttr::get(emit.getContext(), 8, 8);
-  Value loaded = emit.create<NVVM::LdMatrixOp>(
-      type, address, 4, transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row, shape,
-      NVVM::LdStMatrixEltType::B16);
+  Value loaded = nvvm::loadMatrices(emit, address, transposed);
   SmallVector<Value> registers;
   for (int i = 0; i < 4; ++i)
     registers.push_back(emit.field(loaded, i));
@@ -142,14 +137,8 @@ private:
           value = emit.create<LLVM::BitcastOp>(pair, value);
       return values;
     };
-    auto type = half ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
-    Type f32 = emit.getF32Type();
-    auto result = LLVM::LLVMStructType::getLiteral(emit.getContext(), {f32, f32, f32, f32});
-    auto mma = emit.create<NVVM::MmaOp>(
-        result, operands(a), operands(b), ValueRange(sums).slice(4 * tile, 4),
-        ArrayRef<int64_t>{16, kMmaColumns, kMmaDepth}, std::nullopt, std::nullopt,
-        std::array<NVVM::MMATypes, 2>{type, type},
-        std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
+    Value mma = nvvm::multiplyMatrices(emit, operands(a), operands(b),
+                                       ValueRange(sums).slice(4 * tile, 4), half);
     for (int i = 0; i < 4; ++i)
       sums[4 * tile + i] = emit.field(mma, i);
   }

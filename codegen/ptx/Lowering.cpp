@@ -58,7 +58,7 @@ ThreadEmitter::ThreadEmitter(Operation *op, OpBuilder &builder)
     : ImplicitLocOpBuilder(op->getLoc(), builder), warpCount(warpsAround(op)) {}
 
 Value ThreadEmitter::thread() {
-  return create<NVVM::ThreadIdXOp>(getI32Type());
+  return nvvm::threadIndex(*this);
 }
 
 Value ThreadEmitter::laneRow(const fragments::LaneMap &map) {
@@ -193,12 +193,10 @@ Value ThreadEmitter::advance(Value pointer, int64_t bytes) {
 }
 Value ThreadEmitter::shuffleQuad(Value value, Value lane) {
   // Segments of four lanes: 0x1c keeps the upper bits of the lane.
-  return create<NVVM::ShflOp>(value.getType(), i32(-1), value, lane, i32(0x1c1f),
-                              NVVM::ShflKind::idx, UnitAttr());
+  return nvvm::shuffle(*this, nvvm::Shuffle::Index, value, lane, 0x1c1f);
 }
 Value ThreadEmitter::shuffleXor(Value value, int mask) {
-  return create<NVVM::ShflOp>(value.getType(), i32(-1), value, i32(mask), i32(31),
-                              NVVM::ShflKind::bfly, UnitAttr());
+  return nvvm::shuffle(*this, nvvm::Shuffle::Xor, value, i32(mask), 31);
 }
 
 BufferAddress::BufferAddress(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value row,

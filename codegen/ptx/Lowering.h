@@ -14,6 +14,7 @@
 
 #include "codegen/passes/Passes.h"
 #include "codegen/ptx/Fragments.h"
+#include "codegen/ptx/Nvvm.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"

@@ -55,17 +55,12 @@ public:
     auto pointer = LLVM::LLVMPointerType::get(context);
     auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {pointer});
     auto function = emit.create<LLVM::LLVMFuncOp>(kernel.getSymName(), type);
-    function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), emit.getUnitAttr());
-    function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
-                      emit.getDenseI32ArrayAttr({int32_t(32 * warps.getInt())}));
-    // Without it ptxas guesses how many blocks a multiprocessor should hold, and spills for them.
-    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), emit.getI32IntegerAttr(1));
+    nvvm::markKernel(function, 32 * static_cast<int>(warps.getInt()));
     function->setAttr(warp::kWarpsAttr, warps);
     function->setAttr(warp::kSharedBytesAttr, shared);
     function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
                         TypeAttr::get(argumentStruct(context)));
     function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), emit.getI64IntegerAttr(8));
-    function.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(), emit.getUnitAttr());
     mlir::Block *entry = function.addEntryBlock(emit);
     emit.setInsertionPointToStart(entry);
     arguments = entry->getArgument(0);
@@ -148,6 +143,11 @@ void declareShared(ModuleOp module) {
 }
 
 struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
+  void getDependentDialects(DialectRegistry &registry) const override {
+    WarpToLlvmBase::getDependentDialects(registry);
+    nvvm::registerDialect(registry);
+  }
+
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     ThreadTypes types(context);
@@ -159,7 +159,8 @@ struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
 
     RewritePatternSet patterns(context);
     ConversionTarget target(*context);
-    target.addLegalDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();
+    target.addLegalDialect<LLVM::LLVMDialect>();
+    target.addLegalDialect(nvvm::kDialect);
     target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
     target.addIllegalDialect<tile::TileDialect, warp::WarpDialect>();
     target.addDynamicallyLegalDialect<arith::ArithDialect, math::MathDialect>(

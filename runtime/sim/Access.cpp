@@ -228,11 +228,9 @@ bool checkSharedBounds(Warp &w, const Inst &in, int named, uint32_t address, con
 
 } // namespace
 
-bool checkShared(Warp &w, const Inst &in, int lane, uint32_t address, const Access &access,
-                 int named) {
+bool checkShared(Warp &w, const Inst &in, int lane, uint32_t address, const Access &access) {
   ThreadBlock &block = *w.block;
-  if (lane != wholeWarp)
-    named = lane;
+  int named = lane == wholeWarp ? -1 : lane;
   if (!checkSharedBounds(w, in, named, address, access))
     return false;
   if (!block.checks())
@@ -245,6 +243,27 @@ bool checkShared(Warp &w, const Inst &in, int lane, uint32_t address, const Acce
     return true;
   reportConflict(w, in, named, conflict, Space::Shared, (address & ~3u) + conflict.byte, access);
   return false;
+}
+
+bool checkSharedRows(Warp &w, const Inst &in, int count, const Access &access) {
+  ThreadBlock &block = *w.block;
+  Accessor by = accessorOf(w, in, wholeWarp, access);
+  RaceCheck::Rereading reading;
+  for (int i = 0; i < count; ++i) {
+    uint32_t address = w.address[i] > UINT32_MAX ? UINT32_MAX : uint32_t(w.address[i]);
+    if (!checkSharedBounds(w, in, i, address, access))
+      return false;
+    if (!block.checks())
+      continue;
+    ShadowPointer group = block.sharedShadow(address);
+    Conflict conflict;
+    if (access.writes ? block.races.write(group, 0, 16, by, conflict)
+                      : block.races.readGroup(group, by, reading, conflict))
+      continue;
+    reportConflict(w, in, i, conflict, Space::Shared, address + conflict.byte, access);
+    return false;
+  }
+  return true;
 }
 
 bool checkAsyncTarget(Warp &w, const Inst &in, int lane, uint32_t address, const Access &access) {

@@ -22,9 +22,10 @@ bool resolve(Warp &w, const Inst &in, const Access &access);
 void computeAddresses(Warp &w, const Inst &in);
 
 /// One lane or the whole warp (lane = wholeWarp) accesses shared memory.
-/// `named`: whom a message names, when it is not the lane.
-bool checkShared(Warp &w, const Inst &in, int lane, uint32_t address, const Access &access,
-                 int named = -1);
+bool checkShared(Warp &w, const Inst &in, int lane, uint32_t address, const Access &access);
+/// The whole warp accesses rows of 16 bytes of shared memory, at w.address[0] to [count - 1]; a
+/// message names the lane that gave the row's address.
+bool checkSharedRows(Warp &w, const Inst &in, int count, const Access &access);
 /// A lane starts a copy that writes shared memory at any time from now on.
 bool checkAsyncTarget(Warp &w, const Inst &in, int lane, uint32_t address, const Access &access);
 /// A lane reads (or writes) global memory. Null: refused.

@@ -66,6 +66,7 @@ void divSingle(Warp &w, const Inst &in) {
   single2(w, in, [](float a, float b) { return a / b; });
 }
 
+using Exp2 = void (*)(const float *, float *);
 using FusedSingle = void (*)(const float *, const float *, const float *, float *);
 using FusedDouble = void (*)(const double *, const double *, const double *, double *);
 
@@ -80,16 +81,26 @@ __attribute__((target("avx2,fma"))) void fusedDoubleFast(const double *a, const 
   for (int i = 0; i < 32; ++i)
     out[i] = __builtin_fma(a[i], b[i], c[i]);
 }
+// Without fma: one result on every machine.
+__attribute__((target("avx2"))) void exp2Fast(const float *a, float *out) {
+  for (int i = 0; i < 32; ++i)
+    out[i] = float(exp2Of(double(a[i])));
+}
 bool hasFused() {
   return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
 }
 #else
 constexpr FusedSingle fusedSingleFast = nullptr;
 constexpr FusedDouble fusedDoubleFast = nullptr;
+constexpr Exp2 exp2Fast = nullptr;
 bool hasFused() {
   return false;
 }
 #endif
+void exp2Slow(const float *a, float *out) {
+  for (int i = 0; i < 32; ++i)
+    out[i] = float(exp2Of(double(a[i])));
+}
 void fusedSingleSlow(const float *a, const float *b, const float *c, float *out) {
   for (int i = 0; i < 32; ++i)
     out[i] = std::fma(a[i], b[i], c[i]);
@@ -184,8 +195,11 @@ void cosSingle(Warp &w, const Inst &in) {
 void lg2Single(Warp &w, const Inst &in) {
   single1(w, in, [](float a) { return float(std::log2(double(a))); });
 }
+template <Exp2 All>
 void ex2Single(Warp &w, const Inst &in) {
-  single1(w, in, [](float a) { return float(exp2Of(double(a))); });
+  alignas(64) float x[32], out[32];
+  All(single(w, in, in.a, x), out);
+  putSingle(w, in, out);
 }
 void tanhSingle(Warp &w, const Inst &in) {
   single1(w, in, [](float a) { return float(std::tanh(double(a))); });
@@ -365,7 +379,7 @@ void decodeFunction(InstructionDecoder &d) {
     d.run(opcode == "sin"    ? sinSingle
           : opcode == "cos"  ? cosSingle
           : opcode == "lg2"  ? lg2Single
-          : opcode == "ex2"  ? ex2Single
+          : opcode == "ex2"  ? (hasFused() ? ex2Single<exp2Fast> : ex2Single<exp2Slow>)
           : opcode == "tanh" ? tanhSingle
                              : Handler(nullptr));
   d.finish(2);

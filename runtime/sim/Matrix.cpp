@@ -12,44 +12,42 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace sparsec::sim {
 
 namespace {
 
-/// Lane and element to a place in a row-major array.
-template <int Elements>
-struct Map {
-  uint8_t at[Elements][32];
-};
-template <MmaShape Shape>
-constexpr Map<elementsOfA(Shape)> mapOfA() {
-  Map<elementsOfA(Shape)> map = {};
-  for (int i = 0; i < elementsOfA(Shape); ++i)
-    for (int lane = 0; lane < 32; ++lane) {
-      Position p = positionInA(Shape, lane, i);
-      map.at[i][lane] = p.row * depthOf(Shape) + p.column;
-    }
-  return map;
+#define SPARSEC_INLINE inline __attribute__((always_inline))
+
+// What makes fragments quick to read. A register of A holds, lane by lane, a tile of 8 rows in row
+// order; one of B a tile of 8 columns in column order; two of C or D, taken in turns, 8 rows. The
+// tables of the ISA say so:
+constexpr int tileWidth(MmaShape shape) {
+  return shape == MmaShape::K8Tf32 || shape == MmaShape::K4Tf32 ? 4 : 8;
 }
-template <MmaShape Shape>
-constexpr Map<elementsOfB(Shape)> mapOfB() {
-  Map<elementsOfB(Shape)> map = {};
-  for (int i = 0; i < elementsOfB(Shape); ++i)
-    for (int lane = 0; lane < 32; ++lane) {
-      Position p = positionInB(Shape, lane, i);
-      map.at[i][lane] = p.row * 8 + p.column;
+constexpr bool tilesInOrder(MmaShape shape) {
+  int width = tileWidth(shape), each = width / 4;
+  for (int lane = 0; lane < 32; ++lane) {
+    int line = lane * each / width, at = lane * each % width;
+    for (int i = 0; i < elementsOfA(shape); ++i) {
+      Position first = positionInA(shape, 0, i / each * each), p = positionInA(shape, lane, i);
+      if (p != Position{first.row + line, first.column + at + i % each})
+        return false;
     }
-  return map;
-}
-constexpr Map<4> mapOfC() {
-  Map<4> map = {};
-  for (int i = 0; i < 4; ++i)
-    for (int lane = 0; lane < 32; ++lane) {
-      Position p = positionInC(lane, i);
-      map.at[i][lane] = p.row * 8 + p.column;
+    for (int i = 0; i < elementsOfB(shape); ++i) {
+      Position first = positionInB(shape, 0, i / each * each), p = positionInB(shape, lane, i);
+      if (p != Position{first.row + at + i % each, first.column + line})
+        return false;
     }
-  return map;
+    for (int i = 0; i < 4; ++i)
+      if (positionInC(lane, i) != Position{i / 2 * 8 + lane / 4, lane % 4 * 2 + i % 2})
+        return false;
+  }
+  return true;
 }
+static_assert(tilesInOrder(MmaShape::K16) && tilesInOrder(MmaShape::K8) &&
+              tilesInOrder(MmaShape::K8Tf32) && tilesInOrder(MmaShape::K4Tf32));
 
 bool wholeWarpHere(Warp &w, const Inst &in) {
   if (w.mask == ~0u)
@@ -59,123 +57,157 @@ bool wholeWarpHere(Warp &w, const Inst &in) {
   return false;
 }
 
-/// acc[16][8] += a[16][K] b[K][8]
-template <int K>
-inline __attribute__((always_inline)) void multiplyBody(const float *a, const float *b,
-                                                        float *acc) {
-  for (int row = 0; row < 16; ++row) {
-    float sum[8];
-    std::memcpy(sum, acc + row * 8, sizeof(sum));
-    for (int k = 0; k < K; ++k)
+struct HalfElement {
+  using Storage = uint16_t;
+  static float load(uint16_t bits) { return fromHalf(bits); }
+};
+struct BfloatElement {
+  using Storage = uint16_t;
+  static float load(uint16_t bits) { return fromBf16(bits); }
+};
+struct Tf32Element {
+  using Storage = uint32_t;
+  // The low 13 bits are not looked at.
+  static float load(uint32_t bits) { return bitsToFloat(bits & 0xffffe000); }
+};
+
+/// The registers of one mma. flags 1: C is f16, 2: D is f16.
+struct MmaRegisters {
+  const void *a[4], *b[2];
+  const uint32_t *c[4];
+  uint32_t *d[4];
+  uint8_t flags;
+  bool swapsRowsOfB, swapsHalvesOfD; ///< injected faults
+};
+
+template <class Element, MmaShape Shape>
+SPARSEC_INLINE void loadFragments(const MmaRegisters &registers, float (*a)[depthOf(Shape)],
+                                  float (*b)[8]) {
+  using Storage = typename Element::Storage;
+  constexpr int width = tileWidth(Shape), each = width / 4;
+  for (int i = 0; i < elementsOfA(Shape); i += each) {
+    Position first = positionInA(Shape, 0, i);
+    const Storage *from = static_cast<const Storage *>(registers.a[i / each]);
+    for (int row = 0; row < 8; ++row)
+      for (int k = 0; k < width; ++k)
+        a[first.row + row][first.column + k] = Element::load(from[row * width + k]);
+  }
+  for (int i = 0; i < elementsOfB(Shape); i += each) {
+    Position first = positionInB(Shape, 0, i);
+    const Storage *from = static_cast<const Storage *>(registers.b[i / each]);
+    Storage tile[width][8];
+    for (int n = 0; n < 8; ++n)
+      for (int k = 0; k < width; ++k)
+        tile[k][n] = from[n * width + k];
+    for (int k = 0; k < width; ++k)
       for (int n = 0; n < 8; ++n)
-        sum[n] += a[row * K + k] * b[k * 8 + n];
-    std::memcpy(acc + row * 8, sum, sizeof(sum));
+        b[first.row + k][n] = Element::load(tile[k][n]);
   }
 }
-using Multiply = void (*)(const float *, const float *, float *);
-template <int K>
-void multiplyPlain(const float *a, const float *b, float *acc) {
-  multiplyBody<K>(a, b, acc);
+
+SPARSEC_INLINE void loadSums(const MmaRegisters &registers, float (*sum)[64]) {
+  for (int half = 0; half < 2; ++half) {
+    if (registers.flags & 1) {
+      for (int lane = 0; lane < 32; ++lane) {
+        sum[half][2 * lane] = fromHalf(uint16_t(registers.c[half][lane]));
+        sum[half][2 * lane + 1] = fromHalf(uint16_t(registers.c[half][lane] >> 16));
+      }
+      continue;
+    }
+    const uint32_t *even = registers.c[2 * half], *odd = registers.c[2 * half + 1];
+    for (int lane = 0; lane < 32; ++lane) {
+      sum[half][2 * lane] = bitsToFloat(even[lane]);
+      sum[half][2 * lane + 1] = bitsToFloat(odd[lane]);
+    }
+  }
+}
+
+SPARSEC_INLINE void storeSums(const MmaRegisters &registers, const float (*sum)[64]) {
+  for (int half = 0; half < 2; ++half) {
+    const float *from = sum[half ^ int(registers.swapsHalvesOfD)];
+    if (registers.flags & 2) {
+      for (int lane = 0; lane < 32; ++lane)
+        registers.d[half][lane] = toHalf(from[2 * lane]) | uint32_t(toHalf(from[2 * lane + 1]))
+                                                               << 16;
+      continue;
+    }
+    uint32_t even[32], odd[32];
+    for (int lane = 0; lane < 32; ++lane) {
+      even[lane] = floatToBits(canonical(from[2 * lane]));
+      odd[lane] = floatToBits(canonical(from[2 * lane + 1]));
+    }
+    std::memcpy(registers.d[2 * half], even, sizeof(even));
+    std::memcpy(registers.d[2 * half + 1], odd, sizeof(odd));
+  }
+}
+
+/// D = A B + C, k by k.
+template <class Element, MmaShape Shape>
+SPARSEC_INLINE void multiplyBody(const MmaRegisters &registers) {
+  constexpr int depth = depthOf(Shape);
+  typedef float Row __attribute__((vector_size(32)));
+  alignas(64) float a[16][depth], b[depth][8], sums[2][64];
+  loadFragments<Element, Shape>(registers, a, b);
+  if (registers.swapsRowsOfB)
+    for (int k = 0; k < depth; k += 2)
+      std::swap_ranges(b[k], b[k] + 8, b[k + 1]);
+  loadSums(registers, sums);
+  const Row *rows = reinterpret_cast<const Row *>(b);
+  Row *sum = reinterpret_cast<Row *>(sums);
+  for (int row = 0; row < 16; row += 4) {
+    Row four[4] = {sum[row], sum[row + 1], sum[row + 2], sum[row + 3]};
+    for (int k = 0; k < depth; ++k)
+      for (int r = 0; r < 4; ++r)
+        four[r] += a[row + r][k] * rows[k];
+    for (int r = 0; r < 4; ++r)
+      sum[row + r] = four[r];
+  }
+  storeSums(registers, sums);
+}
+
+using Multiply = void (*)(const MmaRegisters &);
+template <class Element, MmaShape Shape>
+void multiplyPlain(const MmaRegisters &registers) {
+  multiplyBody<Element, Shape>(registers);
 }
 #if defined(__x86_64__)
-template <int K>
-__attribute__((target("avx2"))) void multiplyFast(const float *a, const float *b, float *acc) {
-  typedef float Row __attribute__((vector_size(32), aligned(4)));
-  for (int row = 0; row < 16; row += 4) {
-    Row sum[4];
-    for (int r = 0; r < 4; ++r)
-      sum[r] = *reinterpret_cast<const Row *>(acc + (row + r) * 8);
-    for (int k = 0; k < K; ++k) {
-      Row column = *reinterpret_cast<const Row *>(b + k * 8);
-      for (int r = 0; r < 4; ++r)
-        sum[r] += a[(row + r) * K + k] * column;
-    }
-    for (int r = 0; r < 4; ++r)
-      *reinterpret_cast<Row *>(acc + (row + r) * 8) = sum[r];
-  }
+template <class Element, MmaShape Shape>
+__attribute__((target("avx2"))) void multiplyFast(const MmaRegisters &registers) {
+  multiplyBody<Element, Shape>(registers);
 }
-template <int K>
+template <class Element, MmaShape Shape>
 Multiply multiplyFor() {
-  return __builtin_cpu_supports("avx2") ? multiplyFast<K> : multiplyPlain<K>;
+  return __builtin_cpu_supports("avx2") ? multiplyFast<Element, Shape>
+                                        : multiplyPlain<Element, Shape>;
 }
 #else
-template <int K>
+template <class Element, MmaShape Shape>
 Multiply multiplyFor() {
-  return multiplyPlain<K>;
+  return multiplyPlain<Element, Shape>;
 }
 #endif
 
-struct HalfElement {
-  static constexpr int perRegister = 2;
-  static float load(uint32_t bits, int i) { return fromHalf(uint16_t(bits >> 16 * i)); }
-};
-struct BfloatElement {
-  static constexpr int perRegister = 2;
-  static float load(uint32_t bits, int i) {
-    return bitsToFloat(i ? bits & 0xffff0000 : bits << 16);
-  }
-};
-struct Tf32Element {
-  static constexpr int perRegister = 1;
-  // The low 13 bits are not looked at.
-  static float load(uint32_t bits, int) { return bitsToFloat(bits & 0xffffe000); }
-};
-
-template <class Element, int Count>
-void gatherFragment(Warp &w, const int32_t *columns, const Map<Count> &map, float *to) {
-  for (int i = 0; i < Count; i += Element::perRegister) {
-    const uint32_t *from = w.in<uint32_t>(columns[i / Element::perRegister]);
-    for (int part = 0; part < Element::perRegister; ++part) {
-      float values[32];
-      for (int lane = 0; lane < 32; ++lane)
-        values[lane] = Element::load(from[lane], part);
-      for (int lane = 0; lane < 32; ++lane)
-        to[map.at[i + part][lane]] = values[lane];
-    }
-  }
-}
-
-// Extra columns: D, A, B, C. flags 1: C is f16, 2: D is f16.
+// Extra columns: D, A, B, C. flags: as of MmaRegisters.
 template <class Element, MmaShape Shape>
 void mma(Warp &w, const Inst &in) {
   if (!wholeWarpHere(w, in))
     return;
-  static constexpr auto mapA = mapOfA<Shape>();
-  static constexpr auto mapB = mapOfB<Shape>();
-  static constexpr auto mapC = mapOfC();
-  static const Multiply multiply = multiplyFor<depthOf(Shape)>();
+  static const Multiply multiply = multiplyFor<Element, Shape>();
+  constexpr int each = tileWidth(Shape) / 4;
   const int32_t *columns = w.operands + in.extra;
-  bool halfC = in.flags & 1, halfD = in.flags & 2;
-  const int32_t *to = columns, *a = to + (halfD ? 2 : 4);
-  const int32_t *b = a + elementsOfA(Shape) / Element::perRegister;
-  const int32_t *c = b + elementsOfB(Shape) / Element::perRegister;
-  alignas(64) float matrixA[16 * 16], matrixB[16 * 8], sum[16 * 8];
-  gatherFragment<Element>(w, a, mapA, matrixA);
-  if (w.block->hasFault(SimFault::WrongMmaOperandMap)) {
-    auto wrong = mapB;
-    for (auto &lanes : wrong.at)
-      for (uint8_t &at : lanes)
-        at ^= 8; // neighbouring rows of B swapped
-    gatherFragment<Element>(w, b, wrong, matrixB);
-  } else {
-    gatherFragment<Element>(w, b, mapB, matrixB);
-  }
-  if (halfC)
-    gatherFragment<HalfElement>(w, c, mapC, sum);
-  else
-    for (int i = 0; i < 4; ++i)
-      for (int lane = 0; lane < 32; ++lane)
-        sum[mapC.at[i][lane]] = w.in<float>(c[i])[lane];
-  multiply(matrixA, matrixB, sum);
-  int flip = w.block->hasFault(SimFault::WrongMmaLaneMap) ? 2 : 0;
-  for (int i = 0; i < 4; i += 1 + halfD) {
-    uint32_t *out = w.out<uint32_t>(to[halfD ? i / 2 : i]);
-    for (int lane = 0; lane < 32; ++lane) {
-      float first = canonical(sum[mapC.at[i ^ flip][lane]]);
-      out[lane] = halfD ? toHalf(first) | uint32_t(toHalf(sum[mapC.at[(i + 1) ^ flip][lane]])) << 16
-                        : floatToBits(first);
-    }
-  }
+  MmaRegisters registers;
+  registers.flags = in.flags;
+  registers.swapsRowsOfB = w.block->hasFault(SimFault::WrongMmaOperandMap);
+  registers.swapsHalvesOfD = w.block->hasFault(SimFault::WrongMmaLaneMap);
+  for (int i = 0; i < (in.flags & 2 ? 2 : 4); ++i)
+    registers.d[i] = w.out<uint32_t>(*columns++);
+  for (int i = 0; i < elementsOfA(Shape) / each; ++i)
+    registers.a[i] = w.in<uint32_t>(*columns++);
+  for (int i = 0; i < elementsOfB(Shape) / each; ++i)
+    registers.b[i] = w.in<uint32_t>(*columns++);
+  for (int i = 0; i < (in.flags & 1 ? 2 : 4); ++i)
+    registers.c[i] = w.in<uint32_t>(*columns++);
+  multiply(registers);
 }
 
 // Extra columns: the registers, a matrix each. imm: offset; flags: 1 narrow address, 2 .trans.
@@ -185,16 +217,15 @@ bool rowsOf(Warp &w, const Inst &in, bool writes, uint8_t **rows) {
   computeAddresses(w, in);
   Access access{Space::Shared, 16, !writes, writes, false, false, false};
   // A generic address of shared memory will do as well.
-  for (int i = 0; i < in.count * 8; ++i) {
-    uint64_t address = w.address[i];
-    if (address - sharedWindow < windowSize)
-      address -= sharedWindow;
-    uint32_t low = address > UINT32_MAX ? UINT32_MAX : uint32_t(address);
-    // What a row holds comes from (and goes to) several lanes: an access of the warp.
-    if (!checkShared(w, in, wholeWarp, low, access, i))
-      return false;
-    rows[i] = w.block->shared.data() + low;
-  }
+  int count = in.count * 8;
+  for (int i = 0; i < count; ++i)
+    if (w.address[i] - sharedWindow < windowSize)
+      w.address[i] -= sharedWindow;
+  // What a row holds comes from (and goes to) several lanes: an access of the warp.
+  if (!checkSharedRows(w, in, count, access))
+    return false;
+  for (int i = 0; i < count; ++i)
+    rows[i] = w.block->shared.data() + w.address[i];
   uint64_t bytes = 128 * in.count;
   SimReport &report = *w.block->launch.report;
   (writes ? report.sharedStoreBytes : report.sharedLoadBytes) += bytes;

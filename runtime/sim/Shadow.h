@@ -179,6 +179,32 @@ public:
       }
     return true;
   }
+  /// What the reads of one instruction make of a history of reads: asked for once, then known.
+  struct Rereading {
+    Word before = 0, after = 0;
+    bool known = false;
+  };
+  /// Reads a group, 16 aligned bytes, as one of several that an instruction reads.
+  bool readGroup(ShadowPointer group, const Accessor &by, Rereading &reading, Conflict &conflict) {
+    typedef Word Four __attribute__((vector_size(16)));
+    typedef uint64_t Two __attribute__((vector_size(16)));
+    Four *rows = reinterpret_cast<Four *>(group.words);
+    Word w = group.write(0);
+    Two differs = Two((rows[0] ^ w) | (rows[1] ^ reading.before));
+    if (reading.known && (differs[0] | differs[1]) == 0 && w != 0 &&
+        quickOrdered(w, clocks.knownBy(by.warp))) {
+      rows[1] = Four{} + reading.after;
+      rows[3] = Four{} + by.line;
+      return true;
+    }
+    Word before = group.read(0);
+    bool uniform = alike(group, 4);
+    if (!read(group, 0, 16, by, conflict))
+      return false;
+    if (uniform)
+      reading = {before, group.read(0), true};
+    return true;
+  }
   bool write(ShadowPointer at, uint32_t offset, uint32_t size, const Accessor &by,
              Conflict &conflict) {
     if ((offset | size) & 3)

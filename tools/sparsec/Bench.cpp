@@ -5,6 +5,7 @@
 #include "tools/sparsec/BenchReport.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
+#include "tools/sparsec/ManyPatterns.h"
 #include "tools/sparsec/Plan.h"
 
 #include <algorithm>
@@ -17,9 +18,7 @@ namespace {
 constexpr int64_t kDefaultLength = 4096;
 
 struct BenchOptions {
-  PatternFlags pattern;                 ///< what holds for all of them
-  std::vector<std::string> patterns;    ///< paths and names
-  std::vector<std::string> expressions; ///< each -e
+  ManyPatterns patterns;
   std::string device;
   std::string baselines = "all";
   int64_t batch = 1;
@@ -119,7 +118,7 @@ Result<Contestant> prepare(Device &device, const Plan &plan, const ForwardTensor
 std::vector<PatternFlags> contestantsOf(const BenchOptions &options) {
   std::vector<PatternFlags> wanted;
   auto add = [&](const std::string &pattern, const std::string &expression) {
-    wanted.push_back(options.pattern);
+    wanted.push_back(options.patterns.flags);
     wanted.back().pattern = pattern;
     wanted.back().expression = expression;
     wanted.back().hasExpression = pattern.empty();
@@ -128,10 +127,10 @@ std::vector<PatternFlags> contestantsOf(const BenchOptions &options) {
     add("dense", "");
     wanted.back().params.clear();
   }
-  for (const std::string &pattern : options.patterns)
+  for (const std::string &pattern : options.patterns.patterns)
     if (pattern != "dense" || options.baselines == "none")
       add(pattern, "");
-  for (const std::string &expression : options.expressions)
+  for (const std::string &expression : options.patterns.expressions)
     add("", expression);
   return wanted;
 }
@@ -157,7 +156,7 @@ ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &p
     heads = std::max<int64_t>(heads, plan.loaded.heads);
     n = plan.loaded.n.value_or(n);
   }
-  const PatternFlags &flags = options.pattern;
+  const PatternFlags &flags = options.patterns.flags;
   return {.shape = {.batch = options.batch,
                     .heads = heads,
                     .kvHeads = flags.kvHeads.value_or(heads),
@@ -224,36 +223,17 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
 
 } // namespace
 
-Action declareBench(CLI::App &app) {
-  auto options = std::make_shared<BenchOptions>();
-  declarePatternFlags(app, options->pattern);
-  app.remove_option(app.get_option("PATTERN"));
-  app.remove_option(app.get_option("-e"));
-  app.add_option("PATTERN", options->patterns);
-  addValue(app, "-e", "EXPR", "a predicate as one more pattern (repeatable)",
-           [options](const std::string &text) {
-             options->expressions.push_back(text);
-             return std::string();
-           })
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->trigger_on_parse()
-      ->group("The pattern");
-  app.parse_complete_callback([options] {
-    if (options->patterns.empty() && options->expressions.empty())
-      throw CLI::ValidationError("PATTERN", "missing: a path, a name of the zoo, - or -e EXPR");
-  });
-  std::vector<CLI::Option *> own = {
-      declareDeviceFlag(app, options->device),
-      addInteger(app, "--batch", "sequences in a call (1)", options->batch, {1, 65535}),
-      addInteger(app, "--samples", "timings of each, fewer of what takes long (15)",
-                 options->samples, {3, 1000}),
-      addChoice(app, "--baselines", "WHICH",
-                "all; dense: our dense kernel, no OpenBLAS; or none (all)", options->baselines,
-                {"all", "dense", "none"}),
-  };
-  for (CLI::Option *option : own)
-    option->group("Bench");
-  return [options](Session &session) { return bench(session, *options); };
+Action declareBench(Options &options) {
+  auto asked = std::make_shared<BenchOptions>();
+  declareManyPatterns(options, asked->patterns);
+  options.heading("Bench");
+  declareDeviceFlag(options, asked->device);
+  options.integer("--batch", "sequences in a call (1)", asked->batch, {1, 65535});
+  options.integer("--samples", "timings of each, fewer of what takes long (15)", asked->samples,
+                  {3, 1000});
+  options.choice("--baselines", "WHICH", "all; dense: our dense kernel, no OpenBLAS; or none (all)",
+                 asked->baselines, {"all", "dense", "none"});
+  return [asked](Session &session) { return bench(session, *asked); };
 }
 
 } // namespace sparsec::cli

@@ -35,7 +35,7 @@ void llvmFailed(void *, const char *reason, bool) {
 void reportBugs(const std::vector<std::string> &arguments) {
   text() = fmt::format("note: this is a bug of sparsec; please report the lines above, the pattern "
                        "file, and these two:\nnote: {}, {}\nnote: sparsec",
-                       versionLine(), kCompiler);
+                       kVersionLine, kCompiler);
   for (const std::string &argument : arguments)
     text() += argument.find_first_of(" '\"()*&;|<>$\\\n") == std::string::npos
                   ? " " + argument

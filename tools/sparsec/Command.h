@@ -1,5 +1,5 @@
 // A command of sparsec. Each lives in its own file and is one row of the table in main.cpp: it
-// declares its options on a CLI11 app and returns what to run once they are parsed.
+// declares its options and returns what to run once they are parsed.
 //
 //   sparsec [COMMAND] ARGUMENTS        no COMMAND: compile
 //
@@ -13,11 +13,9 @@
 
 #include <functional>
 
-namespace CLI {
-class App;
-}
-
 namespace sparsec::cli {
+
+class Options;
 
 /// What every command gets: the flags that exist everywhere, and the way out.
 struct Session {
@@ -39,17 +37,17 @@ struct Command {
   const char *name;
   const char *arguments; ///< after the name, in the usage line
   const char *summary;
-  Action (*declare)(CLI::App &app);
+  Action (*declare)(Options &options);
 };
 
-Action declareCompile(CLI::App &app);
-Action declareZoo(CLI::App &app);
-Action declareShow(CLI::App &app);
-Action declareExplain(CLI::App &app);
-Action declareReach(CLI::App &app);
-Action declareCompare(CLI::App &app);
-Action declareVerify(CLI::App &app);
-Action declareBench(CLI::App &app);
-Action declareEnv(CLI::App &app);
+Action declareCompile(Options &options);
+Action declareZoo(Options &options);
+Action declareShow(Options &options);
+Action declareExplain(Options &options);
+Action declareReach(Options &options);
+Action declareCompare(Options &options);
+Action declareVerify(Options &options);
+Action declareBench(Options &options);
+Action declareEnv(Options &options);
 
 } // namespace sparsec::cli

@@ -148,14 +148,14 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
 
 } // namespace
 
-Action declareCompare(CLI::App &app) {
-  auto options = std::make_shared<CompareOptions>();
-  declareManyPatterns(app, options->patterns);
-  addInteger(app, "--layers", "steps of reach (2)", options->layers, {1, 64})->group("Compare");
-  addChoice(app, "--target", "TARGET", listed(targetNames()) + " (sm_80)", options->target,
-            targetNames())
-      ->group("Compare");
-  return [options](Session &session) { return compare(session, *options); };
+Action declareCompare(Options &options) {
+  auto asked = std::make_shared<CompareOptions>();
+  declareManyPatterns(options, asked->patterns);
+  options.heading("Compare");
+  options.integer("--layers", "steps of reach (2)", asked->layers, {1, 64});
+  options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
+                 targetNames());
+  return [asked](Session &session) { return compare(session, *asked); };
 }
 
 } // namespace sparsec::cli

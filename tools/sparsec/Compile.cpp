@@ -266,26 +266,23 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
 
 } // namespace
 
-Action declareCompile(CLI::App &app) {
-  auto options = std::make_shared<CompileOptions>();
-  declarePatternFlags(app, options->pattern);
-  std::vector<CLI::Option *> own = {
-      addValue(app, "--target", "NAMES", listed(targetNames()) + ", comma-separated (sm_80)",
-               [options](const std::string &text) { return readTargets(text, options->targets); }),
-      addValue(app, "--op", "NAMES", "forward (all there are)", readOperations),
-      app.add_flag("--cubin", options->cubin, "machine code too (needs NVRTC or ptxas)"),
-      addValue(app, "-o,--out", "DIR", "folder to write (./NAME.kernels), replaced whole",
-               [options](const std::string &text) {
-                 options->out = text;
-                 return text.empty() ? "expected a folder" : "";
-               }),
-  };
-  for (CLI::Option *option : own)
-    option->group("Compile");
-  return [options](Session &session) {
-    if (options->targets.empty())
-      options->targets.push_back(*findTarget("sm_80"));
-    return compilePattern(session, *options);
+Action declareCompile(Options &options) {
+  auto asked = std::make_shared<CompileOptions>();
+  declarePatternFlags(options, asked->pattern);
+  options.heading("Compile");
+  options.value("--target", "NAMES", listed(targetNames()) + ", comma-separated (sm_80)",
+                [asked](const std::string &text) { return readTargets(text, asked->targets); });
+  options.value("--op", "NAMES", "forward (all there are)", readOperations);
+  options.flag("--cubin", "machine code too (needs NVRTC or ptxas)", asked->cubin);
+  options.value("-o,--out", "DIR", "folder to write (./NAME.kernels), replaced whole",
+                [asked](const std::string &text) {
+                  asked->out = text;
+                  return text.empty() ? "expected a folder" : "";
+                });
+  return [asked](Session &session) {
+    if (asked->targets.empty())
+      asked->targets.push_back(*findTarget("sm_80"));
+    return compilePattern(session, *asked);
   };
 }
 

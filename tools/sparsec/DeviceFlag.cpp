@@ -16,9 +16,9 @@ std::vector<std::string> knownDevices() {
 
 } // namespace
 
-CLI::Option *declareDeviceFlag(CLI::App &app, std::string &device) {
-  return addChoice(app, "--device", "NAME", listed(knownDevices()) + " (the first that is there)",
-                   device, knownDevices());
+void declareDeviceFlag(Options &options, std::string &device) {
+  options.choice("--device", "NAME", listed(knownDevices()) + " (the first that is there)", device,
+                 knownDevices());
 }
 
 Result<std::unique_ptr<Device>> chooseDevice(const std::string &asked,

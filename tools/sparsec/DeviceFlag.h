@@ -3,14 +3,10 @@
 
 #include "runtime/Device.h"
 
-namespace CLI {
-class App;
-class Option;
-} // namespace CLI
-
 namespace sparsec::cli {
 
-CLI::Option *declareDeviceFlag(CLI::App &app, std::string &device);
+class Options;
+void declareDeviceFlag(Options &options, std::string &device);
 
 /// The device that was asked for; else the first of the preferred ones that this machine has.
 Result<std::unique_ptr<Device>> chooseDevice(const std::string &asked,

@@ -59,7 +59,7 @@ Result<Answer> env(const Session &session) {
     fmt::print("{}\n", out.dump(2));
     return Answer::Yes;
   }
-  fmt::print("{}\n\n", session.style.bold(versionLine()));
+  fmt::print("{}\n\n", session.style.bold(kVersionLine));
   Table table({{"what"}, {"here"}, {"gives"}, {"detail"}});
   for (const Item &item : items)
     table.add({item.name, item.found ? "yes" : "no", item.gives, item.detail});
@@ -69,7 +69,7 @@ Result<Answer> env(const Session &session) {
 
 } // namespace
 
-Action declareEnv(CLI::App &) {
+Action declareEnv(Options &) {
   return [](Session &session) { return env(session); };
 }
 

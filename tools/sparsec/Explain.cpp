@@ -203,17 +203,17 @@ Result<Answer> explainPattern(const Session &session, const ExplainOptions &opti
 
 } // namespace
 
-Action declareExplain(CLI::App &app) {
-  auto options = std::make_shared<ExplainOptions>();
-  declarePatternFlags(app, options->pattern);
+Action declareExplain(Options &options) {
+  auto asked = std::make_shared<ExplainOptions>();
+  declarePatternFlags(options, asked->pattern);
   std::vector<std::string> stages = {"pattern", "layout", "plan"};
   for (std::string &name : explainStages())
     stages.push_back(std::move(name));
-  addChoice(app, "--after", "STAGE", listed(stages), options->after, stages)->group("Explain");
-  addChoice(app, "--target", "TARGET", listed(targetNames()) + " (sm_80)", options->target,
-            targetNames())
-      ->group("Explain");
-  return [options](Session &session) { return explainPattern(session, *options); };
+  options.heading("Explain");
+  options.choice("--after", "STAGE", listed(stages), asked->after, stages);
+  options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
+                 targetNames());
+  return [asked](Session &session) { return explainPattern(session, *asked); };
 }
 
 } // namespace sparsec::cli

@@ -40,22 +40,19 @@ Result<void> keepOwnParams(PatternFlags &flags, std::set<std::string> &used) {
 
 } // namespace
 
-void declareManyPatterns(CLI::App &app, ManyPatterns &many) {
-  declarePatternFlags(app, many.flags);
-  app.remove_option(app.get_option("PATTERN"));
-  app.remove_option(app.get_option("-e"));
-  app.add_option("PATTERN", many.patterns);
-  addValue(app, "-e", "EXPR", "a predicate as one more pattern (repeatable)",
-           [&many](const std::string &text) {
-             many.expressions.push_back(text);
-             return std::string();
-           })
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->trigger_on_parse()
-      ->group("The pattern");
-  app.parse_complete_callback([&many] {
+void declareManyPatterns(Options &options, ManyPatterns &many) {
+  options.heading("The pattern");
+  options.positional("PATTERN", many.patterns);
+  options.repeated("-e", "EXPR", "a predicate as one more pattern (repeatable)",
+                   [&many](const std::string &text) {
+                     many.expressions.push_back(text);
+                     return std::string();
+                   });
+  declareSharedFlags(options, many.flags);
+  options.check([&many]() -> std::string {
     if (many.patterns.empty() && many.expressions.empty())
-      throw CLI::ValidationError("PATTERN", "missing: a path, a name of the zoo, - or -e EXPR");
+      return "PATTERN: missing: a path, a name of the zoo, - or -e EXPR";
+    return "";
   });
 }
 

@@ -11,7 +11,7 @@ struct ManyPatterns {
   std::vector<std::string> expressions; ///< each -e
 };
 
-void declareManyPatterns(CLI::App &app, ManyPatterns &many);
+void declareManyPatterns(Options &options, ManyPatterns &many);
 
 /// All of them, in the order given, expressions last and named by their texts when there are
 /// several patterns. Of several, a --param goes to those that have it; one must.

@@ -1,7 +1,10 @@
 #include "tools/sparsec/Options.h"
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <fmt/core.h>
+#include <utility>
 
 namespace sparsec::cli {
 namespace {
@@ -49,8 +52,25 @@ std::string suggestion(const std::string &given, const std::vector<std::string> 
   return near ? fmt::format("; did you mean '{}'?", *near) : "";
 }
 
-CLI::Option *addValue(CLI::App &app, const std::string &names, const std::string &type,
-                      const std::string &description, Reader read) {
+std::string readInteger(const std::string &text, const IntegerBounds &bounds, int64_t &value) {
+  auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  bool whole = end == text.data() + text.size() && failure != std::errc::invalid_argument;
+  if (!whole)
+    return fmt::format("expected a whole number, found '{}'", text);
+  if (failure == std::errc::result_out_of_range || value < bounds.low || value > bounds.high)
+    return fmt::format("expected {} .. {}, found {}", bounds.low, bounds.high, text);
+  return "";
+}
+
+std::string listed(const std::vector<std::string> &names, const std::string &word) {
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i)
+    text += (!i ? "" : i + 1 < names.size() ? ", " : " " + word + " ") + names[i];
+  return text;
+}
+
+CLI::Option *Options::add(const std::string &names, const std::string &type,
+                          const std::string &description, Reader read) {
   // The whole name, as it will be shown, is known to CLI11 only after the option was added.
   std::string shown = names.substr(names.rfind(',') + 1);
   return app
@@ -62,38 +82,52 @@ CLI::Option *addValue(CLI::App &app, const std::string &names, const std::string
           },
           description)
       ->type_name(type)
-      ->type_size(1);
+      ->type_size(1)
+      ->group(group);
 }
 
-std::string readInteger(const std::string &text, const IntegerBounds &bounds, int64_t &value) {
-  auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  bool whole = end == text.data() + text.size() && failure != std::errc::invalid_argument;
-  if (!whole)
-    return fmt::format("expected a whole number, found '{}'", text);
-  if (failure == std::errc::result_out_of_range || value < bounds.low || value > bounds.high)
-    return fmt::format("expected {} .. {}, found {}", bounds.low, bounds.high, text);
-  return "";
+void Options::positional(const std::string &name, std::string &value) {
+  app.add_option(name, value);
 }
 
-CLI::Option *addInteger(CLI::App &app, const std::string &names, const std::string &description,
-                        int64_t &value, IntegerBounds bounds) {
-  return addValue(app, names, "N", description, [&value, bounds](const std::string &text) {
-    return readInteger(text, bounds, value);
-  });
+void Options::positional(const std::string &name, std::vector<std::string> &values) {
+  app.add_option(name, values);
 }
 
-CLI::Option *addInteger(CLI::App &app, const std::string &names, const std::string &description,
-                        std::optional<int64_t> &value, IntegerBounds bounds) {
-  return addValue(app, names, "N", description, [&value, bounds](const std::string &text) {
+void Options::flag(const std::string &names, const std::string &description, bool &value) {
+  app.add_flag(names, value, description)->group(group);
+}
+
+void Options::value(const std::string &names, const std::string &type,
+                    const std::string &description, Reader read) {
+  add(names, type, description, std::move(read));
+}
+
+void Options::repeated(const std::string &names, const std::string &type,
+                       const std::string &description, Reader read) {
+  add(names, type, description, std::move(read))
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->trigger_on_parse();
+}
+
+void Options::integer(const std::string &names, const std::string &description, int64_t &value,
+                      IntegerBounds bounds) {
+  add(names, "N", description,
+      [&value, bounds](const std::string &text) { return readInteger(text, bounds, value); });
+}
+
+void Options::integer(const std::string &names, const std::string &description,
+                      std::optional<int64_t> &value, IntegerBounds bounds) {
+  add(names, "N", description, [&value, bounds](const std::string &text) {
     value = 0;
     return readInteger(text, bounds, *value);
   });
 }
 
-CLI::Option *addChoice(CLI::App &app, const std::string &names, const std::string &type,
-                       const std::string &description, std::string &value,
-                       std::vector<std::string> choices) {
-  return addValue(app, names, type, description, [&value, choices](const std::string &text) {
+void Options::choice(const std::string &names, const std::string &type,
+                     const std::string &description, std::string &value,
+                     std::vector<std::string> choices) {
+  add(names, type, description, [&value, choices](const std::string &text) {
     value = text;
     if (std::find(choices.begin(), choices.end(), text) != choices.end())
       return std::string();
@@ -102,22 +136,27 @@ CLI::Option *addChoice(CLI::App &app, const std::string &names, const std::strin
   });
 }
 
-std::string listed(const std::vector<std::string> &names, const std::string &word) {
-  std::string text;
-  for (size_t i = 0; i < names.size(); ++i)
-    text += (!i ? "" : i + 1 < names.size() ? ", " : " " + word + " ") + names[i];
-  return text;
+void Options::check(std::function<std::string()> whole) {
+  app.parse_complete_callback([whole = std::move(whole)] {
+    if (std::string wrong = whole(); !wrong.empty())
+      throw CLI::ValidationError(wrong);
+  });
 }
 
-std::string helpText(const CLI::App &app, const std::string &usage, const std::string &summary) {
+bool Options::given(std::initializer_list<const char *> names) const {
+  return std::any_of(names.begin(), names.end(),
+                     [&](const char *name) { return app.get_option(name)->count() > 0; });
+}
+
+std::string Options::help(const std::string &usage, const std::string &summary) const {
   std::string text = fmt::format("usage: {}\n\n{}\n", usage, summary);
-  std::string group;
-  for (const CLI::Option *option : app.get_options()) {
+  std::string shown;
+  for (const CLI::Option *option : std::as_const(app).get_options()) {
     if (option->get_group().empty() || option->get_positional())
       continue;
-    if (option->get_group() != group) {
-      group = option->get_group();
-      text += fmt::format("\n{}\n", group);
+    if (option->get_group() != shown) {
+      shown = option->get_group();
+      text += fmt::format("\n{}\n", shown);
     }
     std::string name;
     for (const std::string &each : option->get_snames())

@@ -2,9 +2,16 @@
 // lists, and a suggestion for what is almost one of them.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
+#include <initializer_list>
 #include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+} // namespace CLI
 
 namespace sparsec::cli {
 
@@ -15,9 +22,6 @@ std::string suggestion(const std::string &given, const std::vector<std::string> 
 
 /// Reads one value; returns what is wrong with it, or nothing.
 using Reader = std::function<std::string(const std::string &)>;
-CLI::Option *addValue(CLI::App &app, const std::string &names, const std::string &type,
-                      const std::string &description, Reader read);
-
 struct IntegerBounds {
   int64_t low = 1;
   int64_t high = INT32_MAX;
@@ -25,19 +29,49 @@ struct IntegerBounds {
 /// A whole decimal number in the text, or what is wrong.
 std::string readInteger(const std::string &text, const IntegerBounds &bounds, int64_t &value);
 
-/// A number option; `value` keeps its default when the option is not given.
-CLI::Option *addInteger(CLI::App &app, const std::string &names, const std::string &description,
-                        int64_t &value, IntegerBounds bounds = {});
-CLI::Option *addInteger(CLI::App &app, const std::string &names, const std::string &description,
-                        std::optional<int64_t> &value, IntegerBounds bounds = {});
-/// One of a few names.
-CLI::Option *addChoice(CLI::App &app, const std::string &names, const std::string &type,
-                       const std::string &description, std::string &value,
-                       std::vector<std::string> choices);
 /// "a, b or c"
 std::string listed(const std::vector<std::string> &names, const std::string &word = "or");
 
-/// The text of --help.
-std::string helpText(const CLI::App &app, const std::string &usage, const std::string &summary);
+/// The options of one command. Names are as CLI11 has them ("-o,--out"); a value keeps its default
+/// when its option is not given.
+///
+/// CLI11 stands behind it: its headers hold all its code, and a file that sees them takes ten
+/// seconds more to compile. Options.cpp and main.cpp do.
+class Options {
+public:
+  explicit Options(CLI::App &app) : app(app) {}
+
+  /// What is declared from now on stands under this heading of --help.
+  void heading(std::string title) { group = std::move(title); }
+  void positional(const std::string &name, std::string &value);
+  void positional(const std::string &name, std::vector<std::string> &values);
+  void flag(const std::string &names, const std::string &description, bool &value);
+  void value(const std::string &names, const std::string &type, const std::string &description,
+             Reader read);
+  /// May be given many times; `read` sees each in turn.
+  void repeated(const std::string &names, const std::string &type, const std::string &description,
+                Reader read);
+  void integer(const std::string &names, const std::string &description, int64_t &value,
+               IntegerBounds bounds = {});
+  void integer(const std::string &names, const std::string &description,
+               std::optional<int64_t> &value, IntegerBounds bounds = {});
+  /// One of a few names.
+  void choice(const std::string &names, const std::string &type, const std::string &description,
+              std::string &value, std::vector<std::string> choices);
+  /// Called when all options are read; returns what is wrong with them together, or nothing.
+  void check(std::function<std::string()> whole);
+
+  /// Whether any of these options was given.
+  bool given(std::initializer_list<const char *> names) const;
+  /// The text of --help.
+  std::string help(const std::string &usage, const std::string &summary) const;
+
+private:
+  CLI::Option *add(const std::string &names, const std::string &type,
+                   const std::string &description, Reader read);
+
+  CLI::App &app;
+  std::string group = "Options";
+};
 
 } // namespace sparsec::cli

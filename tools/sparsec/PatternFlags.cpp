@@ -128,47 +128,48 @@ Result<std::shared_ptr<const SourceText>> findSource(const PatternFlags &flags) 
 
 } // namespace
 
-void declarePatternFlags(CLI::App &app, PatternFlags &flags) {
-  app.add_option("PATTERN", flags.pattern);
-  addValue(app, "-e", "EXPR", "a predicate in place of PATTERN", [&flags](const std::string &text) {
+void declarePatternFlags(Options &options, PatternFlags &flags) {
+  options.heading("The pattern");
+  options.positional("PATTERN", flags.pattern);
+  options.value("-e", "EXPR", "a predicate in place of PATTERN", [&flags](const std::string &text) {
     flags.expression = text;
     flags.hasExpression = true;
     return std::string();
   });
-  addValue(app, "--param", "K=V", "set a parameter of the pattern (repeatable)",
-           [&flags](const std::string &text) {
-             flags.params.push_back(text);
-             return std::string();
-           })
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->trigger_on_parse();
-  addInteger(app, "-n", "number of keys and queries", flags.n);
-  addInteger(app, "--heads", "heads of the model (one for each entry)", flags.heads, {1, 65535});
-  addInteger(app, "--kv-heads", "heads of keys and values (--heads)", flags.kvHeads, {1, 65535});
-  addInteger(app, "--head-dim", "16 .. 256 in steps of 16 (64)", flags.headDim);
-  addInteger(app, "--value-dim", "likewise, of the values (--head-dim)", flags.valueDim);
-  addValue(app, "--dtype", "TYPE", "bf16, f16 or f32 (bf16 on GPUs, f32 on cpu)",
-           [&flags](const std::string &text) { return readDType(text, flags.dtype); });
-  addValue(app, "--block", "B|BQxBK", "unit of sparsity (auto)",
-           [&flags](const std::string &text) { return readBlock(text, flags.block); });
-  addValue(app, "--order", "ORDER",
-           "token order, as residue:128 or q=natural,k=tails:128,32 (auto)",
-           [&flags](const std::string &text) {
-             flags.order = text;
-             return checkOrder(text);
-           });
-  addValue(app, "--split", "WHEN", "split unions into parts: auto, always or never (auto)",
-           [&flags](const std::string &text) { return readSplit(text, flags.split); });
-  for (CLI::Option *option : app.get_options())
-    if (!option->get_positional() && option->get_group() == "Options" &&
-        option->get_name() != "--help")
-      option->group("The pattern");
-  app.parse_complete_callback([&flags] {
+  declareSharedFlags(options, flags);
+  options.check([&flags]() -> std::string {
     if (flags.pattern.empty() && !flags.hasExpression)
-      throw CLI::ValidationError("PATTERN", "missing: a path, a name of the zoo, - or -e EXPR");
+      return "PATTERN: missing: a path, a name of the zoo, - or -e EXPR";
     if (!flags.pattern.empty() && flags.hasExpression)
-      throw CLI::ValidationError("-e", fmt::format("PATTERN is '{}' already", flags.pattern));
+      return fmt::format("-e: PATTERN is '{}' already", flags.pattern);
+    return "";
   });
+}
+
+void declareSharedFlags(Options &options, PatternFlags &flags) {
+  options.heading("The pattern");
+  options.repeated("--param", "K=V", "set a parameter of the pattern (repeatable)",
+                   [&flags](const std::string &text) {
+                     flags.params.push_back(text);
+                     return std::string();
+                   });
+  options.integer("-n", "number of keys and queries", flags.n);
+  options.integer("--heads", "heads of the model (one for each entry)", flags.heads, {1, 65535});
+  options.integer("--kv-heads", "heads of keys and values (--heads)", flags.kvHeads, {1, 65535});
+  options.integer("--head-dim", "16 .. 256 in steps of 16 (64)", flags.headDim);
+  options.integer("--value-dim", "likewise, of the values (--head-dim)", flags.valueDim);
+  options.value("--dtype", "TYPE", "bf16, f16 or f32 (bf16 on GPUs, f32 on cpu)",
+                [&flags](const std::string &text) { return readDType(text, flags.dtype); });
+  options.value("--block", "B|BQxBK", "unit of sparsity (auto)",
+                [&flags](const std::string &text) { return readBlock(text, flags.block); });
+  options.value("--order", "ORDER",
+                "token order, as residue:128 or q=natural,k=tails:128,32 (auto)",
+                [&flags](const std::string &text) {
+                  flags.order = text;
+                  return checkOrder(text);
+                });
+  options.value("--split", "WHEN", "split unions into parts: auto, always or never (auto)",
+                [&flags](const std::string &text) { return readSplit(text, flags.split); });
 }
 
 Result<std::shared_ptr<const SourceText>> readSource(const std::string &path) {

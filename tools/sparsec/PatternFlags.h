@@ -24,7 +24,10 @@ struct PatternFlags {
   std::optional<SplitChoice> split;
 };
 
-void declarePatternFlags(CLI::App &app, PatternFlags &flags);
+/// PATTERN or -e, and the flags below.
+void declarePatternFlags(Options &options, PatternFlags &flags);
+/// The flags that hold for any number of patterns.
+void declareSharedFlags(Options &options, PatternFlags &flags);
 
 struct LoadedPattern {
   std::shared_ptr<const SourceText> source;

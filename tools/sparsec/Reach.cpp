@@ -80,18 +80,14 @@ Result<Answer> answer(const Session &session, const ReachOptions &options) {
 
 } // namespace
 
-Action declareReach(CLI::App &app) {
-  auto options = std::make_shared<ReachOptions>();
-  declarePatternFlags(app, options->pattern);
-  std::vector<CLI::Option *> own = {
-      addInteger(app, "--layers", "layers that information may take (2)", options->layers,
-                 {1, 1024}),
-      app.add_flag("--no-residual", options->noResidual, "a layer's input is not added to it"),
-      app.add_flag("--require", options->require, "exit 1 when the answer is no"),
-  };
-  for (CLI::Option *option : own)
-    option->group("Reach");
-  return [options](Session &session) { return answer(session, *options); };
+Action declareReach(Options &options) {
+  auto asked = std::make_shared<ReachOptions>();
+  declarePatternFlags(options, asked->pattern);
+  options.heading("Reach");
+  options.integer("--layers", "layers that information may take (2)", asked->layers, {1, 1024});
+  options.flag("--no-residual", "a layer's input is not added to it", asked->noResidual);
+  options.flag("--require", "exit 1 when the answer is no", asked->require);
+  return [asked](Session &session) { return answer(session, *asked); };
 }
 
 } // namespace sparsec::cli

@@ -293,35 +293,30 @@ Result<std::vector<Drawn>> drawnHeads(const ShowOptions &options, const LoadedPa
   return result;
 }
 
-Action declareShow(CLI::App &app) {
-  auto options = std::make_shared<ShowOptions>();
-  declareManyPatterns(app, options->patterns);
-  std::vector<CLI::Option *> own = {
-      app.add_flag("--stats", options->stats, "count elements and blocks instead"),
-      addValue(
-          app, "--grid", "HxW|DxHxW", "positions as a picture or a film of that size",
-          [options](const std::string &text) { return readGrid(text, options->grid.emplace()); }),
-      addInteger(app, "--query", "whose keys to show on the grid (two thirds in)", options->query,
-                 {0, kMostReceptive - 1}),
-      addInteger(app, "--layers", "show what can be known after so many layers", options->layers,
-                 {1, 64}),
-      app.add_flag("--no-residual", options->noResidual, "without the residual path"),
-      addValue(app, "--png", "FILE", "draw to a PNG instead",
-               [options](const std::string &text) {
-                 options->png = text;
-                 return text.empty() ? "expected the name of a file, found ''" : "";
-               }),
-      addChoice(app, "--color", "WHEN", "auto, always or never (auto)", options->colour,
-                {"auto", "always", "never"}),
-      addChoice(app, "--target", "TARGET", listed(targetNames()) + " (sm_80)", options->target,
-                targetNames()),
-  };
-  for (CLI::Option *option : own)
-    option->group("Show");
-  return [options](Session &session) -> Result<Answer> {
-    if (auto right = check(*options); !right)
+Action declareShow(Options &options) {
+  auto asked = std::make_shared<ShowOptions>();
+  declareManyPatterns(options, asked->patterns);
+  options.heading("Show");
+  options.flag("--stats", "count elements and blocks instead", asked->stats);
+  options.value("--grid", "HxW|DxHxW", "positions as a picture or a film of that size",
+                [asked](const std::string &text) { return readGrid(text, asked->grid.emplace()); });
+  options.integer("--query", "whose keys to show on the grid (two thirds in)", asked->query,
+                  {0, kMostReceptive - 1});
+  options.integer("--layers", "show what can be known after so many layers", asked->layers,
+                  {1, 64});
+  options.flag("--no-residual", "without the residual path", asked->noResidual);
+  options.value("--png", "FILE", "draw to a PNG instead", [asked](const std::string &text) {
+    asked->png = text;
+    return text.empty() ? "expected the name of a file, found ''" : "";
+  });
+  options.choice("--color", "WHEN", "auto, always or never (auto)", asked->colour,
+                 {"auto", "always", "never"});
+  options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
+                 targetNames());
+  return [asked](Session &session) -> Result<Answer> {
+    if (auto right = check(*asked); !right)
       return right.error();
-    return show(session, *options);
+    return show(session, *asked);
   };
 }
 

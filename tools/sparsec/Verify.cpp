@@ -136,25 +136,21 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
 
 } // namespace
 
-Action declareVerify(CLI::App &app) {
-  auto options = std::make_shared<VerifyOptions>();
-  declarePatternFlags(app, options->pattern);
-  declareDeviceFlag(app, options->device)->group("Verify");
-  addChoice(app, "--target", "TARGET", listed(targetNames()) + " (what the device runs)",
-            options->target, targetNames())
-      ->group("Verify");
-  app.add_flag("--full", options->full, "the whole matrix of types and sizes")->group("Verify");
-  std::vector<const CLI::Option *> sizes;
-  for (const char *each :
-       {"-n", "--heads", "--kv-heads", "--head-dim", "--value-dim", "--dtype", "--block"})
-    sizes.push_back(app.get_option(each));
-  return [options, sizes](Session &session) -> Result<Answer> {
-    for (const CLI::Option *each : sizes)
-      options->oneCase |= each->count() > 0;
-    if (options->oneCase && options->full)
+Action declareVerify(Options &options) {
+  auto asked = std::make_shared<VerifyOptions>();
+  declarePatternFlags(options, asked->pattern);
+  options.heading("Verify");
+  declareDeviceFlag(options, asked->device);
+  options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",
+                 asked->target, targetNames());
+  options.flag("--full", "the whole matrix of types and sizes", asked->full);
+  return [asked, &options](Session &session) -> Result<Answer> {
+    asked->oneCase = options.given(
+        {"-n", "--heads", "--kv-heads", "--head-dim", "--value-dim", "--dtype", "--block"});
+    if (asked->oneCase && asked->full)
       return inputError("--full runs every size and type: it takes no -n, --heads, --kv-heads, "
                         "--head-dim, --value-dim, --dtype or --block");
-    return verify(session, *options);
+    return verify(session, *asked);
   };
 }
 

@@ -58,9 +58,9 @@ Result<Answer> print(const Session &session, const std::string &name) {
 
 } // namespace
 
-Action declareZoo(CLI::App &app) {
+Action declareZoo(Options &options) {
   auto name = std::make_shared<std::string>();
-  app.add_option("NAME", *name);
+  options.positional("NAME", *name);
   return [name](Session &session) { return name->empty() ? list(session) : print(session, *name); };
 }
 

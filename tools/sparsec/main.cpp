@@ -4,6 +4,7 @@
 #include "tools/sparsec/Options.h"
 #include "tools/sparsec/Version.h"
 
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
 #include <fmt/core.h>
@@ -75,17 +76,19 @@ size_t leadingOptions(const std::vector<std::string> &arguments) {
   return std::min(i, arguments.size());
 }
 
-void declareEverywhere(CLI::App &app, Session &session, int64_t &threads, int64_t &seed) {
-  std::vector<CLI::Option *> options = {
-      app.add_flag("--json", session.json, "stdout is JSON alone"),
-      app.add_flag("-q,--quiet", session.quiet, "no report and no progress"),
-      addInteger(app, "--threads", "threads to use (all)", threads, {1, 4096}),
-      addInteger(app, "--seed", "of what is random (0)", seed, {0, INT64_MAX}),
+void declareEverywhere(CLI::App &app, Options &options, Session &session, int64_t &threads,
+                       int64_t &seed) {
+  options.heading("Everywhere");
+  options.flag("--json", "stdout is JSON alone", session.json);
+  options.flag("-q,--quiet", "no report and no progress", session.quiet);
+  options.integer("--threads", "threads to use (all)", threads, {1, 4096});
+  options.integer("--seed", "of what is random (0)", seed, {0, INT64_MAX});
+  std::vector<CLI::Option *> all = {
       app.set_help_flag("-h,--help", "this text"),
       app.add_flag_function(
           "--version", [](int64_t) {}, "the version, and exit"),
   };
-  for (CLI::Option *option : options)
+  for (CLI::Option *option : all)
     option->group("Everywhere");
 }
 
@@ -128,15 +131,17 @@ int runCommand(const Command &command, std::vector<std::string> arguments, Inter
   CLI::App app;
   Session session{.style = Style::of(STDOUT_FILENO), .interrupts = interrupts};
   int64_t threads = std::max(1u, std::thread::hardware_concurrency()), seed = 0;
-  Action action = command.declare(app);
-  declareEverywhere(app, session, threads, seed);
+  Options options(app);
+  Action action = command.declare(options);
+  declareEverywhere(app, options, session, threads, seed);
   std::string help = fmt::format("sparsec {} --help", command.name);
   try {
     std::reverse(arguments.begin(), arguments.end()); // as CLI11 wants it
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp &) {
-    fputs(helpText(app, fmt::format("sparsec {} {} [OPTION...]", command.name, command.arguments),
-                   command.summary)
+    fputs(options
+              .help(fmt::format("sparsec {} {} [OPTION...]", command.name, command.arguments),
+                    command.summary)
               .c_str(),
           stdout);
     return finish(Answer::Yes);
@@ -158,7 +163,7 @@ int run(std::vector<std::string> arguments, Interrupts &interrupts) {
   size_t at = leadingOptions(arguments);
   std::string first = at < arguments.size() ? arguments[at] : "";
   if (std::find(arguments.begin(), arguments.end(), "--version") != arguments.end()) {
-    fmt::print("{}\n", versionLine());
+    fmt::print("{}\n", kVersionLine);
     return finish(Answer::Yes);
   }
   if (first == "-h" || first == "--help" || first == "help") {
