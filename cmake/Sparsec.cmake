@@ -3,6 +3,7 @@
 #   sparsec_library(sparsec-layout SOURCES Build.cpp LINK sparsec-patterns)
 #   sparsec_library(sparsec-dialect SOURCES ... LINK ... MLIR)     with MLIR's headers, precompiled
 #   sparsec_library(sparsec-ptx SOURCES ... LINK ... LLVM)         and the LLVM dialect's
+#   sparsec_library(sparsec-sim SOURCES ... LINK ... VECTORISED)   with loops made into vector code
 #   sparsec_test(layout-build SOURCES BuildTest.cpp LINK sparsec-layout LABELS quick)
 #   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE)  runs on --device of ./dev test
 #   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE CPU)         and on cpu, always
@@ -37,9 +38,9 @@ if(SPARSEC_TESTS)
   target_precompile_headers(sparsec-test-pch PRIVATE <gtest/gtest.h> <map> <memory> <string> <vector>)
 endif()
 
-# sparsec_library(NAME SOURCES... LINK LIBRARIES... [MLIR|LLVM])
+# sparsec_library(NAME SOURCES... LINK LIBRARIES... [MLIR|LLVM|VECTORISED])
 function(sparsec_library name)
-  cmake_parse_arguments(ARG "MLIR;LLVM" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "MLIR;LLVM;VECTORISED" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
@@ -50,6 +51,11 @@ function(sparsec_library name)
   elseif(ARG_MLIR)
     target_link_libraries(${name} PUBLIC sparsec::mlir)
     target_precompile_headers(${name} REUSE_FROM sparsec-mlir-pch)
+  elseif(ARG_VECTORISED)
+    # A precompiled header of its own: g++ may crash on one that other levels of optimisation made.
+    target_link_libraries(${name} PUBLIC fmt::fmt)
+    target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+    target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/StdPch.h)
   else()
     target_link_libraries(${name} PUBLIC fmt::fmt)
     target_precompile_headers(${name} REUSE_FROM sparsec-std-pch)

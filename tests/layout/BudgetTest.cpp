@@ -1,6 +1,7 @@
 // What a layout of a million tokens may take, measured in a process of its own: half a second and
 // 32 MB above what the process had when it began. And what it takes to choose a schedule.
 #include "layout/Cost.h"
+#include "tests/Sanitized.h"
 #include "tests/layout/Predicates.h"
 
 #include <chrono>
@@ -11,12 +12,6 @@
 
 namespace sparsec::test {
 namespace {
-
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 struct Cost {
   double seconds = 0;

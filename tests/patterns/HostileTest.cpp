@@ -1,5 +1,6 @@
 // Files made to hurt: refused, or read, in bounded time and memory.
 #include "patterns/Pattern.h"
+#include "tests/Sanitized.h"
 
 #include <ctime>
 #include <fmt/format.h>
@@ -9,13 +10,7 @@
 namespace sparsec {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr double kSlower = 20;
-constexpr bool kMeasuresMemory = false;
-#else
-constexpr double kSlower = 1;
-constexpr bool kMeasuresMemory = true;
-#endif
+constexpr double kSlower = kSanitized ? 20 : 1;
 constexpr double kSeconds = 1.0;
 constexpr long kMegabytes = 64;
 
@@ -42,7 +37,7 @@ std::string bounded(Read read) {
   std::string outcome = pattern ? "accepted" : pattern.error().message;
   EXPECT_LT(pattern ? 0 : pattern.error().render().size(), 1000u);
   EXPECT_LT(double(std::clock() - start) / CLOCKS_PER_SEC, kSeconds * kSlower);
-  if (kMeasuresMemory) {
+  if (!kSanitized) {
     EXPECT_LT(peakMegabytes() - before, kMegabytes);
   }
   return outcome;
