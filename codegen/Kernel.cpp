@@ -136,17 +136,21 @@ Result<void> Compilation::parse(const std::string &text) {
 }
 
 Result<void> Compilation::lowerTo(Stage stage) {
-  PassManager passes(&context, ModuleOp::getOperationName());
-#ifdef NDEBUG
-  passes.enableVerifier(false);
+  auto run = [&](void (*addPasses)(OpPassManager &)) {
+    PassManager passes(&context, ModuleOp::getOperationName());
+    // Once after each list of passes: after each pass it would be a fifth of the time.
+    passes.enableVerifier(false);
+    addPasses(passes);
+    bool right = succeeded(passes.run(*module));
+#ifndef NDEBUG
+    right = right && succeeded(verify(*module));
 #endif
-  if (stage >= Stage::Tile)
-    addTilePasses(passes);
-  if (stage >= Stage::Warp && request.target.machine == Machine::Gpu)
-    addWarpPasses(passes);
-  if (stage >= Stage::Llvm && request.target.machine == Machine::Gpu)
-    addLlvmPasses(passes);
-  if (failed(passes.run(*module)))
+    return right;
+  };
+  bool gpu = request.target.machine == Machine::Gpu;
+  if ((stage >= Stage::Tile && !run(addTilePasses)) ||
+      (stage >= Stage::Warp && gpu && !run(addWarpPasses)) ||
+      (stage >= Stage::Llvm && gpu && !run(addLlvmPasses)))
     return bug("compiling");
   return {};
 }
