@@ -297,19 +297,42 @@ void KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
 
 //===-- Products ------------------------------------------------------------------------------===//
 
-/// Rows are cut into register tiles of nearly one size: 128 rows in sixes are 18 tiles of 6 rows
-/// and 4 of 5.
+namespace {
+
+/// How rows are cut into register tiles of at most `most` rows: `larger` of size + 1, then
+/// `smaller` of size.
+struct RowTiles {
+  int64_t size = 0, larger = 0, smaller = 0;
+
+  RowTiles(int64_t rows, int64_t most, int parts) {
+    // Two multiply-adds a cycle, each done four cycles later, and as many in reserve.
+    constexpr int64_t kEnoughSums = 16;
+    for (int64_t one = most; one * parts >= kEnoughSums; --one)
+      if (rows % one == 0) {
+        // One size: half the code of two.
+        size = one, smaller = rows / one;
+        return;
+      }
+    // Nearly one size: 128 rows in sixes are 18 tiles of 6 rows and 4 of 5.
+    int64_t tiles = (rows + most - 1) / most;
+    size = rows / tiles, larger = rows - tiles * size, smaller = tiles - larger;
+  }
+};
+
+} // namespace
+
 void KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
   DotOperands operands = dotOperands(stage.dot, dims);
   const Storage &broadcast = pairProducts.contains(stage.dot)
                                  ? broadcastPairs[flow.resolve(operands.broadcast)]
                                  : products[stage.dot].second;
   bool rowPointers = broadcast.kind == Storage::Pointers && operands.rowDim == 0;
-  int64_t most = rowPointers ? code.level.pointerRows : code.level.rows;
-  int64_t tiles = (stage.rows + most - 1) / most, size = stage.rows / tiles;
-  int64_t larger = stage.rows - tiles * size, begin = 0;
+  RowTiles tiles(stage.rows, rowPointers ? code.level.pointerRows : code.level.rows,
+                 panel.shape.parts());
+  int64_t begin = 0;
   Code::Values sums = startReductions(stage, panel.shape);
-  for (auto [count, rows] : {std::pair(larger, size + 1), std::pair(tiles - larger, size)}) {
+  for (auto [count, rows] :
+       {std::pair(tiles.larger, tiles.size + 1), std::pair(tiles.smaller, tiles.size)}) {
     if (count == 0)
       continue;
     int64_t end = begin + count * rows;

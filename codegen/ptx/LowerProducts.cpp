@@ -152,16 +152,35 @@ private:
     return emit.elements(loaded);
   }
 
-  /// Both sides stored with the depth contiguous: four steps of depth at a time.
+  /// Both sides stored with the depth contiguous. A loop over 128 bytes of it, as far as a swizzle
+  /// reaches: all of it in a row is more code than the instruction cache holds, and slow to
+  /// compile.
   void fromBuffers() {
+    constexpr int kStep = 32;
+    int steps = depth / kStep < 2 ? 0 : depth / kStep;
+    if (steps) {
+      auto loop = emit.create<scf::ForOp>(emit.i32(0), emit.i32(steps), emit.i32(1), sums);
+      OpBuilder::InsertionGuard guard(emit);
+      emit.setInsertionPointToStart(loop.getBody());
+      Value skipped = emit.multiply(loop.getInductionVar(), 4 * kStep);
+      llvm::copy(loop.getRegionIterArgs(), sums.begin());
+      sumDepth(emit.add(adaptor.getLhs(), skipped), emit.add(adaptor.getRhs(), skipped), 0, kStep);
+      emit.create<scf::YieldOp>(sums);
+      llvm::copy(loop.getResults(), sums.begin());
+    }
+    sumDepth(adaptor.getLhs(), adaptor.getRhs(), steps * kStep, depth);
+  }
+
+  /// Steps [first, last) of the depth, four at a time.
+  void sumDepth(Value lhsBuffer, Value rhsBuffer, int first, int last) {
     auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
     fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
     Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow());
     Value column = emit.laneColumn(lanes);
-    BufferAddress lhs(emit, lhsType, adaptor.getLhs(), row, zero);
-    BufferAddress left(emit, rhsType, adaptor.getRhs(), column, zero);
-    BufferAddress right(emit, rhsType, adaptor.getRhs(), emit.add(column, 1), zero);
-    for (int k = 0; k < depth; k += 4) {
+    BufferAddress lhs(emit, lhsType, lhsBuffer, row, zero);
+    BufferAddress left(emit, rhsType, rhsBuffer, column, zero);
+    BufferAddress right(emit, rhsType, rhsBuffer, emit.add(column, 1), zero);
+    for (int k = first; k < last; k += 4) {
       SmallVector<Value> a[2] = {load(lhs.at(0, k / 4), 4), load(lhs.at(8, k / 4), 4)};
       for (int n = 0; n < columns; n += kMmaColumns) {
         SmallVector<Value> b[2] = {load(left.at(n, k / 4), 4), load(right.at(n, k / 4), 4)};

@@ -1,9 +1,13 @@
 // The register maps against MLIR's own, against each other, and against what ldmatrix does.
 #include "codegen/ptx/Fragments.h"
 
-#include "mlir/Dialect/NVGPU/Utils/MMAUtils.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/MLIRContext.h"
+
+// MMAUtils.h takes one enum from the nvvm dialect, whose header takes a minute to compile.
+#define MLIR_DIALECT_LLVMIR_NVVMDIALECT_H_
+#include "mlir/Dialect/LLVMIR/NVVMOpsEnums.h.inc"
+#include "mlir/Dialect/NVGPU/Utils/MMAUtils.h"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // sparsec_record_ptx --device=cuda -o recording.bin: runs every probe on a GPU and writes down what
 // came out. One file that needs nothing but libc, to be carried to a machine with a GPU:
 //
-//   ninja -C build/dev sparsec_record_ptx
-//   scp build/dev/bin/sparsec_record_ptx gpu: ; ssh gpu ./sparsec_record_ptx -o h200.bin
+//   cmake --preset static; ninja -C build/static sparsec_record_ptx
+//   scp build/static/bin/sparsec_record_ptx gpu: ; ssh gpu ./sparsec_record_ptx -o h200.bin
 //
 // The result belongs in tests/runtime/recordings/; the replay test holds the simulator against it.
 #include "runtime/cuda/CudaDevice.h"
