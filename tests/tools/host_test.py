@@ -47,13 +47,14 @@ class Host(CommandTest):
         self.refuses(1, "error: --cubin: none of the targets is a GPU\n", "causal", "--target", "cpu", "--cubin")
 
     def test_the_header_declares_the_function(self):
-        self.works("local", "--target", "cpu", "-o", "out")
+        self.works("local", "--target", "cpu,cpu-avx512", "-n", "300", "-o", "out")
         for language, std in (("c", "c11"), ("c++", "c++11")):
             self.write("use", '#include "out/local.h"\n#include "out/local.h"\n'
                               "void (*function)(const sparsec_attention_arguments *, int32_t, int32_t, int32_t, void *) =\n"
                               "    local_local_forward;\n"
                               "int shape[] = {LOCAL_LOCAL_FORWARD_CPU_BLOCK_Q, LOCAL_LOCAL_FORWARD_CPU_BLOCK_K,\n"
-                              "               LOCAL_LOCAL_FORWARD_CPU_SCRATCH_BYTES, LOCAL_HEAD_DIM, LOCAL_LOCAL_HEAD_COUNT};\n")
+                              "               LOCAL_LOCAL_FORWARD_CPU_SCRATCH_BYTES, LOCAL_HEAD_DIM, LOCAL_LOCAL_HEAD_COUNT,\n"
+                              "               LOCAL_LOCAL_FORWARD_CPU_AVX512_BLOCK_Q, LOCAL_LOCAL_FORWARD_CPU_AVX512_QUERY_TILES};\n")
             self.run_tool("g++" if language == "c++" else "gcc", "-x", language, f"-std={std}", "-Wall", "-Wextra",
                           "-pedantic-errors", "-Werror", "-fsyntax-only", "use")
 

@@ -43,8 +43,9 @@ std::string hostDeclaration(const BuiltKernel &built) {
       "#ifdef __cplusplus\nextern \"C\"\n#endif\n"
       "void {6}(const sparsec_attention_arguments *arguments, int32_t x, int32_t y,\n"
       "    int32_t z, void *scratch);\n",
-      built.codeFile(), built.objectFile(), upperCase(kernel.entry + "_" + kernel.target.name),
-      kernel.block.q, kernel.block.k, kernel.scratchBytes, kernel.entry);
+      built.codeFile(), built.objectFile(),
+      upperCase(kernel.entry + "_" + identifier(kernel.target.name)), kernel.block.q,
+      kernel.block.k, kernel.scratchBytes, kernel.entry);
 }
 
 std::string patternConstants(const Build &build) {
@@ -74,7 +75,7 @@ std::string patternConstants(const Build &build) {
 
 std::string launchConstants(const Build &build, const BuiltLaunch &launch) {
   const BuiltKernel &built = build.kernels[launch.kernel];
-  std::string prefix = upperCase(built.kernel.entry + "_" + built.kernel.target.name);
+  std::string prefix = upperCase(built.kernel.entry + "_" + identifier(built.kernel.target.name));
   if (launch.entry != built.plan->entries[0])
     prefix += fmt::format("_HEAD{}", launch.entry);
   std::string text = fmt::format("#define {0}_QUERY_TILES {1}\n"

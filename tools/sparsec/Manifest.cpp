@@ -180,7 +180,7 @@ std::string kernelConstants(const BuiltKernel &built) {
   const Kernel &kernel = built.kernel;
   if (built.isHost())
     return hostDeclaration(built);
-  std::string upper = upperCase(kernel.entry + "_" + kernel.target.name);
+  std::string upper = upperCase(kernel.entry + "_" + identifier(kernel.target.name));
   return fmt::format("\n/* {0} */\n"
                      "#define {1}_ENTRY \"{2}\"\n"
                      "#define {1}_BLOCK_Q {3}\n"
