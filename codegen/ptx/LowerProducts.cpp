@@ -152,12 +152,12 @@ private:
     return emit.elements(loaded);
   }
 
-  /// Both sides stored with the depth contiguous. A loop over 128 bytes of it, as far as a swizzle
-  /// reaches: all of it in a row is more code than the instruction cache holds, and slow to
-  /// compile.
+  /// Both sides stored with the depth contiguous. From 128 on a loop over 128 bytes of it, as far
+  /// as a swizzle reaches: all of it in a row is more code than the instruction cache holds, and
+  /// slow to compile.
   void fromBuffers() {
     constexpr int kStep = 32;
-    int steps = depth / kStep < 2 ? 0 : depth / kStep;
+    int steps = depth < 4 * kStep ? 0 : depth / kStep;
     if (steps) {
       auto loop = emit.create<scf::ForOp>(emit.i32(0), emit.i32(steps), emit.i32(1), sums);
       OpBuilder::InsertionGuard guard(emit);
