@@ -40,6 +40,14 @@ struct Cell {
   PanelShape shape;
   llvm::DenseMap<mlir::Value, Lanes> known;
   const llvm::DenseMap<mlir::Value, Lanes> *vectors = nullptr; ///< of the panel
+
+  /// A row of this panel.
+  Cell atRow(llvm::Value *row, int laneDim) const {
+    Cell cell;
+    cell.panel = panel, cell.row = row, cell.laneDim = laneDim, cell.shape = shape;
+    cell.vectors = &known;
+    return cell;
+  }
 };
 
 /// A view argument as fields of the argument struct.
@@ -121,11 +129,13 @@ private:
   bool inPlace(Value result, const Group &group, Operation *loop);
   void emitStage(const Stage &stage, Cell &panel);
   void emitRowLoop(const Stage &stage, Cell &panel);
-  void emitProduct(const Stage &stage, Cell &panel);
   void emitVectors(const Stage &stage, Cell &panel);
   Code::Values startReductions(const Stage &stage, const PanelShape &shape);
   void endReductions(const Stage &stage, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
   Code::Values emitRow(const Stage &stage, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
+
+  // EmitProduct.cpp: register tiles.
+  void emitProduct(const Stage &stage, Cell &panel);
   Code::Values emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row, int count,
                                llvm::ArrayRef<llvm::Value *> sums);
   std::vector<Lanes> sumProducts(const Stage &stage, Cell &panel, llvm::Value *row, int count,
