@@ -25,6 +25,13 @@ class Bench(CommandTest):
         self.refuses(2, "error: PATTERN: missing: a path, a name of the zoo, - or -e EXPR\n"
                         "note: 'sparsec bench --help' lists what there is\n", "bench")
 
+    def test_parameters_go_to_the_patterns_that_have_them(self):
+        rows = {row["pattern"]: row for row in self.bench("local", "-e", QUARTER, "--param", "l=16", "--baselines", "dense")["rows"]}
+        pairs = sum(min(i + 1, 16) for i in range(512))
+        self.assertAlmostEqual(rows["local"]["gflops_live"] * rows["local"]["median_ms"] * 1e6, 4 * 64 * pairs, delta=1e3)
+        self.refuses(1, "error: --param: none of the patterns has a parameter 'm'\n",
+                     "bench", "local", "strided", "--param", "m=3", "--device=cpu")
+
     def test_the_rows(self):
         report = self.bench("local", "-e", QUARTER, "-e", "k == q", "--batch", 2)
         rows = {row["pattern"]: row for row in report["rows"]}

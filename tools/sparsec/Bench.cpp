@@ -115,29 +115,25 @@ Result<Contestant> prepare(Device &device, const Plan &plan, const ForwardTensor
 }
 
 /// Every pattern that was asked for as flags of its own; dense attention first where it is wanted.
-std::vector<PatternFlags> contestantsOf(const BenchOptions &options) {
-  std::vector<PatternFlags> wanted;
-  auto add = [&](const std::string &pattern, const std::string &expression) {
-    wanted.push_back(options.patterns.flags);
-    wanted.back().pattern = pattern;
-    wanted.back().expression = expression;
-    wanted.back().hasExpression = pattern.empty();
-  };
-  if (options.baselines != "none") {
-    add("dense", "");
-    wanted.back().params.clear();
-  }
-  for (const std::string &pattern : options.patterns.patterns)
-    if (pattern != "dense" || options.baselines == "none")
-      add(pattern, "");
-  for (const std::string &expression : options.patterns.expressions)
-    add("", expression);
+Result<std::vector<PatternFlags>> contestantsOf(const BenchOptions &options) {
+  auto each = flagsOfEach(options.patterns);
+  if (!each || options.baselines == "none")
+    return each;
+  std::vector<PatternFlags> wanted = {options.patterns.flags};
+  wanted.front().pattern = "dense";
+  wanted.front().params.clear();
+  for (PatternFlags &flags : *each)
+    if (flags.pattern != "dense")
+      wanted.push_back(std::move(flags));
   return wanted;
 }
 
 Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target) {
   std::vector<Plan> made;
-  for (const PatternFlags &flags : contestantsOf(options)) {
+  auto contestants = contestantsOf(options);
+  if (!contestants)
+    return contestants.error();
+  for (const PatternFlags &flags : *contestants) {
     auto plan = makePlan(flags, {target});
     if (!plan)
       return plan.error();

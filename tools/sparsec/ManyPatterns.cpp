@@ -56,7 +56,7 @@ void declareManyPatterns(Options &options, ManyPatterns &many) {
   });
 }
 
-Result<std::vector<LoadedPattern>> loadAll(const ManyPatterns &many) {
+Result<std::vector<PatternFlags>> flagsOfEach(const ManyPatterns &many) {
   std::vector<PatternFlags> all = each(many);
   std::set<std::string> used;
   bool several = all.size() > 1;
@@ -68,8 +68,16 @@ Result<std::vector<LoadedPattern>> loadAll(const ManyPatterns &many) {
     if (several && !used.count(param))
       return inputError(fmt::format("--param: none of the patterns has a parameter '{}'",
                                     param.substr(0, param.find('='))));
+  return all;
+}
+
+Result<std::vector<LoadedPattern>> loadAll(const ManyPatterns &many) {
+  auto all = flagsOfEach(many);
+  if (!all)
+    return all.error();
+  bool several = all->size() > 1;
   std::vector<LoadedPattern> result;
-  for (const PatternFlags &flags : all) {
+  for (const PatternFlags &flags : *all) {
     Result<LoadedPattern> loaded = load(flags);
     if (!loaded)
       return loaded.error();

@@ -13,8 +13,11 @@ struct ManyPatterns {
 
 void declareManyPatterns(Options &options, ManyPatterns &many);
 
-/// All of them, in the order given, expressions last and named by their texts when there are
-/// several patterns. Of several, a --param goes to those that have it; one must.
+/// The flags of each, in the order given, expressions last. Of several patterns, a --param goes to
+/// those that have it; one must.
+Result<std::vector<PatternFlags>> flagsOfEach(const ManyPatterns &many);
+
+/// All of them, expressions named by their texts when there are several patterns.
 Result<std::vector<LoadedPattern>> loadAll(const ManyPatterns &many);
 
 } // namespace sparsec::cli
