@@ -1,3 +1,3 @@
-// The same with the LLVM dialect (25 s more; it saves as much a file).
+// The same with the LLVM dialect (25 s more).
 #include "MlirPch.h"
 #include <mlir/Dialect/LLVMIR/LLVMDialect.h>

@@ -28,6 +28,12 @@ class CommandTest(unittest.TestCase):
                               timeout=timeout, env={**ENVIRONMENT, "SPARSEC": SPARSEC})
         return done.returncode, done.stdout, done.stderr
 
+    def run_tool(self, *command):
+        """stdout of another program, which must succeed."""
+        done = subprocess.run([*map(str, command)], cwd=self.folder, env=ENVIRONMENT, text=True, capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
     def works(self, *arguments, **options):
         """stdout of a run that must succeed and say nothing on stderr."""
         code, out, err = self.run_sparsec(*arguments, **options)

@@ -6,10 +6,9 @@ import math
 import os
 import pathlib
 import random
-import subprocess
 import unittest
 
-from command import ENVIRONMENT, SPARSEC, CommandTest
+from command import SPARSEC, CommandTest
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/attention-in-c"
 C_TYPES = {"pointer": ctypes.c_void_p, "i64": ctypes.c_int64, "i32": ctypes.c_int32, "f32": ctypes.c_float}
@@ -18,11 +17,6 @@ C_TYPES = {"pointer": ctypes.c_void_p, "i64": ctypes.c_int64, "i32": ctypes.c_in
 class Host(CommandTest):
     def manifest(self):
         return json.loads((self.folder / "out/manifest.json").read_text())
-
-    def run_tool(self, *command):
-        done = subprocess.run([*map(str, command)], cwd=self.folder, env=ENVIRONMENT, text=True, capture_output=True)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
 
     def test_files(self):
         self.works("causal", "--target", "cpu,sm_80", "-n", "300", "--order", "natural", "-o", "out")

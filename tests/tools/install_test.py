@@ -1,20 +1,14 @@
 """./dev install: what it puts elsewhere runs there."""
 import os
 import pathlib
-import subprocess
 import unittest
 
-from command import ENVIRONMENT, SPARSEC, CommandTest
+from command import SPARSEC, CommandTest
 
 BUILD = pathlib.Path(SPARSEC).parents[1]
 
 
 class Install(CommandTest):
-    def run_tool(self, *command):
-        done = subprocess.run([*map(str, command)], cwd=self.folder, env=ENVIRONMENT, text=True, capture_output=True)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
-
     def test_the_installed_sparsec_finds_its_libraries(self):
         self.run_tool(os.environ["CMAKE"], "--install", BUILD, "--strip", "--prefix", self.folder / "prefix")
         self.assertEqual([path for path, contents in self.tree().items() if contents is not None],
