@@ -234,6 +234,7 @@ Result<void> emitInto(Kernel &kernel, Compilation &compilation, const KernelRequ
     kernel.code = std::move(code->sharedObject);
     kernel.object = std::move(code->object);
     kernel.scratchBytes = code->scratchBytes;
+    kernel.usesAmx = code->usesAmx;
     kernel.threads = 1;
     return {};
   }

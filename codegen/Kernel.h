@@ -114,6 +114,7 @@ struct Kernel {
   int threads = 0;     ///< of a thread block; grid = (tiles of queries, heads of the entry, batch)
   int sharedBytes = 0; ///< dynamic shared memory
   int64_t scratchBytes = 0; ///< CPU: memory that a call needs for itself, aligned to 64 bytes
+  bool usesAmx = false;     ///< CPU: tile registers, for which a process needs the system's leave
   bool usesHead = false;    ///< the predicate mentions h: tables differ by head
 };
 

@@ -17,12 +17,13 @@ namespace sparsec {
 inline constexpr int kMaxYamlNesting = 64;
 
 struct YamlNode {
+  struct Entry;
   enum Kind : uint8_t { Null, Scalar, Sequence, Map } kind = Null;
   enum Style : uint8_t { Plain, Quoted, Block } style = Plain; ///< of a Scalar
   bool flow = false;                                           ///< of a collection
   std::string text;                                            ///< of a Scalar, or a written Null
   std::vector<YamlNode> items;                                 ///< of a Sequence
-  std::vector<std::pair<YamlNode, YamlNode>> entries;          ///< of a Map, as written
+  std::vector<Entry> entries;                                  ///< of a Map, as written
   SourceRange where; ///< of a Scalar on one line the whole, else where the node begins
 
   /// A Scalar's text as an expression, each byte with its place in the file.
@@ -30,6 +31,9 @@ struct YamlNode {
 
   size_t offset = 0; ///< of `where` in the text
   std::shared_ptr<const SourceLines> lines;
+};
+struct YamlNode::Entry {
+  YamlNode key, value;
 };
 
 Result<YamlNode> readDocument(std::shared_ptr<const SourceText> text);

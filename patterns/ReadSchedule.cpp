@@ -77,7 +77,7 @@ Result<OrderChoice> checked(OrderSpec spec, const SourceRange &where) {
 Result<OrderChoice> readGrid(const YamlNode &node, const ScheduleContext &context) {
   const YamlNode *grid = find(node, "grid"), *tile = find(node, "tile");
   if (!grid && !tile)
-    return expected(kOrderForms, node.entries.empty() ? node : node.entries[0].first);
+    return expected(kOrderForms, node.entries.empty() ? node : node.entries[0].key);
   if (Result<void> keys = checkKeys(node, "an order", {"grid", "tile"}); !keys)
     return keys.error();
   if (!grid || !tile)

@@ -167,7 +167,7 @@ public:
       YamlNode &value = map.items[i + 1];
       if (value.kind == YamlNode::Null && value.text.empty())
         value.where = key.where; // a value that is not there has no place of its own
-      map.entries.emplace_back(std::move(key), std::move(value));
+      map.entries.push_back({std::move(key), std::move(value)});
     }
     map.items.clear();
     add(std::move(map));

@@ -84,7 +84,18 @@ public:
   /// Rounds two f32 vectors to bf16 and pairs them lane by lane.
   llvm::Value *packPairs(llvm::Value *low, llvm::Value *high);
 
+  // Tile registers (TileRegisters.cpp): eight of 16 rows of 64 bytes. Strides in bytes.
+  void beginTiles(llvm::Module &module); ///< before the first one is used by a function
+  void endTiles();
+  void zeroTile(int tile);
+  void loadTile(int tile, llvm::Value *pointer, int64_t stride);
+  void storeTile(int tile, llvm::Value *pointer, int64_t stride);
+  /// sum += a b, of pairs of bf16
+  void multiplyTiles(int sum, int a, int b);
+
 private:
+  llvm::Value *emulatedRow(int tile, llvm::Value *row);
+  llvm::Value *emulatedTiles = nullptr;
   llvm::Type *like(llvm::Value *shape, llvm::Type *element);
   llvm::Value *splat(llvm::Value *shape, float value);
   llvm::Value *splatInt(llvm::Value *shape, uint32_t value);

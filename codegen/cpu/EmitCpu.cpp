@@ -114,6 +114,7 @@ Result<CpuCode> emitCpu(mlir::ModuleOp source, const Target &target, CpuEmitOpti
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
     addInfo(module, kernel.getSymName(), emitter.scratchBytes(), *level);
     code.scratchBytes = std::max(code.scratchBytes, emitter.scratchBytes());
+    code.usesAmx |= emitter.usesTiles() && !level->emulated;
   }
   llvm::raw_string_ostream complaints(message);
   if (llvm::verifyModule(module, &complaints))

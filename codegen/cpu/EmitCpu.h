@@ -18,6 +18,7 @@ struct CpuCode {
   std::string object;       ///< bytes of the .o
   std::string sharedObject; ///< bytes of the .so
   int64_t scratchBytes = 0; ///< most of any kernel
+  bool usesAmx = false;     ///< any of them
 };
 
 struct CpuEmitOptions {

@@ -57,8 +57,8 @@ public:
       return false;
     if (read->second.first != write->second.first)
       return read->second.first < write->second.first;
-    // Products read whole panels.
-    return read->second.second >= 0 && read->second.second < write->second.second;
+    // Products read whole panels; others read an element before they write it.
+    return read->second.second >= 0 && read->second.second <= write->second.second;
   }
 
 private:
@@ -109,12 +109,13 @@ void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &st
         return isMatrix(result) && !llvm::is_contained(stage.ops, reader) &&
                !takesPairs(reader, result);
       });
+      // Sums in tile registers go through memory.
+      outlivesRow |= code.level.tiles && pairProducts.contains(op);
       if (isMatrix(result) && readAsPairs(result)) {
         int laneDim = dims.laneDim(result);
-        SmallVector<int64_t> shape(tileType(result).getShape());
-        shape[1 - laneDim] /= 2;
-        auto half = RankedTensorType::get(shape, IntegerType::get(kernel.getContext(), 32));
-        lanePairs[result] = allocateMatrix(half, laneDim, /*local=*/true, /*asRows=*/false);
+        ArrayRef<int64_t> shape = tileType(result).getShape();
+        lanePairs[result] = allocatePairs(shape[1 - laneDim] / 2, shape[laneDim], laneDim,
+                                          /*local=*/true, /*asRows=*/false);
       }
       if (leaves)
         storage[result] = allocateTile(result, /*local=*/false);
@@ -183,7 +184,9 @@ void KernelEmitter::emitStage(const Stage &stage, Cell &panel) {
     }
     return;
   }
-  if (stage.dot)
+  if (stage.dot && code.level.tiles && pairProducts.contains(stage.dot))
+    emitTileProduct(stage, panel);
+  else if (stage.dot)
     emitProduct(stage, panel);
   else
     emitRowLoop(stage, panel);

@@ -93,7 +93,11 @@ LogicalResult KernelEmitter::run() {
         findPairs(Dataflow::body(op));
     });
   }
+  if (usesTiles())
+    code.beginTiles(module);
   emitRegion(ops, nullptr);
+  if (usesTiles())
+    code.endTiles();
   code.CreateRetVoid();
   return success();
 }

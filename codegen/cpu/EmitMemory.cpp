@@ -343,12 +343,15 @@ void KernelEmitter::loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value
   });
 }
 
-/// Memory's rows become lanes: squares of a vector's size at a time.
+/// Memory's rows become lanes: squares of a vector's size at a time, or smaller ones where the
+/// columns do not fill them.
 void KernelEmitter::loadTransposed(const View &view, int64_t columns, const Storage &to,
                                    llvm::Value *pointers) {
   int width = to.shape.vector;
+  while (columns % width) // 8 pairs of a head dim of 16
+    width /= 2;
   code.loop(code.i64(0), code.i64(to.shape.panels()), 1, [&](llvm::Value *panel) {
-    for (int part = 0; part < to.shape.parts(); ++part) {
+    for (int part = 0; part < to.shape.panel / width; ++part) {
       SmallVector<llvm::Value *> from;
       llvm::Value *first = code.CreateMul(panel, code.i64(8 * to.shape.panel));
       for (int lane = 0; lane < width; ++lane)

@@ -78,6 +78,7 @@ public:
 
   mlir::LogicalResult run();
   int64_t scratchBytes() const { return allocated; }
+  bool usesTiles() const { return code.level.tiles && !pairProducts.empty(); }
 
 private:
   using Operation = mlir::Operation;
@@ -118,8 +119,26 @@ private:
   bool readAsPairs(Value value) const;
   bool readOnlyAsPairs(Value value) const;
   void storePairs(const Stage &stage, Cell &low, Cell &high);
+  llvm::Value *rowPair(llvm::Value *low, llvm::Value *high, int width);
+  Storage allocatePairs(int64_t rows, int64_t lanes, int laneDim, bool local, bool asRows);
   std::vector<Lanes> sumPairs(const Stage &stage, Cell &panel, llvm::Value *row,
                               std::vector<Lanes> sums);
+
+  // Tiles.cpp: the same in AMX's registers.
+  struct Operand {
+    llvm::Value *base = nullptr;
+    int64_t stride = 0; ///< bytes from row to row
+  };
+  struct TileProduct {
+    Operand sums, a, b;
+    int64_t pairs = 0; ///< along the sum
+    bool fromZero = false;
+  };
+  Storage allocatePairRows(int64_t rows, int64_t pairs);
+  Storage loadPairRows(tile::LoadOp load, llvm::Value *pointers);
+  Storage loadPairColumns(tile::LoadOp load, llvm::Value *pointers);
+  void emitTileProduct(const Stage &stage, Cell &panel);
+  void emitTile(const TileProduct &product, llvm::Value *row, int down, int across);
 
   // EmitGroup.cpp: panels and stages.
   void emitGroup(const Group &group, Operation *loop);

@@ -5,6 +5,7 @@
 //   avx2         8 x f32          16                   6                FMA, F16C
 //   avx512      16 x f32          32                  14
 //   avx512bf16  16 x f32          32                  14                products of bf16 pairs
+//   amx         16 x f32          32                  14                the same in tile registers
 //
 // A register tile holds rows x panel sums: 6 x 16 are 12 of AVX2's 16 registers, beside two of the
 // lanes' operand and one that is broadcast.
@@ -28,10 +29,11 @@ struct Level {
   bool fma;
   bool f16;       ///< converts f16 in vectors
   bool bf16Pairs; ///< sums products of bf16 pairs
-  bool emulated;  ///< pairs by ordinary instructions: the shape of avx512bf16 for tests elsewhere
+  bool tiles;     ///< in AMX's tile registers
+  bool emulated;  ///< pairs and tiles by ordinary instructions: the shape for tests elsewhere
 };
 
-const std::vector<Level> &levels(); ///< weakest first; the last one is for tests alone
+const std::vector<Level> &levels(); ///< weakest first; the last two are for tests alone
 /// By name; "host" is the fastest that this machine runs.
 Result<Level> findLevel(const std::string &name);
 /// Whether this machine runs code of the level.

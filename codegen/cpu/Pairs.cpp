@@ -1,11 +1,13 @@
-// Products of bf16 pairs: AVX512-BF16 multiplies two neighbours of the summed dimension at once.
+// Products of bf16 pairs: AVX512-BF16 and AMX multiply two neighbours of the summed dimension at
+// once.
 //
 //   S = K Q^T   sums along d, where both lie in memory: K's pairs as they are, Q's transposed as
 //   i32 O = P V     sums along keys: V's rows two by two, interleaved; P's rows packed as they are
 //   made
 //
-// A product takes this way when its operands are loads, or the one across lanes is rounded in a
-// loop over its rows. Others take f32.
+// AMX wants what is broadcast as rows of pairs, so V's are transposed (Tiles.cpp). A product takes
+// this way when its operands are loads, or the one across lanes is rounded in a loop over its rows.
+// Others take f32.
 #include "codegen/cpu/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -25,6 +27,9 @@ bool KernelEmitter::isPairProduct(tile::DotOp dot, const std::vector<Stage> &sta
   Value lanes = flow.resolve(operands.lanes), broadcast = flow.resolve(operands.broadcast);
   if (!tileType(lanes).getElementType().isBF16() || operands.sum % 16 || lanes == broadcast ||
       !isWholeLoad(broadcast))
+    return false;
+  RankedTensorType result = tileType(dot.getResult());
+  if (code.level.tiles && (result.getDimSize(0) % 16 || result.getDimSize(1) % 16))
     return false;
   if (isWholeLoad(lanes))
     return true;
@@ -74,7 +79,6 @@ bool KernelEmitter::readOnlyAsPairs(Value value) const {
 void KernelEmitter::loadPairs(tile::LoadOp load, llvm::Value *pointers) {
   Value result = load.getResult();
   RankedTensorType type = load.getType();
-  auto i32 = IntegerType::get(kernel.getContext(), 32);
   Storage interleaved;
   for (Operation *reader : flow.readers(result)) {
     if (!takesPairs(reader, result))
@@ -82,18 +86,21 @@ void KernelEmitter::loadPairs(tile::LoadOp load, llvm::Value *pointers) {
     DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
     bool acrossLanes = flow.resolve(operands.lanes) == result;
     int sumDim = 1 - (acrossLanes ? operands.lanesDim : operands.rowDim);
-    if (sumDim == 0) {
+    if (code.level.tiles && !acrossLanes) {
+      broadcastPairs[result] =
+          sumDim == 0 ? loadPairColumns(load, pointers) : loadPairRows(load, pointers);
+    } else if (sumDim == 0) {
       if (interleaved.kind == Storage::None) {
-        auto half = RankedTensorType::get({type.getDimSize(0) / 2, type.getDimSize(1)}, i32);
-        interleaved = allocateMatrix(half, /*laneDim=*/1, /*local=*/false, /*asRows=*/true);
+        interleaved = allocatePairs(type.getDimSize(0) / 2, type.getDimSize(1), /*laneDim=*/1,
+                                    /*local=*/false, /*asRows=*/true);
         loadRowPairs(load, interleaved, pointers);
       }
       (acrossLanes ? lanePairs : broadcastPairs)[result] = interleaved;
     } else if (acrossLanes) {
-      auto half = RankedTensorType::get({type.getDimSize(0), type.getDimSize(1) / 2}, i32);
-      Storage made = allocateMatrix(half, /*laneDim=*/0, /*local=*/false, /*asRows=*/false);
+      Storage made = allocatePairs(type.getDimSize(1) / 2, type.getDimSize(0), /*laneDim=*/0,
+                                   /*local=*/false, /*asRows=*/false);
       View pairs = views[load.getView()];
-      pairs.element = code.getInt32Ty(), pairs.type = i32;
+      pairs.element = code.getInt32Ty(), pairs.type = IntegerType::get(kernel.getContext(), 32);
       loadTransposed(pairs, type.getDimSize(1) / 2, made, pointers);
       lanePairs[result] = made;
     } else {
@@ -109,22 +116,24 @@ void KernelEmitter::loadPairs(tile::LoadOp load, llvm::Value *pointers) {
 /// Rows two by two: element (i, j) is rows 2 i and 2 i + 1 at column j.
 void KernelEmitter::loadRowPairs(tile::LoadOp load, const Storage &to, llvm::Value *pointers) {
   int64_t columns = load.getType().getDimSize(1), width = to.shape.vector;
-  llvm::Type *halves = code.vectorOf(code.getInt16Ty(), int(width));
-  llvm::Type *words = code.vectorOf(code.getInt32Ty(), int(width));
   code.loop(code.i64(0), code.i64(load.getType().getDimSize(0) / 2), 1, [&](llvm::Value *pair) {
     llvm::Value *entry = code.at(pointers, code.CreateMul(pair, code.i64(16)));
     llvm::Value *low = code.loadAs(code.getPtrTy(), entry, 8);
     llvm::Value *high = code.loadAs(code.getPtrTy(), code.at(entry, 8), 8);
     llvm::Value *into = lanesPointer(to, code.i64(0), pair);
-    for (int64_t column = 0; column < columns; column += width) {
-      auto half = [&](llvm::Value *row) {
-        return code.CreateZExt(code.loadAs(halves, code.at(row, column * 2), 1), words);
-      };
-      llvm::Value *shift = llvm::ConstantInt::get(words, 16);
-      llvm::Value *both = code.CreateOr(half(low), code.CreateShl(half(high), shift));
-      code.storeTo(both, code.at(into, column * 4));
-    }
+    for (int64_t column = 0; column < columns; column += width)
+      code.storeTo(rowPair(code.at(low, column * 2), code.at(high, column * 2), int(width)),
+                   code.at(into, column * 4));
   });
+}
+
+/// `width` pairs of two rows of memory.
+llvm::Value *KernelEmitter::rowPair(llvm::Value *low, llvm::Value *high, int width) {
+  llvm::Type *words = code.vectorOf(code.getInt32Ty(), width);
+  auto half = [&](llvm::Value *row) {
+    return code.CreateZExt(code.loadAs(code.vectorOf(code.getInt16Ty(), width), row, 1), words);
+  };
+  return code.CreateOr(half(low), code.CreateShl(half(high), llvm::ConstantInt::get(words, 16)));
 }
 
 /// Packs what two neighbouring rows of a stage have made. The rounding is the packing's.

@@ -2,7 +2,9 @@
 
 #include <fstream>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <thread>
+#include <unistd.h>
 
 namespace sparsec {
 
@@ -17,18 +19,29 @@ static bool hasAvx512() {
          __builtin_cpu_supports("avx512vl");
 }
 
+/// AMX's tile registers are 8 KiB a thread, which Linux keeps only for processes that ask.
+static bool mayUseTiles() {
+  constexpr int kRequestState = 0x1023; // ARCH_REQ_XCOMP_PERM
+  constexpr int kTileData = 18;
+  static const bool granted = syscall(SYS_arch_prctl, kRequestState, kTileData) == 0;
+  return granted;
+}
+
 bool hostRunsLevel(std::string_view level) {
   if (level == "portable")
     return true;
-  if (level == "avx2" || level == "shape512") // the latter: avx512's shape, for tests
+  if (level == "avx2" || level == "shape512" || level == "shapeamx") // the shapes: for tests
     return hasAvx2();
   if (level == "avx512")
     return hasAvx512();
-  return level == "avx512bf16" && hasAvx512() && __builtin_cpu_supports("avx512bf16");
+  if (level == "avx512bf16")
+    return hasAvx512() && __builtin_cpu_supports("avx512bf16");
+  return level == "amx" && hostRunsLevel("avx512bf16") && __builtin_cpu_supports("amx-tile") &&
+         __builtin_cpu_supports("amx-bf16") && mayUseTiles();
 }
 
 std::string_view hostLevel() {
-  for (std::string_view level : {"avx512bf16", "avx512", "avx2"})
+  for (std::string_view level : {"amx", "avx512bf16", "avx512", "avx2"})
     if (hostRunsLevel(level))
       return level;
   return "portable";

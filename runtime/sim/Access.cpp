@@ -44,7 +44,11 @@ Accessor accessorOf(const Warp &w, const Inst &in, int lane, const Access &acces
   return {w.index, lane, lineOf(w, in), access.strong, false};
 }
 
-bool refuseMisaligned(Warp &w, const Inst &in, int lane, uint64_t address, const Access &access) {
+// Messages are made apart from the checks, which then need no frame for them.
+#define SPARSEC_COLD [[gnu::cold, gnu::noinline]]
+
+SPARSEC_COLD bool refuseMisaligned(Warp &w, const Inst &in, int lane, uint64_t address,
+                                   const Access &access) {
   w.block->fail(w, in, lane,
                 fmt::format("{} {} at {:#x}, which is not aligned to {} bytes", verb(access),
                             nameOf(access.space), address, access.bytes));
@@ -184,8 +188,8 @@ void orderStrong(Warp &w, const Access &access, uint64_t salt) {
 
 } // namespace
 
-void reportConflict(Warp &w, const Inst &in, int lane, const Conflict &conflict, Space space,
-                    uint64_t address, const Access &access) {
+SPARSEC_COLD void reportConflict(Warp &w, const Inst &in, int lane, const Conflict &conflict,
+                                 Space space, uint64_t address, const Access &access) {
   ThreadBlock &block = *w.block;
   std::string other = conflict.lane == wholeWarp ? fmt::format("warp {}", conflict.warp)
                                                  : block.threadName(conflict.warp, conflict.lane);
@@ -215,15 +219,37 @@ void reportConflict(Warp &w, const Inst &in, int lane, const Conflict &conflict,
 
 namespace {
 
-bool checkSharedBounds(Warp &w, const Inst &in, int named, uint32_t address, const Access &access) {
-  ThreadBlock &block = *w.block;
-  if (!inside(address, access.bytes, sharedStart, block.sharedBytes)) {
-    block.fail(w, in, named,
-               fmt::format("{} shared memory at {:#x}, outside [{:#x}, {:#x})", verb(access),
-                           address, sharedStart, block.sharedBytes));
-    return false;
-  }
+SPARSEC_COLD bool refuseShared(Warp &w, const Inst &in, int lane, uint32_t address,
+                               const Access &access) {
+  w.block->fail(w, in, lane,
+                fmt::format("{} shared memory at {:#x}, outside [{:#x}, {:#x})", verb(access),
+                            address, sharedStart, w.block->sharedBytes));
+  return false;
+}
+
+inline bool checkSharedBounds(Warp &w, const Inst &in, int named, uint32_t address,
+                              const Access &access) {
+  if (!inside(address, access.bytes, sharedStart, w.block->sharedBytes))
+    return refuseShared(w, in, named, address, access);
   return !(address & (access.bytes - 1)) || refuseMisaligned(w, in, named, address, access);
+}
+
+/// Why global memory may not be accessed so.
+SPARSEC_COLD uint8_t *refuseGlobal(Warp &w, const Inst &in, int lane, uint64_t address,
+                                   const Access &access, const Allocation *allocation) {
+  if (!allocation)
+    w.block->fail(w, in, lane,
+                  fmt::format("{} {} at {:#x}: {}", verb(access), nameOf(access.space), address,
+                              w.block->launch.memory->describe(address)));
+  else if (address & (access.bytes - 1))
+    refuseMisaligned(w, in, lane, address, access);
+  else if (access.writes && allocation->readOnly)
+    w.block->fail(w, in, lane, fmt::format("write to constant memory at {:#x}", address));
+  else
+    w.block->fail(w, in, lane,
+                  fmt::format("{} {} at {:#x}, which was never written", verb(access),
+                              nameOf(access.space), address));
+  return nullptr;
 }
 
 } // namespace
@@ -284,31 +310,14 @@ uint8_t *checkGlobal(Warp &w, const Inst &in, int lane, uint64_t address, const 
   ThreadBlock &block = *w.block;
   Memory &memory = *block.launch.memory;
   Allocation *allocation = memory.find(address, access.bytes);
-  if (!allocation) {
-    block.fail(w, in, lane,
-               fmt::format("{} {} at {:#x}: {}", verb(access), nameOf(access.space), address,
-                           memory.describe(address)));
-    return nullptr;
-  }
-  if (address & (access.bytes - 1)) {
-    refuseMisaligned(w, in, lane, address, access);
-    return nullptr;
-  }
-  if (access.writes && allocation->readOnly) {
-    block.fail(w, in, lane, fmt::format("write to constant memory at {:#x}", address));
-    return nullptr;
-  }
+  if (!allocation || (address & (access.bytes - 1)) || (access.writes && allocation->readOnly))
+    return refuseGlobal(w, in, lane, address, access, allocation);
   uint64_t offset = address - allocation->base;
   uint8_t *host = allocation->data.get() + offset;
-  if (!block.checks()) {
+  if (!block.checks())
     return host;
-  }
-  if (access.reads && !allocation->isWritten(offset, access.bytes)) {
-    block.fail(w, in, lane,
-               fmt::format("{} {} at {:#x}, which was never written", verb(access),
-                           nameOf(access.space), address));
-    return nullptr;
-  }
+  if (access.reads && !allocation->isWritten(offset, access.bytes))
+    return refuseGlobal(w, in, lane, address, access, allocation);
   if (!allocation->readOnly) {
     Accessor by = accessorOf(w, in, lane, access);
     by.initialised = true;

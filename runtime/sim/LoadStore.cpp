@@ -8,8 +8,7 @@ namespace sparsec::sim {
 namespace {
 
 // Inst::flags of a memory instruction; Inst::b has the space and the sizes.
-constexpr uint8_t narrowAddress = 1, strongAccess = 2, acquireRelease = 4, signExtends = 8,
-                  wideRegister = 16;
+constexpr uint8_t narrowAddress = 1, strongAccess = 2, acquireRelease = 4;
 
 int32_t packMeta(Space space, int element, int registerBytes) {
   return int(space) | element << 8 | registerBytes << 16;

@@ -57,19 +57,48 @@ bool wholeWarpHere(Warp &w, const Inst &in) {
   return false;
 }
 
+typedef float Floats __attribute__((vector_size(32)));
+typedef uint32_t Words __attribute__((vector_size(32)));
+typedef uint16_t Halves __attribute__((vector_size(16)));
+
+// Eight elements at once; where Storage is 16 bits wide, from a vector of them.
 struct HalfElement {
   using Storage = uint16_t;
-  static float load(uint16_t bits) { return fromHalf(bits); }
+  SPARSEC_INLINE static void widen(Halves bits, float *to) {
+    for (int i = 0; i < 8; ++i)
+      to[i] = fromHalf(bits[i]);
+  }
 };
 struct BfloatElement {
   using Storage = uint16_t;
-  static float load(uint16_t bits) { return fromBf16(bits); }
+  SPARSEC_INLINE static void widen(Halves bits, float *to) {
+    Words words = __builtin_convertvector(bits, Words) << 16;
+    std::memcpy(to, &words, sizeof words);
+  }
 };
 struct Tf32Element {
   using Storage = uint32_t;
   // The low 13 bits are not looked at.
   static float load(uint32_t bits) { return bitsToFloat(bits & 0xffffe000); }
 };
+
+SPARSEC_INLINE Halves halvesAt(const void *from) {
+  Halves loaded;
+  std::memcpy(&loaded, from, sizeof loaded);
+  return loaded;
+}
+
+/// Rows become columns: neighbours interleave, three times.
+SPARSEC_INLINE void transpose(Halves (&rows)[8]) {
+  for (int step = 0; step < 3; ++step) {
+    Halves next[8];
+    for (int i = 0; i < 4; ++i) {
+      next[2 * i] = __builtin_shufflevector(rows[i], rows[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+      next[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+    }
+    std::copy(next, next + 8, rows);
+  }
+}
 
 /// The registers of one mma. flags 1: C is f16, 2: D is f16.
 struct MmaRegisters {
@@ -89,19 +118,27 @@ SPARSEC_INLINE void loadFragments(const MmaRegisters &registers, float (*a)[dept
     Position first = positionInA(Shape, 0, i);
     const Storage *from = static_cast<const Storage *>(registers.a[i / each]);
     for (int row = 0; row < 8; ++row)
-      for (int k = 0; k < width; ++k)
-        a[first.row + row][first.column + k] = Element::load(from[row * width + k]);
+      if constexpr (width == 8)
+        Element::widen(halvesAt(from + row * 8), a[first.row + row] + first.column);
+      else
+        for (int k = 0; k < width; ++k)
+          a[first.row + row][first.column + k] = Element::load(from[row * width + k]);
   }
   for (int i = 0; i < elementsOfB(Shape); i += each) {
     Position first = positionInB(Shape, 0, i);
     const Storage *from = static_cast<const Storage *>(registers.b[i / each]);
-    Storage tile[width][8];
-    for (int n = 0; n < 8; ++n)
-      for (int k = 0; k < width; ++k)
-        tile[k][n] = from[n * width + k];
-    for (int k = 0; k < width; ++k)
+    if constexpr (width == 8) {
+      Halves tile[8];
       for (int n = 0; n < 8; ++n)
-        b[first.row + k][n] = Element::load(tile[k][n]);
+        tile[n] = halvesAt(from + n * 8);
+      transpose(tile);
+      for (int k = 0; k < 8; ++k)
+        Element::widen(tile[k], b[first.row + k]);
+    } else {
+      for (int n = 0; n < 8; ++n)
+        for (int k = 0; k < width; ++k)
+          b[first.row + k][n] = Element::load(from[n * width + k]);
+    }
   }
 }
 
@@ -145,17 +182,16 @@ SPARSEC_INLINE void storeSums(const MmaRegisters &registers, const float (*sum)[
 template <class Element, MmaShape Shape>
 SPARSEC_INLINE void multiplyBody(const MmaRegisters &registers) {
   constexpr int depth = depthOf(Shape);
-  typedef float Row __attribute__((vector_size(32)));
   alignas(64) float a[16][depth], b[depth][8], sums[2][64];
   loadFragments<Element, Shape>(registers, a, b);
   if (registers.swapsRowsOfB)
     for (int k = 0; k < depth; k += 2)
       std::swap_ranges(b[k], b[k] + 8, b[k + 1]);
   loadSums(registers, sums);
-  const Row *rows = reinterpret_cast<const Row *>(b);
-  Row *sum = reinterpret_cast<Row *>(sums);
+  const Floats *rows = reinterpret_cast<const Floats *>(b);
+  Floats *sum = reinterpret_cast<Floats *>(sums);
   for (int row = 0; row < 16; row += 4) {
-    Row four[4] = {sum[row], sum[row + 1], sum[row + 2], sum[row + 3]};
+    Floats four[4] = {sum[row], sum[row + 1], sum[row + 2], sum[row + 3]};
     for (int k = 0; k < depth; ++k)
       for (int r = 0; r < 4; ++r)
         four[r] += a[row + r][k] * rows[k];

@@ -89,6 +89,12 @@ TEST(CpuInstructions, Bf16ProductsTakePairs) {
   std::string pairs = *explain(request("avx512bf16", DType::BF16), "asm");
   EXPECT_GT(count(pairs, "vdpbf16ps"), 100);
   EXPECT_GT(count(pairs, "vcvtne2ps2bf16"), 0);
+  // Of two products in two loops over blocks, four registers of sums each.
+  std::string tiles = *explain(request("amx", DType::BF16), "asm");
+  EXPECT_GE(count(tiles, "tdpbf16ps"), 16);
+  EXPECT_EQ(count(tiles, "vdpbf16ps"), 0);
+  EXPECT_EQ(count(tiles, "ldtilecfg"), 1);
+  EXPECT_EQ(count(tiles, "tilerelease"), 1);
   std::string without = *explain(request("avx512", DType::BF16), "asm");
   EXPECT_EQ(count(without, "vdpbf16ps"), 0);
 }

@@ -52,6 +52,13 @@ class Host(CommandTest):
             self.run_tool("g++" if language == "c++" else "gcc", "-x", language, f"-std={std}", "-Wall", "-Wextra",
                           "-pedantic-errors", "-Werror", "-fsyntax-only", "use")
 
+    def test_amx_is_told(self):
+        """Of bf16 at that level; f32 has no tiles."""
+        for dtype, uses in (("bf16", True), ("f32", False)):
+            self.works("causal", "--target", "cpu-amx", "--dtype", dtype, "-o", "out")
+            self.assertEqual(self.manifest()["kernels"][0]["uses_amx"], uses)
+            self.assertEqual("ARCH_REQ_XCOMP_PERM" in (self.folder / "out/causal.h").read_text(), uses)
+
     def test_the_objects_need_nothing(self):
         """Neither file asks for a library; what is not in it is libc's or libm's."""
         self.works("strided", "--target", "cpu", "-o", "out")

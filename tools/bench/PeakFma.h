@@ -3,8 +3,8 @@
 //
 //   a0 = a0 * x + y    a1 = a1 * x + y    ...    more chains than an FMA's latency can keep waiting
 //
-// f16 is computed in f32, and bf16 where the CPU has no dot product of it or a slow one: their peak
-// is f32's.
+// bf16 has AMX's tiles, or dot products of pairs where they are faster than f32. Else, and of f16,
+// the peak is f32's.
 #pragma once
 
 #include "codegen/Kernel.h"
@@ -24,7 +24,7 @@ public:
   double flops(int threads) const;
 
 private:
-  bool bf16 = false;
+  enum class Unit { F32, Pairs, Tiles } unit = Unit::F32;
   int lanes = 4;
   std::string what;
 };

@@ -31,21 +31,29 @@ std::string upperCase(const std::string &name) {
   return upper;
 }
 
+std::string constantPrefix(const Kernel &kernel) {
+  return upperCase(kernel.entry + "_" + identifier(kernel.target.name));
+}
+
 std::string hostDeclaration(const BuiltKernel &built) {
   const Kernel &kernel = built.kernel;
   return fmt::format(
       "\n/* {0} and {1}: computes tile x of the queries of head y, batch z, of the\n"
       " * grid. Calls may run at once, each with SCRATCH_BYTES of its own, at a\n"
-      " * multiple of 64 bytes. */\n"
+      " * multiple of 64 bytes.{7} */\n"
       "#define {2}_BLOCK_Q {3}\n"
       "#define {2}_BLOCK_K {4}\n"
       "#define {2}_SCRATCH_BYTES {5}\n"
       "#ifdef __cplusplus\nextern \"C\"\n#endif\n"
       "void {6}(const sparsec_attention_arguments *arguments, int32_t x, int32_t y,\n"
       "    int32_t z, void *scratch);\n",
-      built.codeFile(), built.objectFile(),
-      upperCase(kernel.entry + "_" + identifier(kernel.target.name)), kernel.block.q,
-      kernel.block.k, kernel.scratchBytes, kernel.entry);
+      built.codeFile(), built.objectFile(), constantPrefix(kernel), kernel.block.q, kernel.block.k,
+      kernel.scratchBytes, kernel.entry,
+      kernel.usesAmx
+          ? " It computes in AMX's tile registers, which Linux\n"
+            " * keeps for a process that has asked for them (ARCH_REQ_XCOMP_PERM of XTILEDATA):\n"
+            " * syscall(SYS_arch_prctl, 0x1023, 18) must have returned 0 before the first call."
+          : "");
 }
 
 std::string patternConstants(const Build &build) {
@@ -75,7 +83,7 @@ std::string patternConstants(const Build &build) {
 
 std::string launchConstants(const Build &build, const BuiltLaunch &launch) {
   const BuiltKernel &built = build.kernels[launch.kernel];
-  std::string prefix = upperCase(built.kernel.entry + "_" + identifier(built.kernel.target.name));
+  std::string prefix = constantPrefix(built.kernel);
   if (launch.entry != built.plan->entries[0])
     prefix += fmt::format("_HEAD{}", launch.entry);
   std::string text = fmt::format("#define {0}_QUERY_TILES {1}\n"

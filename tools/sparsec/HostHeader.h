@@ -17,5 +17,7 @@ std::string launchConstants(const Build &build, const BuiltLaunch &launch);
 
 /// "window_recent" -> "WINDOW_RECENT"
 std::string upperCase(const std::string &name);
+/// What the names of a kernel's constants begin with: "WINDOW_RECENT_FORWARD_CPU".
+std::string constantPrefix(const Kernel &kernel);
 
 } // namespace sparsec::cli

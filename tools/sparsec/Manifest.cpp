@@ -86,6 +86,7 @@ Json kernelJson(const BuiltKernel &built) {
   if (built.isHost()) {
     out["object"] = built.objectFile();
     out["scratch_bytes"] = kernel.scratchBytes;
+    out["uses_amx"] = kernel.usesAmx;
   } else {
     out["threads"] = kernel.threads;
     out["shared_bytes"] = kernel.sharedBytes;
@@ -180,15 +181,14 @@ std::string kernelConstants(const BuiltKernel &built) {
   const Kernel &kernel = built.kernel;
   if (built.isHost())
     return hostDeclaration(built);
-  std::string upper = upperCase(kernel.entry + "_" + identifier(kernel.target.name));
   return fmt::format("\n/* {0} */\n"
                      "#define {1}_ENTRY \"{2}\"\n"
                      "#define {1}_BLOCK_Q {3}\n"
                      "#define {1}_BLOCK_K {4}\n"
                      "#define {1}_THREADS {5}\n"
                      "#define {1}_SHARED_BYTES {6}\n",
-                     built.codeFile(), upper, kernel.entry, kernel.block.q, kernel.block.k,
-                     kernel.threads, kernel.sharedBytes);
+                     built.codeFile(), constantPrefix(kernel), kernel.entry, kernel.block.q,
+                     kernel.block.k, kernel.threads, kernel.sharedBytes);
 }
 
 } // namespace

@@ -57,7 +57,7 @@ void addApproximations(std::vector<Probe> &all) {
        {"rcp.approx.f32", "rcp.approx.ftz.f32", "sqrt.approx.f32", "sqrt.approx.ftz.f32"})
     add(all, name, {K::F32}, K::F32, {.relative = ulp, .absolute = 1e-45});
   for (const char *name : {"rsqrt.approx.f32", "rsqrt.approx.ftz.f32"})
-    add(all, name, {K::F32}, K::F32, {.relative = std::ldexp(1.0, -22.4), .absolute = 1e-45});
+    add(all, name, {K::F32}, K::F32, {.relative = std::exp2(-22.4), .absolute = 1e-45});
   for (const char *name : {"div.full.f32", "div.full.ftz.f32"})
     add(all, name, {K::F32, K::F32}, K::F32, {.relative = 2 * ulp, .absolute = 3e-45});
   add(all, "tanh.approx.f32", {K::F32}, K::F32,

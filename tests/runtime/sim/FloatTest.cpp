@@ -44,10 +44,12 @@ void fd(const std::string &line, Reference reference) {
                    });
 }
 
-/// Under another rounding mode of the host; volatile keeps the compiler from folding.
+/// Under another rounding mode of the host. What the operation reads may change at the barrier, for
+/// all the compiler knows, so it is not computed earlier; volatile keeps it from being so later.
 template <class Operation>
 float rounded(int mode, Operation operation) {
   std::fesetround(mode);
+  asm volatile("" : : "r"(&operation) : "memory");
   volatile float result = operation();
   std::fesetround(FE_TONEAREST);
   return result;
