@@ -64,13 +64,14 @@ function(sparsec_library name)
   endif()
 endfunction()
 
-# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full] [DEVICE [CPU]])
+# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full] [DEVICE [CPU]] [COST SECONDS])
 # DEVICE: the test runs on the device that the environment variable SPARSEC_TEST_DEVICE names
 # ("sim" when it is not set), and ./dev package --tests takes it to a machine with a GPU.
 # CPU: it runs a second time, as NAME-on-cpu, on the device of that name.
+# COST: how long about it takes, if long: longer ones start first, so that none is waited for alone.
 # A test that reaches no LLVM library also gets the label `sanitized`: the asan preset runs it.
 function(sparsec_test name)
-  cmake_parse_arguments(ARG "DEVICE;CPU" "" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "DEVICE;CPU" "COST" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
@@ -94,6 +95,12 @@ function(sparsec_test name)
     set_property(GLOBAL APPEND PROPERTY SPARSEC_DEVICE_LIBRARIES ${ARG_LINK})
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+  if(ARG_COST)
+    set_tests_properties(${name} PROPERTIES COST ${ARG_COST})
+    if(ARG_CPU)
+      set_tests_properties(${name}-on-cpu PROPERTIES COST ${ARG_COST})
+    endif()
+  endif()
 endfunction()
 
 # Whether sparsec::mlir is anywhere among what these libraries link.

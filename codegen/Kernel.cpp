@@ -148,7 +148,7 @@ Result<void> Compilation::lowerTo(Stage stage) {
     return right;
   };
   bool gpu = request.target.machine == Machine::Gpu;
-  if ((stage >= Stage::Tile && !run(addTilePasses)) ||
+  if ((stage >= Stage::Tile && !run(gpu ? addTilePasses : addCpuTilePasses)) ||
       (stage >= Stage::Warp && gpu && !run(addWarpPasses)) ||
       (stage >= Stage::Llvm && gpu && !run(addLlvmPasses)))
     return bug("compiling");

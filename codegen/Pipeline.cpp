@@ -30,6 +30,13 @@ void addTilePasses(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
+void addCpuTilePasses(OpPassManager &passes) {
+  passes.addPass(createExpandOps());
+  passes.addNestedPass<tile::KernelOp>(createLowerPredicates());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
+
 void addWarpPasses(OpPassManager &passes) {
   OpPassManager &kernels = passes.nest<tile::KernelOp>();
   kernels.addPass(createAssignEncodings());
@@ -54,6 +61,7 @@ void registerAllPasses() {
   registerCodegenPasses();
   registerTransformsPasses();
   PassPipelineRegistration<>("tile-pipeline", "whole operations to tile programs", addTilePasses);
+  PassPipelineRegistration<>("cpu-tile-pipeline", "the same for CPUs", addCpuTilePasses);
   PassPipelineRegistration<>("warp-pipeline", "tile programs to blocks of warps", addWarpPasses);
   PassPipelineRegistration<>("llvm-pipeline", "blocks of warps to the llvm dialect", addLlvmPasses);
 }

@@ -73,6 +73,23 @@ void Code::branch(Value *condition, function_ref<void()> body, function_ref<void
   SetInsertPoint(after);
 }
 
+Code::Values Code::choose(Value *condition, function_ref<Values()> body,
+                          function_ref<Values()> otherwise) {
+  Values first, second;
+  BasicBlock *firstEnd = nullptr, *secondEnd = nullptr;
+  branch(
+      condition, [&] { first = body(), firstEnd = GetInsertBlock(); },
+      [&] { second = otherwise(), secondEnd = GetInsertBlock(); });
+  Values chosen;
+  for (auto [a, b] : zip_equal(first, second)) {
+    PHINode *phi = CreatePHI(a->getType(), 2);
+    phi->addIncoming(a, firstEnd);
+    phi->addIncoming(b, secondEnd);
+    chosen.push_back(phi);
+  }
+  return chosen;
+}
+
 std::pair<Value *, Value *> Code::divideBy(Value *x, Value *divisor) {
   auto wider = [&](Value *value) { return CreateZExt(value, getInt64Ty()); };
   Value *product = CreateMul(wider(x), wider(number(divisor, 1)));

@@ -45,6 +45,9 @@ public:
             llvm::function_ref<void(llvm::Value *index)> body);
   void branch(llvm::Value *condition, llvm::function_ref<void()> body,
               llvm::function_ref<void()> otherwise = nullptr);
+  /// What the body that runs returns; both return as many.
+  Values choose(llvm::Value *condition, llvm::function_ref<Values()> body,
+                llvm::function_ref<Values()> otherwise);
   /// x / divisor and the rest, of numbers below 2^31, as layout/Divisor.h has them in memory.
   std::pair<llvm::Value *, llvm::Value *> divideBy(llvm::Value *x, llvm::Value *divisor);
   llvm::Value *least(llvm::Value *a, llvm::Value *b); ///< signed
@@ -102,6 +105,7 @@ private:
   llvm::Value *asInt(llvm::Value *x);
   llvm::Value *asFloat(llvm::Value *x);
   llvm::Value *powerOfTwo(llvm::Value *n);
+  llvm::Value *exp2OfAvx512(llvm::Value *x);
   llvm::Value *scaledPower(llvm::Value *whole, llvm::Value *fraction);
   llvm::Value *polynomial(llvm::Value *x, llvm::ArrayRef<float> coefficients);
 };

@@ -64,6 +64,8 @@ Lanes KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) {
       element = code.CreateICmpNE(element, code.getInt8(0));
     return repeat(element);
   }
+  if (auto mask = dyn_cast<tile::MaskOp>(op); mask && inFullBlock)
+    return lanes(mask.getScores(), cell);
   SmallVector<Lanes> operands;
   for (Value operand : op->getOperands())
     operands.push_back(tileType(operand) ? lanes(operand, cell) : repeat(scalar(operand)));

@@ -184,12 +184,24 @@ void KernelEmitter::emitStage(const Stage &stage, Cell &panel) {
     }
     return;
   }
-  if (stage.dot && code.level.tiles && pairProducts.contains(stage.dot))
+  bool tiles = stage.dot && code.level.tiles && pairProducts.contains(stage.dot);
+  if (tiles)
     emitTileProduct(stage, panel);
-  else if (stage.dot)
-    emitProduct(stage, panel);
-  else
-    emitRowLoop(stage, panel);
+  if (tiles && stage.ops.empty())
+    return;
+  auto rows = [&] {
+    return stage.dot && !tiles ? emitProduct(stage, panel) : emitRowLoop(stage, panel);
+  };
+  bool masks = llvm::any_of(stage.ops, [](Operation *op) { return isa<tile::MaskOp>(op); });
+  if (!masks || !isPartial) {
+    endReductions(stage, panel, rows());
+    return;
+  }
+  Code::Values sums = code.choose(isPartial, rows, [&] {
+    llvm::SaveAndRestore full(inFullBlock, true);
+    return rows();
+  });
+  endReductions(stage, panel, sums);
 }
 
 void KernelEmitter::emitVectors(const Stage &stage, Cell &panel) {
@@ -233,6 +245,15 @@ void KernelEmitter::endReductions(const Stage &stage, Cell &panel, ArrayRef<llvm
   }
 }
 
+/// Whether only masks want to know, by which full blocks need not ask.
+static bool isAskedByMasksAlone(Operation *op) {
+  return op->getNumResults() == 1 && llvm::all_of(op->getUses(), [](OpOperand &use) {
+           auto mask = dyn_cast<tile::MaskOp>(use.getOwner());
+           return mask ? mask.getAttend() == use.get()
+                       : isElementwise(use.getOwner()) && isAskedByMasksAlone(use.getOwner());
+         });
+}
+
 /// One row of a stage; the reductions so far become those with this row.
 Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llvm::Value *> sums) {
   Code::Values next;
@@ -249,6 +270,8 @@ Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llv
       }
       continue;
     }
+    if (inFullBlock && isAskedByMasksAlone(op))
+      continue;
     Value result = op->getResult(0);
     Lanes value = cell.known[result] = computeLanes(result, op, cell);
     if (auto found = storage.find(result); found != storage.end())
@@ -260,7 +283,7 @@ Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llv
 /// Operations on a row that are worth emitting for two rows.
 static constexpr size_t kMostTwice = 16;
 
-void KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
+Code::Values KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
   Operation *op = stage.ops.front();
   Value matrix = op->getResult(0);
   if (auto reduce = dyn_cast<tile::ReduceOp>(op))
@@ -271,20 +294,18 @@ void KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
     return each->getNumResults() && lanePairs.contains(each->getResult(0));
   });
   int64_t step = pairs || (stage.rows % 2 == 0 && stage.ops.size() <= kMostTwice) ? 2 : 1;
-  Code::Values sums =
-      code.loop(code.i64(0), code.i64(stage.rows), step, startReductions(stage, panel.shape),
-                [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
-                  Code::Values next(carried);
-                  SmallVector<Cell, 2> cells;
-                  for (int64_t i = 0; i < step; ++i) {
-                    cells.push_back(panel.atRow(code.CreateAdd(row, code.i64(i)), laneDim));
-                    next = emitRow(stage, cells.back(), next);
-                  }
-                  if (pairs)
-                    storePairs(stage, cells[0], cells[1]);
-                  return next;
-                });
-  endReductions(stage, panel, sums);
+  return code.loop(code.i64(0), code.i64(stage.rows), step, startReductions(stage, panel.shape),
+                   [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
+                     Code::Values next(carried);
+                     SmallVector<Cell, 2> cells;
+                     for (int64_t i = 0; i < step; ++i) {
+                       cells.push_back(panel.atRow(code.CreateAdd(row, code.i64(i)), laneDim));
+                       next = emitRow(stage, cells.back(), next);
+                     }
+                     if (pairs)
+                       storePairs(stage, cells[0], cells[1]);
+                     return next;
+                   });
 }
 
 } // namespace sparsec::cpu

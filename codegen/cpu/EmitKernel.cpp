@@ -290,8 +290,13 @@ void KernelEmitter::emitLoop(Operation *loop) {
   int64_t step = 1;
   if (each)
     step = each.getConstantStep()->getSExtValue();
+  llvm::Value *partialEnd = fold ? endOfPartial(fold.getBlocks()) : nullptr;
+  llvm::SaveAndRestore outer(isPartial);
   auto sums = code.loop(bounds.first, bounds.second, step, init,
                         [&](llvm::Value *index, ArrayRef<llvm::Value *> carried) {
+                          if (fold)
+                            isPartial =
+                                partialEnd ? code.CreateICmpSLT(index, partialEnd) : nullptr;
                           if (fold)
                             scalars[fold.getBlockIndex()] = blockColumn(fold.getBlocks(), index);
                           else

@@ -29,7 +29,8 @@ struct RowTiles {
 
 } // namespace
 
-void KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
+/// The reductions over the stage's rows.
+Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
   DotOperands operands = dotOperands(stage.dot, dims);
   const Storage &broadcast = pairProducts.contains(stage.dot)
                                  ? broadcastPairs[flow.resolve(operands.broadcast)]
@@ -50,7 +51,7 @@ void KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
                      });
     begin = end;
   }
-  endReductions(stage, panel, sums);
+  return sums;
 }
 
 /// One register tile, and what is done with its rows while they are in registers.

@@ -279,6 +279,15 @@ std::pair<llvm::Value *, llvm::Value *> KernelEmitter::blockBounds(Value blocks)
           bound(set == tile::BlockSet::Partial ? 1 : 2)};
 }
 
+/// Where the partial ones of a list of all blocks end; null of any other list.
+llvm::Value *KernelEmitter::endOfPartial(Value blocks) {
+  blocks = flow.resolve(blocks);
+  auto list = blocks.getDefiningOp<tile::BlocksOp>();
+  return list && list.getSet() == tile::BlockSet::All
+             ? code.wide(code.number(blockLists[blocks].bounds, 1))
+             : nullptr;
+}
+
 llvm::Value *KernelEmitter::blockColumn(Value blocks, llvm::Value *index) {
   blocks = flow.resolve(blocks);
   llvm::Value *place = code.CreateTrunc(index, code.getInt32Ty());

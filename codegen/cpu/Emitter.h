@@ -19,6 +19,7 @@
 #include "codegen/cpu/Schedule.h"
 
 #include "llvm/IR/Module.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 namespace sparsec::cpu {
 
@@ -110,6 +111,7 @@ private:
   void tableBounds(tile::BlocksOp op, const BlockList &list);
   void formBounds(tile::BlocksOp op, const BlockList &list, llvm::Value *forms);
   std::pair<llvm::Value *, llvm::Value *> blockBounds(Value blocks);
+  llvm::Value *endOfPartial(Value blocks);
   llvm::Value *blockColumn(Value blocks, llvm::Value *index);
 
   // Pairs.cpp: products of bf16 pairs.
@@ -147,14 +149,14 @@ private:
                    llvm::function_ref<bool(Operation *, Operation *)> isBefore);
   bool inPlace(Value result, const Group &group, Operation *loop);
   void emitStage(const Stage &stage, Cell &panel);
-  void emitRowLoop(const Stage &stage, Cell &panel);
+  Code::Values emitRowLoop(const Stage &stage, Cell &panel);
   void emitVectors(const Stage &stage, Cell &panel);
   Code::Values startReductions(const Stage &stage, const PanelShape &shape);
   void endReductions(const Stage &stage, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
   Code::Values emitRow(const Stage &stage, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
 
   // EmitProduct.cpp: register tiles.
-  void emitProduct(const Stage &stage, Cell &panel);
+  Code::Values emitProduct(const Stage &stage, Cell &panel);
   Code::Values emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row, int count,
                                llvm::ArrayRef<llvm::Value *> sums);
   std::vector<Lanes> sumProducts(const Stage &stage, Cell &panel, llvm::Value *row, int count,
@@ -212,6 +214,10 @@ private:
   llvm::Function *function = nullptr;
   llvm::Value *arguments = nullptr, *scratch = nullptr, *sink = nullptr;
   int64_t allocated = 0;
+  /// Of the block that the innermost fold is at, if it goes over all blocks of a row. In a full one
+  /// masks keep what they are given.
+  llvm::Value *isPartial = nullptr;
+  bool inFullBlock = false; ///< what is emitted is for full blocks alone
   llvm::DenseMap<Value, llvm::Value *> scalars;
   llvm::DenseMap<Value, View> views;
   llvm::DenseMap<Value, Storage> storage;

@@ -3,6 +3,8 @@
 //   exp2(x) = 2^n p(f), n = x rounded, f = x - n in [-1/2, 1/2], p of degree 6: within 2 ulp for x
 //             in [-126, 127.4]. Below, results under 2^-126 are 0; above, they are infinite a
 //             little early. -inf gives exactly 0, NaN stays NaN.
+//             AVX-512 takes n = floor(x), f in [0, 1], by instructions for both: as near to it, and
+//             right at the ends as well.
 //   exp(x)    by the same p, f = (x - n ln 2) log2(e): within 3 ulp for x in [-87, 88]
 //   log(x) = e ln 2 + log(m), m in [sqrt(1/2), sqrt(2)), in the form of Cephes: within 2 ulp for
 //             all positive numbers; -inf at 0, NaN below
@@ -73,7 +75,22 @@ Value *Code::scaledPower(Value *whole, Value *fraction) {
   return CreateFMul(polynomial(fraction, power), powerOfTwo(whole));
 }
 
+/// f = x - floor(x) and p(f) 2^floor(x): 11 operations in place of 15.
+Value *Code::exp2OfAvx512(Value *x) {
+  constexpr std::array<float, 7> power = {
+      2.1612915e-4f, 1.24678464e-3f, 9.67545157e-3f, 5.54852806e-2f, 2.40229306e-1f, 6.93147044e-1f,
+      1.0f};
+  Value *all = getInt16(0xFFFF);
+  Value *fraction = CreateIntrinsic(Intrinsic::x86_avx512_mask_reduce_ps_512,
+                                    {x, getInt32(1), x, all, getInt32(4)}); // down
+  return CreateIntrinsic(Intrinsic::x86_avx512_mask_scalef_ps_512,
+                         {polynomial(fraction, power), x, x, all, getInt32(4)});
+}
+
 Value *Code::exp2(Value *x) {
+  auto *vector = dyn_cast<FixedVectorType>(x->getType());
+  if (level.vector == 16 && !level.emulated && vector && vector->getNumElements() == 16)
+    return exp2OfAvx512(x);
   // The constant first, so that a NaN is kept.
   Value *low = splat(x, -127.0f), *high = splat(x, 128.0f);
   x = CreateSelect(CreateFCmpOGT(low, x), low, x);

@@ -124,7 +124,7 @@ void KernelEmitter::emitTile(const TileProduct &product, llvm::Value *row, int d
   eachSum([&](int tile, llvm::Value *at) { code.storeTile(tile, at, product.sums.stride); });
 }
 
-/// The product of a stage, into memory; then the rest of the stage, row by row.
+/// The product of a stage, into memory.
 void KernelEmitter::emitTileProduct(const Stage &stage, Cell &panel) {
   tile::DotOp dot = stage.dot;
   DotOperands operands = dotOperands(dot, dims);
@@ -149,8 +149,6 @@ void KernelEmitter::emitTileProduct(const Stage &stage, Cell &panel) {
             [&](llvm::Value *row) { emitTile(product, row, 2, across); });
   if (twos < stage.rows)
     emitTile(product, code.i64(twos), 1, across);
-  if (!stage.ops.empty())
-    emitRowLoop(stage, panel);
 }
 
 } // namespace sparsec::cpu

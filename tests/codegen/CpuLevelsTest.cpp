@@ -87,11 +87,11 @@ TEST(CpuInstructions, AreThoseOfTheLevel) {
 /// Both products of bf16 attention are of pairs, and P is packed by one instruction for two rows.
 TEST(CpuInstructions, Bf16ProductsTakePairs) {
   std::string pairs = *explain(request("avx512bf16", DType::BF16), "asm");
-  EXPECT_GT(count(pairs, "vdpbf16ps"), 100);
+  EXPECT_GT(count(pairs, "vdpbf16ps"), 50);
   EXPECT_GT(count(pairs, "vcvtne2ps2bf16"), 0);
-  // Of two products in two loops over blocks, four registers of sums each.
+  // Of two products, four registers of sums each.
   std::string tiles = *explain(request("amx", DType::BF16), "asm");
-  EXPECT_GE(count(tiles, "tdpbf16ps"), 16);
+  EXPECT_GE(count(tiles, "tdpbf16ps"), 8);
   EXPECT_EQ(count(tiles, "vdpbf16ps"), 0);
   EXPECT_EQ(count(tiles, "ldtilecfg"), 1);
   EXPECT_EQ(count(tiles, "tilerelease"), 1);
