@@ -31,6 +31,9 @@ class Bench(CommandTest):
         self.assertAlmostEqual(rows["local"]["gflops_live"] * rows["local"]["median_ms"] * 1e6, 4 * 64 * pairs, delta=1e3)
         self.refuses(1, "error: --param: none of the patterns has a parameter 'm'\n",
                      "bench", "local", "strided", "--param", "m=3", "--device=cpu")
+        # Dense attention is timed anyway, but what was asked of it is looked at.
+        self.refuses(1, "--param:1:1: error: pattern 'dense' has no parameter 'm'\n  m=1\n  ^\nnote: it has no parameters\n",
+                     "bench", "dense", "--device=cpu", "--param", "m=1")
 
     def test_the_rows(self):
         report = self.bench("local", "-e", QUARTER, "-e", "k == q", "--batch", 2)

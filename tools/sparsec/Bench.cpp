@@ -123,7 +123,9 @@ Result<std::vector<PatternFlags>> contestantsOf(const BenchOptions &options) {
   wanted.front().pattern = "dense";
   wanted.front().params.clear();
   for (PatternFlags &flags : *each)
-    if (flags.pattern != "dense")
+    if (flags.pattern == "dense") // as asked for, with what is wrong about it
+      wanted.front() = std::move(flags);
+    else
       wanted.push_back(std::move(flags));
   return wanted;
 }
