@@ -122,6 +122,9 @@ struct Kernel {
 /// may run at once, each with scratch memory of its own. Without a row_order x is the row itself.
 using CpuEntry = void (*)(const AttentionArguments *arguments, int32_t x, int32_t y, int32_t z,
                           void *scratch);
+/// Whether this process may use AMX's tile registers: asks Linux for them once, for all of its
+/// threads. Kernels that use them may only be called after that.
+bool mayUseAmx();
 /// What the shared object of a CPU kernel says about it, under the name ENTRY_info.
 struct KernelInfo {
   int64_t scratchBytes = 0;

@@ -1,5 +1,7 @@
 #include "codegen/cpu/Level.h"
 
+#include "codegen/Kernel.h"
+
 #include "llvm/TargetParser/Host.h"
 
 #include <fmt/format.h>
@@ -34,7 +36,7 @@ bool hostRuns(const Level &level) {
     return true;
   if (level.vector >= 16 && !hostHas({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}))
     return false;
-  if (level.tiles && !hostHas({"amx-tile", "amx-bf16"}))
+  if (level.tiles && !(hostHas({"amx-tile", "amx-bf16"}) && mayUseAmx()))
     return false;
   return !level.bf16Pairs || hostHas({"avx512bf16"});
 }

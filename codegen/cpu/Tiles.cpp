@@ -22,6 +22,7 @@ static int64_t wholeTiles(int64_t pairs) {
   return (pairs + kSide - 1) / kSide * kSide;
 }
 
+/// `rows` pairs of `lanes` lanes, in panels or as rows: the B of a product.
 Storage KernelEmitter::allocatePairs(int64_t rows, int64_t lanes, int laneDim, bool local,
                                      bool asRows) {
   auto i32 = IntegerType::get(kernel.getContext(), 32);

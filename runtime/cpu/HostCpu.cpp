@@ -1,10 +1,10 @@
 #include "runtime/cpu/HostCpu.h"
 
+#include "codegen/Kernel.h"
+
 #include <fstream>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <thread>
-#include <unistd.h>
 
 namespace sparsec {
 
@@ -19,14 +19,6 @@ static bool hasAvx512() {
          __builtin_cpu_supports("avx512vl");
 }
 
-/// AMX's tile registers are 8 KiB a thread, which Linux keeps only for processes that ask.
-static bool mayUseTiles() {
-  constexpr int kRequestState = 0x1023; // ARCH_REQ_XCOMP_PERM
-  constexpr int kTileData = 18;
-  static const bool granted = syscall(SYS_arch_prctl, kRequestState, kTileData) == 0;
-  return granted;
-}
-
 bool hostRunsLevel(std::string_view level) {
   if (level == "portable")
     return true;
@@ -37,7 +29,7 @@ bool hostRunsLevel(std::string_view level) {
   if (level == "avx512bf16")
     return hasAvx512() && __builtin_cpu_supports("avx512bf16");
   return level == "amx" && hostRunsLevel("avx512bf16") && __builtin_cpu_supports("amx-tile") &&
-         __builtin_cpu_supports("amx-bf16") && mayUseTiles();
+         __builtin_cpu_supports("amx-bf16") && mayUseAmx();
 }
 
 std::string_view hostLevel() {

@@ -1,16 +1,27 @@
 // A library that looks like the CUDA driver and has one GPU whose memory is the host's. What the
 // device asks of it is checked as the real one would; $FAKE_DRIVER_FAIL="cuMemAlloc_v2=2" makes
 // one call fail. A launch of the kernel "fill" does what that kernel says: out[i] = value.
+#include "runtime/cuda/Driver.h"
+
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
+// What the device takes handles of; its functions have its types, as UBSan compares them.
+struct sparsec::CudaContextHandle {};
+struct sparsec::CudaModuleHandle {};
+struct sparsec::CudaFunctionHandle {};
+using namespace sparsec;
+
 namespace {
 
 int retained = 0, modules = 0, events = 0;
-int current = 0, context = 0, module = 0, function = 0;
+bool current = false;
+CudaContextHandle context;
+CudaModuleHandle module;
+CudaFunctionHandle function;
 int dynamicLimit = 48 << 10;
 constexpr int invalidValue = 1, notInitialised = 3, invalidContext = 201, invalidImage = 200;
 constexpr int notFound = 500;
@@ -94,7 +105,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   }
   return device == 7 ? 0 : invalidValue;
 }
-int cuDevicePrimaryCtxRetain(void **out, int device) {
+int cuDevicePrimaryCtxRetain(CudaContext *out, int device) {
   ENTER;
   ++retained;
   *out = &context;
@@ -105,7 +116,7 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
   --retained;
   return device == 7 ? 0 : invalidValue;
 }
-int cuCtxSetCurrent(void *which) {
+int cuCtxSetCurrent(CudaContext which) {
   ENTER;
   current = which == &context;
   return current ? 0 : invalidValue;
@@ -114,30 +125,32 @@ int cuCtxSynchronize() {
   IN_CONTEXT;
   return 0;
 }
-int cuMemAlloc_v2(uint64_t *out, size_t bytes) {
+int cuMemAlloc_v2(CudaPointer *out, size_t bytes) {
   IN_CONTEXT;
   if (bytes == 0)
     return invalidValue;
-  *out = reinterpret_cast<uint64_t>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
+  *out = reinterpret_cast<CudaPointer>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
   return 0;
 }
-int cuMemFree_v2(uint64_t address) {
+int cuMemFree_v2(CudaPointer address) {
   IN_CONTEXT;
   std::free(reinterpret_cast<void *>(address));
   return 0;
 }
-int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t bytes) {
+int cuMemcpyHtoD_v2(CudaPointer to, const void *from, size_t bytes) {
   IN_CONTEXT;
   std::memcpy(reinterpret_cast<void *>(to), from, bytes);
   return 0;
 }
-int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t bytes) {
+int cuMemcpyDtoH_v2(void *to, CudaPointer from, size_t bytes) {
   IN_CONTEXT;
   std::memcpy(to, reinterpret_cast<const void *>(from), bytes);
   return 0;
 }
-int cuModuleLoadDataEx(void **out, const char *image, unsigned options, int *keys, void **values) {
+int cuModuleLoadDataEx(CudaModule *out, const void *data, unsigned options, int *keys,
+                       void **values) {
   IN_CONTEXT;
+  const char *image = static_cast<const char *>(data);
   bool isPtx = std::strncmp(image, ".version", 8) == 0;
   bool isCubin = std::memcmp(image,
                              "\x7f"
@@ -156,30 +169,31 @@ int cuModuleLoadDataEx(void **out, const char *image, unsigned options, int *key
   *out = &module;
   return 0;
 }
-int cuModuleUnload(void *which) {
+int cuModuleUnload(CudaModule which) {
   IN_CONTEXT;
   --modules;
   return which == &module ? 0 : invalidValue;
 }
-int cuModuleGetFunction(void **out, void *which, const char *name) {
+int cuModuleGetFunction(CudaFunction *out, CudaModule which, const char *name) {
   IN_CONTEXT;
   *out = &function;
   return which == &module && std::strcmp(name, "fill") == 0 ? 0 : notFound;
 }
-int cuFuncGetAttribute(int *value, int attribute, void *which) {
+int cuFuncGetAttribute(int *value, int attribute, CudaFunction which) {
   IN_CONTEXT;
   *value = 1 << 10;
   return attribute == 1 && which == &function ? 0 : invalidValue;
 }
-int cuFuncSetAttribute(void *which, int attribute, int value) {
+int cuFuncSetAttribute(CudaFunction which, int attribute, int value) {
   IN_CONTEXT;
   if (which != &function || attribute != 8 || value + (1 << 10) > 99 << 10)
     return invalidValue;
   dynamicLimit = value;
   return 0;
 }
-int cuLaunchKernel(void *which, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
-                   unsigned bz, unsigned shared, void *stream, void **parameters, void **extra) {
+int cuLaunchKernel(CudaFunction which, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                   unsigned by, unsigned bz, unsigned shared, CudaStream stream, void **parameters,
+                   void **extra) {
   IN_CONTEXT;
   if (which != &function || stream || extra || int(shared) > dynamicLimit || !gx || !gy || !gz)
     return invalidValue;
@@ -191,25 +205,25 @@ int cuLaunchKernel(void *which, unsigned gx, unsigned gy, unsigned gz, unsigned 
     reinterpret_cast<uint32_t *>(out)[i] = value;
   return 0;
 }
-int cuEventCreate(void **out, unsigned) {
+int cuEventCreate(CudaEvent *out, unsigned) {
   IN_CONTEXT;
-  *out = reinterpret_cast<void *>(uint64_t(++events));
+  *out = reinterpret_cast<CudaEvent>(uint64_t(++events));
   return 0;
 }
-int cuEventDestroy_v2(void *) {
+int cuEventDestroy_v2(CudaEvent) {
   IN_CONTEXT;
   --events;
   return 0;
 }
-int cuEventRecord(void *event, void *stream) {
+int cuEventRecord(CudaEvent event, CudaStream stream) {
   IN_CONTEXT;
   return event && !stream ? 0 : invalidValue;
 }
-int cuEventSynchronize(void *event) {
+int cuEventSynchronize(CudaEvent event) {
   IN_CONTEXT;
   return event ? 0 : invalidValue;
 }
-int cuEventElapsedTime(float *milliseconds, void *begin, void *end) {
+int cuEventElapsedTime(float *milliseconds, CudaEvent begin, CudaEvent end) {
   IN_CONTEXT;
   *milliseconds = 1.5f;
   return begin != end ? 0 : invalidValue;

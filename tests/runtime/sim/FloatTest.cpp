@@ -3,6 +3,7 @@
 
 #include <cfenv>
 #include <cmath>
+#include <fmt/core.h>
 
 namespace sparsec::test {
 
