@@ -98,6 +98,7 @@ public:
 
 private:
   llvm::Value *emulatedRow(int tile, llvm::Value *row);
+  void copyRows(llvm::Value *from, int64_t fromStride, llvm::Value *to, int64_t toStride);
   llvm::Value *emulatedTiles = nullptr;
   llvm::Type *like(llvm::Value *shape, llvm::Type *element);
   llvm::Value *splat(llvm::Value *shape, float value);

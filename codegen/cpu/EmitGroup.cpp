@@ -245,12 +245,13 @@ void KernelEmitter::endReductions(const Stage &stage, Cell &panel, ArrayRef<llvm
   }
 }
 
-/// Whether only masks want to know, by which full blocks need not ask.
-static bool isAskedByMasksAlone(Operation *op) {
-  return op->getNumResults() == 1 && llvm::all_of(op->getUses(), [](OpOperand &use) {
+/// Whether only masks of the stage ask for it, which in a full block they do not.
+static bool isForMasksAlone(Operation *op, const Stage &stage) {
+  return op->getNumResults() == 1 && llvm::all_of(op->getUses(), [&](OpOperand &use) {
+           if (!llvm::is_contained(stage.ops, use.getOwner()))
+             return false;
            auto mask = dyn_cast<tile::MaskOp>(use.getOwner());
-           return mask ? mask.getAttend() == use.get()
-                       : isElementwise(use.getOwner()) && isAskedByMasksAlone(use.getOwner());
+           return mask ? mask.getAttend() == use.get() : isForMasksAlone(use.getOwner(), stage);
          });
 }
 
@@ -270,7 +271,7 @@ Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llv
       }
       continue;
     }
-    if (inFullBlock && isAskedByMasksAlone(op))
+    if (inFullBlock && isForMasksAlone(op, stage))
       continue;
     Value result = op->getResult(0);
     Lanes value = cell.known[result] = computeLanes(result, op, cell);

@@ -68,8 +68,8 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
     sums.push_back(dot.getAcc() ? lanes(dot.getAcc(), cells.back())
                                 : Lanes(panel.shape.parts(), zero));
   }
-  sums = pairProducts.contains(dot) ? sumPairs(stage, panel, row, std::move(sums))
-                                    : sumProducts(stage, panel, row, count, std::move(sums));
+  sums = pairProducts.contains(dot) ? sumPairs(stage, panel, row, sums)
+                                    : sumProducts(stage, panel, row, count, sums);
   Code::Values reductions(carried);
   for (int i = 0; i < count; ++i) {
     // Nothing that was read for the sums' start is read again: in place, it is gone.
@@ -82,10 +82,34 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
   return reductions;
 }
 
-/// Sums of one register tile. Two steps at a time: more are no faster, and take longer to compile.
-std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, llvm::Value *row,
-                                              int count, std::vector<Lanes> start) {
+/// The sums of a register tile's rows after `steps` steps, each of which adds to all of them: row
+/// i's part j is sums[i parts + j]. Two at a time: more are no faster, and take longer to compile.
+std::vector<Lanes> KernelEmitter::sumInSteps(
+    const std::vector<Lanes> &start, int64_t steps,
+    llvm::function_ref<void(llvm::Value *step, MutableArrayRef<llvm::Value *> sums)> add) {
   constexpr int kUnroll = 2;
+  Code::Values init;
+  for (const Lanes &row : start)
+    init.append(row.begin(), row.end());
+  Code::Values sums = code.loop(code.i64(0), code.i64(steps), kUnroll, init,
+                                [&](llvm::Value *step, ArrayRef<llvm::Value *> carried) {
+                                  Code::Values next(carried);
+                                  for (int u = 0; u < kUnroll; ++u)
+                                    add(code.CreateAdd(step, code.i64(u)), next);
+                                  return next;
+                                });
+  std::vector<Lanes> result;
+  ArrayRef<llvm::Value *> rest = sums;
+  for (const Lanes &row : start) {
+    result.emplace_back(rest.take_front(row.size()));
+    rest = rest.drop_front(row.size());
+  }
+  return result;
+}
+
+/// Sums of one register tile.
+std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, llvm::Value *row,
+                                              int count, const std::vector<Lanes> &start) {
   DotOperands operands = dotOperands(stage.dot, dims);
   const auto &[lanesIn, broadcast] = products[stage.dot];
   bool pointers = broadcast.kind == Storage::Pointers;
@@ -102,48 +126,35 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
   bool sumAlongLanes = !pointers && broadcast.laneDim != operands.rowDim &&
                        broadcast.panelStride != broadcast.shape.panel;
   llvm::Type *vector = code.vectorOf(code.getFloatTy(), panel.shape.vector);
-  Code::Values init;
-  for (const Lanes &sums : start)
-    init.append(sums.begin(), sums.end());
-
-  auto step = [&](llvm::Value *k, ArrayRef<llvm::Value *> sums) {
-    Code::Values next(sums);
-    for (int u = 0; u < kUnroll; ++u) {
-      llvm::Value *now = code.CreateAdd(k, code.i64(u));
-      llvm::Value *lanesAt =
-          fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))
-                    : lanesPointer(lanesIn, panel.panel, now);
-      Lanes across;
-      for (int part = 0; part < panel.shape.parts(); ++part)
-        across.push_back(code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4)));
-      llvm::Value *sumRow =
-          pointers && operands.rowDim == 1 ? element(row, now) : nullptr; // memory's row `now`
-      for (int i = 0; i < count; ++i) {
-        llvm::Value *at;
-        if (sumRow)
-          at = code.at(sumRow, i * 4);
-        else if (sumAlongLanes)
-          at = element(code.CreateAdd(row, code.i64(i)), now);
-        else
-          at = code.at(first[i],
-                       code.CreateMul(now, code.i64(pointers || broadcast.laneDim != operands.rowDim
-                                                        ? 4
-                                                        : broadcast.rowStride * 4)));
-        llvm::Value *repeated =
-            code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), at));
-        for (auto [part, lane] : llvm::enumerate(across)) {
-          llvm::Value *&sum = next[i * across.size() + part];
-          sum = code.multiplyAdd(repeated, lane, sum);
+  return sumInSteps(
+      start, operands.sum, [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
+        llvm::Value *lanesAt =
+            fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))
+                      : lanesPointer(lanesIn, panel.panel, now);
+        Lanes across;
+        for (int part = 0; part < panel.shape.parts(); ++part)
+          across.push_back(code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4)));
+        llvm::Value *sumRow =
+            pointers && operands.rowDim == 1 ? element(row, now) : nullptr; // memory's row `now`
+        for (int i = 0; i < count; ++i) {
+          llvm::Value *at;
+          if (sumRow)
+            at = code.at(sumRow, i * 4);
+          else if (sumAlongLanes)
+            at = element(code.CreateAdd(row, code.i64(i)), now);
+          else
+            at = code.at(first[i], code.CreateMul(now, code.i64(pointers || broadcast.laneDim !=
+                                                                                operands.rowDim
+                                                                    ? 4
+                                                                    : broadcast.rowStride * 4)));
+          llvm::Value *repeated =
+              code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), at));
+          for (auto [part, lane] : llvm::enumerate(across)) {
+            llvm::Value *&sum = sums[i * across.size() + part];
+            sum = code.multiplyAdd(repeated, lane, sum);
+          }
         }
-      }
-    }
-    return next;
-  };
-  Code::Values sums = code.loop(zero, code.i64(operands.sum), kUnroll, init, step);
-  std::vector<Lanes> result;
-  for (int i = 0; i < count; ++i)
-    result.emplace_back(ArrayRef(sums).slice(i * panel.shape.parts(), panel.shape.parts()));
-  return result;
+      });
 }
 
 } // namespace sparsec::cpu

@@ -124,7 +124,7 @@ private:
   llvm::Value *rowPair(llvm::Value *low, llvm::Value *high, int width);
   Storage allocatePairs(int64_t rows, int64_t lanes, int laneDim, bool local, bool asRows);
   std::vector<Lanes> sumPairs(const Stage &stage, Cell &panel, llvm::Value *row,
-                              std::vector<Lanes> sums);
+                              const std::vector<Lanes> &start);
 
   // Tiles.cpp: the same in AMX's registers.
   struct Operand {
@@ -159,8 +159,11 @@ private:
   Code::Values emitProduct(const Stage &stage, Cell &panel);
   Code::Values emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row, int count,
                                llvm::ArrayRef<llvm::Value *> sums);
+  std::vector<Lanes>
+  sumInSteps(const std::vector<Lanes> &start, int64_t steps,
+             llvm::function_ref<void(llvm::Value *step, llvm::MutableArrayRef<llvm::Value *>)> add);
   std::vector<Lanes> sumProducts(const Stage &stage, Cell &panel, llvm::Value *row, int count,
-                                 std::vector<Lanes> sums);
+                                 const std::vector<Lanes> &start);
 
   // EmitElements.cpp: what happens to one row.
   Lanes lanes(Value value, Cell &cell);

@@ -153,8 +153,7 @@ void KernelEmitter::storePairs(const Stage &stage, Cell &low, Cell &high) {
 }
 
 std::vector<Lanes> KernelEmitter::sumPairs(const Stage &stage, Cell &panel, llvm::Value *row,
-                                           std::vector<Lanes> start) {
-  constexpr int kUnroll = 2; // of the 8 pairs in 16
+                                           const std::vector<Lanes> &start) {
   DotOperands operands = dotOperands(stage.dot, dims);
   const Storage &across = lanePairs[flow.resolve(operands.lanes)];
   const Storage &broadcast = broadcastPairs[flow.resolve(operands.broadcast)];
@@ -167,38 +166,26 @@ std::vector<Lanes> KernelEmitter::sumPairs(const Stage &stage, Cell &panel, llvm
   llvm::Value *columns =
       pointers ? nullptr : code.at(broadcast.base, code.CreateMul(row, code.i64(4)));
   llvm::Type *vector = code.vectorOf(code.getInt32Ty(), panel.shape.vector);
-  Code::Values init;
-  for (const Lanes &sums : start)
-    init.append(sums.begin(), sums.end());
-  auto step = [&](llvm::Value *k, ArrayRef<llvm::Value *> sums) {
-    Code::Values next(sums);
-    for (int u = 0; u < kUnroll; ++u) {
-      llvm::Value *now = code.CreateAdd(k, code.i64(u));
-      llvm::Value *at = code.at(fromPanel, code.CreateMul(now, code.i64(across.rowStride * 4)));
-      Lanes here;
-      for (int part = 0; part < parts; ++part)
-        here.push_back(code.loadAs(vector, code.at(at, part * panel.shape.vector * 4)));
-      llvm::Value *pairRow =
-          pointers ? nullptr
-                   : code.at(columns, code.CreateMul(now, code.i64(broadcast.rowStride * 4)));
-      for (int i = 0; i < count; ++i) {
-        llvm::Value *from = pointers ? code.at(first[i], code.CreateMul(now, code.i64(4)))
-                                     : code.at(pairRow, 4 * i);
-        llvm::Value *pair =
-            code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getInt32Ty(), from, 2));
-        for (int part = 0; part < parts; ++part) {
-          llvm::Value *&sum = next[i * parts + part];
-          sum = code.multiplyPairs(pair, here[part], sum);
-        }
+  auto add = [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
+    llvm::Value *at = code.at(fromPanel, code.CreateMul(now, code.i64(across.rowStride * 4)));
+    Lanes here;
+    for (int part = 0; part < parts; ++part)
+      here.push_back(code.loadAs(vector, code.at(at, part * panel.shape.vector * 4)));
+    llvm::Value *pairRow =
+        pointers ? nullptr
+                 : code.at(columns, code.CreateMul(now, code.i64(broadcast.rowStride * 4)));
+    for (int i = 0; i < count; ++i) {
+      llvm::Value *from =
+          pointers ? code.at(first[i], code.CreateMul(now, code.i64(4))) : code.at(pairRow, 4 * i);
+      llvm::Value *pair =
+          code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getInt32Ty(), from, 2));
+      for (int part = 0; part < parts; ++part) {
+        llvm::Value *&sum = sums[i * parts + part];
+        sum = code.multiplyPairs(pair, here[part], sum);
       }
     }
-    return next;
   };
-  Code::Values sums = code.loop(code.i64(0), code.i64(operands.sum / 2), kUnroll, init, step);
-  std::vector<Lanes> result;
-  for (int i = 0; i < count; ++i)
-    result.emplace_back(ArrayRef(sums).slice(i * parts, parts));
-  return result;
+  return sumInSteps(start, operands.sum / 2, add);
 }
 
 } // namespace sparsec::cpu

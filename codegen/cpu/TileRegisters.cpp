@@ -50,6 +50,14 @@ Value *Code::emulatedRow(int tile, Value *row) {
   return at(at(emulatedTiles, tile * kRows * kRowBytes), CreateMul(row, i64(kRowBytes)));
 }
 
+void Code::copyRows(Value *from, int64_t fromStride, Value *to, int64_t toStride) {
+  Type *vector = vectorOf(getInt32Ty(), level.vector);
+  loop(i64(0), i64(kRows), 1, [&](Value *row) {
+    storeTo(loadAs(vector, at(from, CreateMul(row, i64(fromStride)))),
+            at(to, CreateMul(row, i64(toStride))));
+  });
+}
+
 void Code::zeroTile(int tile) {
   if (!level.emulated) {
     CreateIntrinsic(Intrinsic::x86_tilezero, {getInt8(tile)});
@@ -65,10 +73,7 @@ void Code::loadTile(int tile, Value *pointer, int64_t stride) {
     CreateIntrinsic(Intrinsic::x86_tileloadd64, {getInt8(tile), pointer, i64(stride)});
     return;
   }
-  Type *vector = vectorOf(getInt32Ty(), level.vector);
-  loop(i64(0), i64(kRows), 1, [&](Value *row) {
-    storeTo(loadAs(vector, at(pointer, CreateMul(row, i64(stride)))), emulatedRow(tile, row));
-  });
+  copyRows(pointer, stride, emulatedRow(tile, i64(0)), kRowBytes);
 }
 
 void Code::storeTile(int tile, Value *pointer, int64_t stride) {
@@ -76,10 +81,7 @@ void Code::storeTile(int tile, Value *pointer, int64_t stride) {
     CreateIntrinsic(Intrinsic::x86_tilestored64, {getInt8(tile), pointer, i64(stride)});
     return;
   }
-  Type *vector = vectorOf(getInt32Ty(), level.vector);
-  loop(i64(0), i64(kRows), 1, [&](Value *row) {
-    storeTo(loadAs(vector, emulatedRow(tile, row)), at(pointer, CreateMul(row, i64(stride))));
-  });
+  copyRows(emulatedRow(tile, i64(0)), kRowBytes, pointer, stride);
 }
 
 void Code::multiplyTiles(int sum, int a, int b) {
