@@ -142,6 +142,7 @@ TEST(ClosedForm, IsExactWhereverItIsFound) {
       "not causal",
       "k >= n - 9",
   };
+  int64_t visited = 0;
   int found = 0, missing = 0;
   for (const char *text : predicates)
     for (auto [nq, nk] :
@@ -149,6 +150,8 @@ TEST(ClosedForm, IsExactWhereverItIsFound) {
       for (auto [blockQ, blockK] : {std::pair{1, 1}, {4, 4}, {8, 4}, {4, 16}})
         for (const OrderSpec &order : {OrderSpec(NaturalOrder{}), OrderSpec(ResidueOrder{4}),
                                        OrderSpec(ResidueOrder{7}), OrderSpec(TailsOrder{8, 3})}) {
+          if (isLeftOut(visited++))
+            continue;
           LayoutRequest request = {
               .nq = nq, .nk = nk, .q0 = nk - nq, .blockQ = blockQ, .blockK = blockK};
           SCOPED_TRACE(std::string(text) + ", " + print(order) + ", nq " + std::to_string(nq) +
@@ -166,8 +169,8 @@ TEST(ClosedForm, IsExactWhereverItIsFound) {
             }
           }
         }
-  EXPECT_GT(found, 500);
-  EXPECT_GT(missing, 100);
+  EXPECT_GT(found, kSanitized ? 40 : 500);
+  EXPECT_GT(missing, kSanitized ? 8 : 100);
 }
 
 TEST(ClosedForm, HeadsThatDifferHaveTheirOwn) {

@@ -1,3 +1,4 @@
+#include "tests/Sanitized.h"
 #include "tests/layout/Orders.h"
 
 #include <fmt/format.h>
@@ -164,9 +165,12 @@ void checkStretches(const Order &order, const std::string &what) {
 }
 
 TEST(Order, EveryOrderAtEverySmallLengthAndTile) {
+  int64_t visited = 0;
   for (int64_t n = 0; n <= 50; n = n < 20 ? n + 1 : n + 7)
     for (int tile : {1, 2, 3, 4, 7, 8, 16, 64})
       for (const OrderSpec &spec : someOrders(n)) {
+        if (isLeftOut(visited++))
+          continue;
         Order order = make(spec, n, tile);
         std::string what = fmt::format("{}, n = {}, tiles of {}", print(spec), n, tile);
         checkTiles(order, what);

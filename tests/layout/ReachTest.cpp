@@ -1,4 +1,5 @@
 #include "layout/Receptive.h"
+#include "tests/Sanitized.h"
 #include "tests/layout/Predicates.h"
 
 #include <chrono>
@@ -122,10 +123,13 @@ TEST(Reach, LayersOfAnyKindAreMatrixProducts) {
       "abs(q - k) == 4 or k == 70",
       "k <= q",
   };
+  int64_t visited = 0;
   for (int64_t n : {1, 2, 64, 65, 91})
     for (const std::string &first : kKinds)
       for (const std::string &second : kKinds)
         for (Residual residual : {Residual::With, Residual::Without}) {
+          if (isLeftOut(visited++))
+            continue;
           Layers layers = layersOf({first, second});
           expectEqual(ask(n, layers, residual), byMatrices(n, layers, residual),
                       fmt::format("{} then {}, n = {}", first, second, n));

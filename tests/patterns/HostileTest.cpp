@@ -21,6 +21,8 @@ long peakMegabytes() {
 }
 
 std::string repeated(std::string_view text, int times) {
+  if (text.size() == 1)
+    return std::string(size_t(times), text[0]); // a hundred million of them
   std::string out;
   out.reserve(text.size() * times);
   for (int i = 0; i < times; ++i)
