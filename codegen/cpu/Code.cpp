@@ -5,7 +5,7 @@ using namespace llvm;
 namespace sparsec::cpu {
 
 PanelShape Code::shape(int64_t lanes) const {
-  PanelShape shape{lanes, level.panel, level.vector};
+  PanelShape shape{lanes, panel, level.vector};
   while (lanes % shape.panel)
     shape.panel /= 2;
   shape.vector = std::min(shape.vector, shape.panel);

@@ -22,9 +22,12 @@ struct PanelShape {
 
 class Code : public llvm::IRBuilder<> {
 public:
-  Code(llvm::LLVMContext &context, const Level &level) : IRBuilder(context), level(level) {}
+  Code(llvm::LLVMContext &context, const Level &level)
+      : IRBuilder(context), level(level), panel(level.panel()) {}
 
   const Level level;
+  int panel; ///< lanes of one
+  /// Panels are as wide as divides the lanes.
   PanelShape shape(int64_t lanes) const;
 
   llvm::Value *i64(int64_t value) { return getInt64(value); }

@@ -154,6 +154,9 @@ void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
       findRows(store);
   }
   PanelShape panels = code.shape(tileType(shape).getDimSize(dims.laneDim(shape)));
+  // Without sums that want many registers, a panel of one vector is as fast and less code.
+  if (llvm::none_of(group.ops, llvm::IsaPred<tile::DotOp, tile::ReduceOp>))
+    panels.panel = panels.vector;
   code.loop(code.i64(0), code.i64(panels.panels()), 1, [&](llvm::Value *index) {
     Cell panel;
     llvm::DenseMap<Value, Lanes> vectors;
@@ -281,8 +284,8 @@ Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llv
   return next;
 }
 
-/// Operations on a row that are worth emitting for two rows.
-static constexpr size_t kMostTwice = 16;
+/// Vector operations on a row that are worth emitting for two rows.
+static constexpr size_t kMostTwice = 32;
 
 Code::Values KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
   Operation *op = stage.ops.front();
@@ -294,7 +297,9 @@ Code::Values KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
   bool pairs = llvm::any_of(stage.ops, [&](Operation *each) {
     return each->getNumResults() && lanePairs.contains(each->getResult(0));
   });
-  int64_t step = pairs || (stage.rows % 2 == 0 && stage.ops.size() <= kMostTwice) ? 2 : 1;
+  int64_t step =
+      pairs || (stage.rows % 2 == 0 && stage.ops.size() * panel.shape.parts() <= kMostTwice) ? 2
+                                                                                             : 1;
   return code.loop(code.i64(0), code.i64(stage.rows), step, startReductions(stage, panel.shape),
                    [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
                      Code::Values next(carried);

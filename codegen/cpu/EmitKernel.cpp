@@ -93,8 +93,10 @@ LogicalResult KernelEmitter::run() {
         findPairs(Dataflow::body(op));
     });
   }
-  if (usesTiles())
+  if (usesTiles()) {
+    code.panel = kTilePanel;
     code.beginTiles(module);
+  }
   emitRegion(ops, nullptr);
   if (usesTiles())
     code.endTiles();

@@ -51,8 +51,14 @@ Storage KernelEmitter::allocateTile(Value value, bool local) {
   return made;
 }
 
-llvm::Value *KernelEmitter::lanesPointer(const Storage &from, llvm::Value *panel,
-                                         llvm::Value *row) {
+llvm::Value *KernelEmitter::lanesPointer(const Storage &from, llvm::Value *panel, llvm::Value *row,
+                                         int width) {
+  if (width && width < from.shape.panel) {
+    llvm::Value *inPanel = code.i64(from.shape.panel / width);
+    llvm::Value *lane = code.CreateMul(code.CreateURem(panel, inPanel), code.i64(width));
+    llvm::Value *pointer = lanesPointer(from, code.CreateUDiv(panel, inPanel), row);
+    return code.at(pointer, code.CreateMul(lane, code.i64(bytesOf(from.element))));
+  }
   if (from.kind == Storage::Pointers) {
     llvm::Value *pointer =
         code.loadAs(code.getPtrTy(), code.at(from.base, code.CreateMul(row, code.i64(8))), 8);
@@ -91,7 +97,7 @@ llvm::Value *KernelEmitter::elementPointer(const Storage &from, llvm::Value *i, 
 }
 
 Lanes KernelEmitter::loadLanes(const Storage &from, const Cell &cell) {
-  llvm::Value *pointer = lanesPointer(from, cell.panel, cell.row);
+  llvm::Value *pointer = lanesPointer(from, cell.panel, cell.row, cell.shape.panel);
   Lanes result;
   llvm::Type *type = code.vectorOf(from.element, cell.shape.vector);
   int64_t bytes = bytesOf(from.element) * cell.shape.vector;
@@ -105,7 +111,7 @@ Lanes KernelEmitter::loadLanes(const Storage &from, const Cell &cell) {
 }
 
 void KernelEmitter::storeLanes(const Storage &to, const Cell &cell, const Lanes &lanes) {
-  llvm::Value *pointer = lanesPointer(to, cell.panel, cell.row);
+  llvm::Value *pointer = lanesPointer(to, cell.panel, cell.row, cell.shape.panel);
   llvm::Type *type = code.vectorOf(to.element, cell.shape.vector);
   int64_t bytes = bytesOf(to.element) * cell.shape.vector;
   for (auto [part, each] : llvm::enumerate(lanes)) {
@@ -246,19 +252,23 @@ bool KernelEmitter::readByRows(tile::LoadOp load) {
   });
 }
 
-/// Whether a product sums along memory's columns.
-bool KernelEmitter::readDownColumns(tile::LoadOp load) {
+/// Whether copying the rows close together pays where they are far apart: a product sums along
+/// memory's columns, or several panels pass over them.
+bool KernelEmitter::gathers(tile::LoadOp load) {
   return llvm::any_of(flow.readers(load.getResult()), [&](Operation *reader) {
-    DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
-    return flow.resolve(operands.broadcast) == load.getResult() && operands.rowDim == 1;
+    auto dot = cast<tile::DotOp>(reader);
+    DotOperands operands = dotOperands(dot, dims);
+    int64_t lanes = tileType(dot.getResult()).getDimSize(dims.laneDim(dot.getResult()));
+    return flow.resolve(operands.broadcast) == load.getResult() &&
+           (operands.rowDim == 1 || code.shape(lanes).panels() > 1);
   });
 }
 
-/// Rows that lie far apart are copied close together, since a column of them would be in few sets
-/// of the first-level cache; the pointers then point there.
+/// Rows that lie far apart are copied close together, once for all panels that pass over them: a
+/// column of them would be in few sets of the first-level cache, and each row begins a stream of
+/// its own from memory. The pointers then point there.
 void KernelEmitter::gatherRows(const View &view, llvm::Value *pointers, RankedTensorType type) {
-  constexpr int64_t kFar = 1024; // bytes: 128 such rows take 4 of 64 sets
-  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  int64_t far = code.level.farRows, rows = type.getDimSize(0), columns = type.getDimSize(1);
   if (rows < 2)
     return;
   Storage to = allocateMatrix(type, /*laneDim=*/1, /*local=*/false, /*asRows=*/true);
@@ -269,9 +279,9 @@ void KernelEmitter::gatherRows(const View &view, llvm::Value *pointers, RankedTe
     return code.CreatePtrToInt(code.loadAs(code.getPtrTy(), entry(code.i64(row)), 8),
                                code.getInt64Ty());
   };
-  // From -kFar to kFar, as one unsigned comparison.
-  llvm::Value *apart = code.CreateAdd(code.CreateSub(address(1), address(0)), code.i64(kFar));
-  code.branch(code.CreateICmpUGE(apart, code.i64(2 * kFar)), [&] {
+  // From -far to far, as one unsigned comparison.
+  llvm::Value *apart = code.CreateAdd(code.CreateSub(address(1), address(0)), code.i64(far - 1));
+  code.branch(code.CreateICmpUGE(apart, code.i64(2 * far - 1)), [&] {
     code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
       llvm::Value *from = code.loadAs(code.getPtrTy(), entry(row), 8);
       llvm::Value *into = lanesPointer(to, code.i64(0), row);
@@ -303,7 +313,7 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     return isa<tile::StoreOp, tile::AccumulateOp>(user);
   });
   if (byRows && type.getElementType().isF32() && !written) {
-    if (readDownColumns(load))
+    if (gathers(load))
       gatherRows(view, pointers, type);
     Storage made;
     made.kind = Storage::Pointers;
@@ -350,26 +360,21 @@ void KernelEmitter::loadTransposed(const View &view, int64_t columns, const Stor
   int width = to.shape.vector;
   while (columns % width) // 8 pairs of a head dim of 16
     width /= 2;
-  code.loop(code.i64(0), code.i64(to.shape.panels()), 1, [&](llvm::Value *panel) {
-    for (int part = 0; part < to.shape.panel / width; ++part) {
-      SmallVector<llvm::Value *> from;
-      llvm::Value *first = code.CreateMul(panel, code.i64(8 * to.shape.panel));
-      for (int lane = 0; lane < width; ++lane)
-        from.push_back(code.loadAs(
-            code.getPtrTy(),
-            code.at(pointers, code.CreateAdd(first, code.i64(8 * (part * width + lane)))), 8));
-      code.loop(code.i64(0), code.i64(columns), width, [&](llvm::Value *column) {
-        SmallVector<llvm::Value *> square;
-        llvm::Value *skip = code.CreateMul(column, code.i64(bytesOf(view.element)));
-        for (llvm::Value *row : from)
-          square.push_back(fromMemory(
-              code.loadAs(code.vectorOf(view.element, width), code.at(row, skip), 1), view.type));
-        llvm::Value *into =
-            code.at(lanesPointer(to, panel, column), part * width * bytesOf(to.element));
-        for (auto [i, vector] : llvm::enumerate(code.transpose(square)))
-          code.storeTo(vector, code.at(into, int64_t(i) * to.rowStride * bytesOf(to.element)));
-      });
-    }
+  code.loop(code.i64(0), code.i64(to.shape.lanes / width), 1, [&](llvm::Value *group) {
+    SmallVector<llvm::Value *> from;
+    llvm::Value *first = code.at(pointers, code.CreateMul(group, code.i64(8 * width)));
+    for (int lane = 0; lane < width; ++lane)
+      from.push_back(code.loadAs(code.getPtrTy(), code.at(first, 8 * lane), 8));
+    code.loop(code.i64(0), code.i64(columns), width, [&](llvm::Value *column) {
+      SmallVector<llvm::Value *> square;
+      llvm::Value *skip = code.CreateMul(column, code.i64(bytesOf(view.element)));
+      for (llvm::Value *row : from)
+        square.push_back(fromMemory(
+            code.loadAs(code.vectorOf(view.element, width), code.at(row, skip), 1), view.type));
+      llvm::Value *into = lanesPointer(to, group, column, width);
+      for (auto [i, vector] : llvm::enumerate(code.transpose(square)))
+        code.storeTo(vector, code.at(into, int64_t(i) * to.rowStride * bytesOf(to.element)));
+    });
   });
 }
 

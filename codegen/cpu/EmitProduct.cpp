@@ -1,33 +1,11 @@
 // The register tiles of a product, and what is done with its rows while they are in registers.
 #include "codegen/cpu/Emitter.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace sparsec::cpu {
-
-namespace {
-
-/// How rows are cut into register tiles of at most `most` rows: `larger` of size + 1, then
-/// `smaller` of size.
-struct RowTiles {
-  int64_t size = 0, larger = 0, smaller = 0;
-
-  RowTiles(int64_t rows, int64_t most, int parts) {
-    // Two multiply-adds a cycle, each done four cycles later, and as many in reserve.
-    constexpr int64_t kEnoughSums = 16;
-    for (int64_t one = most; one * parts >= kEnoughSums; --one)
-      if (rows % one == 0) {
-        // One size: half the code of two.
-        size = one, smaller = rows / one;
-        return;
-      }
-    // Nearly one size: 128 rows in sixes are 18 tiles of 6 rows and 4 of 5.
-    int64_t tiles = (rows + most - 1) / most;
-    size = rows / tiles, larger = rows - tiles * size, smaller = tiles - larger;
-  }
-};
-
-} // namespace
 
 /// The reductions over the stage's rows.
 Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
@@ -36,21 +14,23 @@ Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
                                  ? broadcastPairs[flow.resolve(operands.broadcast)]
                                  : products[stage.dot].second;
   bool rowPointers = broadcast.kind == Storage::Pointers && operands.rowDim == 0;
-  RowTiles tiles(stage.rows, rowPointers ? code.level.pointerRows : code.level.rows,
-                 panel.shape.parts());
-  int64_t begin = 0;
+  // General registers hold no more rows' pointers.
+  constexpr int kMostPointers = 8;
+  int64_t most = code.level.rowsBeside(panel.shape.parts());
+  if (rowPointers)
+    most = std::min<int64_t>(most, kMostPointers);
+  // Whole tiles, then one of the rows that are left: 128 rows in sixes are 21, and 2 rows.
+  int64_t whole = stage.rows / most * most;
   Code::Values sums = startReductions(stage, panel.shape);
-  for (auto [count, rows] :
-       {std::pair(tiles.larger, tiles.size + 1), std::pair(tiles.smaller, tiles.size)}) {
-    if (count == 0)
-      continue;
-    int64_t end = begin + count * rows;
-    sums = code.loop(code.i64(begin), code.i64(end), rows, sums,
-                     [&, rows = rows](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
-                       return emitProductRows(stage, panel, row, int(rows), carried);
-                     });
-    begin = end;
-  }
+  auto tiles = [&](int64_t begin, int64_t end, int64_t rows) {
+    if (begin < end)
+      sums = code.loop(code.i64(begin), code.i64(end), rows, sums,
+                       [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
+                         return emitProductRows(stage, panel, row, int(rows), carried);
+                       });
+  };
+  tiles(0, whole, most);
+  tiles(whole, stage.rows, stage.rows - whole);
   return sums;
 }
 
@@ -83,18 +63,18 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
 }
 
 /// The sums of a register tile's rows after `steps` steps, each of which adds to all of them: row
-/// i's part j is sums[i parts + j]. Two at a time: more are no faster, and take longer to compile.
+/// i's part j is sums[i parts + j]. Four at a time: a loop of 32 turns ends in a mispredicted jump.
 std::vector<Lanes> KernelEmitter::sumInSteps(
     const std::vector<Lanes> &start, int64_t steps,
     llvm::function_ref<void(llvm::Value *step, MutableArrayRef<llvm::Value *> sums)> add) {
-  constexpr int kUnroll = 2;
+  const int64_t unroll = std::gcd(steps, int64_t{4});
   Code::Values init;
   for (const Lanes &row : start)
     init.append(row.begin(), row.end());
-  Code::Values sums = code.loop(code.i64(0), code.i64(steps), kUnroll, init,
+  Code::Values sums = code.loop(code.i64(0), code.i64(steps), unroll, init,
                                 [&](llvm::Value *step, ArrayRef<llvm::Value *> carried) {
                                   Code::Values next(carried);
-                                  for (int u = 0; u < kUnroll; ++u)
+                                  for (int u = 0; u < unroll; ++u)
                                     add(code.CreateAdd(step, code.i64(u)), next);
                                   return next;
                                 });
@@ -131,12 +111,9 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
         llvm::Value *lanesAt =
             fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))
                       : lanesPointer(lanesIn, panel.panel, now);
-        Lanes across;
-        for (int part = 0; part < panel.shape.parts(); ++part)
-          across.push_back(code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4)));
         llvm::Value *sumRow =
             pointers && operands.rowDim == 1 ? element(row, now) : nullptr; // memory's row `now`
-        for (int i = 0; i < count; ++i) {
+        auto repeated = [&](int i) {
           llvm::Value *at;
           if (sumRow)
             at = code.at(sumRow, i * 4);
@@ -147,11 +124,22 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
                                                                                 operands.rowDim
                                                                     ? 4
                                                                     : broadcast.rowStride * 4)));
-          llvm::Value *repeated =
-              code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), at));
-          for (auto [part, lane] : llvm::enumerate(across)) {
-            llvm::Value *&sum = sums[i * across.size() + part];
-            sum = code.multiplyAdd(repeated, lane, sum);
+          return code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), at));
+        };
+        auto across = [&](int part) {
+          return code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4));
+        };
+        // The fewer ones stay in registers while the others come one by one.
+        int parts = panel.shape.parts();
+        bool rowsStay = count < parts;
+        Lanes stay;
+        for (int i = 0; i < std::min(count, parts); ++i)
+          stay.push_back(rowsStay ? repeated(i) : across(i));
+        for (int i = 0; i < std::max(count, parts); ++i) {
+          llvm::Value *comes = rowsStay ? across(i) : repeated(i);
+          for (auto [j, stays] : llvm::enumerate(stay)) {
+            llvm::Value *&sum = rowsStay ? sums[int(j) * parts + i] : sums[i * parts + int(j)];
+            sum = code.multiplyAdd(rowsStay ? stays : comes, rowsStay ? comes : stays, sum);
           }
         }
       });

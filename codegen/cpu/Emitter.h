@@ -79,6 +79,8 @@ public:
 
   mlir::LogicalResult run();
   int64_t scratchBytes() const { return allocated; }
+  /// Lanes of a panel then: two tile registers.
+  static constexpr int kTilePanel = 32;
   bool usesTiles() const { return code.level.tiles && !pairProducts.empty(); }
 
 private:
@@ -180,7 +182,9 @@ private:
   llvm::Value *allocate(int64_t bytes);
   Storage allocateTile(Value value, bool local);
   Storage allocateMatrix(mlir::RankedTensorType type, int laneDim, bool local, bool asRows);
-  llvm::Value *lanesPointer(const Storage &storage, llvm::Value *panel, llvm::Value *row);
+  /// Of a panel, or of the `panel`-th `width` lanes.
+  llvm::Value *lanesPointer(const Storage &storage, llvm::Value *panel, llvm::Value *row,
+                            int width = 0);
   llvm::Value *elementPointer(const Storage &storage, llvm::Value *i, llvm::Value *j);
   Lanes loadLanes(const Storage &storage, const Cell &cell);
   void storeLanes(const Storage &storage, const Cell &cell, const Lanes &lanes);
@@ -194,7 +198,7 @@ private:
   void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
   void loadTransposed(const View &view, int64_t columns, const Storage &to, llvm::Value *pointers);
   bool readByRows(tile::LoadOp load);
-  bool readDownColumns(tile::LoadOp load);
+  bool gathers(tile::LoadOp load);
   void storeVector(tile::StoreOp store);
   void loadPairs(tile::LoadOp load, llvm::Value *pointers);
   void loadRowPairs(tile::LoadOp load, const Storage &to, llvm::Value *pointers);

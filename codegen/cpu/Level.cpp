@@ -9,17 +9,42 @@
 namespace sparsec::cpu {
 
 const std::vector<Level> &levels() {
-  static const std::vector<Level> table = {
-      {"portable", "x86-64", "", 4, 8, 5, 5, false, false, false, false, false},
-      {"avx2", "x86-64-v3", "", 8, 16, 6, 6, true, true, false, false, false},
-      {"avx512", "x86-64-v4", "-prefer-256-bit", 16, 32, 14, 8, true, true, false, false, false},
-      {"avx512bf16", "x86-64-v4", "-prefer-256-bit,+avx512bf16", 16, 32, 14, 8, true, true, true,
-       false, false},
-      {"amx", "x86-64-v4", "-prefer-256-bit,+avx512bf16,+amx-tile,+amx-bf16", 16, 32, 14, 8, true,
-       true, true, true, false},
-      {"shape512", "x86-64-v3", "", 16, 32, 14, 8, true, true, true, false, true},
-      {"shapeamx", "x86-64-v3", "", 16, 32, 14, 8, true, true, true, true, true},
+  static const Level avx512 = {.name = "avx512",
+                               .processor = "x86-64-v4",
+                               .features = "-prefer-256-bit",
+                               .vector = 16,
+                               .parts = 4,
+                               .rows = 6,
+                               .farRows = 1024}; // their first-level caches have 12 ways, not 8
+  auto with = [](Level level, const char *name, const char *features) {
+    level.name = name, level.features = features;
+    return level;
   };
+  static const std::vector<Level> table = [&] {
+    Level pairs = with(avx512, "avx512bf16", "-prefer-256-bit,+avx512bf16");
+    pairs.bf16Pairs = true;
+    Level tiles = with(pairs, "amx", "-prefer-256-bit,+avx512bf16,+amx-tile,+amx-bf16");
+    tiles.tiles = true;
+    auto emulated = [&](const Level &level, const char *name) {
+      Level shape = with(level, name, "");
+      shape.processor = "x86-64-v3", shape.emulated = true;
+      return shape;
+    };
+    return std::vector<Level>{
+        {.name = "portable",
+         .processor = "x86-64",
+         .vector = 4,
+         .parts = 2,
+         .rows = 5,
+         .fma = false,
+         .f16 = false},
+        {.name = "avx2", .processor = "x86-64-v3", .vector = 8, .parts = 4, .rows = 3},
+        avx512,
+        pairs,
+        tiles,
+        emulated(pairs, "shape512"),
+        emulated(tiles, "shapeamx")};
+  }();
   return table;
 }
 

@@ -1,4 +1,4 @@
-// Threads that take work items one at a time, in order: whoever is free takes the next.
+// Threads that take work items in order (Deal.h): whoever is free takes the next.
 //
 //   items, longest first   0 1 2 3 4 5 6 7      worker 0: 0   2 4   7
 //                                               worker 1: 1 3   5 6

@@ -1,6 +1,6 @@
+#include "runtime/cpu/Deal.h"
 #include "runtime/cpu/Workers.h"
 
-#include <atomic>
 #include <optional>
 #include <tbb/global_control.h>
 #include <tbb/info.h>
@@ -23,11 +23,8 @@ Workers::Workers(int threads) : threads(threads), pool(std::make_unique<Pool>(th
 Workers::~Workers() = default;
 
 void Workers::run(int64_t items, const std::function<void(int, int64_t)> &work) {
-  std::atomic<int64_t> next = 0;
-  auto each = [&](int worker) {
-    for (int64_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;)
-      work(worker, item);
-  };
+  Deal deal(items, threads);
+  auto each = [&](int worker) { deal.take([&](int64_t item) { work(worker, item); }); };
   if (threads == 1 || items == 1) {
     each(0);
     return;
