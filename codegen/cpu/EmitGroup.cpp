@@ -284,22 +284,41 @@ Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llv
   return next;
 }
 
-/// Vector operations on a row that are worth emitting for two rows.
-static constexpr size_t kMostTwice = 32;
+/// `count` parts of a panel from `first` on, as a panel of its own.
+Cell KernelEmitter::partsOf(const Cell &panel, int first, int count) {
+  Cell some;
+  some.laneDim = panel.laneDim;
+  some.shape = panel.shape;
+  some.shape.panel = count * panel.shape.vector;
+  some.panel = code.CreateAdd(code.CreateMul(panel.panel, code.i64(panel.shape.parts() / count)),
+                              code.i64(first / count));
+  for (const auto &[value, lanes] : panel.known)
+    some.known[value] = Lanes(ArrayRef(lanes).slice(first, count));
+  return some;
+}
 
 Code::Values KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
+  if (int parts = panel.shape.parts(), some = code.level.loopParts; parts > some) {
+    std::vector<Code::Values> each;
+    for (int first = 0; first < parts; first += some) {
+      Cell cell = partsOf(panel, first, some);
+      each.push_back(emitRowLoop(stage, cell));
+    }
+    Code::Values sums; // a reduction's parts side by side
+    for (size_t i = 0; i < each.front().size(); i += some)
+      for (const Code::Values &values : each)
+        llvm::append_range(sums, ArrayRef(values).slice(i, some));
+    return sums;
+  }
   Operation *op = stage.ops.front();
   Value matrix = op->getResult(0);
   if (auto reduce = dyn_cast<tile::ReduceOp>(op))
     matrix = reduce.getInput();
   int laneDim = dims.laneDim(matrix);
-  // Two rows at a time share the constants that they load, unless they are long as it is.
   bool pairs = llvm::any_of(stage.ops, [&](Operation *each) {
     return each->getNumResults() && lanePairs.contains(each->getResult(0));
   });
-  int64_t step =
-      pairs || (stage.rows % 2 == 0 && stage.ops.size() * panel.shape.parts() <= kMostTwice) ? 2
-                                                                                             : 1;
+  int64_t step = pairs ? 2 : 1;
   return code.loop(code.i64(0), code.i64(stage.rows), step, startReductions(stage, panel.shape),
                    [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
                      Code::Values next(carried);

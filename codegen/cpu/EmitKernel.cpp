@@ -294,11 +294,13 @@ void KernelEmitter::emitLoop(Operation *loop) {
     step = each.getConstantStep()->getSExtValue();
   llvm::Value *partialEnd = fold ? endOfPartial(fold.getBlocks()) : nullptr;
   llvm::SaveAndRestore outer(isPartial);
+  llvm::SaveAndRestore outerFold(this->fold);
   auto sums = code.loop(bounds.first, bounds.second, step, init,
                         [&](llvm::Value *index, ArrayRef<llvm::Value *> carried) {
                           if (fold)
                             isPartial =
                                 partialEnd ? code.CreateICmpSLT(index, partialEnd) : nullptr;
+                          this->fold = {fold, index, bounds.second, nullptr};
                           if (fold)
                             scalars[fold.getBlockIndex()] = blockColumn(fold.getBlocks(), index);
                           else

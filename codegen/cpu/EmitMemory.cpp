@@ -252,25 +252,23 @@ bool KernelEmitter::readByRows(tile::LoadOp load) {
   });
 }
 
-/// Whether copying the rows close together pays where they are far apart: a product sums along
-/// memory's columns, or several panels pass over them.
-bool KernelEmitter::gathers(tile::LoadOp load) {
+/// Whether a product sums along memory's columns.
+bool KernelEmitter::readDownColumns(tile::LoadOp load) {
   return llvm::any_of(flow.readers(load.getResult()), [&](Operation *reader) {
-    auto dot = cast<tile::DotOp>(reader);
-    DotOperands operands = dotOperands(dot, dims);
-    int64_t lanes = tileType(dot.getResult()).getDimSize(dims.laneDim(dot.getResult()));
-    return flow.resolve(operands.broadcast) == load.getResult() &&
-           (operands.rowDim == 1 || code.shape(lanes).panels() > 1);
+    DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
+    return flow.resolve(operands.broadcast) == load.getResult() && operands.rowDim == 1;
   });
 }
 
 /// Rows that lie far apart are copied close together, once for all panels that pass over them: a
 /// column of them would be in few sets of the first-level cache, and each row begins a stream of
 /// its own from memory. The pointers then point there.
-void KernelEmitter::gatherRows(const View &view, llvm::Value *pointers, RankedTensorType type) {
-  int64_t far = code.level.farRows, rows = type.getDimSize(0), columns = type.getDimSize(1);
+llvm::Value *KernelEmitter::gatherRows(const View &view, llvm::Value *pointers,
+                                       RankedTensorType type) {
+  constexpr int64_t kFar = 1024; // bytes: 128 such rows take 4 of 64 sets
+  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
   if (rows < 2)
-    return;
+    return code.getFalse();
   Storage to = allocateMatrix(type, /*laneDim=*/1, /*local=*/false, /*asRows=*/true);
   auto entry = [&](llvm::Value *row) {
     return code.at(pointers, code.CreateMul(row, code.i64(8)));
@@ -279,9 +277,10 @@ void KernelEmitter::gatherRows(const View &view, llvm::Value *pointers, RankedTe
     return code.CreatePtrToInt(code.loadAs(code.getPtrTy(), entry(code.i64(row)), 8),
                                code.getInt64Ty());
   };
-  // From -far to far, as one unsigned comparison.
-  llvm::Value *apart = code.CreateAdd(code.CreateSub(address(1), address(0)), code.i64(far - 1));
-  code.branch(code.CreateICmpUGE(apart, code.i64(2 * far - 1)), [&] {
+  // From -kFar to kFar, as one unsigned comparison.
+  llvm::Value *apart = code.CreateAdd(code.CreateSub(address(1), address(0)), code.i64(kFar - 1));
+  llvm::Value *isFar = code.CreateICmpUGE(apart, code.i64(2 * kFar - 1));
+  code.branch(isFar, [&] {
     code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
       llvm::Value *from = code.loadAs(code.getPtrTy(), entry(row), 8);
       llvm::Value *into = lanesPointer(to, code.i64(0), row);
@@ -291,6 +290,7 @@ void KernelEmitter::gatherRows(const View &view, llvm::Value *pointers, RankedTe
       code.storeTo(into, entry(row), 8);
     });
   });
+  return isFar;
 }
 
 void KernelEmitter::emitLoad(tile::LoadOp load) {
@@ -313,9 +313,14 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     return isa<tile::StoreOp, tile::AccumulateOp>(user);
   });
   if (byRows && type.getElementType().isF32() && !written) {
-    if (gathers(load))
-      gatherRows(view, pointers, type);
+    llvm::Value *toNext = bytesToNextBlock(load);
+    if (readDownColumns(load)) {
+      llvm::Value *isFar = gatherRows(view, pointers, type);
+      if (toNext)
+        toNext = code.CreateSelect(isFar, code.i64(0), toNext);
+    }
     Storage made;
+    made.toNextBlock = toNext;
     made.kind = Storage::Pointers;
     made.base = pointers;
     made.element = code.getFloatTy();

@@ -48,6 +48,8 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
     sums.push_back(dot.getAcc() ? lanes(dot.getAcc(), cells.back())
                                 : Lanes(panel.shape.parts(), zero));
   }
+  if (!pairProducts.contains(dot))
+    prefetch(stage, panel, row, count);
   sums = pairProducts.contains(dot) ? sumPairs(stage, panel, row, sums)
                                     : sumProducts(stage, panel, row, count, sums);
   Code::Values reductions(carried);

@@ -31,6 +31,7 @@ struct Storage {
   PanelShape shape;
   int64_t panelStride = 0, rowStride = 0; ///< in elements
   bool local = false;                     ///< one panel's memory
+  llvm::Value *toNextBlock = nullptr; ///< of row pointers: bytes to the same row there, if known
 };
 
 /// Where elementwise code is: lanes of one row of one panel, and what is known there.
@@ -99,6 +100,10 @@ private:
   void endCarries(Operation *loop);
   llvm::Value *scalar(Value value);
 
+  // Prefetch.cpp
+  llvm::Value *bytesToNextBlock(tile::LoadOp load);
+  void prefetch(const Stage &stage, const Cell &panel, llvm::Value *row, int count);
+
   // EmitRows.cpp: which rows a work item has, and which blocks.
   void emitWork(tile::WorkOp op);
   void emitRows(tile::RowsOp op);
@@ -151,6 +156,7 @@ private:
                    llvm::function_ref<bool(Operation *, Operation *)> isBefore);
   bool inPlace(Value result, const Group &group, Operation *loop);
   void emitStage(const Stage &stage, Cell &panel);
+  Cell partsOf(const Cell &panel, int first, int count);
   Code::Values emitRowLoop(const Stage &stage, Cell &panel);
   void emitVectors(const Stage &stage, Cell &panel);
   Code::Values startReductions(const Stage &stage, const PanelShape &shape);
@@ -192,13 +198,13 @@ private:
   Storage materialise(Value value, int laneDim);
   Storage anyStorage(Value value);
   void emitLoad(tile::LoadOp load);
-  void gatherRows(const View &view, llvm::Value *pointers, mlir::RankedTensorType type);
+  llvm::Value *gatherRows(const View &view, llvm::Value *pointers, mlir::RankedTensorType type);
   void loadVector(tile::LoadOp load);
   void loadElements(tile::LoadOp load, const Storage &to);
   void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
   void loadTransposed(const View &view, int64_t columns, const Storage &to, llvm::Value *pointers);
   bool readByRows(tile::LoadOp load);
-  bool gathers(tile::LoadOp load);
+  bool readDownColumns(tile::LoadOp load);
   void storeVector(tile::StoreOp store);
   void loadPairs(tile::LoadOp load, llvm::Value *pointers);
   void loadRowPairs(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
@@ -225,6 +231,11 @@ private:
   /// masks keep what they are given.
   llvm::Value *isPartial = nullptr;
   bool inFullBlock = false; ///< what is emitted is for full blocks alone
+  struct {
+    tile::FoldOp op;
+    llvm::Value *index = nullptr, *end = nullptr; ///< of its list of blocks
+    llvm::Value *toNext = nullptr;                ///< blocks from this one to the next, once asked
+  } fold;                                         ///< whose body is emitted
   llvm::DenseMap<Value, llvm::Value *> scalars;
   llvm::DenseMap<Value, View> views;
   llvm::DenseMap<Value, Storage> storage;

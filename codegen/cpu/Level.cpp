@@ -15,7 +15,8 @@ const std::vector<Level> &levels() {
                                .vector = 16,
                                .parts = 4,
                                .rows = 6,
-                               .farRows = 1024}; // their first-level caches have 12 ways, not 8
+                               .loopParts = 4,
+                               .asksAhead = false}; // a Xeon's kernels gain nothing from it
   auto with = [](Level level, const char *name, const char *features) {
     level.name = name, level.features = features;
     return level;

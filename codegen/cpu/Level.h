@@ -26,7 +26,8 @@ struct Level {
   int vector;                ///< f32 in a vector register
   int parts;                 ///< vectors that a panel of lanes is wide
   int rows;                  ///< of a register tile
-  int farRows = 512;         ///< bytes from row to row from which rows in place are slow (measured)
+  int loopParts = 2;         ///< vectors of a row at once beside a dozen constants
+  bool asksAhead = true;     ///< for the next block's cache lines (Prefetch.cpp)
   bool fma = true;
   bool f16 = true;        ///< converts f16 in vectors
   bool bf16Pairs = false; ///< sums products of bf16 pairs

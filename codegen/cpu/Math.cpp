@@ -44,21 +44,13 @@ Value *Code::powerOfTwo(Value *n) {
   return asFloat(CreateShl(asInt(n), splatInt(n, 23)));
 }
 
-/// Highest coefficient first. By halves (Estrin's scheme): half as long a wait as Horner's rule,
-/// which matters more in a loop than two more products.
+/// Highest coefficient first. Horner's rule: the other parts of a panel fill its waits, and it asks
+/// for the fewest instructions and registers.
 Value *Code::polynomial(Value *x, ArrayRef<float> coefficients) {
-  SmallVector<Value *> terms; // lowest first
-  for (float coefficient : reverse(coefficients))
-    terms.push_back(splat(x, coefficient));
-  for (Value *power = x; terms.size() > 1; power = CreateFMul(power, power)) {
-    SmallVector<Value *> next;
-    for (size_t i = 0; i + 1 < terms.size(); i += 2)
-      next.push_back(multiplyAdd(terms[i + 1], power, terms[i]));
-    if (terms.size() % 2)
-      next.push_back(terms.back());
-    terms = next;
-  }
-  return terms[0];
+  Value *sum = splat(x, coefficients.front());
+  for (float coefficient : coefficients.drop_front())
+    sum = multiplyAdd(sum, x, splat(x, coefficient));
+  return sum;
 }
 
 /// A float of this size has no fraction, so adding it rounds. 3 * 2^22, and the bias of exponents.

@@ -1,0 +1,64 @@
+// The next block of keys, while a kernel computes with this one.
+//
+//   block j      panel 0   panel 1   panel 2   panel 3
+//   block j + 1  1st       2nd       3rd       4th quarter of each row, asked of memory
+//
+// The first panel that passes over a block reads it from the third-level cache or from memory, a
+// few cache lines of each row at a time, too short for the machine to foresee. So each register
+// tile of a product asks for its rows' share of the next block: a few instructions among hundreds.
+// Only where the next rows are as far from these as one block from the next, in natural order; an
+// address that is not there does no harm.
+#include "codegen/cpu/Emitter.h"
+
+using namespace mlir;
+
+namespace sparsec::cpu {
+
+/// From a row of a loaded tile to the same row of the fold's next block; null where nobody can say.
+llvm::Value *KernelEmitter::bytesToNextBlock(tile::LoadOp load) {
+  auto rows = flow.resolve(load.getRows()).getDefiningOp<tile::RowsOp>();
+  const View &view = views[load.getView()];
+  if (!code.level.asksAhead || !rows ||
+      rows.getRows().getType().getOrder() != tile::OrderKind::Natural || !fold.op ||
+      flow.resolve(rows.getTile()) != fold.op.getBlockIndex() ||
+      view.strides.size() == load.getIndices().size())
+    return nullptr;
+  if (!fold.toNext) { // 0 in the last step
+    llvm::Value *next = code.CreateAdd(fold.index, code.i64(1));
+    next = code.CreateSelect(code.CreateICmpSLT(next, fold.end), next, fold.index);
+    fold.toNext =
+        code.CreateSub(blockColumn(fold.op.getBlocks(), next), scalars[fold.op.getBlockIndex()]);
+  }
+  tile::RowsType type = rows.getRows().getType();
+  llvm::Value *tokens =
+      code.CreateMul(code.wide(fold.toNext), code.i64(type.getSize() / type.getHeads()));
+  int64_t bytes = int64_t(view.element->getScalarSizeInBits()) / 8;
+  return code.CreateMul(code.CreateMul(tokens, view.strides.back()), code.i64(bytes));
+}
+
+/// What a register tile of `count` rows from `row` on asks for. The tiles of a product share the
+/// rows of its operand in memory, and the panels share each row.
+void KernelEmitter::prefetch(const Stage &stage, const Cell &panel, llvm::Value *row, int count) {
+  constexpr int64_t kLine = 64;
+  DotOperands operands = dotOperands(stage.dot, dims);
+  const Storage &from = products[stage.dot].second;
+  if (!from.toNextBlock)
+    return;
+  ArrayRef<int64_t> shape = tileType(operands.broadcast).getShape();
+  int64_t each = (shape[0] + stage.rows - 1) / stage.rows; // rows of memory for one of the stage
+  int64_t share = shape[1] * 4 / panel.shape.panels();
+  llvm::Value *skip =
+      code.CreateAdd(from.toNextBlock, code.CreateMul(panel.panel, code.i64(share)));
+  llvm::Value *first = code.CreateMul(row, code.i64(each)), *last = code.i64(shape[0] - 1);
+  for (int64_t i = 0; i < count * each; ++i) {
+    llvm::Value *at = code.least(code.CreateAdd(first, code.i64(i)), last);
+    llvm::Value *entry = code.at(from.base, code.CreateMul(at, code.i64(8)));
+    llvm::Value *begin = code.at(code.loadAs(code.getPtrTy(), entry, 8), skip);
+    for (int64_t line = 0; line < share; line += kLine)
+      code.CreateIntrinsic(llvm::Intrinsic::prefetch, {code.getPtrTy()},
+                           {code.at(begin, line), /*write=*/code.getInt32(0),
+                            /*locality=*/code.getInt32(2), /*data=*/code.getInt32(1)});
+  }
+}
+
+} // namespace sparsec::cpu
