@@ -260,9 +260,8 @@ bool KernelEmitter::readDownColumns(tile::LoadOp load) {
   });
 }
 
-/// Rows that lie far apart are copied close together, once for all panels that pass over them: a
-/// column of them would be in few sets of the first-level cache, and each row begins a stream of
-/// its own from memory. The pointers then point there.
+/// Rows that lie far apart are copied close together, since a column of them would be in few sets
+/// of the first-level cache; the pointers then point there. Returns whether they are.
 llvm::Value *KernelEmitter::gatherRows(const View &view, llvm::Value *pointers,
                                        RankedTensorType type) {
   constexpr int64_t kFar = 1024; // bytes: 128 such rows take 4 of 64 sets

@@ -32,8 +32,7 @@ struct Level {
   bool f16 = true;        ///< converts f16 in vectors
   bool bf16Pairs = false; ///< sums products of bf16 pairs
   bool tiles = false;     ///< in AMX's tile registers
-  bool emulated =
-      false; ///< pairs and tiles by ordinary instructions: the shape for tests elsewhere
+  bool emulated = false;  ///< pairs and tiles by ordinary instructions, for tests elsewhere
 
   int panel() const { return parts * vector; }
   /// Of a register tile whose panel has so many parts.
