@@ -34,6 +34,10 @@ struct Storage {
   llvm::Value *toNextBlock = nullptr; ///< of row pointers: bytes to the same row there, if known
 };
 
+inline int64_t bytesOf(llvm::Type *element) {
+  return element->getScalarSizeInBits() / 8;
+}
+
 /// Where elementwise code is: lanes of one row of one panel, and what is known there.
 struct Cell {
   llvm::Value *panel = nullptr; ///< index
@@ -184,7 +188,7 @@ private:
   llvm::Type *registerType(mlir::Type element);
   llvm::Type *memoryType(mlir::Type element);
 
-  // EmitMemory.cpp: scratch, loads and stores.
+  // EmitMemory.cpp: scratch, views and stores. EmitLoads.cpp.
   llvm::Value *allocate(int64_t bytes);
   Storage allocateTile(Value value, bool local);
   Storage allocateMatrix(mlir::RankedTensorType type, int laneDim, bool local, bool asRows);

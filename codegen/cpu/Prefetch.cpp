@@ -32,8 +32,8 @@ llvm::Value *KernelEmitter::bytesToNextBlock(tile::LoadOp load) {
   tile::RowsType type = rows.getRows().getType();
   llvm::Value *tokens =
       code.CreateMul(code.wide(fold.toNext), code.i64(type.getSize() / type.getHeads()));
-  int64_t bytes = int64_t(view.element->getScalarSizeInBits()) / 8;
-  return code.CreateMul(code.CreateMul(tokens, view.strides.back()), code.i64(bytes));
+  return code.CreateMul(code.CreateMul(tokens, view.strides.back()),
+                        code.i64(bytesOf(view.element)));
 }
 
 /// What a register tile of `count` rows from `row` on asks for. The tiles of a product share the

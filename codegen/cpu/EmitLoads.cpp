@@ -1,0 +1,190 @@
+// Loads: rows in place, copied together, transposed, or element by element.
+#include "codegen/cpu/Emitter.h"
+
+using namespace mlir;
+
+namespace sparsec::cpu {
+
+/// Whether every reader takes a load's elements from memory's rows, element by element along them
+/// (in place) or in vectors.
+bool KernelEmitter::readByRows(tile::LoadOp load) {
+  return llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
+    auto dot = dyn_cast<tile::DotOp>(reader);
+    if (!dot || llvm::any_of(schedule.reads(dot), [&](const Read &read) { // its sums start from it
+          return read.value == load.getResult() && read.access == Access::Cell;
+        }))
+      return false;
+    DotOperands operands = dotOperands(dot, dims);
+    return flow.resolve(operands.lanes) != load.getResult() || operands.lanesDim == 1;
+  });
+}
+
+/// Whether a product sums along memory's columns.
+bool KernelEmitter::readDownColumns(tile::LoadOp load) {
+  return llvm::any_of(flow.readers(load.getResult()), [&](Operation *reader) {
+    DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
+    return flow.resolve(operands.broadcast) == load.getResult() && operands.rowDim == 1;
+  });
+}
+
+/// Rows that lie far apart are copied close together, since a column of them would be in few sets
+/// of the first-level cache; the pointers then point there. Returns whether they are.
+llvm::Value *KernelEmitter::gatherRows(const View &view, llvm::Value *pointers,
+                                       RankedTensorType type) {
+  constexpr int64_t kFar = 1024; // bytes: 128 such rows take 4 of 64 sets
+  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  if (rows < 2)
+    return code.getFalse();
+  Storage to = allocateMatrix(type, /*laneDim=*/1, /*local=*/false, /*asRows=*/true);
+  auto entry = [&](llvm::Value *row) {
+    return code.at(pointers, code.CreateMul(row, code.i64(8)));
+  };
+  auto address = [&](int64_t row) {
+    return code.CreatePtrToInt(code.loadAs(code.getPtrTy(), entry(code.i64(row)), 8),
+                               code.getInt64Ty());
+  };
+  // From -kFar to kFar, as one unsigned comparison.
+  llvm::Value *apart = code.CreateAdd(code.CreateSub(address(1), address(0)), code.i64(kFar - 1));
+  llvm::Value *isFar = code.CreateICmpUGE(apart, code.i64(2 * kFar - 1));
+  code.branch(isFar, [&] {
+    code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
+      llvm::Value *from = code.loadAs(code.getPtrTy(), entry(row), 8);
+      llvm::Value *into = lanesPointer(to, code.i64(0), row);
+      llvm::Type *vector = code.vectorOf(view.element, int(to.shape.vector));
+      for (int64_t column = 0; column < columns; column += to.shape.vector)
+        code.storeTo(code.loadAs(vector, code.at(from, column * 4)), code.at(into, column * 4));
+      code.storeTo(into, entry(row), 8);
+    });
+  });
+  return isFar;
+}
+
+void KernelEmitter::emitLoad(tile::LoadOp load) {
+  RankedTensorType type = load.getType();
+  if (type.getRank() == 1) {
+    loadVector(load);
+    return;
+  }
+  const View &view = views[load.getView()];
+  bool byRows = readByRows(load);
+  if (load.getColumns() || type.getDimSize(1) % code.shape(type.getDimSize(0)).vector ||
+      type.getDimSize(1) * 4 > 4096) {
+    Storage made = allocateTile(load.getResult(), /*local=*/false);
+    loadElements(load, made);
+    storage[load.getResult()] = made;
+    return;
+  }
+  llvm::Value *pointers = rowPointers(view, load.getIndices(), load.getRows(), zeros());
+  bool written = llvm::any_of(load.getView().getUsers(), [](Operation *user) {
+    return isa<tile::StoreOp, tile::AccumulateOp>(user);
+  });
+  if (byRows && type.getElementType().isF32() && !written) {
+    llvm::Value *toNext = bytesToNextBlock(load);
+    if (readDownColumns(load)) {
+      llvm::Value *isFar = gatherRows(view, pointers, type);
+      if (toNext)
+        toNext = code.CreateSelect(isFar, code.i64(0), toNext);
+    }
+    Storage made;
+    made.toNextBlock = toNext;
+    made.kind = Storage::Pointers;
+    made.base = pointers;
+    made.element = code.getFloatTy();
+    made.laneDim = 1;
+    made.shape = code.shape(type.getDimSize(1));
+    storage[load.getResult()] = made;
+    return;
+  }
+  if (readAsPairs(load.getResult())) {
+    loadPairs(load, pointers);
+    if (readOnlyAsPairs(load.getResult()))
+      return;
+  }
+  bool asRows = byRows || dims.laneDim(load.getResult()) == 1;
+  Storage made = allocateMatrix(type, asRows ? 1 : 0, /*local=*/false, asRows);
+  if (asRows)
+    loadAsRows(load, made, pointers);
+  else
+    loadTransposed(view, type.getDimSize(1), made, pointers);
+  storage[load.getResult()] = made;
+}
+
+void KernelEmitter::loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers) {
+  const View &view = views[load.getView()];
+  int64_t columns = load.getType().getDimSize(1), width = to.shape.vector;
+  code.loop(code.i64(0), code.i64(load.getType().getDimSize(0)), 1, [&](llvm::Value *row) {
+    llvm::Value *from =
+        code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
+    llvm::Value *into = lanesPointer(to, code.i64(0), row);
+    for (int64_t column = 0; column < columns; column += width) {
+      llvm::Value *bits = code.loadAs(code.vectorOf(view.element, int(width)),
+                                      code.at(from, column * bytesOf(view.element)), 1);
+      code.storeTo(fromMemory(bits, view.type), code.at(into, column * bytesOf(to.element)));
+    }
+  });
+}
+
+/// Memory's rows become lanes: squares of a vector's size at a time, or smaller ones where the
+/// columns do not fill them.
+void KernelEmitter::loadTransposed(const View &view, int64_t columns, const Storage &to,
+                                   llvm::Value *pointers) {
+  int width = to.shape.vector;
+  while (columns % width) // 8 pairs of a head dim of 16
+    width /= 2;
+  code.loop(code.i64(0), code.i64(to.shape.lanes / width), 1, [&](llvm::Value *group) {
+    SmallVector<llvm::Value *> from;
+    llvm::Value *first = code.at(pointers, code.CreateMul(group, code.i64(8 * width)));
+    for (int lane = 0; lane < width; ++lane)
+      from.push_back(code.loadAs(code.getPtrTy(), code.at(first, 8 * lane), 8));
+    code.loop(code.i64(0), code.i64(columns), width, [&](llvm::Value *column) {
+      SmallVector<llvm::Value *> square;
+      llvm::Value *skip = code.CreateMul(column, code.i64(bytesOf(view.element)));
+      for (llvm::Value *row : from)
+        square.push_back(fromMemory(
+            code.loadAs(code.vectorOf(view.element, width), code.at(row, skip), 1), view.type));
+      llvm::Value *into = lanesPointer(to, group, column, width);
+      for (auto [i, vector] : llvm::enumerate(code.transpose(square)))
+        code.storeTo(vector, code.at(into, int64_t(i) * to.rowStride * bytesOf(to.element)));
+    });
+  });
+}
+
+/// Element by element: columns that are rows of another axis, and tiles of odd width.
+void KernelEmitter::loadElements(tile::LoadOp load, const Storage &to) {
+  const View &view = views[load.getView()];
+  llvm::Value *pointers = rowPointers(view, load.getIndices(), load.getRows(),
+                                      llvm::ConstantPointerNull::get(code.getPtrTy()));
+  const RowTable *columns =
+      load.getColumns() ? &rowTables[flow.resolve(load.getColumns())] : nullptr;
+  code.loop(code.i64(0), code.i64(load.getType().getDimSize(0)), 1, [&](llvm::Value *i) {
+    llvm::Value *row =
+        code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(i, code.i64(8))), 8);
+    code.loop(code.i64(0), code.i64(load.getType().getDimSize(1)), 1, [&](llvm::Value *j) {
+      llvm::Value *exists = code.CreateIsNotNull(row), *column = j;
+      if (columns) {
+        llvm::Value *position = code.loadAs(
+            code.getInt32Ty(), code.at(columns->positions, code.CreateMul(j, code.i64(4))));
+        exists = code.CreateAnd(exists, code.CreateICmpULT(position, columns->length));
+        column = code.CreateZExt(position, code.getInt64Ty());
+      }
+      llvm::Value *from = code.at(row, code.CreateMul(column, code.i64(bytesOf(view.element))));
+      llvm::Value *bits = code.loadAs(view.element, code.CreateSelect(exists, from, zeros()), 1);
+      code.storeTo(fromMemory(bits, view.type), elementPointer(to, i, j), 1);
+    });
+  });
+}
+
+void KernelEmitter::loadVector(tile::LoadOp load) {
+  const View &view = views[load.getView()];
+  Storage made = allocateTile(load.getResult(), /*local=*/false);
+  llvm::Value *pointers = rowPointers(view, load.getIndices(), load.getRows(), zeros());
+  code.loop(code.i64(0), code.i64(made.shape.lanes), 1, [&](llvm::Value *row) {
+    llvm::Value *from =
+        code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
+    llvm::Value *bits = code.loadAs(view.element, from, 1);
+    code.storeTo(fromMemory(bits, view.type), elementPointer(made, row, nullptr), 1);
+  });
+  storage[load.getResult()] = made;
+}
+
+} // namespace sparsec::cpu
