@@ -56,6 +56,26 @@ void Code::loop(Value *low, Value *high, int64_t step, function_ref<void(Value *
   });
 }
 
+Value *Code::countWhile(Value *most, function_ref<Value *(Value *)> property) {
+  Function *function = GetInsertBlock()->getParent();
+  BasicBlock *before = GetInsertBlock();
+  auto *header = BasicBlock::Create(getContext(), "count", function);
+  auto *inside = BasicBlock::Create(getContext(), "body", function);
+  auto *after = BasicBlock::Create(getContext(), "after", function);
+  CreateBr(header);
+  SetInsertPoint(header);
+  PHINode *index = CreatePHI(getInt64Ty(), 2);
+  index->addIncoming(i64(0), before);
+  Value *next = CreateAdd(index, i64(1), "", true, true);
+  CreateCondBr(CreateICmpSLT(index, most), inside, after);
+  SetInsertPoint(inside);
+  Value *has = property(index);
+  index->addIncoming(next, GetInsertBlock());
+  CreateCondBr(has, header, after);
+  SetInsertPoint(after);
+  return index;
+}
+
 void Code::branch(Value *condition, function_ref<void()> body, function_ref<void()> otherwise) {
   Function *function = GetInsertBlock()->getParent();
   auto *inside = BasicBlock::Create(getContext(), "then", function);

@@ -46,6 +46,9 @@ public:
               Body body);
   void loop(llvm::Value *low, llvm::Value *high, int64_t step,
             llvm::function_ref<void(llvm::Value *index)> body);
+  /// How many numbers from 0 on have the property, up to the first that has not, or `most`.
+  llvm::Value *countWhile(llvm::Value *most,
+                          llvm::function_ref<llvm::Value *(llvm::Value *index)> property);
   void branch(llvm::Value *condition, llvm::function_ref<void()> body,
               llvm::function_ref<void()> otherwise = nullptr);
   /// What the body that runs returns; both return as many.
@@ -73,6 +76,7 @@ public:
 
   // Math on f32 vectors or scalars; their error bounds stand in Math.cpp.
   llvm::Value *exp2(llvm::Value *x);
+  llvm::Value *exp2OfDecay(llvm::Value *x); ///< of x <= 0 or NaN
   llvm::Value *exp(llvm::Value *x);
   llvm::Value *log(llvm::Value *x);
   /// Nearest bf16 or f16, ties to even, as an f32 of the same value.
@@ -111,6 +115,7 @@ private:
   llvm::Value *powerOfTwo(llvm::Value *n);
   llvm::Value *exp2OfAvx512(llvm::Value *x);
   llvm::Value *scaledPower(llvm::Value *whole, llvm::Value *fraction);
+  bool hasAvx512(llvm::Value *x);
   llvm::Value *polynomial(llvm::Value *x, llvm::ArrayRef<float> coefficients);
 };
 

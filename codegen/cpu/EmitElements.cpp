@@ -1,4 +1,5 @@
 // The lanes of one row: what a value is there, and arithmetic on it.
+#include "codegen/cpu/Bounds.h"
 #include "codegen/cpu/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -151,7 +152,9 @@ llvm::Value *KernelEmitter::floatArithmetic(Operation *op, ArrayRef<llvm::Value 
         return code.CreateFCmp(predicate(compare.getPredicate()), x[0], x[1]);
       })
       .Case<math::FmaOp>([&](auto) { return code.multiplyAdd(x[0], x[1], x[2]); })
-      .Case<math::Exp2Op>([&](auto) { return code.exp2(x[0]); })
+      .Case([&](math::Exp2Op power) {
+        return isAtMostZero(flow, power.getOperand()) ? code.exp2OfDecay(x[0]) : code.exp2(x[0]);
+      })
       .Case<math::ExpOp>([&](auto) { return code.exp(x[0]); })
       .Case<math::LogOp>([&](auto) { return code.log(x[0]); })
       .Case<math::AbsFOp>(

@@ -130,6 +130,7 @@ void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &st
 void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
   std::vector<Stage> stages = schedule.stages(group);
   planStorage(group, stages, loop);
+  findUnmasked(stages);
   Operation *any = group.ops.front();
   Value shape = any->getNumResults() ? any->getResult(0) : any->getOperand(0);
   if (auto reduce = dyn_cast<tile::ReduceOp>(any))
@@ -157,6 +158,7 @@ void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
   // Without sums that want many registers, a panel of one vector is as fast and less code.
   if (llvm::none_of(group.ops, llvm::IsaPred<tile::DotOp, tile::ReduceOp>))
     panels.panel = panels.vector;
+  tile::MaskOp mask = maskOfRows(group);
   code.loop(code.i64(0), code.i64(panels.panels()), 1, [&](llvm::Value *index) {
     Cell panel;
     llvm::DenseMap<Value, Lanes> vectors;
@@ -167,6 +169,8 @@ void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
             !llvm::is_contained(group.ops, read.value.getDefiningOp()))
           vectors[read.value] = loadLanes(storage[read.value], panel);
     panel.known = std::move(vectors);
+    if (mask)
+      panel.live = findLiveRows(mask, panel);
     for (const Stage &stage : stages)
       emitStage(stage, panel);
   });
@@ -201,6 +205,8 @@ void KernelEmitter::emitStage(const Stage &stage, Cell &panel) {
     return;
   }
   Code::Values sums = code.choose(isPartial, rows, [&] {
+    if (std::optional<Code::Values> early = unmaskedSums(stage, panel))
+      return *early;
     llvm::SaveAndRestore full(inFullBlock, true);
     return rows();
   });
@@ -217,13 +223,78 @@ void KernelEmitter::emitVectors(const Stage &stage, Cell &panel) {
   }
 }
 
+//===-- Reductions ----------------------------------------------------------------------------===//
+
+/// The value itself, or what masks were given that made it.
+Value KernelEmitter::unmasked(Value value) {
+  value = flow.resolve(value);
+  while (auto mask = value.getDefiningOp<tile::MaskOp>())
+    value = flow.resolve(mask.getScores());
+  return value;
+}
+
+/// Reductions that a full block's product does: those of a stage of nothing but masks of its rows,
+/// in place, and reductions of them.
+void KernelEmitter::findUnmasked(std::vector<Stage> &stages) {
+  if (!isPartial)
+    return;
+  auto stageOf = [&](Value value) {
+    return llvm::find_if(stages, [&](const Stage &stage) {
+      return stage.dot && llvm::is_contained(stage.ops, value.getDefiningOp());
+    });
+  };
+  auto keepsPlace = [&](tile::MaskOp mask) {
+    auto made = storage.find(mask.getResult()), from = storage.find(unmasked(mask.getResult()));
+    return made == storage.end() ||
+           (from != storage.end() && made->second.base == from->second.base);
+  };
+  for (const Stage &stage : stages) {
+    SmallVector<tile::ReduceOp> reductions;
+    bool others = false;
+    for (Operation *op : stage.ops) {
+      auto reduce = dyn_cast<tile::ReduceOp>(op);
+      auto mask = dyn_cast<tile::MaskOp>(op);
+      if (reduce)
+        reductions.push_back(reduce);
+      others |= mask ? !keepsPlace(mask) : !reduce && !isForMasksAlone(op);
+    }
+    if (stage.dot || others || reductions.empty())
+      continue;
+    auto product = stageOf(unmasked(reductions.front().getInput()));
+    if (product != stages.end() && llvm::all_of(reductions, [&](tile::ReduceOp reduce) {
+          return stageOf(unmasked(reduce.getInput())) == product;
+        }))
+      llvm::append_range(product->unmasked, reductions);
+  }
+}
+
+/// What the stage's reductions are without masks, if its product has them.
+std::optional<Code::Values> KernelEmitter::unmaskedSums(const Stage &stage, const Cell &panel) {
+  Code::Values sums;
+  for (Operation *op : stage.ops) {
+    if (!isa<tile::ReduceOp>(op))
+      continue;
+    auto found = panel.unmasked.find(op);
+    if (found == panel.unmasked.end())
+      return std::nullopt;
+    llvm::append_range(sums, found->second);
+  }
+  return sums;
+}
+
+static SmallVector<tile::ReduceOp> reductionsOf(const Stage &stage) {
+  SmallVector<tile::ReduceOp> reductions;
+  for (Operation *op : stage.ops)
+    if (auto reduce = dyn_cast<tile::ReduceOp>(op))
+      reductions.push_back(reduce);
+  llvm::append_range(reductions, stage.unmasked);
+  return reductions;
+}
+
 /// The neutral element of each reduction, in every lane.
 Code::Values KernelEmitter::startReductions(const Stage &stage, const PanelShape &shape) {
   Code::Values sums;
-  for (Operation *op : stage.ops) {
-    auto reduce = dyn_cast<tile::ReduceOp>(op);
-    if (!reduce)
-      continue;
+  for (tile::ReduceOp reduce : reductionsOf(stage)) {
     llvm::Type *type = registerType(tileType(reduce.getInput()).getElementType());
     llvm::Constant *start = llvm::Constant::getNullValue(type);
     if (reduce.getKind() == tile::ReduceKind::Max)
@@ -236,50 +307,53 @@ Code::Values KernelEmitter::startReductions(const Stage &stage, const PanelShape
 }
 
 void KernelEmitter::endReductions(const Stage &stage, Cell &panel, ArrayRef<llvm::Value *> sums) {
-  for (Operation *op : stage.ops) {
-    if (!isa<tile::ReduceOp>(op))
-      continue;
-    Value result = op->getResult(0);
+  for (tile::ReduceOp reduce : reductionsOf(stage)) {
     Lanes value(sums.take_front(panel.shape.parts()));
     sums = sums.drop_front(panel.shape.parts());
+    if (llvm::is_contained(stage.unmasked, reduce)) {
+      panel.unmasked[reduce] = value;
+      continue;
+    }
+    Value result = reduce.getResult();
     panel.known[result] = value;
     if (auto found = storage.find(result); found != storage.end())
       storeLanes(found->second, panel, value);
   }
 }
 
-/// Whether only masks of the stage ask for it, which in a full block they do not.
-static bool isForMasksAlone(Operation *op, const Stage &stage) {
-  return op->getNumResults() == 1 && llvm::all_of(op->getUses(), [&](OpOperand &use) {
-           if (!llvm::is_contained(stage.ops, use.getOwner()))
-             return false;
-           auto mask = dyn_cast<tile::MaskOp>(use.getOwner());
-           return mask ? mask.getAttend() == use.get() : isForMasksAlone(use.getOwner(), stage);
-         });
+/// A reduction so far and one more row of it.
+Code::Values KernelEmitter::reduceRow(tile::ReduceOp reduce, ArrayRef<llvm::Value *> sums,
+                                      const Lanes &row) {
+  Code::Values next;
+  for (auto [sum, part] : llvm::zip(sums, row)) {
+    bool isFloat = part->getType()->isFPOrFPVectorTy();
+    if (reduce.getKind() == tile::ReduceKind::Sum)
+      next.push_back(isFloat ? code.CreateFAdd(sum, part) : code.CreateAdd(sum, part));
+    else
+      next.push_back(isFloat ? code.larger(sum, part)
+                             : code.CreateSelect(code.CreateICmpSGT(sum, part), sum, part));
+  }
+  return next;
 }
 
 /// One row of a stage; the reductions so far become those with this row.
 Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llvm::Value *> sums) {
-  Code::Values next;
   for (Operation *op : stage.ops) {
-    if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
-      for (llvm::Value *part : lanes(reduce.getInput(), cell)) {
-        llvm::Value *sum = sums[next.size()];
-        bool isFloat = part->getType()->isFPOrFPVectorTy();
-        if (reduce.getKind() == tile::ReduceKind::Sum)
-          next.push_back(isFloat ? code.CreateFAdd(sum, part) : code.CreateAdd(sum, part));
-        else
-          next.push_back(isFloat ? code.larger(sum, part)
-                                 : code.CreateSelect(code.CreateICmpSGT(sum, part), sum, part));
-      }
-      continue;
-    }
-    if (inFullBlock && isForMasksAlone(op, stage))
+    if (isa<tile::ReduceOp>(op) || (inFullBlock && isForMasksAlone(op)))
       continue;
     Value result = op->getResult(0);
     Lanes value = cell.known[result] = computeLanes(result, op, cell);
     if (auto found = storage.find(result); found != storage.end())
       storeLanes(found->second, cell, value);
+  }
+  Code::Values next;
+  for (tile::ReduceOp reduce : reductionsOf(stage)) {
+    Value input = reduce.getInput();
+    if (llvm::is_contained(stage.unmasked, reduce))
+      input = unmasked(input);
+    Lanes row = lanes(input, cell);
+    llvm::append_range(next, reduceRow(reduce, sums.take_front(row.size()), row));
+    sums = sums.drop_front(row.size());
   }
   return next;
 }
@@ -289,6 +363,7 @@ Cell KernelEmitter::partsOf(const Cell &panel, int first, int count) {
   Cell some;
   some.laneDim = panel.laneDim;
   some.shape = panel.shape;
+  some.live = panel.live;
   some.shape.panel = count * panel.shape.vector;
   some.panel = code.CreateAdd(code.CreateMul(panel.panel, code.i64(panel.shape.parts() / count)),
                               code.i64(first / count));
@@ -319,7 +394,8 @@ Code::Values KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
     return each->getNumResults() && lanePairs.contains(each->getResult(0));
   });
   int64_t step = pairs ? 2 : 1;
-  return code.loop(code.i64(0), code.i64(stage.rows), step, startReductions(stage, panel.shape),
+  auto [begin, end] = bounds(stage.rowClass, stage.rows, panel);
+  return code.loop(begin, end, step, startReductions(stage, panel.shape),
                    [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
                      Code::Values next(carried);
                      SmallVector<Cell, 2> cells;

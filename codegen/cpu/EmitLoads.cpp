@@ -19,44 +19,33 @@ bool KernelEmitter::readByRows(tile::LoadOp load) {
   });
 }
 
-/// Whether a product sums along memory's columns.
+/// Whether products sum along memory's columns, and nothing else reads the load.
 bool KernelEmitter::readDownColumns(tile::LoadOp load) {
-  return llvm::any_of(flow.readers(load.getResult()), [&](Operation *reader) {
-    DotOperands operands = dotOperands(cast<tile::DotOp>(reader), dims);
-    return flow.resolve(operands.broadcast) == load.getResult() && operands.rowDim == 1;
+  return llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
+    auto dot = dyn_cast<tile::DotOp>(reader);
+    if (!dot)
+      return false;
+    DotOperands operands = dotOperands(dot, dims);
+    return flow.resolve(operands.broadcast) == load.getResult() && operands.rowDim == 1 &&
+           flow.resolve(operands.lanes) != load.getResult();
   });
 }
 
-/// Rows that lie far apart are copied close together, since a column of them would be in few sets
-/// of the first-level cache; the pointers then point there. Returns whether they are.
-llvm::Value *KernelEmitter::gatherRows(const View &view, llvm::Value *pointers,
-                                       RankedTensorType type) {
-  constexpr int64_t kFar = 1024; // bytes: 128 such rows take 4 of 64 sets
+/// Columns side by side in one cache line, row under row: a register tile that goes down a few of
+/// them leaves the lines it took in the first-level cache to the tiles that go down their
+/// neighbours. In memory's rows the next line is a whole row away, and all of them in a few sets.
+Storage KernelEmitter::allocateColumns(RankedTensorType type) {
+  constexpr int kLine = 16; // f32 of a cache line; columns are a multiple (CheckProgram.cpp)
+  Storage made;
+  made.kind = Storage::Buffer;
+  made.element = memoryType(type.getElementType());
+  made.laneDim = 1;
   int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
-  if (rows < 2)
-    return code.getFalse();
-  Storage to = allocateMatrix(type, /*laneDim=*/1, /*local=*/false, /*asRows=*/true);
-  auto entry = [&](llvm::Value *row) {
-    return code.at(pointers, code.CreateMul(row, code.i64(8)));
-  };
-  auto address = [&](int64_t row) {
-    return code.CreatePtrToInt(code.loadAs(code.getPtrTy(), entry(code.i64(row)), 8),
-                               code.getInt64Ty());
-  };
-  // From -kFar to kFar, as one unsigned comparison.
-  llvm::Value *apart = code.CreateAdd(code.CreateSub(address(1), address(0)), code.i64(kFar - 1));
-  llvm::Value *isFar = code.CreateICmpUGE(apart, code.i64(2 * kFar - 1));
-  code.branch(isFar, [&] {
-    code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
-      llvm::Value *from = code.loadAs(code.getPtrTy(), entry(row), 8);
-      llvm::Value *into = lanesPointer(to, code.i64(0), row);
-      llvm::Type *vector = code.vectorOf(view.element, int(to.shape.vector));
-      for (int64_t column = 0; column < columns; column += to.shape.vector)
-        code.storeTo(code.loadAs(vector, code.at(from, column * 4)), code.at(into, column * 4));
-      code.storeTo(into, entry(row), 8);
-    });
-  });
-  return isFar;
+  made.shape = {columns, kLine, std::min(code.level.vector, kLine)};
+  made.rowStride = kLine;
+  made.panelStride = kLine * rows;
+  made.base = allocate(rows * columns * bytesOf(made.element));
+  return made;
 }
 
 void KernelEmitter::emitLoad(tile::LoadOp load) {
@@ -66,7 +55,7 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     return;
   }
   const View &view = views[load.getView()];
-  bool byRows = readByRows(load);
+  bool byRows = readByRows(load), downColumns = readDownColumns(load);
   if (load.getColumns() || type.getDimSize(1) % code.shape(type.getDimSize(0)).vector ||
       type.getDimSize(1) * 4 > 4096) {
     Storage made = allocateTile(load.getResult(), /*local=*/false);
@@ -78,15 +67,9 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
   bool written = llvm::any_of(load.getView().getUsers(), [](Operation *user) {
     return isa<tile::StoreOp, tile::AccumulateOp>(user);
   });
-  if (byRows && type.getElementType().isF32() && !written) {
-    llvm::Value *toNext = bytesToNextBlock(load);
-    if (readDownColumns(load)) {
-      llvm::Value *isFar = gatherRows(view, pointers, type);
-      if (toNext)
-        toNext = code.CreateSelect(isFar, code.i64(0), toNext);
-    }
+  if (byRows && type.getElementType().isF32() && !written && !downColumns) {
     Storage made;
-    made.toNextBlock = toNext;
+    made.next = nextBlock(load, pointers);
     made.kind = Storage::Pointers;
     made.base = pointers;
     made.element = code.getFloatTy();
@@ -101,7 +84,10 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
       return;
   }
   bool asRows = byRows || dims.laneDim(load.getResult()) == 1;
-  Storage made = allocateMatrix(type, asRows ? 1 : 0, /*local=*/false, asRows);
+  Storage made = downColumns ? allocateColumns(type)
+                             : allocateMatrix(type, asRows ? 1 : 0, /*local=*/false, asRows);
+  if (byRows)
+    made.next = nextBlock(load, pointers);
   if (asRows)
     loadAsRows(load, made, pointers);
   else
@@ -115,11 +101,11 @@ void KernelEmitter::loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value
   code.loop(code.i64(0), code.i64(load.getType().getDimSize(0)), 1, [&](llvm::Value *row) {
     llvm::Value *from =
         code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
-    llvm::Value *into = lanesPointer(to, code.i64(0), row);
     for (int64_t column = 0; column < columns; column += width) {
       llvm::Value *bits = code.loadAs(code.vectorOf(view.element, int(width)),
                                       code.at(from, column * bytesOf(view.element)), 1);
-      code.storeTo(fromMemory(bits, view.type), code.at(into, column * bytesOf(to.element)));
+      code.storeTo(fromMemory(bits, view.type),
+                   lanesPointer(to, code.i64(column / width), row, int(width)));
     }
   });
 }

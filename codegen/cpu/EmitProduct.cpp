@@ -1,8 +1,6 @@
 // The register tiles of a product, and what is done with its rows while they are in registers.
 #include "codegen/cpu/Emitter.h"
 
-#include <numeric>
-
 using namespace mlir;
 
 namespace sparsec::cpu {
@@ -20,17 +18,19 @@ Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
   if (rowPointers)
     most = std::min<int64_t>(most, kMostPointers);
   // Whole tiles, then one of the rows that are left: 128 rows in sixes are 21, and 2 rows.
-  int64_t whole = stage.rows / most * most;
+  int64_t whole = stage.rows / most * most, rest = stage.rows - whole;
   Code::Values sums = startReductions(stage, panel.shape);
-  auto tiles = [&](int64_t begin, int64_t end, int64_t rows) {
-    if (begin < end)
-      sums = code.loop(code.i64(begin), code.i64(end), rows, sums,
-                       [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
-                         return emitProductRows(stage, panel, row, int(rows), carried);
-                       });
+  auto tiles = [&](llvm::Value *from, llvm::Value *to, int64_t rows) {
+    sums = code.loop(from, to, rows, sums, [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
+      return emitProductRows(stage, panel, row, int(rows), carried);
+    });
   };
-  tiles(0, whole, most);
-  tiles(whole, stage.rows, stage.rows - whole);
+  auto [begin, end] = bounds(stage.rowClass, stage.rows, panel);
+  if (whole)
+    tiles(code.CreateSub(begin, code.CreateURem(begin, code.i64(most))),
+          code.least(end, code.i64(whole)), most);
+  if (rest)
+    tiles(code.i64(whole), end, rest);
   return sums;
 }
 
@@ -64,20 +64,20 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
   return reductions;
 }
 
-/// The sums of a register tile's rows after `steps` steps, each of which adds to all of them: row
-/// i's part j is sums[i parts + j]. Four at a time: a loop of 32 turns ends in a mispredicted jump.
+/// The sums of a register tile's rows after the steps from `begin` to `end`, each of which adds to
+/// all of them: row i's part j is sums[i parts + j]. A few at a time: a loop of 32 turns ends in a
+/// mispredicted jump.
 std::vector<Lanes> KernelEmitter::sumInSteps(
-    const std::vector<Lanes> &start, int64_t steps,
+    const std::vector<Lanes> &start, llvm::Value *begin, llvm::Value *end,
     llvm::function_ref<void(llvm::Value *step, MutableArrayRef<llvm::Value *> sums)> add) {
-  const int64_t unroll = std::gcd(steps, int64_t{4});
   Code::Values init;
   for (const Lanes &row : start)
     init.append(row.begin(), row.end());
-  Code::Values sums = code.loop(code.i64(0), code.i64(steps), unroll, init,
+  Code::Values sums = code.loop(begin, end, kStepsAtOnce, init,
                                 [&](llvm::Value *step, ArrayRef<llvm::Value *> carried) {
                                   Code::Values next(carried);
-                                  for (int u = 0; u < unroll; ++u)
-                                    add(code.CreateAdd(step, code.i64(u)), next);
+                                  for (int64_t i = 0; i < kStepsAtOnce; ++i)
+                                    add(code.CreateAdd(step, code.i64(i)), next);
                                   return next;
                                 });
   std::vector<Lanes> result;
@@ -108,43 +108,44 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
   bool sumAlongLanes = !pointers && broadcast.laneDim != operands.rowDim &&
                        broadcast.panelStride != broadcast.shape.panel;
   llvm::Type *vector = code.vectorOf(code.getFloatTy(), panel.shape.vector);
-  return sumInSteps(
-      start, operands.sum, [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
-        llvm::Value *lanesAt =
-            fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))
-                      : lanesPointer(lanesIn, panel.panel, now);
-        llvm::Value *sumRow =
-            pointers && operands.rowDim == 1 ? element(row, now) : nullptr; // memory's row `now`
-        auto repeated = [&](int i) {
-          llvm::Value *at;
-          if (sumRow)
-            at = code.at(sumRow, i * 4);
-          else if (sumAlongLanes)
-            at = element(code.CreateAdd(row, code.i64(i)), now);
-          else
-            at = code.at(first[i], code.CreateMul(now, code.i64(pointers || broadcast.laneDim !=
-                                                                                operands.rowDim
-                                                                    ? 4
-                                                                    : broadcast.rowStride * 4)));
-          return code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), at));
-        };
-        auto across = [&](int part) {
-          return code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4));
-        };
-        // The fewer ones stay in registers while the others come one by one.
-        int parts = panel.shape.parts();
-        bool rowsStay = count < parts;
-        Lanes stay;
-        for (int i = 0; i < std::min(count, parts); ++i)
-          stay.push_back(rowsStay ? repeated(i) : across(i));
-        for (int i = 0; i < std::max(count, parts); ++i) {
-          llvm::Value *comes = rowsStay ? across(i) : repeated(i);
-          for (auto [j, stays] : llvm::enumerate(stay)) {
-            llvm::Value *&sum = rowsStay ? sums[int(j) * parts + i] : sums[i * parts + int(j)];
-            sum = code.multiplyAdd(rowsStay ? stays : comes, rowsStay ? comes : stays, sum);
-          }
-        }
-      });
+  auto [begin, end] =
+      bounds(dims.classOf(operands.lanes, 1 - operands.lanesDim), operands.sum, panel);
+  return sumInSteps(start, begin, end, [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
+    llvm::Value *lanesAt =
+        fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))
+                  : lanesPointer(lanesIn, panel.panel, now);
+    llvm::Value *sumRow =
+        pointers && operands.rowDim == 1 ? element(row, now) : nullptr; // memory's row `now`
+    auto repeated = [&](int i) {
+      llvm::Value *at;
+      if (sumRow)
+        at = code.at(sumRow, i * 4);
+      else if (sumAlongLanes)
+        at = element(code.CreateAdd(row, code.i64(i)), now);
+      else
+        at = code.at(first[i],
+                     code.CreateMul(now, code.i64(pointers || broadcast.laneDim != operands.rowDim
+                                                      ? 4
+                                                      : broadcast.rowStride * 4)));
+      return code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), at));
+    };
+    auto across = [&](int part) {
+      return code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4));
+    };
+    // The fewer ones stay in registers while the others come one by one.
+    int parts = panel.shape.parts();
+    bool rowsStay = count < parts;
+    Lanes stay;
+    for (int i = 0; i < std::min(count, parts); ++i)
+      stay.push_back(rowsStay ? repeated(i) : across(i));
+    for (int i = 0; i < std::max(count, parts); ++i) {
+      llvm::Value *comes = rowsStay ? across(i) : repeated(i);
+      for (auto [j, stays] : llvm::enumerate(stay)) {
+        llvm::Value *&sum = rowsStay ? sums[int(j) * parts + i] : sums[i * parts + int(j)];
+        sum = code.multiplyAdd(rowsStay ? stays : comes, rowsStay ? comes : stays, sum);
+      }
+    }
+  });
 }
 
 } // namespace sparsec::cpu

@@ -2,17 +2,18 @@
 //
 //   void entry(const AttentionArguments *arguments, int32 x, int32 y, int32 z, void *scratch)
 //
-// A tile that outlives its loop lies in scratch memory in one of three forms, where P is the width
+// A tile that outlives its loop lies in scratch memory in one of four forms, where P is the width
 // of a panel (Code::shape):
 //
 //   panels     [panel][row][P]     lanes of one row of a panel side by side: what is computed
+//   columns    [line][row][16]     the same with panels of one cache line: what products go down
 //   rows       [row][lane]         as in memory, widened to f32: 16-bit operands of products
 //   pointers   [row] -> memory     nothing copied: f32 operands of products. Rows that do not exist
 //                                  point at zeros.
 //
-// The first two are one form with two strides. Floats are f32 throughout: a bf16 or f16 tile holds
-// f32 numbers that have such a value. A tile that only its own group reads has one panel of memory,
-// which every panel uses again.
+// The first three are one form with different strides. Floats are f32 throughout: a bf16 or f16
+// tile holds f32 numbers that have such a value. A tile that only its own group reads has one panel
+// of memory, which every panel uses again.
 #pragma once
 
 #include "codegen/cpu/Code.h"
@@ -23,6 +24,13 @@
 
 namespace sparsec::cpu {
 
+/// Where the rows of a loaded tile lie in memory, and the fold's next block of them.
+struct NextBlock {
+  llvm::Value *pointers = nullptr; ///< to the rows
+  llvm::Value *bytes = nullptr;    ///< from each to the same row there; null where nobody can say
+  int64_t rowBytes = 0;
+};
+
 struct Storage {
   enum Kind { None, Buffer, Pointers } kind = None;
   llvm::Value *base = nullptr;   ///< first byte, or the table of row pointers
@@ -31,12 +39,18 @@ struct Storage {
   PanelShape shape;
   int64_t panelStride = 0, rowStride = 0; ///< in elements
   bool local = false;                     ///< one panel's memory
-  llvm::Value *toNextBlock = nullptr; ///< of row pointers: bytes to the same row there, if known
+  NextBlock next;
 };
 
 inline int64_t bytesOf(llvm::Type *element) {
   return element->getScalarSizeInBits() / 8;
 }
+
+/// The rows of one class that a panel's code goes over; all of any other class.
+struct LiveRows {
+  int rowClass = -1;
+  llvm::Value *begin = nullptr, *end = nullptr; ///< null: all
+};
 
 /// Where elementwise code is: lanes of one row of one panel, and what is known there.
 struct Cell {
@@ -45,6 +59,9 @@ struct Cell {
   int laneDim = 0;
   PanelShape shape;
   llvm::DenseMap<mlir::Value, Lanes> known;
+  // Of a panel:
+  LiveRows live;
+  llvm::DenseMap<mlir::Operation *, Lanes> unmasked;           ///< of its Stage::unmasked, so far
   const llvm::DenseMap<mlir::Value, Lanes> *vectors = nullptr; ///< of the panel
 
   /// A row of this panel.
@@ -105,7 +122,7 @@ private:
   llvm::Value *scalar(Value value);
 
   // Prefetch.cpp
-  llvm::Value *bytesToNextBlock(tile::LoadOp load);
+  NextBlock nextBlock(tile::LoadOp load, llvm::Value *pointers);
   void prefetch(const Stage &stage, const Cell &panel, llvm::Value *row, int count);
 
   // EmitRows.cpp: which rows a work item has, and which blocks.
@@ -166,13 +183,25 @@ private:
   Code::Values startReductions(const Stage &stage, const PanelShape &shape);
   void endReductions(const Stage &stage, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
   Code::Values emitRow(const Stage &stage, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
+  Code::Values reduceRow(tile::ReduceOp reduce, llvm::ArrayRef<llvm::Value *> sums,
+                         const Lanes &row);
+  Value unmasked(Value value);
+  void findUnmasked(std::vector<Stage> &stages);
+  std::optional<Code::Values> unmaskedSums(const Stage &stage, const Cell &panel);
+
+  // LiveRows.cpp
+  bool isComputable(Value value, const Group &group);
+  tile::MaskOp maskOfRows(const Group &group);
+  LiveRows findLiveRows(tile::MaskOp mask, const Cell &panel);
+  std::pair<llvm::Value *, llvm::Value *> bounds(int rowClass, int64_t rows, const Cell &panel);
 
   // EmitProduct.cpp: register tiles.
+  static constexpr int64_t kStepsAtOnce = 4; ///< of a sum; sides of tiles are multiples of 16
   Code::Values emitProduct(const Stage &stage, Cell &panel);
   Code::Values emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row, int count,
                                llvm::ArrayRef<llvm::Value *> sums);
   std::vector<Lanes>
-  sumInSteps(const std::vector<Lanes> &start, int64_t steps,
+  sumInSteps(const std::vector<Lanes> &start, llvm::Value *begin, llvm::Value *end,
              llvm::function_ref<void(llvm::Value *step, llvm::MutableArrayRef<llvm::Value *>)> add);
   std::vector<Lanes> sumProducts(const Stage &stage, Cell &panel, llvm::Value *row, int count,
                                  const std::vector<Lanes> &start);
@@ -202,7 +231,7 @@ private:
   Storage materialise(Value value, int laneDim);
   Storage anyStorage(Value value);
   void emitLoad(tile::LoadOp load);
-  llvm::Value *gatherRows(const View &view, llvm::Value *pointers, mlir::RankedTensorType type);
+  Storage allocateColumns(mlir::RankedTensorType type);
   void loadVector(tile::LoadOp load);
   void loadElements(tile::LoadOp load, const Storage &to);
   void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);

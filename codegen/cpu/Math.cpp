@@ -56,15 +56,13 @@ Value *Code::polynomial(Value *x, ArrayRef<float> coefficients) {
 /// A float of this size has no fraction, so adding it rounds. 3 * 2^22, and the bias of exponents.
 constexpr float kRound = 12582912.0f + 127;
 
+/// p, highest coefficient first, less its last one, which is 1.
+constexpr std::array<float, 6> kPower = {1.535336188e-4f, 1.339887440e-3f, 9.618437358e-3f,
+                                         5.550332471e-2f, 2.402264791e-1f, 6.931472029e-1f};
+
 Value *Code::scaledPower(Value *whole, Value *fraction) {
-  constexpr std::array<float, 7> power = {1.535336188e-4f,
-                                          1.339887440e-3f,
-                                          9.618437358e-3f,
-                                          5.550332471e-2f,
-                                          2.402264791e-1f,
-                                          6.931472029e-1f,
-                                          1.0f};
-  return CreateFMul(polynomial(fraction, power), powerOfTwo(whole));
+  Value *power = multiplyAdd(polynomial(fraction, kPower), fraction, splat(fraction, 1.0f));
+  return CreateFMul(power, powerOfTwo(whole));
 }
 
 /// f = x - floor(x) and p(f) 2^floor(x): 8 instructions in place of 13.
@@ -79,9 +77,13 @@ Value *Code::exp2OfAvx512(Value *x) {
                          {polynomial(fraction, power), x, x, all, getInt32(4)});
 }
 
-Value *Code::exp2(Value *x) {
+bool Code::hasAvx512(Value *x) {
   auto *vector = dyn_cast<FixedVectorType>(x->getType());
-  if (level.vector == 16 && !level.emulated && vector && vector->getNumElements() == 16)
+  return level.vector == 16 && !level.emulated && vector && vector->getNumElements() == 16;
+}
+
+Value *Code::exp2(Value *x) {
+  if (hasAvx512(x))
     return exp2OfAvx512(x);
   // The constant first, so that a NaN is kept.
   Value *low = splat(x, -127.0f), *high = splat(x, 128.0f);
@@ -90,6 +92,19 @@ Value *Code::exp2(Value *x) {
   Value *whole = CreateFAdd(x, splat(x, kRound));
   Value *fraction = CreateFSub(x, CreateFSub(whole, splat(x, kRound)));
   return scaledPower(whole, fraction);
+}
+
+/// Without infinity at the upper end 2^n need not be the last factor: (p(f) - 1) / f (f 2^n) + 2^n
+/// waits less, and has no use for a register of ones.
+Value *Code::exp2OfDecay(Value *x) {
+  if (hasAvx512(x))
+    return exp2OfAvx512(x);
+  Value *low = splat(x, -127.0f);
+  x = CreateSelect(CreateFCmpOGT(low, x), low, x);
+  Value *whole = CreateFAdd(x, splat(x, kRound));
+  Value *fraction = CreateFSub(x, CreateFSub(whole, splat(x, kRound)));
+  Value *scale = powerOfTwo(whole);
+  return multiplyAdd(polynomial(fraction, kPower), CreateFMul(fraction, scale), scale);
 }
 
 Value *Code::exp(Value *x) {

@@ -185,7 +185,7 @@ std::vector<Lanes> KernelEmitter::sumPairs(const Stage &stage, Cell &panel, llvm
       }
     }
   };
-  return sumInSteps(start, operands.sum / 2, add);
+  return sumInSteps(start, code.i64(0), code.i64(operands.sum / 2), add);
 }
 
 } // namespace sparsec::cpu

@@ -14,15 +14,14 @@ using namespace mlir;
 
 namespace sparsec::cpu {
 
-/// From a row of a loaded tile to the same row of the fold's next block; null where nobody can say.
-llvm::Value *KernelEmitter::bytesToNextBlock(tile::LoadOp load) {
+NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
   auto rows = flow.resolve(load.getRows()).getDefiningOp<tile::RowsOp>();
   const View &view = views[load.getView()];
   if (!code.level.asksAhead || !rows ||
       rows.getRows().getType().getOrder() != tile::OrderKind::Natural || !fold.op ||
       flow.resolve(rows.getTile()) != fold.op.getBlockIndex() ||
       view.strides.size() == load.getIndices().size())
-    return nullptr;
+    return {};
   if (!fold.toNext) { // 0 in the last step
     llvm::Value *next = code.CreateAdd(fold.index, code.i64(1));
     next = code.CreateSelect(code.CreateICmpSLT(next, fold.end), next, fold.index);
@@ -32,8 +31,9 @@ llvm::Value *KernelEmitter::bytesToNextBlock(tile::LoadOp load) {
   tile::RowsType type = rows.getRows().getType();
   llvm::Value *tokens =
       code.CreateMul(code.wide(fold.toNext), code.i64(type.getSize() / type.getHeads()));
-  return code.CreateMul(code.CreateMul(tokens, view.strides.back()),
-                        code.i64(bytesOf(view.element)));
+  llvm::Value *elements = code.CreateMul(tokens, view.strides.back());
+  int64_t size = bytesOf(view.element);
+  return {pointers, code.CreateMul(elements, code.i64(size)), load.getType().getDimSize(1) * size};
 }
 
 /// What a register tile of `count` rows from `row` on asks for. The tiles of a product share the
@@ -41,18 +41,17 @@ llvm::Value *KernelEmitter::bytesToNextBlock(tile::LoadOp load) {
 void KernelEmitter::prefetch(const Stage &stage, const Cell &panel, llvm::Value *row, int count) {
   constexpr int64_t kLine = 64;
   DotOperands operands = dotOperands(stage.dot, dims);
-  const Storage &from = products[stage.dot].second;
-  if (!from.toNextBlock)
+  const NextBlock &next = products[stage.dot].second.next;
+  if (!next.bytes)
     return;
   ArrayRef<int64_t> shape = tileType(operands.broadcast).getShape();
   int64_t each = (shape[0] + stage.rows - 1) / stage.rows; // rows of memory for one of the stage
-  int64_t share = shape[1] * 4 / panel.shape.panels();
-  llvm::Value *skip =
-      code.CreateAdd(from.toNextBlock, code.CreateMul(panel.panel, code.i64(share)));
+  int64_t share = next.rowBytes / panel.shape.panels();
+  llvm::Value *skip = code.CreateAdd(next.bytes, code.CreateMul(panel.panel, code.i64(share)));
   llvm::Value *first = code.CreateMul(row, code.i64(each)), *last = code.i64(shape[0] - 1);
   for (int64_t i = 0; i < count * each; ++i) {
     llvm::Value *at = code.least(code.CreateAdd(first, code.i64(i)), last);
-    llvm::Value *entry = code.at(from.base, code.CreateMul(at, code.i64(8)));
+    llvm::Value *entry = code.at(next.pointers, code.CreateMul(at, code.i64(8)));
     llvm::Value *begin = code.at(code.loadAs(code.getPtrTy(), entry, 8), skip);
     for (int64_t line = 0; line < share; line += kLine)
       code.CreateIntrinsic(llvm::Intrinsic::prefetch, {code.getPtrTy()},

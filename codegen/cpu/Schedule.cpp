@@ -27,6 +27,13 @@ bool readsMemory(Operation *op) {
 
 } // namespace
 
+bool isForMasksAlone(Operation *op) {
+  return op->getNumResults() == 1 && llvm::all_of(op->getUses(), [](OpOperand &use) {
+           auto mask = dyn_cast<tile::MaskOp>(use.getOwner());
+           return mask ? mask.getAttend() == use.get() : isForMasksAlone(use.getOwner());
+         });
+}
+
 DotOperands dotOperands(tile::DotOp dot, const Dimensions &dims) {
   auto result = cast<RankedTensorType>(dot.getType());
   int m = dot.getLhsT() ? 1 : 0, n = dot.getRhsT() ? 0 : 1;
@@ -106,6 +113,28 @@ int Schedule::laneClass(Operation *op) const {
   return Group::kSerial;
 }
 
+/// The last group that a matrix can be computed in, so that what reads it finds its panel in the
+/// first-level cache: that of its first reader, where they share lanes.
+int Schedule::lastGroup(Operation *op, ArrayRef<Group> groups,
+                        const DenseMap<Operation *, int> &place) const {
+  int now = place.lookup(op), mine = groups[now].laneClass;
+  if (mine == Group::kSerial || op->getNumResults() == 0 || !isMatrix(op->getResult(0)))
+    return now;
+  int last = int(groups.size()) - 1;
+  for (Operation *reader : flow.readers(op->getResult(0))) {
+    auto found = place.find(reader);
+    if (found == place.end())
+      return now;
+    bool whole = llvm::any_of(reads(reader), [&](const Read &read) {
+      return read.value == op->getResult(0) && read.access == Access::Whole;
+    });
+    last = std::min(last, found->second - int(whole));
+  }
+  while (last > now && groups[last].laneClass != mine)
+    --last;
+  return std::max(last, now);
+}
+
 std::vector<Group> Schedule::groups(ArrayRef<Operation *> ops) const {
   std::vector<Group> result;
   DenseMap<Operation *, int> place;
@@ -132,13 +161,19 @@ std::vector<Group> Schedule::groups(ArrayRef<Operation *> ops) const {
       ++at;
     if (at == result.size())
       result.push_back({mine, {}});
-    result[at].ops.push_back(op);
     place[op] = int(at);
     if (writes)
       lastWrite = std::max(lastWrite, int(at));
     if (readsSome)
       lastRead = std::max(lastRead, int(at));
   }
+  for (Operation *op : llvm::reverse(ops))
+    if (auto found = place.find(op); found != place.end())
+      found->second = lastGroup(op, result, place);
+  for (Operation *op : ops)
+    if (auto found = place.find(op); found != place.end())
+      result[found->second].ops.push_back(op);
+  llvm::erase_if(result, [](const Group &group) { return group.ops.empty(); });
   return result;
 }
 
@@ -161,9 +196,11 @@ std::vector<Stage> Schedule::stages(const Group &group) const {
       mine.rowClass = dims.classOf(matrix, rowDim);
       mine.rows = tileType(matrix).getDimSize(rowDim);
     }
+    // A product is emitted once, not once for blocks with masks and once for those without.
+    bool ofMasks = isa<tile::MaskOp>(op) || isForMasksAlone(op);
     auto fits = [&](const Stage &stage) {
       return stage.kind == mine.kind && stage.rowClass == mine.rowClass &&
-             stage.rows == mine.rows && (!stage.dot || onRows <= kMostAfterProduct);
+             stage.rows == mine.rows && (!stage.dot || (onRows <= kMostAfterProduct && !ofMasks));
     };
     int lowest = 0;
     for (const Read &read : reads(op)) {

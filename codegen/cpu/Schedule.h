@@ -4,7 +4,8 @@
 // panel, or one product. The step of attention forward is one group of lanes = queries:
 //
 //   for each panel of 16 queries
-//     product   S = K Q^T, and on each row of it: scale, mask, running maximum
+//     product   S = K Q^T, and on each row of it: scale; in a full block the maximum
+//     rows      of a block that has masks: mask, maximum
 //     vectors   the new maximum, the decay of what was summed before it
 //     rows      P = exp2(S - maximum), running sum, rounding
 //     vectors   the new sum
@@ -31,6 +32,8 @@ struct Stage {
   int rowClass = -1; ///< Rows: what the rows are
   int64_t rows = 0;
   llvm::SmallVector<mlir::Operation *> ops; ///< beside the product
+  /// Of a product: reductions of a later stage that are of its rows where masks keep everything.
+  llvm::SmallVector<tile::ReduceOp> unmasked;
 };
 
 class Schedule {
@@ -45,6 +48,8 @@ public:
   int laneClass(mlir::Operation *op) const;
 
 private:
+  int lastGroup(mlir::Operation *op, llvm::ArrayRef<Group> groups,
+                const llvm::DenseMap<mlir::Operation *, int> &place) const;
   void collect(mlir::Value operand, Access access, int laneDim,
                llvm::SmallVectorImpl<Read> &out) const;
   void collectDot(tile::DotOp dot, llvm::SmallVectorImpl<Read> &out) const;
@@ -52,6 +57,9 @@ private:
   const Dataflow &flow;
   const Dimensions &dims;
 };
+
+/// Whether only masks ask for it: for full blocks nobody does.
+bool isForMasksAlone(mlir::Operation *op);
 
 /// Which operand of a product lies across lanes, and how both are indexed.
 struct DotOperands {

@@ -199,15 +199,19 @@ INSTANTIATE_TEST_SUITE_P(All, CpuDot, ::testing::ValuesIn(dotCases()), dotName);
 
 class CpuMath : public ::testing::TestWithParam<std::string> {
 protected:
-  /// op(x) for 16 x 64 values at a time.
-  std::vector<float> apply(const std::string &op, const std::vector<float> &x);
+  /// op(x), in rows of 64.
+  std::vector<float> apply(const std::string &op, const std::vector<float> &x) {
+    return compute(fmt::format("  %result = {} %qt : tensor<ROWSx64xf32>\n", op), x);
+  }
+  /// The tile %result that `ops` make of the tile %qt, which is ROWS x 64.
+  std::vector<float> compute(std::string ops, const std::vector<float> &x);
 };
 
-std::vector<float> CpuMath::apply(const std::string &op, const std::vector<float> &x) {
+std::vector<float> CpuMath::compute(std::string ops, const std::vector<float> &x) {
   int64_t rows = int64_t(x.size()) / 64;
-  std::string text = header(DType::F32) + load(DType::F32, "q", rows, 64) +
-                     fmt::format("  %result = {} %qt : tensor<{}x64xf32>\n", op, rows) +
-                     store(rows, 64);
+  for (size_t at; (at = ops.find("ROWS")) != std::string::npos;)
+    ops.replace(at, 4, std::to_string(rows));
+  std::string text = header(DType::F32) + load(DType::F32, "q", rows, 64) + ops + store(rows, 64);
   Matrices m;
   m.q = x, m.qColumns = 64, m.k = m.v = {0}, m.kColumns = m.vColumns = 1;
   m.out.resize(x.size()), m.outColumns = 64;
@@ -246,6 +250,50 @@ TEST_P(CpuMath, Exp2IsWithinTwoUlp) {
   for (auto [low, high] : {std::pair(-1.0f, 1.0f), {-126.0f, 127.4f}, {-20.0f, 0.0f}}) {
     std::vector<float> x = spread(low, high);
     EXPECT_LE(worst(x, apply("math.exp2", x), [](double v) { return std::exp2(v); }), 2);
+  }
+}
+
+/// 2^(x - m) where m is the largest number of each row, or of each column: what is at most 1 is
+/// computed in fewer steps, and what may be above is not.
+std::string decayProgram(int reducedDim, int expandedDim) {
+  return fmt::format("  %m = tile.reduce max %qt {{dim = {0} : i64}} : tensor<ROWSx64xf32> -> "
+                     "tensor<{2}xf32>\n"
+                     "  %base = tile.expand %m {{dim = {1} : i64}} : tensor<{2}xf32> -> "
+                     "tensor<ROWSx64xf32>\n"
+                     "  %x = arith.subf %qt, %base : tensor<ROWSx64xf32>\n"
+                     "  %result = math.exp2 %x : tensor<ROWSx64xf32>\n",
+                     reducedDim, expandedDim, reducedDim == 1 ? "ROWS" : "64");
+}
+
+TEST_P(CpuMath, Exp2OfADecayIsWithinTwoUlp) {
+  for (float low : {-1.0f, -20.0f, -126.0f}) {
+    std::vector<float> x = spread(low, 0.0f);
+    for (size_t row = 0; row < x.size(); row += 64)
+      x[row + row / 64 % 64] = 0;
+    std::vector<float> found = compute(decayProgram(1, 1), x);
+    EXPECT_LE(worst(x, found, [](double v) { return std::exp2(v); }), 2);
+  }
+  std::vector<float> x(16 * 64, -1000.0f);
+  x[0] = 0, x[1] = -kInfinity, x[2] = -127, x[3] = -150, x[4] = -1e30f, x[5] = -3;
+  std::vector<float> ends = compute(decayProgram(1, 1), x);
+  EXPECT_EQ(ends[0], 1);
+  for (int i : {1, 2, 3, 4, 6})
+    EXPECT_EQ(ends[i], 0) << i;
+  EXPECT_EQ(ends[5], 0.125f);
+  EXPECT_EQ(ends[64], 1); // a row of nothing but -1000
+  x[2] = std::nanf("");
+  EXPECT_TRUE(std::isnan(compute(decayProgram(1, 1), x)[2]));
+}
+
+/// A square tile, so that the other dimension fits as well.
+TEST_P(CpuMath, Exp2OfAnotherRowsMaximumMayBeAboveOne) {
+  std::vector<float> x(64 * 64, 0.0f);
+  for (int row = 0; row < 64; ++row)
+    x[row * 64] = float(4 * row);
+  std::vector<float> found = compute(decayProgram(1, 0), x);
+  for (int row = 0; row < 64; ++row) {
+    EXPECT_EQ(found[row * 64], row < 32 ? std::exp2(4.0f * float(row)) : kInfinity) << row;
+    EXPECT_EQ(found[row * 64 + 1], 0.0625f);
   }
 }
 
