@@ -32,6 +32,9 @@ public:
 
   llvm::Value *i64(int64_t value) { return getInt64(value); }
   llvm::Value *wide(llvm::Value *i32) { return CreateSExt(i32, getInt64Ty()); }
+  /// The same number, of which LLVM's loop passes do not ask where it comes from: they take long
+  /// over quotients and gain nothing.
+  llvm::Value *plain(llvm::Value *number) { return CreateFreeze(number); }
   /// pointer + bytes
   llvm::Value *at(llvm::Value *pointer, llvm::Value *bytes);
   llvm::Value *at(llvm::Value *pointer, int64_t bytes) { return at(pointer, i64(bytes)); }
