@@ -116,7 +116,7 @@ private:
   llvm::Value *asInt(llvm::Value *x);
   llvm::Value *asFloat(llvm::Value *x);
   llvm::Value *powerOfTwo(llvm::Value *n);
-  llvm::Value *exp2OfAvx512(llvm::Value *x);
+  llvm::Value *exp2OfAvx512(llvm::Value *x, llvm::ArrayRef<float> power);
   llvm::Value *scaledPower(llvm::Value *whole, llvm::Value *fraction);
   bool hasAvx512(llvm::Value *x);
   llvm::Value *polynomial(llvm::Value *x, llvm::ArrayRef<float> coefficients);
