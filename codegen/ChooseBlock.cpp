@@ -65,10 +65,13 @@ static std::optional<Block> firstThatFits(const KernelRequest &request, Block gi
 }
 
 /// On a CPU a block of keys and values lies in the second-level cache, while every panel of queries
-/// passes over it. Any block runs.
+/// passes over it: 128 of them, or 64 where 128 in f32 beside their queries would not leave half of
+/// it to a neighbour. Any block runs.
 static Block cpuBlock(const KernelRequest &request) {
-  int most = std::max(request.headDim, request.valueDim) > 128 ? 64 : 128;
-  return {request.block.q ? request.block.q : most, request.block.k ? request.block.k : most};
+  int widest = std::max(request.headDim, request.valueDim);
+  int q = widest > 128 ? 64 : 128;
+  int k = widest > (request.dtype == DType::F32 ? 64 : 128) ? 64 : 128;
+  return {request.block.q ? request.block.q : q, request.block.k ? request.block.k : k};
 }
 
 Result<Block> chooseBlock(const KernelRequest &request) {

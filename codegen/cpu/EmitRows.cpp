@@ -213,8 +213,9 @@ public:
   }
 
   /// First column less what lies before the run in the list, step, and where the run ends in it.
-  std::array<llvm::Value *, 3> run(int index, llvm::Value *before) {
-    auto number = [&](int i) { return code.number(runs, ClosedForm::kRun * index + i); };
+  std::array<llvm::Value *, 3> run(llvm::Value *index, llvm::Value *before) {
+    llvm::Value *numbers = code.at(runs, code.CreateMul(index, code.i64(4 * ClosedForm::kRun)));
+    auto number = [&](int i) { return code.number(numbers, i); };
     auto bound = [&](int at) {
       llvm::Value *moved =
           code.CreateAdd(code.CreateMul(number(at + 1), t), code.CreateMul(number(at + 2), m));
@@ -246,17 +247,19 @@ void KernelEmitter::formBounds(tile::BlocksOp op, const BlockList &list, llvm::V
   llvm::Value *head = code.wide(code.CreateMul(y, field("form_stride")));
   llvm::Value *row = code.CreateSub(scalar(op.getRow()), code.CreateMul(y, field("layout_stride")));
   FormRow form(code, code.at(forms, code.CreateMul(head, code.i64(4))), row);
-  llvm::Value *end = code.getInt32(0);
-  code.storeTo(end, list.bounds);
-  for (int i = 0; i < RowBlocks::kRuns; ++i) {
-    std::array<llvm::Value *, 3> run = form.run(i, end);
-    for (auto [j, value] : llvm::enumerate(run))
-      code.storeTo(value, code.at(list.runs, 4 * (3 * i + int64_t(j))));
-    end = run[2];
-    if (i + 1 == RowBlocks::kPartial)
-      code.storeTo(end, code.at(list.bounds, 4));
-  }
-  code.storeTo(end, code.at(list.bounds, 8));
+  llvm::Value *zero = code.getInt32(0);
+  code.loop(code.i64(0), code.i64(RowBlocks::kRuns), 1, {zero},
+            [&](llvm::Value *index, ArrayRef<llvm::Value *> before) -> Code::Values {
+              std::array<llvm::Value *, 3> run = form.run(index, before.front());
+              llvm::Value *place = code.at(list.runs, code.CreateMul(index, code.i64(12)));
+              for (auto [i, value] : llvm::enumerate(run))
+                code.storeTo(value, code.at(place, 4 * int64_t(i)));
+              return {run[2]};
+            });
+  auto endOf = [&](int run) { return code.number(list.runs, 3 * run + 2); };
+  code.storeTo(zero, list.bounds);
+  code.storeTo(endOf(RowBlocks::kPartial - 1), code.at(list.bounds, 4));
+  code.storeTo(endOf(RowBlocks::kRuns - 1), code.at(list.bounds, 8));
 }
 
 void KernelEmitter::emitBlocks(tile::BlocksOp op) {
