@@ -180,14 +180,15 @@ private:
   Cell partsOf(const Cell &panel, int first, int count);
   Code::Values emitRowLoop(const Stage &stage, Cell &panel);
   void emitVectors(const Stage &stage, Cell &panel);
-  Code::Values startReductions(const Stage &stage, const PanelShape &shape);
-  void endReductions(const Stage &stage, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
   Code::Values emitRow(const Stage &stage, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
-  Code::Values reduceRow(tile::ReduceOp reduce, llvm::ArrayRef<llvm::Value *> sums,
-                         const Lanes &row);
+
+  // EmitReductions.cpp
   Value unmasked(Value value);
   void findUnmasked(std::vector<Stage> &stages);
   std::optional<Code::Values> unmaskedSums(const Stage &stage, const Cell &panel);
+  Code::Values startReductions(const Stage &stage, const PanelShape &shape);
+  void endReductions(const Stage &stage, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
+  Code::Values reduceRow(const Stage &stage, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
 
   // LiveRows.cpp
   bool isComputable(Value value, const Group &group);

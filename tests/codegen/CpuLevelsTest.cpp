@@ -2,8 +2,10 @@
 #include "codegen/Kernel.h"
 #include "codegen/cpu/Level.h"
 #include "runtime/cpu/CpuDevice.h"
+#include "tools/verify/Problem.h"
 #include "tools/verify/Verify.h"
 
+#include <cmath>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -51,6 +53,59 @@ TEST_P(CpuLevels, AgreeWithTheReference) {
         EXPECT_TRUE(row.passed) << describe(c) << ": " << row.output << ": error " << row.error
                                 << ", bound " << row.bound << ": " << row.detail;
     }
+}
+
+/// out of one block of 128 queries and keys, where the values of the keys from `begin` to `end` are
+/// `value`.
+std::vector<float> blockOf(const Pattern &pattern, const Target &target, int begin, int end,
+                           float value) {
+  VerifyCase c{.dtype = DType::F32, .headDim = 48, .valueDim = 48, .n = 128, .nq = 128};
+  c.block = {128, 128};
+  c.surround = Surround::None;
+  reference::AttentionProblem problem = makeProblem(pattern, c);
+  std::fill(problem.v.begin() + begin * c.valueDim, problem.v.begin() + end * c.valueDim, value);
+  auto device = openCpuDevice({.threads = 1});
+  auto kernel = compile({.entry = "attend",
+                         .attend = pattern.heads[0].attend,
+                         .dtype = c.dtype,
+                         .headDim = c.headDim,
+                         .valueDim = c.valueDim,
+                         .block = c.block,
+                         .target = target});
+  EXPECT_TRUE(kernel) << kernel.error().render();
+  Tensors tensors(problem, c);
+  EXPECT_TRUE(tensors.upload(*device));
+  auto attention = Attention::load(*device, {{*kernel, pattern.heads[0].attend}});
+  EXPECT_TRUE(attention);
+  auto launched = attention->launch(tensors.call(c, {0, 1, c.heads}));
+  EXPECT_TRUE(launched) << launched.error().render();
+  EXPECT_TRUE(device->synchronize());
+  EXPECT_TRUE(tensors.download(*device));
+  return tensors.out.get();
+}
+
+/// Keys that no query of a panel attends to are left out for it (LiveRows.cpp): their values may be
+/// NaN, which times a weight of 0 would be NaN as well.
+TEST_P(CpuLevels, LeaveOutWhatNoQueryOfAPanelAttendsTo) {
+  cpu::Level level = *cpu::findLevel(GetParam());
+  if (!cpu::hostRuns(level))
+    GTEST_SKIP() << "this machine has no " << GetParam();
+  Target target = *findTarget("cpu-" + GetParam());
+  struct {
+    const char *pattern;
+    int begin, end, firstQuery; ///< keys; queries of one panel
+  } cases[] = {{"k <= q", level.panel(), 128, 0},
+               {"k >= q", 0, 128 - level.panel(), 128 - level.panel()}};
+  for (const auto &c : cases) {
+    Pattern pattern = patternOf(c.pattern);
+    std::vector<float> zero = blockOf(pattern, target, c.begin, c.end, 0);
+    std::vector<float> nan = blockOf(pattern, target, c.begin, c.end, std::nanf(""));
+    size_t from = c.firstQuery * 48, to = from + level.panel() * 48;
+    for (size_t i = 0; i < nan.size(); ++i)
+      if (i >= from && i < to)
+        ASSERT_EQ(nan[i], zero[i]) << c.pattern << ": query " << i / 48;
+    EXPECT_TRUE(std::isnan(nan[from ? 0 : nan.size() - 1])); // attends to some of them
+  }
 }
 
 /// A kernel of any level calls nothing: its object has no symbol but its own.

@@ -1,0 +1,127 @@
+// Reductions along a stage's rows, a vector a part of the panel.
+//
+// Of a full block masks keep everything, so what is reduced of a masked product is reduced of its
+// rows while they are in registers. Blocks with masks have a stage for it after the product.
+#include "codegen/cpu/Emitter.h"
+
+using namespace mlir;
+
+namespace sparsec::cpu {
+
+/// Those of its own rows, then those that it does early.
+static SmallVector<tile::ReduceOp> reductionsOf(const Stage &stage) {
+  SmallVector<tile::ReduceOp> reductions;
+  for (Operation *op : stage.ops)
+    if (auto reduce = dyn_cast<tile::ReduceOp>(op))
+      reductions.push_back(reduce);
+  llvm::append_range(reductions, stage.unmasked);
+  return reductions;
+}
+
+/// The value itself, or what masks were given that made it.
+Value KernelEmitter::unmasked(Value value) {
+  value = flow.resolve(value);
+  while (auto mask = value.getDefiningOp<tile::MaskOp>())
+    value = flow.resolve(mask.getScores());
+  return value;
+}
+
+/// Reductions that a full block's product does: those of a stage of nothing but masks of its rows,
+/// in place, and reductions of them.
+void KernelEmitter::findUnmasked(std::vector<Stage> &stages) {
+  if (!isPartial)
+    return;
+  auto stageOf = [&](Value value) {
+    return llvm::find_if(stages, [&](const Stage &stage) {
+      return stage.dot && llvm::is_contained(stage.ops, value.getDefiningOp());
+    });
+  };
+  auto keepsPlace = [&](tile::MaskOp mask) {
+    auto made = storage.find(mask.getResult()), from = storage.find(unmasked(mask.getResult()));
+    return made == storage.end() ||
+           (from != storage.end() && made->second.base == from->second.base);
+  };
+  for (const Stage &stage : stages) {
+    SmallVector<tile::ReduceOp> reductions;
+    bool others = false;
+    for (Operation *op : stage.ops) {
+      auto reduce = dyn_cast<tile::ReduceOp>(op);
+      auto mask = dyn_cast<tile::MaskOp>(op);
+      if (reduce)
+        reductions.push_back(reduce);
+      others |= mask ? !keepsPlace(mask) : !reduce && !isForMasksAlone(op);
+    }
+    if (stage.dot || others || reductions.empty())
+      continue;
+    auto product = stageOf(unmasked(reductions.front().getInput()));
+    if (product != stages.end() && llvm::all_of(reductions, [&](tile::ReduceOp reduce) {
+          return stageOf(unmasked(reduce.getInput())) == product;
+        }))
+      llvm::append_range(product->unmasked, reductions);
+  }
+}
+
+/// What the stage's reductions are without masks, if its product has them.
+std::optional<Code::Values> KernelEmitter::unmaskedSums(const Stage &stage, const Cell &panel) {
+  Code::Values sums;
+  for (Operation *op : stage.ops) {
+    if (!isa<tile::ReduceOp>(op))
+      continue;
+    auto found = panel.unmasked.find(op);
+    if (found == panel.unmasked.end())
+      return std::nullopt;
+    llvm::append_range(sums, found->second);
+  }
+  return sums;
+}
+
+/// The neutral element of each reduction, in every lane.
+Code::Values KernelEmitter::startReductions(const Stage &stage, const PanelShape &shape) {
+  Code::Values sums;
+  for (tile::ReduceOp reduce : reductionsOf(stage)) {
+    llvm::Type *type = registerType(tileType(reduce.getInput()).getElementType());
+    llvm::Constant *start = llvm::Constant::getNullValue(type);
+    if (reduce.getKind() == tile::ReduceKind::Max)
+      start = type->isFloatTy() ? llvm::ConstantFP::getInfinity(type, /*Negative=*/true)
+                                : llvm::ConstantInt::get(type, llvm::APInt::getSignedMinValue(
+                                                                   type->getIntegerBitWidth()));
+    sums.append(shape.parts(), code.CreateVectorSplat(shape.vector, start));
+  }
+  return sums;
+}
+
+void KernelEmitter::endReductions(const Stage &stage, Cell &panel, ArrayRef<llvm::Value *> sums) {
+  for (tile::ReduceOp reduce : reductionsOf(stage)) {
+    Lanes value(sums.take_front(panel.shape.parts()));
+    sums = sums.drop_front(panel.shape.parts());
+    if (llvm::is_contained(stage.unmasked, reduce)) {
+      panel.unmasked[reduce] = value;
+      continue;
+    }
+    Value result = reduce.getResult();
+    panel.known[result] = value;
+    if (auto found = storage.find(result); found != storage.end())
+      storeLanes(found->second, panel, value);
+  }
+}
+
+/// The reductions so far, with one more row.
+Code::Values KernelEmitter::reduceRow(const Stage &stage, Cell &cell,
+                                      ArrayRef<llvm::Value *> sums) {
+  Code::Values next;
+  for (tile::ReduceOp reduce : reductionsOf(stage)) {
+    bool early = llvm::is_contained(stage.unmasked, reduce);
+    for (llvm::Value *part : lanes(early ? unmasked(reduce.getInput()) : reduce.getInput(), cell)) {
+      llvm::Value *sum = sums[next.size()];
+      bool isFloat = part->getType()->isFPOrFPVectorTy();
+      if (reduce.getKind() == tile::ReduceKind::Sum)
+        next.push_back(isFloat ? code.CreateFAdd(sum, part) : code.CreateAdd(sum, part));
+      else
+        next.push_back(isFloat ? code.larger(sum, part)
+                               : code.CreateSelect(code.CreateICmpSGT(sum, part), sum, part));
+    }
+  }
+  return next;
+}
+
+} // namespace sparsec::cpu
