@@ -119,7 +119,8 @@ struct Kernel {
 };
 
 /// How a CPU kernel is called: one work item of the grid that a GPU's thread block would be. Calls
-/// may run at once, each with scratch memory of its own. Without a row_order x is the row itself.
+/// may run at once, each with scratch memory of its own. Without a row_order x is the row itself;
+/// at kSliceShift it may have the number of a slice of the row, from 1 to KernelInfo::slices.
 using CpuEntry = void (*)(const AttentionArguments *arguments, int32_t x, int32_t y, int32_t z,
                           void *scratch);
 /// Whether this process may use AMX's tile registers: asks Linux for them once, for all of its
@@ -129,7 +130,10 @@ bool mayUseAmx();
 struct KernelInfo {
   int64_t scratchBytes = 0;
   char level[24] = {}; ///< of CPU instructions
+  int32_t slices = 1;  ///< that a row of blocks can be computed in, by as many calls
+  int32_t reserved = 0;
 };
+constexpr int kSliceShift = 24;
 
 /// Whether a kernel can take its blocks as row_forms. The widest GPU kernels have no registers left
 /// for them and take tables alone.

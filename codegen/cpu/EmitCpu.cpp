@@ -59,11 +59,12 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
 }
 
 /// KernelInfo, where the runtime looks for it.
-void addInfo(llvm::Module &module, llvm::StringRef entry, int64_t scratchBytes,
+void addInfo(llvm::Module &module, llvm::StringRef entry, const cpu::KernelEmitter &emitter,
              const cpu::Level &level) {
   llvm::LLVMContext &context = module.getContext();
   KernelInfo info;
-  info.scratchBytes = scratchBytes;
+  info.scratchBytes = emitter.scratchBytes();
+  info.slices = emitter.slices();
   std::snprintf(info.level, sizeof info.level, "%s", level.name);
   llvm::StringRef bytes(reinterpret_cast<const char *>(&info), sizeof info);
   llvm::Constant *value = llvm::ConstantDataArray::getString(context, bytes, /*AddNull=*/false);
@@ -112,7 +113,7 @@ Result<CpuCode> emitCpu(mlir::ModuleOp source, const Target &target, CpuEmitOpti
     cpu::KernelEmitter emitter(kernel, module, *level);
     if (failed(emitter.run()))
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
-    addInfo(module, kernel.getSymName(), emitter.scratchBytes(), *level);
+    addInfo(module, kernel.getSymName(), emitter, *level);
     code.scratchBytes = std::max(code.scratchBytes, emitter.scratchBytes());
     code.usesAmx |= emitter.usesTiles() && !level->emulated;
   }

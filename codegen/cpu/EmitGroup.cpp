@@ -159,7 +159,8 @@ void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
   if (llvm::none_of(group.ops, llvm::IsaPred<tile::DotOp, tile::ReduceOp>))
     panels.panel = panels.vector;
   tile::MaskOp mask = maskOfRows(group);
-  code.loop(code.i64(0), code.i64(panels.panels()), 1, [&](llvm::Value *index) {
+  auto [first, last] = sliceOf(group.laneClass, panels.panels(), panels.panel);
+  code.loop(first, last, 1, [&](llvm::Value *index) {
     Cell panel;
     llvm::DenseMap<Value, Lanes> vectors;
     panel.panel = index, panel.shape = panels, panel.laneDim = 0;

@@ -97,6 +97,7 @@ LogicalResult KernelEmitter::run() {
     code.panel = kTilePanel;
     code.beginTiles(module);
   }
+  sliceCount = findSlices(ops);
   emitRegion(ops, nullptr);
   if (usesTiles())
     code.endTiles();

@@ -243,8 +243,9 @@ void KernelEmitter::storeVector(tile::StoreOp store) {
   SmallVector<llvm::Value *> indices;
   for (Value index : store.getIndices())
     indices.push_back(scalar(index));
-  code.branch(code.CreateIsNotNull(view.base), [&] {
-    code.loop(code.i64(0), code.i64(rows.size), 1, [&](llvm::Value *row) {
+  auto [first, last] = sliceOf(dims.laneClass(store.getValue()), rows.size, 1);
+  code.branch(code.CreateIsNotNull(view.base), [&, first = first, last = last] {
+    code.loop(first, last, 1, [&](llvm::Value *row) {
       llvm::Value *position =
           code.loadAs(code.getInt32Ty(), code.at(rows.positions, code.CreateMul(row, code.i64(4))));
       code.branch(code.CreateICmpULT(position, rows.length), [&] {

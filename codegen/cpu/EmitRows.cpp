@@ -29,6 +29,8 @@ void KernelEmitter::emitWork(tile::WorkOp op) {
     scalars[op.getResult(0)] = x;
     return;
   }
+  if (slice.row)
+    x = slice.row;
   llvm::Value *firstRow = code.CreateMul(y, field("layout_stride"));
   llvm::Value *order = field("row_order");
   llvm::Value *row = onStack(1);

@@ -101,6 +101,7 @@ public:
 
   mlir::LogicalResult run();
   int64_t scratchBytes() const { return allocated; }
+  int slices() const { return sliceCount; }
   /// Lanes of a panel then: two tile registers.
   static constexpr int kTilePanel = 32;
   bool usesTiles() const { return code.level.tiles && !pairProducts.empty(); }
@@ -120,6 +121,12 @@ private:
   void beginCarries(Operation *loop);
   void endCarries(Operation *loop);
   llvm::Value *scalar(Value value);
+
+  // Slices.cpp
+  bool isSliced(Value value, int laneClass) const;
+  bool fallsIntoSlices(llvm::ArrayRef<Operation *> ops, int laneClass) const;
+  int findSlices(llvm::ArrayRef<Operation *> ops);
+  std::pair<llvm::Value *, llvm::Value *> sliceOf(int laneClass, int64_t count, int64_t each);
 
   // Prefetch.cpp
   NextBlock nextBlock(tile::LoadOp load, llvm::Value *pointers);
@@ -261,6 +268,12 @@ private:
   llvm::Function *function = nullptr;
   llvm::Value *arguments = nullptr, *scratch = nullptr, *sink = nullptr;
   int64_t allocated = 0;
+  struct {
+    int laneClass = Group::kSerial;               ///< kSerial: all lanes of everything
+    llvm::Value *begin = nullptr, *end = nullptr; ///< lanes
+    llvm::Value *row = nullptr;                   ///< x without its slice
+  } slice;
+  int sliceCount = 1;
   /// Of the block that the innermost fold is at, if it goes over all blocks of a row. In a full one
   /// masks keep what they are given.
   llvm::Value *isPartial = nullptr;

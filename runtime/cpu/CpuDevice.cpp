@@ -109,7 +109,8 @@ public:
       return inputError(fmt::format("expected 1 parameter, found {}", parameters.size()));
     int64_t items = 1;
     for (uint32_t extent : shape.grid)
-      if (extent == 0 || extent > INT32_MAX || __builtin_mul_overflow(items, extent, &items))
+      if (extent == 0 || extent > INT32_MAX || shape.grid[0] > 1u << kSliceShift ||
+          __builtin_mul_overflow(items, extent, &items))
         return inputError(fmt::format("a grid of ({},{},{}) work items", shape.grid[0],
                                       shape.grid[1], shape.grid[2]));
     std::lock_guard lock(launching);
@@ -117,11 +118,19 @@ public:
       return room;
     AttentionArguments arguments;
     std::memcpy(&arguments, parameters[0], sizeof arguments);
-    workers.run(items, [&](int worker, int64_t item) {
+    // The last row of each worker in slices, so that the others need not wait for a whole one.
+    int64_t slices = workers.count() > 1 ? kernel->info.slices : 1;
+    int64_t whole = slices > 1 ? std::max<int64_t>(items - workers.count(), 0) : items;
+    workers.run(whole + (items - whole) * slices, [&](int worker, int64_t item) {
+      int64_t slice = 0; // 0: the whole row
+      if (item >= whole) {
+        slice = (item - whole) % slices + 1;
+        item = whole + (item - whole) / slices;
+      }
       int64_t outer = item / shape.grid[0], x = item % shape.grid[0];
       if (!arguments.rowOrder) // the last rows first: causal rows grow
         x = shape.grid[0] - 1 - x;
-      kernel->entry(&arguments, int32_t(x), int32_t(outer % shape.grid[1]),
+      kernel->entry(&arguments, int32_t(x | slice << kSliceShift), int32_t(outer % shape.grid[1]),
                     int32_t(outer / shape.grid[1]), scratch[worker]->data);
     });
     return {};
