@@ -1,4 +1,4 @@
-// A row of blocks in slices: a panel of queries each, for workers who would have nothing to do.
+// A row of blocks in slices, some panels of queries each, for workers who would have nothing to do.
 //
 //   x = row                          the whole row
 //   x = row | (slice + 1) << 24      one of KernelInfo::slices of it
@@ -9,6 +9,8 @@
 #include "codegen/cpu/Emitter.h"
 
 #include "codegen/Kernel.h"
+
+#include <numeric>
 
 using namespace mlir;
 
@@ -59,7 +61,8 @@ int KernelEmitter::findSlices(ArrayRef<Operation *> ops) {
   });
   if (!fits || laneClass == Group::kSerial || !fallsIntoSlices(ops, laneClass))
     return 1;
-  int64_t slices = code.shape(lanes).panels();
+  constexpr int64_t kMost = 4; // each copies all values
+  int64_t slices = std::gcd(code.shape(lanes).panels(), kMost);
   if (slices == 1)
     return 1;
   llvm::Value *x = function->getArg(1), *width = code.i64(lanes / slices);
