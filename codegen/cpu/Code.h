@@ -115,6 +115,7 @@ private:
   llvm::Value *splatInt(llvm::Value *shape, uint32_t value);
   llvm::Value *asInt(llvm::Value *x);
   llvm::Value *asFloat(llvm::Value *x);
+  std::pair<llvm::Value *, llvm::Value *> rounded(llvm::Value *x);
   llvm::Value *powerOfTwo(llvm::Value *n);
   llvm::Value *exp2OfAvx512(llvm::Value *x, llvm::ArrayRef<float> power);
   llvm::Value *scaledPower(llvm::Value *whole, llvm::Value *fraction);
