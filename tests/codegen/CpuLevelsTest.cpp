@@ -74,13 +74,8 @@ std::vector<float> blockOf(const Pattern &pattern, const Target &target, int beg
                          .target = target});
   EXPECT_TRUE(kernel) << kernel.error().render();
   Tensors tensors(problem, c);
-  EXPECT_TRUE(tensors.upload(*device));
-  auto attention = Attention::load(*device, {{*kernel, pattern.heads[0].attend}});
-  EXPECT_TRUE(attention);
-  auto launched = attention->launch(tensors.call(c, {0, 1, c.heads}));
-  EXPECT_TRUE(launched) << launched.error().render();
-  EXPECT_TRUE(device->synchronize());
-  EXPECT_TRUE(tensors.download(*device));
+  Result<void> ran = tensors.run(*device, *kernel, pattern.heads[0].attend, c);
+  EXPECT_TRUE(ran) << ran.error().render();
   return tensors.out.get();
 }
 

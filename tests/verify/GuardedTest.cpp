@@ -127,13 +127,8 @@ std::vector<std::byte> bits(const Pattern &pattern, const VerifyCase &c, const K
                             int threads) {
   std::unique_ptr<Device> device = openCpuDevice({.threads = threads});
   Tensors tensors(makeProblem(pattern, c), c);
-  EXPECT_TRUE(tensors.upload(*device));
-  auto attention = Attention::load(*device, {{kernel, pattern.heads[0].attend}});
-  EXPECT_TRUE(attention);
-  auto launched = attention->launch(tensors.call(c, {0, 1, c.heads}));
-  EXPECT_TRUE(launched) << launched.error().render();
-  EXPECT_TRUE(device->synchronize());
-  EXPECT_TRUE(tensors.download(*device));
+  Result<void> ran = tensors.run(*device, kernel, pattern.heads[0].attend, c);
+  EXPECT_TRUE(ran) << ran.error().render();
   std::vector<std::byte> all = tensors.out.bytes();
   all.insert(all.end(), tensors.lse.bytes().begin(), tensors.lse.bytes().end());
   return all;

@@ -17,6 +17,8 @@ struct Tensors {
   Result<void> upload(Device &device);
   Result<void> download(Device &device); ///< out and lse
   AttentionCall call(const VerifyCase &c, const Heads &heads) const;
+  /// All heads by one kernel, from upload() to download().
+  Result<void> run(Device &device, const Kernel &kernel, const Expr &attend, const VerifyCase &c);
   /// What a run did to memory that it should not have, or did not and should have; empty: nothing.
   Result<std::string> inspect(const VerifyCase &c, Device &device) const;
 };
