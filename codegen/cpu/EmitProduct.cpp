@@ -132,17 +132,18 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
     auto across = [&](int part) {
       return code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4));
     };
-    // The fewer ones stay in registers while the others come one by one.
+    // The fewer ones stay in registers while the others come one by one. Each is loaded where it is
+    // first multiplied: loads in a row hold up the products behind them.
     int parts = panel.shape.parts();
     bool rowsStay = count < parts;
     Lanes stay;
-    for (int i = 0; i < std::min(count, parts); ++i)
-      stay.push_back(rowsStay ? repeated(i) : across(i));
     for (int i = 0; i < std::max(count, parts); ++i) {
       llvm::Value *comes = rowsStay ? across(i) : repeated(i);
-      for (auto [j, stays] : llvm::enumerate(stay)) {
-        llvm::Value *&sum = rowsStay ? sums[int(j) * parts + i] : sums[i * parts + int(j)];
-        sum = code.multiplyAdd(rowsStay ? stays : comes, rowsStay ? comes : stays, sum);
+      for (int j = 0; j < std::min(count, parts); ++j) {
+        if (i == 0)
+          stay.push_back(rowsStay ? repeated(j) : across(j));
+        llvm::Value *&sum = rowsStay ? sums[j * parts + i] : sums[i * parts + j];
+        sum = code.multiplyAdd(rowsStay ? stay[j] : comes, rowsStay ? comes : stay[j], sum);
       }
     }
   });
