@@ -49,8 +49,11 @@ void KernelEmitter::prefetch(const Stage &stage, const Cell &panel, llvm::Value 
   int64_t share = next.rowBytes / panel.shape.panels();
   llvm::Value *skip = code.CreateAdd(next.bytes, code.CreateMul(panel.panel, code.i64(share)));
   llvm::Value *first = code.CreateMul(row, code.i64(each)), *last = code.i64(shape[0] - 1);
+  bool mayPass = each * stage.rows > shape[0];
   for (int64_t i = 0; i < count * each; ++i) {
-    llvm::Value *at = code.least(code.CreateAdd(first, code.i64(i)), last);
+    llvm::Value *at = code.CreateAdd(first, code.i64(i));
+    if (mayPass)
+      at = code.least(at, last);
     llvm::Value *entry = code.at(next.pointers, code.CreateMul(at, code.i64(8)));
     llvm::Value *begin = code.at(code.loadAs(code.getPtrTy(), entry, 8), skip);
     for (int64_t line = 0; line < share; line += kLine)
