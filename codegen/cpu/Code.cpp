@@ -1,5 +1,8 @@
 #include "codegen/cpu/Code.h"
 
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/Support/SaveAndRestore.h"
+
 using namespace llvm;
 
 namespace sparsec::cpu {
@@ -40,6 +43,7 @@ Code::Values Code::loop(Value *low, Value *high, int64_t step, ArrayRef<Value *>
   }
   CreateCondBr(CreateICmpSLT(index, high), inside, after);
   SetInsertPoint(inside);
+  SaveAndRestore outer(beforeLoop, before);
   Values next = body(index, carried);
   index->addIncoming(CreateAdd(index, i64(step), "", true, true), GetInsertBlock());
   for (auto [phi, value] : zip(carried, next))
@@ -157,6 +161,18 @@ Value *Code::multiplyAdd(Value *a, Value *b, Value *c) {
   if (!level.fma)
     return CreateFAdd(CreateFMul(a, b), c);
   return CreateIntrinsic(Intrinsic::fma, {a->getType()}, {a, b, c});
+}
+
+/// Through an instruction that does nothing, of which LLVM does not know that.
+Value *Code::held(Value *constant) {
+  if (!beforeLoop || level.emulated)
+    return constant;
+  InsertPointGuard guard(*this);
+  SetInsertPoint(beforeLoop->getTerminator());
+  Type *type = constant->getType();
+  return CreateCall(InlineAsm::get(FunctionType::get(type, {type}, /*isVarArg=*/false), "", "=x,0",
+                                   /*hasSideEffects=*/true),
+                    {constant});
 }
 
 Value *Code::larger(Value *a, Value *b) {

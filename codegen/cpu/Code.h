@@ -35,6 +35,9 @@ public:
   /// The same number, of which LLVM's loop passes do not ask where it comes from: they take long
   /// over quotients and gain nothing.
   llvm::Value *plain(llvm::Value *number) { return CreateFreeze(number); }
+  /// A constant that the innermost loop keeps in a register. LLVM would load it again in every
+  /// turn, because that is always possible: a quarter of the instructions of a row of exponentials.
+  llvm::Value *held(llvm::Value *constant);
   /// pointer + bytes
   llvm::Value *at(llvm::Value *pointer, llvm::Value *bytes);
   llvm::Value *at(llvm::Value *pointer, int64_t bytes) { return at(pointer, i64(bytes)); }
@@ -79,7 +82,8 @@ public:
 
   // Math on f32 vectors or scalars; their error bounds stand in Math.cpp.
   llvm::Value *exp2(llvm::Value *x);
-  llvm::Value *exp2OfDecay(llvm::Value *x); ///< of x <= 0 or NaN
+  /// 2^(a - b) of a <= b or NaN, lane by lane; all parts of a row at once.
+  Lanes exp2OfDecay(llvm::ArrayRef<llvm::Value *> a, llvm::ArrayRef<llvm::Value *> b);
   llvm::Value *exp(llvm::Value *x);
   llvm::Value *log(llvm::Value *x);
   /// Nearest bf16 or f16, ties to even, as an f32 of the same value.
@@ -107,6 +111,7 @@ public:
   void multiplyTiles(int sum, int a, int b);
 
 private:
+  llvm::BasicBlock *beforeLoop = nullptr; ///< the innermost one
   llvm::Value *emulatedRow(int tile, llvm::Value *row);
   void copyRows(llvm::Value *from, int64_t fromStride, llvm::Value *to, int64_t toStride);
   llvm::Value *emulatedTiles = nullptr;

@@ -1,9 +1,7 @@
 // The lanes of one row: what a value is there, and arithmetic on it.
-#include "codegen/cpu/Bounds.h"
 #include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/Exponents.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/TypeUtilities.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -67,6 +65,11 @@ Lanes KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) {
   }
   if (auto mask = dyn_cast<tile::MaskOp>(op); mask && inFullBlock)
     return lanes(mask.getScores(), cell);
+  if (auto power = dyn_cast<math::Exp2Op>(op))
+    if (arith::SubFOp difference = decayOf(flow, power)) {
+      Lanes a = lanes(difference.getLhs(), cell);
+      return code.exp2OfDecay(a, lanes(difference.getRhs(), cell));
+    }
   SmallVector<Lanes> operands;
   for (Value operand : op->getOperands())
     operands.push_back(tileType(operand) ? lanes(operand, cell) : repeat(scalar(operand)));
@@ -152,9 +155,7 @@ llvm::Value *KernelEmitter::floatArithmetic(Operation *op, ArrayRef<llvm::Value 
         return code.CreateFCmp(predicate(compare.getPredicate()), x[0], x[1]);
       })
       .Case<math::FmaOp>([&](auto) { return code.multiplyAdd(x[0], x[1], x[2]); })
-      .Case([&](math::Exp2Op power) {
-        return isAtMostZero(flow, power.getOperand()) ? code.exp2OfDecay(x[0]) : code.exp2(x[0]);
-      })
+      .Case<math::Exp2Op>([&](auto) { return code.exp2(x[0]); })
       .Case<math::ExpOp>([&](auto) { return code.exp(x[0]); })
       .Case<math::LogOp>([&](auto) { return code.log(x[0]); })
       .Case<math::AbsFOp>(

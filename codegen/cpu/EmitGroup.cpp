@@ -273,7 +273,7 @@ Code::Values KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
     return each->getNumResults() && lanePairs.contains(each->getResult(0));
   });
   int64_t step = pairs ? 2 : 1;
-  auto [begin, end] = bounds(stage.rowClass, stage.rows, panel);
+  auto [begin, end] = liveRange(stage.rowClass, stage.rows, panel);
   return code.loop(begin, end, step, startReductions(stage, panel.shape),
                    [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
                      Code::Values next(carried);

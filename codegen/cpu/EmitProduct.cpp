@@ -25,7 +25,7 @@ Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
       return emitProductRows(stage, panel, row, int(rows), carried);
     });
   };
-  auto [begin, end] = bounds(stage.rowClass, stage.rows, panel);
+  auto [begin, end] = liveRange(stage.rowClass, stage.rows, panel);
   if (whole)
     tiles(code.plain(code.CreateSub(begin, code.CreateURem(begin, code.i64(most)))),
           code.least(end, code.i64(whole)), most);
@@ -109,7 +109,7 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
                        broadcast.panelStride != broadcast.shape.panel;
   llvm::Type *vector = code.vectorOf(code.getFloatTy(), panel.shape.vector);
   auto [begin, end] =
-      bounds(dims.classOf(operands.lanes, 1 - operands.lanesDim), operands.sum, panel);
+      liveRange(dims.classOf(operands.lanes, 1 - operands.lanesDim), operands.sum, panel);
   return sumInSteps(start, begin, end, [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
     llvm::Value *lanesAt =
         fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))

@@ -201,7 +201,7 @@ private:
   bool isComputable(Value value, const Group &group);
   tile::MaskOp maskOfRows(const Group &group);
   LiveRows findLiveRows(tile::MaskOp mask, const Cell &panel);
-  std::pair<llvm::Value *, llvm::Value *> bounds(int rowClass, int64_t rows, const Cell &panel);
+  std::pair<llvm::Value *, llvm::Value *> liveRange(int rowClass, int64_t rows, const Cell &panel);
 
   // EmitProduct.cpp: register tiles.
   static constexpr int64_t kStepsAtOnce = 4; ///< of a sum; sides of tiles are multiples of 16

@@ -8,8 +8,8 @@
 // Rows that the mask leaves nothing of are left out from both ends, of the scores, of what is done
 // with them, and of the sums over them. The mask is asked about each of them and about the first
 // that stays, so a block without such edges costs two rows of its mask.
-#include "codegen/cpu/Bounds.h"
 #include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/Exponents.h"
 
 using namespace mlir;
 
@@ -105,8 +105,8 @@ LiveRows KernelEmitter::findLiveRows(tile::MaskOp mask, const Cell &panel) {
 }
 
 /// Of a stage's rows, or of the steps of a product's sum.
-std::pair<llvm::Value *, llvm::Value *> KernelEmitter::bounds(int rowClass, int64_t rows,
-                                                              const Cell &panel) {
+std::pair<llvm::Value *, llvm::Value *> KernelEmitter::liveRange(int rowClass, int64_t rows,
+                                                                 const Cell &panel) {
   if (panel.live.begin && panel.live.rowClass == rowClass)
     return {panel.live.begin, panel.live.end};
   return {code.i64(0), code.i64(rows)};

@@ -98,21 +98,43 @@ Value *Code::exp2(Value *x) {
 }
 
 /// Most of an online softmax's work beside its products, so p is of degree 5, where one FMA rounds
-/// once: 1.80 ulp off at most, and 1.91 in the form of AVX-512. Without infinity at the upper end
-/// 2^n need not be the last factor: (p(f) - 1) / f (f 2^n) + 2^n waits less, and has no use for a
-/// register of ones.
-Value *Code::exp2OfDecay(Value *x) {
-  if (hasAvx512(x))
-    return exp2OfAvx512(x, {1.885318721e-3f, 8.973331612e-3f, 5.583596232e-2f, 2.401527972e-1f,
-                            6.931524724e-1f, 1.0f});
+/// once: 1.80 ulp off at most, and 1.91 in the form of AVX-512. It is written in y = b - a, whose
+/// subtraction loads a: 2^-y = 2^-n p(f), f = n - y. Without infinity at the upper end 2^-n need
+/// not be the last factor: (p(f) - 1) / f (f 2^-n) + 2^-n waits less, and has no use for a register
+/// of ones. The parts take their steps in turn, so that fewer instructions wait for the one before
+/// them.
+Lanes Code::exp2OfDecay(ArrayRef<Value *> a, ArrayRef<Value *> b) {
+  auto each = [&](auto value) {
+    Lanes parts;
+    for (size_t i = 0; i < a.size(); ++i)
+      parts.push_back(value(i));
+    return parts;
+  };
+  if (hasAvx512(a[0]))
+    return each([&](size_t i) {
+      return exp2OfAvx512(CreateFSub(a[i], b[i]),
+                          {1.885318721e-3f, 8.973331612e-3f, 5.583596232e-2f, 2.401527972e-1f,
+                           6.931524724e-1f, 1.0f});
+    });
   constexpr std::array<float, 5> shorter = {1.32257105e-3f, 9.671770196e-3f, 5.55089152e-2f,
                                             2.402223692e-1f, 6.931468291e-1f};
-  Value *low = splat(x, -127.0f);
-  x = CreateSelect(CreateFCmpOGT(low, x), low, x);
-  auto [whole, fraction] = rounded(x);
-  Value *scale = powerOfTwo(whole);
-  Value *sum = level.fma ? polynomial(fraction, shorter) : polynomial(fraction, kPower);
-  return multiplyAdd(sum, CreateFMul(fraction, scale), scale);
+  auto constant = [&](float value) { return held(splat(a[0], value)); };
+  Value *most = constant(127.0f), *round = constant(kRound);
+  Lanes y = each([&](size_t i) { return CreateFSub(b[i], a[i]); });
+  y = each([&](size_t i) { return CreateSelect(CreateFCmpOLT(most, y[i]), most, y[i]); });
+  Lanes whole = each([&](size_t i) { return CreateFSub(round, y[i]); }); // -n, as powerOfTwo asks
+  Lanes f = each([&](size_t i) { return CreateFSub(round, whole[i]); });
+  f = each([&](size_t i) { return CreateFSub(f[i], y[i]); });
+  Lanes scale = each([&](size_t i) { return powerOfTwo(whole[i]); });
+  ArrayRef<float> power = level.fma ? ArrayRef<float>(shorter) : ArrayRef<float>(kPower);
+  Value *highest = constant(power.front());
+  Lanes sum = each([&](size_t) { return highest; });
+  for (float coefficient : power.drop_front()) {
+    Value *next = constant(coefficient);
+    sum = each([&](size_t i) { return multiplyAdd(sum[i], f[i], next); });
+  }
+  f = each([&](size_t i) { return CreateFMul(f[i], scale[i]); });
+  return each([&](size_t i) { return multiplyAdd(sum[i], f[i], scale[i]); });
 }
 
 Value *Code::exp(Value *x) {

@@ -1,7 +1,5 @@
-#include "codegen/cpu/Bounds.h"
+#include "codegen/cpu/Exponents.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -47,9 +45,10 @@ private:
 
 } // namespace
 
-bool isAtMostZero(const Dataflow &flow, Value value) {
-  auto difference = flow.resolve(value).getDefiningOp<arith::SubFOp>();
-  return difference && AtMost(flow, difference.getLhs()).holds(difference.getRhs());
+arith::SubFOp decayOf(const Dataflow &flow, math::Exp2Op power) {
+  auto difference = flow.resolve(power.getOperand()).getDefiningOp<arith::SubFOp>();
+  bool is = difference && AtMost(flow, difference.getLhs()).holds(difference.getRhs());
+  return is ? difference : nullptr;
 }
 
 bool isZeroWhereMasked(const Dataflow &flow, Value value, tile::MaskOp mask) {
