@@ -66,20 +66,20 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
 
 /// The sums of a register tile's rows after the steps from `begin` to `end`, each of which adds to
 /// all of them: row i's part j is sums[i parts + j]. A few at a time: a loop of 32 turns ends in a
-/// mispredicted jump.
+/// mispredicted jump. Without an end, those few alone.
 std::vector<Lanes> KernelEmitter::sumInSteps(
     const std::vector<Lanes> &start, llvm::Value *begin, llvm::Value *end,
     llvm::function_ref<void(llvm::Value *step, MutableArrayRef<llvm::Value *> sums)> add) {
   Code::Values init;
   for (const Lanes &row : start)
     init.append(row.begin(), row.end());
-  Code::Values sums = code.loop(begin, end, kStepsAtOnce, init,
-                                [&](llvm::Value *step, ArrayRef<llvm::Value *> carried) {
-                                  Code::Values next(carried);
-                                  for (int64_t i = 0; i < kStepsAtOnce; ++i)
-                                    add(code.CreateAdd(step, code.i64(i)), next);
-                                  return next;
-                                });
+  auto few = [&](llvm::Value *step, ArrayRef<llvm::Value *> carried) {
+    Code::Values next(carried);
+    for (int64_t i = 0; i < kStepsAtOnce; ++i)
+      add(code.CreateAdd(step, code.i64(i)), next);
+    return next;
+  };
+  Code::Values sums = end ? code.loop(begin, end, kStepsAtOnce, init, few) : few(begin, init);
   std::vector<Lanes> result;
   ArrayRef<llvm::Value *> rest = sums;
   for (const Lanes &row : start) {
@@ -110,7 +110,7 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
   llvm::Type *vector = code.vectorOf(code.getFloatTy(), panel.shape.vector);
   auto [begin, end] =
       liveRange(dims.classOf(operands.lanes, 1 - operands.lanesDim), operands.sum, panel);
-  return sumInSteps(start, begin, end, [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
+  auto add = [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
     llvm::Value *lanesAt =
         fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))
                   : lanesPointer(lanesIn, panel.panel, now);
@@ -143,10 +143,20 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
         if (i == 0)
           stay.push_back(rowsStay ? repeated(j) : across(j));
         llvm::Value *&sum = rowsStay ? sums[j * parts + i] : sums[i * parts + j];
-        sum = code.multiplyAdd(rowsStay ? stay[j] : comes, rowsStay ? comes : stay[j], sum);
+        llvm::Value *a = rowsStay ? stay[j] : comes, *b = rowsStay ? comes : stay[j];
+        sum = isa<llvm::Constant>(sum) ? code.CreateFMul(a, b) : code.multiplyAdd(a, b, sum);
       }
     }
-  });
+  };
+  // A short sum from zero has its first steps apart, where there is nothing to add to.
+  constexpr int64_t kShort = 64;
+  std::vector<Lanes> sums = start;
+  bool fromZero = isa<llvm::Constant>(start[0][0]) && isa<llvm::Constant>(begin);
+  if (fromZero && operands.sum > kStepsAtOnce && operands.sum <= kShort) {
+    sums = sumInSteps(sums, begin, nullptr, add);
+    begin = code.CreateAdd(begin, code.i64(kStepsAtOnce));
+  }
+  return sumInSteps(sums, begin, end, add);
 }
 
 } // namespace sparsec::cpu
