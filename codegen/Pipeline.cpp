@@ -32,6 +32,7 @@ void addTilePasses(OpPassManager &passes) {
 
 void addCpuTilePasses(OpPassManager &passes) {
   passes.addPass(createExpandOps());
+  passes.addNestedPass<tile::KernelOp>(createScaleOperands());
   passes.addNestedPass<tile::KernelOp>(createLowerPredicates());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());

@@ -32,8 +32,9 @@ void KernelEmitter::findUnmasked(std::vector<Stage> &stages) {
   if (!isPartial)
     return;
   auto stageOf = [&](Value value) {
+    Operation *op = value.getDefiningOp();
     return llvm::find_if(stages, [&](const Stage &stage) {
-      return stage.dot && llvm::is_contained(stage.ops, value.getDefiningOp());
+      return stage.dot && (stage.dot == op || llvm::is_contained(stage.ops, op));
     });
   };
   auto keepsPlace = [&](tile::MaskOp mask) {

@@ -24,6 +24,15 @@ def SplitFullBlocks : Pass<"split-full-blocks", "::sparsec::tile::KernelOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def ScaleOperands : Pass<"scale-operands", "::sparsec::tile::KernelOp"> {
+  let summary = "a factor of a fold's product moves to the operand that stays the same";
+  let description = [{
+    `arith.mulf` of a `tile.dot` of f32 tiles and a scalar becomes the `tile.dot` of a tile that is
+    multiplied once, before the fold, where one of its operands is known there.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def LowerPredicates : Pass<"lower-predicates", "::sparsec::tile::KernelOp"> {
   let summary = "patterns become integer arithmetic on positions";
   let description = [{
