@@ -67,19 +67,36 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
 /// The sums of a register tile's rows after the steps from `begin` to `end`, each of which adds to
 /// all of them: row i's part j is sums[i parts + j]. A few at a time: a loop of 32 turns ends in a
 /// mispredicted jump. Without an end, those few alone.
-std::vector<Lanes> KernelEmitter::sumInSteps(
-    const std::vector<Lanes> &start, llvm::Value *begin, llvm::Value *end,
-    llvm::function_ref<void(llvm::Value *step, MutableArrayRef<llvm::Value *> sums)> add) {
+std::vector<Lanes> KernelEmitter::sumInSteps(const std::vector<Lanes> &start, llvm::Value *begin,
+                                             llvm::Value *end, const Strides &strides,
+                                             AddStep add) {
+  auto scaled = [&](llvm::Value *number, int64_t by) {
+    return code.CreateMul(number, code.i64(by));
+  };
+  // The lanes' address follows from `at` where an instruction can scale it by as much.
+  int64_t ratio = strides.acrossBytes / strides.broadcast;
+  bool follows =
+      ratio * strides.broadcast == strides.acrossBytes && ratio <= 8 && llvm::isPowerOf2_64(ratio);
   Code::Values init;
   for (const Lanes &row : start)
     init.append(row.begin(), row.end());
-  auto few = [&](llvm::Value *step, ArrayRef<llvm::Value *> carried) {
+  if (!follows)
+    init.push_back(code.at(strides.across, scaled(begin, strides.acrossBytes)));
+  auto few = [&](llvm::Value *at, ArrayRef<llvm::Value *> carried) {
     Code::Values next(carried);
+    llvm::Value *across =
+        follows ? code.at(strides.across, scaled(at, ratio)) : next.pop_back_val();
     for (int64_t i = 0; i < kStepsAtOnce; ++i)
-      add(code.CreateAdd(step, code.i64(i)), next);
+      add(code.CreateAdd(at, code.i64(i * strides.broadcast)),
+          code.at(across, i * strides.acrossBytes), next);
+    if (!follows)
+      next.push_back(code.at(across, kStepsAtOnce * strides.acrossBytes));
     return next;
   };
-  Code::Values sums = end ? code.loop(begin, end, kStepsAtOnce, init, few) : few(begin, init);
+  llvm::Value *at = scaled(begin, strides.broadcast);
+  Code::Values sums = end ? code.loop(at, scaled(end, strides.broadcast),
+                                      kStepsAtOnce * strides.broadcast, init, few)
+                          : few(at, init);
   std::vector<Lanes> result;
   ArrayRef<llvm::Value *> rest = sums;
   for (const Lanes &row : start) {
@@ -99,35 +116,35 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
   auto element = [&](llvm::Value *r, llvm::Value *k) {
     return operands.rowDim == 0 ? elementPointer(broadcast, r, k) : elementPointer(broadcast, k, r);
   };
-  // Pointers to the rows' first elements, where the sum runs along memory's rows.
-  SmallVector<llvm::Value *> first;
-  for (int i = 0; i < count && (!pointers || operands.rowDim == 0); ++i)
+  // The sum runs along memory's rows, from row to row, or along lanes that lie in panels.
+  bool alongRows = pointers && operands.rowDim == 0, overRows = pointers && !alongRows;
+  bool alongLanes = !pointers && broadcast.laneDim != operands.rowDim;
+  bool inPanels = alongLanes && broadcast.panelStride != broadcast.shape.panel;
+  SmallVector<llvm::Value *> first; // of each row, in step 0
+  for (int i = 0; i < count && !overRows; ++i)
     first.push_back(element(code.CreateAdd(row, code.i64(i)), zero));
-  llvm::Value *fromPanel =
-      lanesIn.kind == Storage::Pointers ? nullptr : lanesPointer(lanesIn, panel.panel, zero);
-  bool sumAlongLanes = !pointers && broadcast.laneDim != operands.rowDim &&
-                       broadcast.panelStride != broadcast.shape.panel;
+  Strides strides;
+  strides.broadcast = overRows                  ? 8
+                      : inPanels                ? 1
+                      : alongRows || alongLanes ? 4
+                                                : broadcast.rowStride * 4;
+  bool lanesByPointers = lanesIn.kind == Storage::Pointers;
+  strides.across = lanesByPointers ? lanesIn.base : lanesPointer(lanesIn, panel.panel, zero);
+  strides.acrossBytes = lanesByPointers ? 8 : lanesIn.rowStride * 4;
   llvm::Type *vector = code.vectorOf(code.getFloatTy(), panel.shape.vector);
-  auto [begin, end] =
-      liveRange(dims.classOf(operands.lanes, 1 - operands.lanesDim), operands.sum, panel);
-  auto add = [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
-    llvm::Value *lanesAt =
-        fromPanel ? code.at(fromPanel, code.CreateMul(now, code.i64(lanesIn.rowStride * 4)))
-                  : lanesPointer(lanesIn, panel.panel, now);
-    llvm::Value *sumRow =
-        pointers && operands.rowDim == 1 ? element(row, now) : nullptr; // memory's row `now`
+  auto add = [&](llvm::Value *at, llvm::Value *lanesAt, MutableArrayRef<llvm::Value *> sums) {
+    auto memoryRow = [&](llvm::Value *entry) { return code.loadAs(code.getPtrTy(), entry, 8); };
+    if (lanesByPointers)
+      lanesAt = code.at(memoryRow(lanesAt),
+                        code.CreateMul(panel.panel, code.i64(lanesIn.shape.panel * 4)));
+    llvm::Value *sumRow = // memory's row of this step
+        overRows ? code.at(memoryRow(code.at(broadcast.base, at)), code.CreateMul(row, code.i64(4)))
+                 : nullptr;
     auto repeated = [&](int i) {
-      llvm::Value *at;
-      if (sumRow)
-        at = code.at(sumRow, i * 4);
-      else if (sumAlongLanes)
-        at = element(code.CreateAdd(row, code.i64(i)), now);
-      else
-        at = code.at(first[i],
-                     code.CreateMul(now, code.i64(pointers || broadcast.laneDim != operands.rowDim
-                                                      ? 4
-                                                      : broadcast.rowStride * 4)));
-      return code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), at));
+      llvm::Value *pointer = sumRow     ? code.at(sumRow, i * 4)
+                             : inPanels ? element(code.CreateAdd(row, code.i64(i)), at)
+                                        : code.at(first[i], at);
+      return code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getFloatTy(), pointer));
     };
     auto across = [&](int part) {
       return code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4));
@@ -150,13 +167,15 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
   };
   // A short sum from zero has its first steps apart, where there is nothing to add to.
   constexpr int64_t kShort = 64;
+  auto [begin, end] =
+      liveRange(dims.classOf(operands.lanes, 1 - operands.lanesDim), operands.sum, panel);
   std::vector<Lanes> sums = start;
   bool fromZero = isa<llvm::Constant>(start[0][0]) && isa<llvm::Constant>(begin);
   if (fromZero && operands.sum > kStepsAtOnce && operands.sum <= kShort) {
-    sums = sumInSteps(sums, begin, nullptr, add);
+    sums = sumInSteps(sums, begin, nullptr, strides, add);
     begin = code.CreateAdd(begin, code.i64(kStepsAtOnce));
   }
-  return sumInSteps(sums, begin, end, add);
+  return sumInSteps(sums, begin, end, strides, add);
 }
 
 } // namespace sparsec::cpu

@@ -208,9 +208,18 @@ private:
   Code::Values emitProduct(const Stage &stage, Cell &panel);
   Code::Values emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row, int count,
                                llvm::ArrayRef<llvm::Value *> sums);
-  std::vector<Lanes>
-  sumInSteps(const std::vector<Lanes> &start, llvm::Value *begin, llvm::Value *end,
-             llvm::function_ref<void(llvm::Value *step, llvm::MutableArrayRef<llvm::Value *>)> add);
+  /// Where the two operands of a sum are from step to step. The loops of register tiles move these
+  /// themselves: nothing else in a kernel is worth LLVM's strength reduction, a quarter of its
+  /// time.
+  struct Strides {
+    int64_t broadcast = 0;         ///< what a step adds to `at`
+    llvm::Value *across = nullptr; ///< pointer to the lanes of step 0
+    int64_t acrossBytes = 0;       ///< from each step's to the next one's
+  };
+  using AddStep = llvm::function_ref<void(llvm::Value *at, llvm::Value *across,
+                                          llvm::MutableArrayRef<llvm::Value *> sums)>;
+  std::vector<Lanes> sumInSteps(const std::vector<Lanes> &start, llvm::Value *begin,
+                                llvm::Value *end, const Strides &strides, AddStep add);
   std::vector<Lanes> sumProducts(const Stage &stage, Cell &panel, llvm::Value *row, int count,
                                  const std::vector<Lanes> &start);
 

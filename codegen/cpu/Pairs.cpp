@@ -159,33 +159,28 @@ std::vector<Lanes> KernelEmitter::sumPairs(const Stage &stage, Cell &panel, llvm
   const Storage &broadcast = broadcastPairs[flow.resolve(operands.broadcast)];
   bool pointers = broadcast.kind == Storage::Pointers;
   int count = int(start.size()), parts = panel.shape.parts();
-  llvm::Value *fromPanel = lanesPointer(across, panel.panel, code.i64(0));
-  SmallVector<llvm::Value *> first; // of each row, where its pairs lie side by side
-  for (int i = 0; i < count && pointers; ++i)
-    first.push_back(elementPointer(broadcast, code.CreateAdd(row, code.i64(i)), code.i64(0)));
-  llvm::Value *columns =
-      pointers ? nullptr : code.at(broadcast.base, code.CreateMul(row, code.i64(4)));
+  SmallVector<llvm::Value *> first; // of each row, where its first pair lies
+  for (int i = 0; i < count; ++i)
+    first.push_back(
+        pointers ? elementPointer(broadcast, code.CreateAdd(row, code.i64(i)), code.i64(0))
+                 : code.at(code.at(broadcast.base, code.CreateMul(row, code.i64(4))), 4 * i));
+  Strides strides{pointers ? 4 : broadcast.rowStride * 4,
+                  lanesPointer(across, panel.panel, code.i64(0)), across.rowStride * 4};
   llvm::Type *vector = code.vectorOf(code.getInt32Ty(), panel.shape.vector);
-  auto add = [&](llvm::Value *now, MutableArrayRef<llvm::Value *> sums) {
-    llvm::Value *at = code.at(fromPanel, code.CreateMul(now, code.i64(across.rowStride * 4)));
+  auto add = [&](llvm::Value *at, llvm::Value *lanesAt, MutableArrayRef<llvm::Value *> sums) {
     Lanes here;
     for (int part = 0; part < parts; ++part)
-      here.push_back(code.loadAs(vector, code.at(at, part * panel.shape.vector * 4)));
-    llvm::Value *pairRow =
-        pointers ? nullptr
-                 : code.at(columns, code.CreateMul(now, code.i64(broadcast.rowStride * 4)));
+      here.push_back(code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4)));
     for (int i = 0; i < count; ++i) {
-      llvm::Value *from =
-          pointers ? code.at(first[i], code.CreateMul(now, code.i64(4))) : code.at(pairRow, 4 * i);
-      llvm::Value *pair =
-          code.CreateVectorSplat(panel.shape.vector, code.loadAs(code.getInt32Ty(), from, 2));
+      llvm::Value *pair = code.CreateVectorSplat(
+          panel.shape.vector, code.loadAs(code.getInt32Ty(), code.at(first[i], at), 2));
       for (int part = 0; part < parts; ++part) {
         llvm::Value *&sum = sums[i * parts + part];
         sum = code.multiplyPairs(pair, here[part], sum);
       }
     }
   };
-  return sumInSteps(start, code.i64(0), code.i64(operands.sum / 2), add);
+  return sumInSteps(start, code.i64(0), code.i64(operands.sum / 2), strides, add);
 }
 
 } // namespace sparsec::cpu
