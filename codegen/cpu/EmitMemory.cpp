@@ -197,21 +197,26 @@ llvm::Value *KernelEmitter::zeros() {
   return global;
 }
 
+/// Of a position, or of a vector of them; of which row matters only where tokens have several.
 llvm::Value *KernelEmitter::rowPointer(const View &view, ArrayRef<llvm::Value *> indices,
                                        const RowTable &rows, llvm::Value *row,
                                        llvm::Value *position) {
-  llvm::Value *offset = code.i64(0);
+  llvm::Value *start = code.i64(0);
   for (auto [i, index] : llvm::enumerate(indices)) {
     llvm::Value *at = code.wide(index);
     if (rows.heads > 1 && i + 1 == indices.size())
       at = code.CreateAdd(at, code.CreateURem(row, code.i64(rows.heads)));
-    offset = code.CreateAdd(offset, code.CreateMul(at, view.strides[i]));
+    start = code.CreateAdd(start, code.CreateMul(at, view.strides[i]));
   }
-  llvm::Value *at = code.CreateZExt(position, code.getInt64Ty());
+  auto *vector = dyn_cast<llvm::FixedVectorType>(position->getType());
+  auto repeat = [&](llvm::Value *number) {
+    return vector ? code.CreateVectorSplat(vector->getElementCount(), number) : number;
+  };
+  llvm::Value *at = code.CreateZExt(position, repeat(start)->getType());
   if (view.strides.size() > indices.size())
-    at = code.CreateMul(at, view.strides.back());
-  offset = code.CreateAdd(offset, at);
-  return code.at(view.base, code.CreateMul(offset, code.i64(bytesOf(view.element))));
+    at = code.CreateMul(at, repeat(view.strides.back()));
+  at = code.CreateAdd(at, repeat(start));
+  return code.at(view.base, code.CreateMul(at, repeat(code.i64(bytesOf(view.element)))));
 }
 
 /// A table of pointers to the rows of a view, `missing` where there is no row.
@@ -222,12 +227,18 @@ llvm::Value *KernelEmitter::rowPointers(const View &view, ValueRange indices, Va
   for (Value index : indices)
     at.push_back(scalar(index));
   llvm::Value *table = allocate(rows.size * 8);
-  code.loop(code.i64(0), code.i64(rows.size), 1, [&](llvm::Value *row) {
-    llvm::Value *position =
-        code.loadAs(code.getInt32Ty(), code.at(rows.positions, code.CreateMul(row, code.i64(4))));
-    llvm::Value *exists = code.CreateICmpULT(position, rows.length);
+  // A register of pointers at once, where rows are tokens.
+  int width = rows.heads > 1 ? 1 : code.level.vector / 2;
+  auto several = [&](llvm::Type *type) { return width > 1 ? code.vectorOf(type, width) : type; };
+  code.loop(code.i64(0), code.i64(rows.size), width, [&](llvm::Value *row) {
+    llvm::Value *position = code.loadAs(several(code.getInt32Ty()),
+                                        code.at(rows.positions, code.CreateMul(row, code.i64(4))));
+    auto repeat = [&](llvm::Value *value) {
+      return width > 1 ? code.CreateVectorSplat(width, value) : value;
+    };
+    llvm::Value *exists = code.CreateICmpULT(position, repeat(rows.length));
     llvm::Value *pointer =
-        code.CreateSelect(exists, rowPointer(view, at, rows, row, position), missing);
+        code.CreateSelect(exists, rowPointer(view, at, rows, row, position), repeat(missing));
     code.storeTo(pointer, code.at(table, code.CreateMul(row, code.i64(8))), 8);
   });
   return table;

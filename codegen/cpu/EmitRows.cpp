@@ -69,11 +69,15 @@ void KernelEmitter::emitRows(tile::RowsOp op) {
 void KernelEmitter::emitNaturalRows(tile::RowsOp op, const RowTable &rows) {
   llvm::Value *first =
       code.CreateMul(scalar(op.getTile()), code.getInt32(uint32_t(rows.size / rows.heads)));
-  code.loop(code.i64(0), code.i64(rows.size), 1, [&](llvm::Value *row) {
+  int width = rows.heads > 1 ? 1 : code.level.vector;
+  code.loop(code.i64(0), code.i64(rows.size), width, [&](llvm::Value *row) {
     llvm::Value *step = code.CreateTrunc(row, code.getInt32Ty());
     if (rows.heads > 1)
       step = code.CreateUDiv(step, code.getInt32(uint32_t(rows.heads)));
-    storePosition(rows, row, code.CreateAdd(first, step));
+    llvm::Value *position = code.CreateAdd(first, step);
+    if (width > 1)
+      position = code.CreateAdd(code.CreateVectorSplat(width, position), code.iota(width));
+    storePosition(rows, row, position);
   });
 }
 
