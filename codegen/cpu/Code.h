@@ -32,9 +32,6 @@ public:
 
   llvm::Value *i64(int64_t value) { return getInt64(value); }
   llvm::Value *wide(llvm::Value *i32) { return CreateSExt(i32, getInt64Ty()); }
-  /// The same number, of which LLVM's loop passes do not ask where it comes from: they take long
-  /// over quotients and gain nothing.
-  llvm::Value *plain(llvm::Value *number) { return CreateFreeze(number); }
   /// A constant that the innermost loop keeps in a register. LLVM would load it again in every
   /// turn, because that is always possible: a quarter of the instructions of a row of exponentials.
   llvm::Value *held(llvm::Value *constant);

@@ -86,7 +86,6 @@ llvm::Value *KernelEmitter::elementPointer(const Storage &from, llvm::Value *i, 
     if (!from.local)
       offset = code.CreateAdd(
           offset, code.CreateMul(code.CreateUDiv(lane, width), code.i64(from.panelStride)));
-    offset = code.plain(offset);
   }
   if (row)
     offset = code.CreateAdd(offset, code.CreateMul(row, code.i64(from.rowStride)));

@@ -27,7 +27,7 @@ Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
   };
   auto [begin, end] = liveRange(stage.rowClass, stage.rows, panel);
   if (whole)
-    tiles(code.plain(code.CreateSub(begin, code.CreateURem(begin, code.i64(most)))),
+    tiles(code.CreateSub(begin, code.CreateURem(begin, code.i64(most))),
           code.least(end, code.i64(whole)), most);
   if (rest)
     tiles(code.i64(whole), end, rest);

@@ -101,7 +101,7 @@ LiveRows KernelEmitter::findLiveRows(tile::MaskOp mask, const Cell &panel) {
       [&]() -> Code::Values {
         return {none, rows};
       });
-  return {dims.classOf(masked, 1 - laneDim), code.plain(found[0]), code.plain(found[1])};
+  return {dims.classOf(masked, 1 - laneDim), found[0], found[1]};
 }
 
 /// Of a stage's rows, or of the steps of a product's sum.

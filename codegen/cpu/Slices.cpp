@@ -70,8 +70,8 @@ int KernelEmitter::findSlices(ArrayRef<Operation *> ops) {
   llvm::Value *isWhole = code.CreateICmpEQ(number, code.i64(0));
   llvm::Value *end = code.CreateMul(number, width);
   slice.laneClass = laneClass;
-  slice.begin = code.plain(code.CreateSelect(isWhole, code.i64(0), code.CreateSub(end, width)));
-  slice.end = code.plain(code.CreateSelect(isWhole, code.i64(lanes), end));
+  slice.begin = code.CreateSelect(isWhole, code.i64(0), code.CreateSub(end, width));
+  slice.end = code.CreateSelect(isWhole, code.i64(lanes), end);
   slice.row = code.CreateAnd(x, code.getInt32((1 << kSliceShift) - 1));
   return int(slices);
 }
