@@ -33,8 +33,8 @@ constexpr CostTarget kA100 = {.units = 108,
 
 /// A few cores with AVX2, f32: products and exponentials of dense attention at two head dims.
 constexpr CostTarget kCpu = {.units = 4,
-                             .unitFlops = 7e10,
-                             .pairSeconds = 1.2e-10,
+                             .unitFlops = 9.2e10,
+                             .pairSeconds = 5e-10,
                              .partialPenalty = 0.1,
                              .stepKeys = 2,
                              .rowSeconds = 1e-6,

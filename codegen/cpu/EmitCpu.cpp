@@ -59,9 +59,8 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   runPasses(module, machine, std::move(passes));
 }
 
-/// Leaves out strength reduction, a quarter of the time that machine code takes: the loops of
-/// register tiles step their own addresses (EmitProduct.cpp), and it gains the others less than 1
-/// %.
+/// Leaves out strength reduction, a sixth of a compile: the loops of register tiles step their own
+/// addresses (EmitProduct.cpp), and other loops gain little.
 class WithoutStrengthReduction : public llvm::OptPassGate {
 public:
   bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {

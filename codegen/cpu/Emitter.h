@@ -208,9 +208,8 @@ private:
   Code::Values emitProduct(const Stage &stage, Cell &panel);
   Code::Values emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row, int count,
                                llvm::ArrayRef<llvm::Value *> sums);
-  /// Where the two operands of a sum are from step to step. The loops of register tiles move these
-  /// themselves: nothing else in a kernel is worth LLVM's strength reduction, a quarter of its
-  /// time.
+  /// Where the two operands of a sum are from step to step. The loops of register tiles step these
+  /// addresses themselves, since LLVM's strength reduction does not run (EmitCpu.cpp).
   struct Strides {
     int64_t broadcast = 0;         ///< what a step adds to `at`
     llvm::Value *across = nullptr; ///< pointer to the lanes of step 0
