@@ -15,6 +15,10 @@ PanelShape Code::shape(int64_t lanes) const {
   return shape;
 }
 
+Value *Code::repeat(Value *scalar, Value *shape) {
+  auto *vector = dyn_cast<FixedVectorType>(shape->getType());
+  return vector ? CreateVectorSplat(vector->getElementCount(), scalar) : scalar;
+}
 Value *Code::at(Value *pointer, Value *bytes) {
   return CreatePtrAdd(pointer, bytes);
 }

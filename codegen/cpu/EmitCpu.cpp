@@ -59,8 +59,8 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   runPasses(module, machine, std::move(passes));
 }
 
-/// Leaves out strength reduction, a sixth of a compile: the loops of register tiles step their own
-/// addresses (EmitProduct.cpp), and other loops gain little.
+/// Leaves out strength reduction, an eighth of a compile: the loops of register tiles step their
+/// own addresses (EmitProduct.cpp), and other loops gain little.
 class WithoutStrengthReduction : public llvm::OptPassGate {
 public:
   bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {

@@ -207,10 +207,7 @@ llvm::Value *KernelEmitter::rowPointer(const View &view, ArrayRef<llvm::Value *>
       at = code.CreateAdd(at, code.CreateURem(row, code.i64(rows.heads)));
     start = code.CreateAdd(start, code.CreateMul(at, view.strides[i]));
   }
-  auto *vector = dyn_cast<llvm::FixedVectorType>(position->getType());
-  auto repeat = [&](llvm::Value *number) {
-    return vector ? code.CreateVectorSplat(vector->getElementCount(), number) : number;
-  };
+  auto repeat = [&](llvm::Value *number) { return code.repeat(number, position); };
   llvm::Value *at = code.CreateZExt(position, repeat(start)->getType());
   if (view.strides.size() > indices.size())
     at = code.CreateMul(at, repeat(view.strides.back()));
@@ -232,12 +229,9 @@ llvm::Value *KernelEmitter::rowPointers(const View &view, ValueRange indices, Va
   code.loop(code.i64(0), code.i64(rows.size), width, [&](llvm::Value *row) {
     llvm::Value *position = code.loadAs(several(code.getInt32Ty()),
                                         code.at(rows.positions, code.CreateMul(row, code.i64(4))));
-    auto repeat = [&](llvm::Value *value) {
-      return width > 1 ? code.CreateVectorSplat(width, value) : value;
-    };
-    llvm::Value *exists = code.CreateICmpULT(position, repeat(rows.length));
-    llvm::Value *pointer =
-        code.CreateSelect(exists, rowPointer(view, at, rows, row, position), repeat(missing));
+    llvm::Value *exists = code.CreateICmpULT(position, code.repeat(rows.length, position));
+    llvm::Value *pointer = code.CreateSelect(exists, rowPointer(view, at, rows, row, position),
+                                             code.repeat(missing, position));
     code.storeTo(pointer, code.at(table, code.CreateMul(row, code.i64(8))), 8);
   });
   return table;

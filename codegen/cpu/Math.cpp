@@ -56,12 +56,6 @@ Value *Code::polynomial(Value *x, ArrayRef<float> coefficients) {
 /// A float of this size has no fraction, so adding it rounds. 3 * 2^22, and the bias of exponents.
 constexpr float kRound = 12582912.0f + 127;
 
-/// x to the nearest integer, plus kRound, and what is left of it.
-std::pair<Value *, Value *> Code::rounded(Value *x) {
-  Value *whole = CreateFAdd(x, splat(x, kRound));
-  return {whole, CreateFSub(x, CreateFSub(whole, splat(x, kRound)))};
-}
-
 /// p, highest coefficient first, less its last one, which is 1.
 constexpr std::array<float, 6> kPower = {1.535336188e-4f, 1.339887440e-3f, 9.618437358e-3f,
                                          5.550332471e-2f, 2.402264791e-1f, 6.931472029e-1f};
@@ -93,8 +87,8 @@ Value *Code::exp2(Value *x) {
   Value *low = splat(x, -127.0f), *high = splat(x, 128.0f);
   x = CreateSelect(CreateFCmpOGT(low, x), low, x);
   x = CreateSelect(CreateFCmpOLT(high, x), high, x);
-  auto [whole, fraction] = rounded(x);
-  return scaledPower(whole, fraction);
+  Value *whole = CreateFAdd(x, splat(x, kRound));
+  return scaledPower(whole, CreateFSub(x, CreateFSub(whole, splat(x, kRound))));
 }
 
 /// Most of an online softmax's work beside its products, so p is of degree 5, where one FMA rounds
