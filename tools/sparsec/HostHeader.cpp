@@ -2,24 +2,36 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <set>
 
 namespace sparsec::cli {
 namespace {
 
-/// The prefix of every entry's constants: PATTERN_ENTRY, and a number where two would be the same.
-std::vector<std::string> prefixes(const Pattern &pattern) {
-  std::vector<std::string> all;
-  std::set<std::string> taken;
-  for (size_t i = 0; i < pattern.heads.size(); ++i) {
-    std::string prefix =
-        upperCase(identifier(pattern.name) + "_" + identifier(pattern.heads[i].name));
-    if (!taken.insert(prefix).second)
-      prefix += fmt::format("_{}", i);
-    all.push_back(prefix);
+/// What tells the constants of a layer from those of others: "_LAYER1", by its first index; nothing
+/// where there is one.
+std::string infix(const LoadedPattern &loaded, size_t layer) {
+  return loaded.layers.size() > 1 ? fmt::format("_LAYER{}", loaded.layers[layer].indices[0]) : "";
+}
+
+/// The heads of the model that use each entry in a layer. The prefix of an entry's constants is
+/// PATTERN_ENTRY, and a number where two would be the same.
+std::string layerConstants(const LoadedPattern &loaded, size_t layer, const std::string &prefix,
+                           std::set<std::string> &taken) {
+  std::string text;
+  if (loaded.layers.size() > 1)
+    text = fmt::format("\n/* {} */\n", loaded.layers[layer].title());
+  for (const auto &[entry, heads] : usesOf(loaded.layers[layer], loaded.heads)) {
+    std::string own = prefix + infix(loaded, layer) + "_" +
+                      upperCase(identifier(loaded.pattern.heads[entry].name));
+    if (!taken.insert(own).second)
+      own += fmt::format("_{}", heads.first);
+    text += fmt::format("#define {0}_HEAD_FIRST {1}\n"
+                        "#define {0}_HEAD_STEP {2}\n"
+                        "#define {0}_HEAD_COUNT {3}\n",
+                        own, heads.first, heads.step, heads.count);
   }
-  return all;
+  return text;
 }
 
 } // namespace
@@ -70,33 +82,41 @@ std::string patternConstants(const Build &build) {
   if (build.n)
     text += fmt::format("#define {}_N {} /* keys and queries that the launches are for */\n", name,
                         *build.n);
-  std::vector<std::string> entries = prefixes(loaded.pattern);
-  int64_t count = static_cast<int64_t>(entries.size());
-  for (int64_t i = 0; i < count; ++i)
-    text += fmt::format("#define {0}_HEAD_FIRST {1}\n"
-                        "#define {0}_HEAD_STEP {2}\n"
-                        "#define {0}_HEAD_COUNT {3}\n",
-                        entries[i], i, count,
-                        i < loaded.heads ? (loaded.heads - i + count - 1) / count : 0);
+  if (loaded.layers.size() > 1) {
+    std::vector<int64_t> sameAs;
+    for (int64_t i = 0; i < loaded.layers[0].of; ++i)
+      sameAs.push_back(layerAt(loaded.layers, i).indices[0]);
+    text += fmt::format("/* layer i of a model is LAYERj below, j = LAYER_SAME_AS[i % LAYERS] */\n"
+                        "#define {0}_LAYERS {1}\n"
+                        "#define {0}_LAYER_SAME_AS {{{2}}}\n",
+                        name, loaded.layers[0].of, fmt::join(sameAs, ", "));
+  }
+  std::set<std::string> taken;
+  for (size_t layer = 0; layer < loaded.layers.size(); ++layer)
+    text += layerConstants(loaded, layer, name, taken);
   return text;
 }
 
 std::string launchConstants(const Build &build, const BuiltLaunch &launch) {
-  const BuiltKernel &built = build.kernels[launch.kernel];
-  std::string prefix = constantPrefix(built.kernel);
-  if (launch.entry != built.plan->entries[0])
-    prefix += fmt::format("_HEAD{}", launch.entry);
+  const BuiltNumbers &built = build.numbers[launch.numbers];
+  std::string prefix =
+      constantPrefix(build.kernels[launch.kernel].kernel) + infix(build.plan->loaded, launch.layer);
+  auto first = std::ranges::find_if(build.launches, [&](const BuiltLaunch &each) {
+    return each.layer == launch.layer && each.kernel == launch.kernel;
+  });
+  if (launch.use.heads.first != first->use.heads.first)
+    prefix += fmt::format("_HEAD{}", launch.use.heads.first);
   std::string text = fmt::format("#define {0}_QUERY_TILES {1}\n"
                                  "#define {0}_LAYOUT_STRIDE {2}\n"
                                  "#define {0}_FORM_STRIDE {3}\n",
-                                 prefix, launch.numbers.queryTiles, launch.numbers.rowsPerHead,
-                                 launch.numbers.forms ? launch.numbers.forms->stride : 0);
-  auto files = launch.files();
+                                 prefix, built.numbers.queryTiles, built.numbers.rowsPerHead,
+                                 built.numbers.forms ? built.numbers.forms->stride : 0);
+  auto files = built.files();
   for (const char *key :
        {"query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order"}) {
     bool there = std::ranges::any_of(files, [&](const auto &file) { return file.first == key; });
     text += fmt::format("#define {}_{} {}\n", prefix, upperCase(key),
-                        there ? fmt::format("\"{}.{}.i32\"", launch.stem, key) : "0");
+                        there ? fmt::format("\"{}.{}.i32\"", built.stem, key) : "0");
   }
   return text;
 }

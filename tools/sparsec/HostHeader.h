@@ -9,7 +9,7 @@ namespace sparsec::cli {
 /// The declaration of a kernel of the cpu target, its blocks and its scratch.
 std::string hostDeclaration(const BuiltKernel &built);
 
-/// Which heads of the model use which entry; dims.
+/// Which heads of the model use which entry, layer by layer; dims.
 std::string patternConstants(const Build &build);
 
 /// The numbers of a launch and the files of its arrays; 0 where it has none.

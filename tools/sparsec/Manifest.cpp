@@ -105,32 +105,56 @@ Json partsJson(const Plan &plan, int entry) {
   return targets;
 }
 
+/// Adds the heads of the model.
+void addHeads(Json &object, const Heads &heads) {
+  object["head_first"] = heads.first;
+  object["head_step"] = heads.step;
+  object["head_count"] = heads.count;
+}
+
+/// The pattern's entries; the heads that use each only where all layers are alike, so that whoever
+/// looks for them there does not take one layer for all.
 Json headsJson(const Plan &plan) {
-  Json heads = Json::array();
   const LoadedPattern &loaded = plan.loaded;
-  int64_t count = loaded.pattern.heads.size();
-  for (int64_t i = 0; i < count; ++i)
-    heads.push_back(
-        {{"name", loaded.pattern.heads[i].name},
-         {"attend", print(loaded.pattern.heads[i].attend)},
-         {"kernels", partsJson(plan, static_cast<int>(i))},
-         {"head_first", i},
-         {"head_step", count},
-         {"head_count", i < loaded.heads ? (loaded.heads - i + count - 1) / count : 0}});
+  Json heads = Json::array();
+  for (size_t i = 0; i < loaded.pattern.heads.size(); ++i)
+    heads.push_back({{"name", loaded.pattern.heads[i].name},
+                     {"attend", print(loaded.pattern.heads[i].attend)},
+                     {"kernels", partsJson(plan, static_cast<int>(i))}});
+  if (loaded.pattern.layers.empty())
+    for (const EntryUse &use : usesOf(loaded.layers[0], loaded.heads))
+      addHeads(heads[use.entry], use.heads);
   return heads;
+}
+
+Json layersJson(const LoadedPattern &loaded) {
+  Json layers = Json::array();
+  for (const Layer &layer : loaded.layers) {
+    Json heads = Json::array();
+    for (const EntryUse &use : usesOf(layer, loaded.heads)) {
+      Json head = {{"pattern_head", use.entry}};
+      addHeads(head, use.heads);
+      heads.push_back(std::move(head));
+    }
+    layers.push_back({{"indices", layer.indices}, {"heads", heads}});
+  }
+  return layers;
 }
 
 Json launchesJson(const Build &build) {
   Json launches = Json::array();
   for (const BuiltLaunch &each : build.launches) {
-    Json launch = {{"pattern_head", each.entry},
-                   {"kernel", each.kernel},
-                   {"query_tiles", each.numbers.queryTiles},
-                   {"layout_stride", each.numbers.rowsPerHead},
-                   {"form_stride", each.numbers.forms ? each.numbers.forms->stride : 0}};
-    for (const auto &[key, numbers] : each.files())
-      launch[key] = fmt::format("{}.{}.i32", each.stem, key);
-    launches.push_back(launch);
+    const BuiltNumbers &built = build.numbers[each.numbers];
+    const LaunchNumbers &numbers = built.numbers;
+    Json launch = {
+        {"layer", each.layer}, {"pattern_head", each.use.entry}, {"kernel", each.kernel}};
+    addHeads(launch, each.use.heads);
+    launch["query_tiles"] = numbers.queryTiles;
+    launch["layout_stride"] = numbers.rowsPerHead;
+    launch["form_stride"] = numbers.forms ? numbers.forms->stride : 0;
+    for (const auto &[key, array] : built.files())
+      launch[key] = fmt::format("{}.{}.i32", built.stem, key);
+    launches.push_back(std::move(launch));
   }
   return {{"n", *build.n}, {"nq", *build.n}, {"q0", 0}, {"launches", launches}};
 }
@@ -193,7 +217,7 @@ std::string kernelConstants(const BuiltKernel &built) {
 
 } // namespace
 
-std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltLaunch::files() const {
+std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltNumbers::files() const {
   const BlockTables &tables = numbers.tables.tables;
   std::vector<std::pair<std::string, const std::vector<int32_t> *>> list;
   auto add = [&](const char *key, const std::vector<int32_t> &values) {
@@ -229,9 +253,11 @@ Json manifest(const Build &build) {
               {"arguments", arguments()},
               {"grid",
                {{"x", "query_tiles; ceil(nq / block.q) in natural order"},
-                {"y", "head_count of the pattern head"},
+                {"y", "head_count of the pattern head in the layer"},
                 {"z", "batch"}}},
               {"pattern_heads", headsJson(*build.plan)},
+              {"layer_count", loaded.layers[0].of},
+              {"layers", layersJson(loaded)},
               {"kernels", kernels}};
   if (build.n)
     out["layout"] = launchesJson(build);

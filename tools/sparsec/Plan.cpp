@@ -157,27 +157,30 @@ Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
   Plan plan{.loaded = std::move(loaded), .weighedAt = std::max<int64_t>(n, 1)};
   Planner planner(plan, flags, flags.dtype.value_or(defaultDType(targets)), use);
   for (const Target &target : targets)
-    for (size_t i = 0; i < plan.loaded.pattern.heads.size(); ++i)
-      if (auto added = planner.add(target, static_cast<int>(i)); !added)
+    for (int entry : entriesOf(plan.loaded.layers))
+      if (auto added = planner.add(target, entry); !added)
         return added.error();
   return plan;
 }
 
-std::vector<HeadRow> headRows(const LoadedPattern &loaded) {
+std::vector<HeadRow> headRows(const LoadedPattern &loaded, const Layer &layer) {
   std::vector<HeadRow> rows;
-  const auto &entries = loaded.pattern.heads;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    HeadRow row{entries[i].name, static_cast<int>(i), static_cast<int64_t>(i), {}};
-    bool apart = mentions(entries[i].attend, Op::Head);
-    for (int64_t h = i; h < loaded.heads; h += entries.size()) {
+  for (const auto &[entry, heads] : usesOf(layer, loaded.heads)) {
+    const HeadEntry &head = loaded.pattern.heads[entry];
+    bool apart = mentions(head.attend, Op::Head);
+    auto row = std::ranges::find_if(rows, [&](const HeadRow &row) { return row.entry == entry; });
+    if (!apart && row == rows.end())
+      row = rows.insert(row, {head.name, entry, heads.first, {}});
+    for (int64_t i = 0; i < heads.count; ++i) {
+      int64_t h = heads.first + i * heads.step;
       if (apart)
-        rows.push_back({fmt::format("{} h={}", entries[i].name, h), row.entry, h, {h}});
+        rows.push_back({fmt::format("{} h={}", head.name, h), entry, h, {h}});
       else
-        row.heads.push_back(h);
+        row->heads.push_back(h);
     }
-    if (!apart)
-      rows.push_back(row);
   }
+  for (HeadRow &row : rows)
+    std::ranges::sort(row.heads);
   return rows;
 }
 

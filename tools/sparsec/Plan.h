@@ -1,6 +1,6 @@
-// What would be built for a pattern: for each distinct head entry and target the kernels that
-// compute it, as the schedule asks or the cost model chooses: one, or one for each part of a split
-// head.
+// What would be built for a pattern: for each distinct head entry that its layers use and each
+// target the kernels that compute it, as the schedule asks or the cost model chooses: one, or one
+// for each part of a split head.
 //
 //   strided-merged, 8 heads, sm_80    head merged: strided_merged_merged_forward         natural
 //                                                  strided_merged_merged_forward_part2   residue
@@ -32,7 +32,7 @@ struct Plan {
   std::vector<PlannedKernel> kernels;
   std::vector<PlannedHead> heads;
 
-  /// Of an entry, for the first target.
+  /// Of an entry that a layer uses, for the first target.
   const PlannedHead &headOf(int entry) const;
   /// The kernel of its first part; block, dtype and dims are all parts'.
   const PlannedKernel &kernelOf(int entry) const { return kernels[headOf(entry).kernels[0]]; }
@@ -60,14 +60,14 @@ Error located(Error error, const HeadEntry &head);
 /// A name made of letters, digits and underscores.
 std::string identifier(const std::string &name);
 
-/// One row of a report: an entry of the pattern, or one head of it where the predicate tells heads
-/// apart.
+/// One row of a report about a layer: an entry of the pattern, or one head of it where the
+/// predicate tells heads apart.
 struct HeadRow {
   std::string name;
   int entry = 0;
   int64_t h = 0; ///< the model's head that stands for the row
   std::vector<int64_t> heads;
 };
-std::vector<HeadRow> headRows(const LoadedPattern &loaded);
+std::vector<HeadRow> headRows(const LoadedPattern &loaded, const Layer &layer);
 
 } // namespace sparsec::cli
