@@ -9,7 +9,7 @@ std::vector<KernelRequest> kernelsOf(const KernelRequest &request, const std::ve
   std::vector<KernelRequest> kernels;
   for (size_t i = 0; i < parts.size(); ++i) {
     KernelRequest kernel = request;
-    if (i > 0)
+    if (parts.size() > 1)
       kernel.entry += fmt::format("_part{}", i + 1);
     kernel.attend = parts[i].attend;
     kernel.queryOrder = parts[i].queries;

@@ -2,10 +2,11 @@
 // blocks, token orders and a split into parts, the cheapest by the cost model.
 //
 //   causal and (local(128) or every(128))
-//     part 1   ..._forward         causal and local(128), natural order      leaves out in f32
+//     part 1   ..._forward_part1   causal and local(128), natural order      leaves out in f32
 //     part 2   ..._forward_part2   the rest, both axes by residue 128        goes on from part 1
 //
-// Nothing here changes what is computed. No MLIR.
+// A head that is not split is one kernel, ..._forward: whoever asks for that by name never gets a
+// part of a head instead. Nothing here changes what is computed. No MLIR.
 #pragma once
 
 #include "codegen/Kernel.h"
@@ -37,7 +38,8 @@ struct HeadSchedule {
 /// Error: a block that does not fit, an order that is none, `split: always` of what is no union.
 Result<HeadSchedule> chooseSchedule(const ScheduleRequest &request);
 
-/// The kernels of a way: `request` with each part's predicate, orders and role.
+/// The kernels of a way: `request` with each part's predicate, orders and role, and a name of its
+/// own where there are several.
 std::vector<KernelRequest> kernelsOf(const KernelRequest &request, const std::vector<Part> &parts,
                                      const Block &block);
 

@@ -2,7 +2,7 @@
 // target the kernels that compute it, as the schedule asks or the cost model chooses: one, or one
 // for each part of a split head.
 //
-//   strided-merged, 8 heads, sm_80    head merged: strided_merged_merged_forward         natural
+//   strided-merged, 8 heads, sm_80    head merged: strided_merged_merged_forward_part1   natural
 //                                                  strided_merged_merged_forward_part2   residue
 //                                                  128
 #pragma once
