@@ -13,6 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#if WINDOW_RECENT_FORWARD_CPU_PARTS != 1
+#error "this program launches one kernel for the head; parts are launched one after another"
+#endif
+
 enum { N = WINDOW_N, HEADS = WINDOW_RECENT_HEAD_COUNT, DIM = WINDOW_HEAD_DIM };
 
 static void fail(const char *what) {

@@ -116,6 +116,7 @@ private:
   int64_t n;
   using Key = std::tuple<size_t, int64_t, int64_t, int64_t>; ///< the kernel, and its heads
   std::map<Key, size_t> known;
+  Names stems;
 
   /// As an index of Build::numbers. Heads count where the predicate tells them apart.
   Result<size_t> numbersFor(size_t kernel, const EntryUse &use) {
@@ -134,10 +135,7 @@ private:
                                                                        : BlockSource::Tables);
     if (!numbers)
       return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
-    bool another = std::ranges::any_of(
-        build.numbers, [&](const BuiltNumbers &each) { return each.kernel == kernel; });
-    std::string own = another ? fmt::format("{}.{}of{}", stem, first, step) : stem;
-    build.numbers.push_back({kernel, use.heads, std::move(*numbers), own});
+    build.numbers.push_back({kernel, use.heads, std::move(*numbers), stems.take(stem)});
     return at->second;
   }
 };
@@ -188,7 +186,7 @@ Result<void> writeFolder(OutputFolder &folder, const Build &build) {
   std::string json = manifest(build).dump(2) + "\n";
   std::string header = cHeader(build);
   files.emplace_back("manifest.json", json);
-  files.emplace_back(identifier(build.plan->loaded.pattern.name) + ".h", header);
+  files.emplace_back(headerFile(build.plan->loaded.pattern.name), header);
   for (const auto &[name, contents] : files)
     if (auto added = folder.add(name, contents); !added)
       return added;

@@ -187,8 +187,9 @@ constexpr char kHeaderTop[] =
  *
  * On the CPU, call the kernel's function for each place (x, y, z) of the grid.
  *
- * In natural order the tiles are ceil(nq / BLOCK_Q). manifest.json says which heads use which
- * kernels, what each launch needs beside the tensors, and which kernels are parts of one head.
+ * In natural order the tiles are ceil(nq / BLOCK_Q). PARTS says how many kernels compute a head,
+ * each launched after the one before: where it is more than 1 their names end in _part1, _part2, ...
+ * manifest.json says which heads use which kernels and what each launch needs beside the tensors.
  */
 )";
 
@@ -201,18 +202,17 @@ constexpr char kStructTop[] = R"(
 typedef struct sparsec_attention_arguments {
 )";
 
-std::string kernelConstants(const BuiltKernel &built) {
+std::string kernelConstants(const BuiltKernel &built, Defines &defines) {
   const Kernel &kernel = built.kernel;
   if (built.isHost())
-    return hostDeclaration(built);
-  return fmt::format("\n/* {0} */\n"
-                     "#define {1}_ENTRY \"{2}\"\n"
-                     "#define {1}_BLOCK_Q {3}\n"
-                     "#define {1}_BLOCK_K {4}\n"
-                     "#define {1}_THREADS {5}\n"
-                     "#define {1}_SHARED_BYTES {6}\n",
-                     built.codeFile(), constantPrefix(kernel), kernel.entry, kernel.block.q,
-                     kernel.block.k, kernel.threads, kernel.sharedBytes);
+    return hostDeclaration(built, defines);
+  return fmt::format("\n/* {} */\n", built.codeFile()) +
+         defines.write(constantPrefix(kernel.entry, kernel.target),
+                       {{"ENTRY", fmt::format("\"{}\"", kernel.entry)},
+                        {"BLOCK_Q", kernel.block.q},
+                        {"BLOCK_K", kernel.block.k},
+                        {"THREADS", kernel.threads},
+                        {"SHARED_BYTES", kernel.sharedBytes}});
 }
 
 } // namespace
@@ -281,11 +281,12 @@ std::string cHeader(const Build &build) {
   text += fmt::format("SPARSEC_ASSERT(sizeof(sparsec_attention_arguments) == {});\n"
                       "#undef SPARSEC_ASSERT\n#endif\n",
                       sizeof(AttentionArguments));
-  text += patternConstants(build);
+  Defines defines;
+  text += patternConstants(build, defines) + partConstants(*build.plan, defines);
   for (const BuiltKernel &built : build.kernels)
-    text += kernelConstants(built);
+    text += kernelConstants(built, defines);
   for (const BuiltLaunch &launch : build.launches)
-    text += launchConstants(build, launch);
+    text += launchConstants(build, launch, defines);
   return text + "\n#endif\n";
 }
 

@@ -3,30 +3,16 @@
 #include <fmt/core.h>
 
 namespace sparsec::cli {
-namespace {
-
-bool taken(const std::vector<PlannedKernel> &kernels, const KernelRequest &request) {
-  for (const PlannedKernel &kernel : kernels)
-    if (kernel.request.entry == request.entry && kernel.request.target.name == request.target.name)
-      return true;
-  return false;
-}
-
-} // namespace
-
-std::string identifier(const std::string &name) {
-  std::string out;
-  for (char c : name)
-    out += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return out.empty() || std::isdigit(static_cast<unsigned char>(out[0])) ? "_" + out : out;
-}
-
 const PlannedHead &Plan::headOf(int entry) const {
   for (const PlannedHead &head : heads)
     if (std::find(head.entries.begin(), head.entries.end(), entry) != head.entries.end())
       return head;
   assert(false && "every entry has kernels");
   return heads.front();
+}
+
+std::string Plan::forwardName(int entry) const {
+  return identifier(loaded.pattern.name) + "_" + headNames[entry] + "_forward";
 }
 
 std::vector<KernelRequest> Plan::partsOf(int entry) const {
@@ -85,19 +71,14 @@ public:
         plan.kernels[kernel].entries.push_back(entry);
       return {};
     }
-    std::string name = identifier(head.name);
-    KernelRequest request{.entry = identifier(pattern.name) + "_" + name + "_forward",
+    const std::string &name = plan.headNames[entry];
+    KernelRequest request{.entry = plan.forwardName(entry),
                           .attend = simplify(head.attend),
                           .dtype = dtype,
                           .headDim = static_cast<int>(flags.headDim),
                           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
                           .block = head.schedule.block,
                           .target = target};
-    // Names that differ only in what an identifier cannot have.
-    if (taken(plan.kernels, request)) {
-      name += fmt::format("_{}", entry);
-      request.entry = identifier(pattern.name) + "_" + name + "_forward";
-    }
     ScheduleRequest asked{.kernel = std::move(request),
                           .schedule = head.schedule,
                           .n = plan.weighedAt,
@@ -155,6 +136,9 @@ Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targ
 Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
                       const std::vector<Target> &targets, int64_t n, PlanFor use) {
   Plan plan{.loaded = std::move(loaded), .weighedAt = std::max<int64_t>(n, 1)};
+  Names names;
+  for (const HeadEntry &head : plan.loaded.pattern.heads)
+    plan.headNames.push_back(names.take(identifier(head.name)));
   Planner planner(plan, flags, flags.dtype.value_or(defaultDType(targets)), use);
   for (const Target &target : targets)
     for (int entry : entriesOf(plan.loaded.layers))

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "codegen/ChooseSchedule.h"
+#include "tools/sparsec/Names.h"
 #include "tools/sparsec/PatternFlags.h"
 
 namespace sparsec::cli {
@@ -29,6 +30,10 @@ struct PlannedHead {
 struct Plan {
   LoadedPattern loaded;
   int64_t weighedAt = 0; ///< n of the cost model's choice
+  /// Of the pattern's entries, in symbols, constants and files: identifiers, no two the same.
+  std::vector<std::string> headNames;
+  /// Of the kernel that computes an entry; of its parts without their suffixes.
+  std::string forwardName(int entry) const;
   std::vector<PlannedKernel> kernels;
   std::vector<PlannedHead> heads;
 
@@ -56,9 +61,6 @@ Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
 
 /// An error about a head's schedule, with the place in its file that it is about.
 Error located(Error error, const HeadEntry &head);
-
-/// A name made of letters, digits and underscores.
-std::string identifier(const std::string &name);
 
 /// One row of a report about a layer: an entry of the pattern, or one head of it where the
 /// predicate tells heads apart.
