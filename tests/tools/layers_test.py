@@ -1,9 +1,12 @@
 """layers: in every command: which heads use which entries in which layer, held against reach and against masks."""
+import array
 import json
+import random
 import struct
 import unittest
 
 from command import CommandTest
+from launch import HostKernels, attention
 
 WINDOW_FULL = """\
 name: window_full
@@ -117,6 +120,25 @@ class Layers(CommandTest):
         # a's blocks differ by head, so each of its three sets of heads has arrays of its own; those of b are all layers'.
         self.assertEqual(len({file for file in files if file.startswith("a.") and "row_forms" in file}), 3)
         self.assertEqual(sum(file.startswith("b.") and "row_forms" in file for file in files), 1)
+
+    def test_a_host_program_that_follows_the_manifest(self):
+        """Every layer of a model, launched as the manifest says, against attention of each head written down."""
+        n, dim, heads = 70, 16, 4
+        self.works(self.nested, "--target", "cpu", "--heads", heads, "--head-dim", dim, "-n", n, "-q", "-o", "out")
+        kernels = HostKernels(self.folder / "out")
+        numbers = random.Random(2)
+        size = n * dim
+        q, k, v = (array.array("f", (numbers.gauss(0, 1) for _ in range(heads * size))) for _ in range(3))
+        a, b = lambda h, i, j: 0 <= i - j < h + 2, lambda h, i, j: j <= i and (i - j) % 5 == 0
+        c = lambda h, i, j: j <= i and j % 7 >= 6 - h % 3
+        for layer, entries in enumerate(([a, b, a, a], 4 * [c], [b, a, b, a], 4 * [c], 4 * [b], [a, b, a, a])):
+            found = kernels.run(layer, q, k, v)
+            for h, sees in enumerate(entries):
+                own = slice(h * size, (h + 1) * size)
+                exact = attention(q[own], k[own], v[own], n, dim, lambda i: [j for j in range(n) if sees(h, i, j)])
+                for i, row in enumerate(exact):
+                    for d in range(dim):
+                        self.assertAlmostEqual(found[h * size + i * dim + d], row[d], delta=1e-5, msg=(layer, h, i, d))
 
     def test_the_case_of_a_window_and_full_layers(self):
         """Windows of 8 16 24 32 keys in layer 0, all earlier keys in every head of layer 1."""
