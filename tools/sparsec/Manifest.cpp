@@ -188,7 +188,7 @@ constexpr char kHeaderTop[] =
  * On the CPU, call the kernel's function for each place (x, y, z) of the grid.
  *
  * In natural order the tiles are ceil(nq / BLOCK_Q). PARTS says how many kernels compute a head,
- * each launched after the one before: where it is more than 1 their names end in _part1, _part2, ...
+ * each launched after the one before: more than 1 have names that end in _part1, _part2, ...
  * manifest.json says which heads use which kernels and what each launch needs beside the tensors.
  */
 )";
