@@ -2,8 +2,9 @@
 //
 //   tile.kernel @causal(%q: !tile.view<bf16, 3>, ...) args ["q", ...] {
 //     %b, %h, %i, %r = tile.work rows of %layout : !tile.layout
-//     ... tile.fold %j in %blocks init(...) fetch {loads} lead(...) {q k^T} step(...) {softmax, p
-//     v} tile.store ...
+//     ...
+//     tile.fold %j in %blocks init(...) fetch {loads} lead(...) {q k^T} step(...) {softmax, p v}
+//     tile.store ...
 //   }
 //
 // tests/dialect/attention-forward.mlir is a whole one. Values are builtin tensors, elementwise work

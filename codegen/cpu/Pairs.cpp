@@ -1,9 +1,8 @@
 // Products of bf16 pairs: AVX512-BF16 and AMX multiply two neighbours of the summed dimension at
 // once.
 //
-//   S = K Q^T   sums along d, where both lie in memory: K's pairs as they are, Q's transposed as
-//   i32 O = P V     sums along keys: V's rows two by two, interleaved; P's rows packed as they are
-//   made
+//   S = K Q^T   sums along d, where pairs lie in memory: K's as they are, Q's transposed as i32
+//   O = P V     sums along keys: V's rows two by two, interleaved; P's packed as they are made
 //
 // AMX wants what is broadcast as rows of pairs, so V's are transposed (Tiles.cpp). A product takes
 // this way when its operands are loads, or the one across lanes is rounded in a loop over its rows.

@@ -2,9 +2,9 @@
 // target the kernels that compute it, as the schedule asks or the cost model chooses: one, or one
 // for each part of a split head.
 //
-//   strided-merged, 8 heads, sm_80    head merged: strided_merged_merged_forward_part1   natural
-//                                                  strided_merged_merged_forward_part2   residue
-//                                                  128
+//   strided-merged, 8 heads, sm_80     head merged, 32x32, in two parts:
+//     strided_merged_merged_forward_part1    residue 128    the column, and starts from nothing
+//     strided_merged_merged_forward_part2    natural        the row, and goes on from there
 #pragma once
 
 #include "codegen/ChooseSchedule.h"
