@@ -1,6 +1,6 @@
 // What a layout of a million tokens may take, measured in a process of its own: half a second and
 // 32 MB above what the process had when it began. And what it takes to choose a schedule.
-#include "layout/Cost.h"
+#include "layout/cost/Cost.h"
 #include "tests/Sanitized.h"
 #include "tests/layout/Predicates.h"
 

@@ -1,5 +1,5 @@
 // Strided attention of 65,536 positions, two layers in both orders: under 60 s and 1 GB.
-#include "layout/Reach.h"
+#include "layout/analysis/Reach.h"
 #include "tests/Sanitized.h"
 #include "tests/layout/Predicates.h"
 

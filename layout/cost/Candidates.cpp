@@ -1,4 +1,4 @@
-#include "layout/Candidates.h"
+#include "layout/cost/Candidates.h"
 
 #include "layout/Period.h"
 #include "layout/Specialise.h"

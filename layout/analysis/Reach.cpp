@@ -1,4 +1,4 @@
-#include "layout/Reach.h"
+#include "layout/analysis/Reach.h"
 
 #include "layout/Period.h"
 #include "layout/Specialise.h"
