@@ -2,8 +2,6 @@
 #include "tests/Sanitized.h"
 #include "tests/layout/Predicates.h"
 
-#include <chrono>
-
 namespace sparsec::test {
 namespace {
 
