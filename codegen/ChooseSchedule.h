@@ -10,7 +10,7 @@
 #pragma once
 
 #include "codegen/Kernel.h"
-#include "layout/Cost.h"
+#include "layout/cost/Cost.h"
 
 namespace sparsec {
 

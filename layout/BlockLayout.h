@@ -15,6 +15,7 @@
 #pragma once
 
 #include "layout/Order.h"
+#include "layout/Work.h"
 
 #include <span>
 
@@ -44,6 +45,7 @@ struct LayoutRequest {
   /// The most that the runs and row starts of the layout may take. A layout that needs more is an
   /// error of kind Machine; while it grows the build may hold a few times its final size.
   int64_t maximumBytes = int64_t{1} << 30;
+  Work *work = nullptr; ///< to count in; layouts do not keep it
 
   Sizes sizes() const { return {.nq = nq, .nk = nk}; }
   bool operator==(const LayoutRequest &) const = default;

@@ -10,6 +10,7 @@
 //
 // Rows that repeat (layout/Repeat.h) are copied, but for the columns that come in at the left.
 #include "layout/BlockLayout.h"
+#include "layout/Reader.h"
 #include "layout/Repeat.h"
 #include "layout/Specialise.h"
 
@@ -45,8 +46,8 @@ public:
   LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
                 const Order &keys)
       : attend(attend), request(request), queries(queries), keys(keys),
-        shortKeyTiles(keys.shortTiles()), classifier(attend, request.h, request.sizes()),
-        evaluator(attend, request.h, request.sizes()) {}
+        shortKeyTiles(keys.shortTiles()), reader(attend, request.h, request.sizes(), request.work) {
+  }
 
   Result<BlockLayout> build();
   BlockCounts countBlocks(int64_t row);
@@ -78,8 +79,7 @@ private:
   const Order &queries;
   const Order &keys;
   std::vector<int64_t> shortKeyTiles;
-  Classifier classifier;
-  Evaluator evaluator;
+  Reader reader;
 
   int64_t stripFirst = 0;
   std::vector<std::vector<BlockRun>> strip = std::vector<std::vector<BlockRun>>(kStripRows);
@@ -98,6 +98,7 @@ Result<BlockLayout> LayoutBuilder::build() {
   mostRuns = (request.maximumBytes - rowBytes) / static_cast<int64_t>(sizeof(BlockRun));
 
   layout.asked = request;
+  layout.asked.work = nullptr;
   layout.columnCount = columns;
   layout.rowBegin.reserve(rows + 1);
   if (columns == 0)
@@ -234,7 +235,7 @@ void LayoutBuilder::visit(const Blocks &blocks, const Ranges &q, const Ranges &k
 
 /// What holds for all that lies around holds for them: one question instead of many.
 Coverage LayoutBuilder::classifyAround(const Ranges &q, const Ranges &k) const {
-  return q.size() * k.size() > 2 ? classifier({hull(q), hull(k)}) : Coverage::Mixed;
+  return q.size() * k.size() > 2 ? reader.classify({hull(q), hull(k)}) : Coverage::Mixed;
 }
 
 /// One answer for all pairs of q x k, when classify() has it. Stops at the first that differs.
@@ -248,7 +249,7 @@ Coverage LayoutBuilder::classifyAll(const Ranges &q, const Ranges &k) const {
   std::optional<Coverage> common;
   for (const Range &queryRange : q)
     for (const Range &keyRange : k) {
-      Coverage coverage = classifier({queryRange, keyRange});
+      Coverage coverage = reader.classify({queryRange, keyRange});
       if (coverage == Coverage::Mixed || (common && *common != coverage))
         return Coverage::Mixed;
       common = coverage;
@@ -274,7 +275,7 @@ Coverage LayoutBuilder::decideBlock(const Ranges &q, const Ranges &k) const {
 void LayoutBuilder::look(const Rectangle &rectangle, Seen &seen) const {
   if (area(rectangle) <= kFewPairs)
     return lookAtEachPair(rectangle, seen);
-  switch (classifier(rectangle)) {
+  switch (reader.classify(rectangle)) {
   case Coverage::Empty:
     seen.no = true;
     return;
@@ -287,7 +288,7 @@ void LayoutBuilder::look(const Rectangle &rectangle, Seen &seen) const {
   const auto &[q, k] = rectangle;
   for (int64_t queryEnd : {q.first, q.last()})
     for (int64_t keyEnd : {k.first, k.last()})
-      (evaluator.at(queryEnd, keyEnd) ? seen.yes : seen.no) = true;
+      (reader.at(queryEnd, keyEnd) ? seen.yes : seen.no) = true;
   if (seen.both())
     return;
   auto [first, second] = halves(rectangle);
@@ -299,7 +300,7 @@ void LayoutBuilder::look(const Rectangle &rectangle, Seen &seen) const {
 void LayoutBuilder::lookAtEachPair(const Rectangle &rectangle, Seen &seen) const {
   const auto &[q, k] = rectangle;
   for (int64_t i = 0; i < q.count && !seen.both(); ++i) {
-    int64_t found = countRow(evaluator, q.first + i * q.step, k);
+    int64_t found = reader.countRow(q.first + i * q.step, k);
     seen.yes |= found > 0;
     seen.no |= found < k.count;
   }
@@ -327,6 +328,7 @@ void LayoutBuilder::fillFull(const Blocks &blocks) {
 void LayoutBuilder::append(int64_t row, BlockRun run) {
   if (run.begin == run.end)
     return;
+  Work::add(request.work, &Work::runs);
   std::vector<BlockRun> &runs = strip[row - stripFirst];
   if (!runs.empty() && runs.back().end == run.begin && runs.back().kind == run.kind) {
     runs.back().end = run.end;

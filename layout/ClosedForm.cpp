@@ -95,9 +95,8 @@ std::optional<RowBlocks> blocksOf(std::span<const BlockRun> row) {
   return blocks;
 }
 
-/// Whether the progressions are exactly the row's blocks, each once.
-bool equals(const RowBlocks &blocks, std::span<const BlockRun> row) {
-  static thread_local Runs runs;
+/// Whether the progressions are exactly the row's blocks, each once. `runs` is room to work in.
+bool equals(const RowBlocks &blocks, std::span<const BlockRun> row, Runs &runs) {
   runs.clear();
   for (int i = 0; i < kRuns; ++i) {
     const auto &[first, step, count] = blocks.runs[i];
@@ -150,7 +149,8 @@ Phase constantPhase(const RowBlocks &blocks) {
 /// One search.
 class FormFinder {
 public:
-  FormFinder(const BlockLayout &layout, int64_t boxTiles) : layout(layout), boxTiles(boxTiles) {}
+  FormFinder(const BlockLayout &layout, int64_t boxTiles, Work *work)
+      : layout(layout), boxTiles(boxTiles), work(work) {}
 
   std::optional<ClosedForm> find() {
     for (int64_t period : kPeriods)
@@ -167,13 +167,16 @@ public:
 private:
   const BlockLayout &layout;
   int64_t boxTiles;
+  Work *work;
+  Runs scratch;
 
-  bool matches(const ClosedForm &form, int64_t row) const {
+  bool matches(const ClosedForm &form, int64_t row) {
     Place at = placeOf(row, form.period, form.boxTiles);
-    return equals(evaluate(form.phases[at.phase], at.t, at.m), layout.row(row));
+    Work::add(work, &Work::runs, static_cast<int64_t>(layout.row(row).size()) + 1);
+    return equals(evaluate(form.phases[at.phase], at.t, at.m), layout.row(row), scratch);
   }
 
-  std::optional<ClosedForm> withPeriod(int64_t period, int64_t tiles) const {
+  std::optional<ClosedForm> withPeriod(int64_t period, int64_t tiles) {
     int64_t rows = layout.rows();
     if (rows < 3 * period * tiles && rows > kMostLead)
       return std::nullopt;
@@ -242,7 +245,7 @@ private:
   }
 
   /// Clamps, and rows apart at either end; every row is checked.
-  std::optional<ClosedForm> withEnds(ClosedForm form) const {
+  std::optional<ClosedForm> withEnds(ClosedForm form) {
     int64_t rows = layout.rows();
     if (rows > kMostLead) {
       chooseClamps(form, 0, std::min(kEndRows, rows), &Run::low);
@@ -282,7 +285,7 @@ private:
   /// The bound of each run to where it stands in these rows, to where a run that does not move
   /// ends, or as far as columns go: of all combinations, the one under which the fewest of the rows
   /// differ.
-  void chooseClamps(ClosedForm &form, int64_t first, int64_t last, int32_t Run::*bound) const {
+  void chooseClamps(ClosedForm &form, int64_t first, int64_t last, int32_t Run::*bound) {
     for (int64_t phase = 0; phase < form.period; ++phase) {
       Phase &runs = form.phases[phase];
       std::array<std::vector<int32_t>, kRuns> choices;
@@ -357,8 +360,9 @@ private:
   }
 };
 
-std::optional<ClosedForm> ClosedForm::find(const BlockLayout &layout, int64_t boxTiles) {
-  return FormFinder(layout, std::max<int64_t>(boxTiles, 1)).find();
+std::optional<ClosedForm> ClosedForm::find(const BlockLayout &layout, int64_t boxTiles,
+                                           Work *work) {
+  return FormFinder(layout, std::max<int64_t>(boxTiles, 1), work).find();
 }
 
 RowBlocks ClosedForm::row(int64_t r) const {

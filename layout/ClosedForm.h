@@ -52,7 +52,8 @@ public:
   using Phase = std::array<Run, RowBlocks::kRuns>;
 
   /// Nothing when the rows have no such form. `boxTiles`: see M; 1 where the order has no boxes.
-  static std::optional<ClosedForm> find(const BlockLayout &layout, int64_t boxTiles = 1);
+  static std::optional<ClosedForm> find(const BlockLayout &layout, int64_t boxTiles = 1,
+                                        Work *work = nullptr);
 
   int64_t rows() const { return rowCount; }
   RowBlocks row(int64_t r) const;

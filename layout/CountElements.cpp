@@ -11,6 +11,7 @@
 // alone: a handful of rectangles at any n.
 #include "layout/BlockLayout.h"
 #include "layout/Period.h"
+#include "layout/Reader.h"
 #include "layout/Specialise.h"
 
 #include <algorithm>
@@ -35,22 +36,21 @@ Range part(const Range &range, int64_t first, int64_t count) {
 
 class Counter {
 public:
-  explicit Counter(const LayoutRequest &request) : h(request.h), sizes(request.sizes()) {}
+  explicit Counter(const LayoutRequest &request)
+      : h(request.h), sizes(request.sizes()), work(request.work) {}
 
   int64_t count(const Expr &predicate, const Rectangle &rectangle) const {
-    return count(Prepared(predicate, h, sizes), rectangle);
+    return count(Prepared(predicate, h, sizes, work), rectangle);
   }
 
 private:
   /// A predicate with its readings at hand.
   struct Prepared {
-    Prepared(const Expr &expr, int64_t h, const Sizes &sizes)
-        : expr(expr), classify(expr, h, sizes), evaluator(expr, h, sizes),
-          across(period(expr, kAcross)), down(period(expr, kDown)),
-          diagonal(period(expr, kDiagonal)) {}
+    Prepared(const Expr &expr, int64_t h, const Sizes &sizes, Work *work)
+        : expr(expr), reader(expr, h, sizes, work), across(period(expr, kAcross)),
+          down(period(expr, kDown)), diagonal(period(expr, kDiagonal)) {}
     Expr expr;
-    Classifier classify;
-    Evaluator evaluator;
+    Reader reader;
     std::optional<int64_t> across, down, diagonal; ///< periods
   };
 
@@ -78,13 +78,14 @@ private:
 
   int64_t h;
   Sizes sizes;
+  Work *work;
 };
 
 int64_t Counter::count(const Prepared &predicate, const Rectangle &rectangle) const {
   int64_t pairs = area(rectangle);
   if (pairs <= kFewPairs)
     return pairs == 0 ? 0 : countEach(predicate, rectangle);
-  switch (predicate.classify(rectangle)) {
+  switch (predicate.reader.classify(rectangle)) {
   case Coverage::Empty:
     return 0;
   case Coverage::Full:
@@ -94,10 +95,11 @@ int64_t Counter::count(const Prepared &predicate, const Rectangle &rectangle) co
   }
   if (pairs <= kManyPairs)
     return countHalves(predicate, rectangle);
+  Work::add(work, &Work::questions);
   Expr shorter = specialise(predicate.expr, rectangle, h, sizes);
   if (shorter == predicate.expr)
     return countUndecided(predicate, rectangle);
-  return countUndecided(Prepared(shorter, h, sizes), rectangle);
+  return countUndecided(Prepared(shorter, h, sizes, work), rectangle);
 }
 
 int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rectangle) const {
@@ -119,7 +121,7 @@ int64_t Counter::countHalves(const Prepared &predicate, const Rectangle &rectang
 int64_t Counter::countEach(const Prepared &predicate, const Rectangle &rectangle) const {
   int64_t found = 0;
   for (int64_t i = 0; i < rectangle.q.count; ++i)
-    found += countRow(predicate.evaluator, rectangle.q.first + i, rectangle.k);
+    found += predicate.reader.countRow(rectangle.q.first + i, rectangle.k);
   return found;
 }
 
@@ -182,6 +184,7 @@ int64_t Counter::countSide(const Prepared &predicate, const Diagonals &side, int
   if (last - first == 1)
     return side.weight(first, 1, last) * count(predicate, side.blocks(first, 1));
 
+  Work::add(work, &Work::questions);
   Expr expr = specialise(predicate.expr, side.blocks(first, last - first), h, sizes);
   if (expr->op == Op::False)
     return 0;
@@ -189,7 +192,7 @@ int64_t Counter::countSide(const Prepared &predicate, const Diagonals &side, int
     return side.weight(first, 1, last) * side.p() * side.p();
   std::optional<Prepared> shorter;
   if (expr != predicate.expr)
-    shorter.emplace(expr, h, sizes);
+    shorter.emplace(expr, h, sizes, work);
   const Prepared &here = shorter ? *shorter : predicate;
 
   if (std::optional<int64_t> s = side.direction.q ? here.down : here.across) {

@@ -66,7 +66,7 @@ Result<HeadTables> tablesOf(const HeadLayouts &heads) {
   return result;
 }
 
-std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries) {
+std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries, Work *work) {
   int64_t boxTiles = 1;
   if (!queries.lattices().empty())
     for (const Lattice::Axis &axis : queries.lattices().front().axes)
@@ -76,7 +76,7 @@ std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries)
   HeadForms result;
   std::vector<std::vector<int32_t>> lists;
   for (const BlockLayout &layout : heads.layouts) {
-    std::optional<ClosedForm> form = ClosedForm::find(layout, boxTiles);
+    std::optional<ClosedForm> form = ClosedForm::find(layout, boxTiles, work);
     if (!form)
       return std::nullopt;
     if (result.text.empty())

@@ -47,6 +47,7 @@ Result<HeadLayouts> layoutsOfHeads(const Expr &attend, const LayoutRequest &requ
                                    const Order &queries, const Order &keys, const Heads &heads);
 Result<HeadTables> tablesOf(const HeadLayouts &heads);
 /// Nothing when a head has no closed form. `queries` is the order of the layouts' rows.
-std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries);
+std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries,
+                                 Work *work = nullptr);
 
 } // namespace sparsec

@@ -32,7 +32,7 @@ Result<LaunchNumbers> launchNumbers(const Expr &attend, const LayoutRequest &req
                         .rowsPerHead = layouts->shared ? 0 : layouts->rows(),
                         .counts = layouts->counts};
   if (source == BlockSource::Auto)
-    numbers.forms = formsOf(*layouts, *queryOrder);
+    numbers.forms = formsOf(*layouts, *queryOrder, request.work);
   if (numbers.forms)
     return numbers;
   Result<HeadTables> tables = tablesOf(*layouts);

@@ -75,6 +75,7 @@ std::optional<Repeat> findRepeat(const Expr &attend, const LayoutRequest &reques
     int64_t skippedKeys = firstColumn * tileK;
     Range q = {.first = request.q0 + skippedRows, .count = request.nq - skippedRows};
     Range k = {.first = skippedKeys, .count = request.nk - skippedKeys};
+    Work::add(request.work, &Work::questions);
     Expr left = specialise(attend, {q, k}, request.h, request.sizes());
     if (std::optional<Repeat> repeat = repeatOf(left, q, k, queries, keys)) {
       repeat->firstRow = firstRow;

@@ -155,19 +155,4 @@ Range hull(const std::vector<Range> &ranges) {
   return {.first = first, .step = 1, .count = last - first + 1};
 }
 
-int64_t countRow(const Evaluator &evaluator, int64_t q, const Range &keys) {
-  constexpr int64_t kWidth = 64, kNarrow = 8;
-  int64_t found = 0;
-  for (int64_t at = 0; at < keys.count; at += kWidth) {
-    int64_t first = keys.first + at * keys.step;
-    int64_t count = std::min(kWidth, keys.count - at);
-    if (count >= kNarrow)
-      found += std::popcount(evaluator.row(q, first, keys.step, static_cast<int>(count)));
-    else
-      for (int64_t i = 0; i < count; ++i)
-        found += evaluator.at(q, first + i * keys.step);
-  }
-  return found;
-}
-
 } // namespace sparsec

@@ -27,7 +27,4 @@ inline int64_t area(const Rectangle &rectangle) {
   return rectangle.q.count * rectangle.k.count;
 }
 
-/// How many of the keys the query attends to, by evaluation.
-int64_t countRow(const Evaluator &evaluator, int64_t q, const Range &keys);
-
 } // namespace sparsec

@@ -1,11 +1,10 @@
-// What a layout of a million tokens may take, measured in a process of its own: half a second and
-// 32 MB above what the process had when it began. And what it takes to choose a schedule.
-#include "layout/Cost.h"
+// What a layout of a million tokens may take, and the choice of a schedule: work is counted, so
+// that a busy machine changes nothing; memory is measured in a process of its own, as bytes above
+// what the process had when it began. ./dev budget measures the seconds.
+#include "layout/cost/Cost.h"
 #include "tests/Sanitized.h"
 #include "tests/layout/Predicates.h"
 
-#include <chrono>
-#include <ctime>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,12 +12,17 @@
 namespace sparsec::test {
 namespace {
 
-struct Cost {
-  double seconds = 0;
+struct Taken {
+  Work work;
   int64_t bytes = 0; ///< growth of the peak resident set
   BlockCounts counts;
   bool refused = false;
 };
+
+void say(const Work &work, const std::string &what) {
+  fmt::print("{} questions, {} evaluations, {} runs: {}\n", work.questions, work.evaluations,
+             work.runs, what);
+}
 
 int64_t peakBytes() {
   rusage usage;
@@ -26,129 +30,153 @@ int64_t peakBytes() {
   return usage.ru_maxrss * int64_t{1024};
 }
 
-Cost measureHere(const Expr &attend, const LayoutRequest &request) {
-  Cost cost;
+Taken measureHere(const Expr &attend, LayoutRequest request) {
+  Taken taken;
+  request.work = &taken.work;
   int64_t before = peakBytes();
-  auto start = std::chrono::steady_clock::now();
   Result<BlockLayout> layout = BlockLayout::build(attend, request);
-  cost.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  cost.bytes = peakBytes() - before;
+  taken.bytes = peakBytes() - before;
   if (layout)
-    cost.counts = layout->counts();
+    taken.counts = layout->counts();
   else
-    cost.refused = layout.error().kind == ErrorKind::Machine;
-  return cost;
+    taken.refused = layout.error().kind == ErrorKind::Machine;
+  return taken;
 }
 
 /// In a child, whose peak begins at what it has.
-Cost measure(const Expr &attend, const LayoutRequest &request) {
+Taken measure(const Expr &attend, const LayoutRequest &request) {
   int ends[2];
   EXPECT_EQ(pipe(ends), 0);
   pid_t child = fork();
   if (child == 0) {
-    Cost cost = measureHere(attend, request);
-    bool written = write(ends[1], &cost, sizeof cost) == sizeof cost;
+    Taken taken = measureHere(attend, request);
+    bool written = write(ends[1], &taken, sizeof taken) == sizeof taken;
     _exit(written ? 0 : 1);
   }
   close(ends[1]);
-  Cost cost;
-  EXPECT_EQ(read(ends[0], &cost, sizeof cost), static_cast<ssize_t>(sizeof cost));
+  Taken taken;
+  EXPECT_EQ(read(ends[0], &taken, sizeof taken), static_cast<ssize_t>(sizeof taken));
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
-  std::printf("%.1f ms, %.1f MB, %lld live blocks: %s\n", cost.seconds * 1e3,
-              static_cast<double>(cost.bytes) / 1e6, static_cast<long long>(cost.counts.live),
-              describe(attend, request).c_str());
-  return cost;
+  say(taken.work, fmt::format("{:.1f} MB, {} live blocks: {}", double(taken.bytes) / 1e6,
+                              taken.counts.live, describe(attend, request)));
+  return taken;
 }
 
 constexpr int64_t kMillion = 1'048'576;
 constexpr LayoutRequest kMillionTokens = {
     .nq = kMillion, .nk = kMillion, .blockQ = 128, .blockK = 128};
+constexpr int64_t kRows = kMillion / 128; // 8,192; squared, 67 million blocks
 constexpr int64_t kMegabyte = 1'000'000;
 
 class Budget : public ::testing::Test {
 protected:
   void SetUp() override {
     if (kSanitized)
-      GTEST_SKIP() << "time and memory are measured without sanitizers";
+      GTEST_SKIP() << "memory is measured without sanitizers";
   }
 };
 
 TEST_F(Budget, LocalOverAMillionTokens) {
-  Cost cost = measure(local(128), kMillionTokens);
-  EXPECT_EQ(cost.counts, (BlockCounts{.live = 16'383, .full = 0, .partial = 16'383}));
-  EXPECT_LT(cost.seconds, 0.5);
-  EXPECT_LT(cost.bytes, 32 * kMegabyte);
+  Taken taken = measure(local(128), kMillionTokens);
+  EXPECT_EQ(taken.counts, (BlockCounts{.live = 16'383, .full = 0, .partial = 16'383}));
+  // Rows repeat. Found one by one, they would take two questions each.
+  EXPECT_LT(taken.work.questions, 500);
+  EXPECT_LT(taken.work.evaluations, 100);
+  EXPECT_LT(taken.work.runs, kRows + 100) << "one a row";
+  EXPECT_LT(taken.bytes, 32 * kMegabyte);
 }
 
 TEST_F(Budget, WithoutAPeriodToo) {
   // A window that widens: no row repeats another, each is found by classification.
-  Cost cost = measure(predicate("0 <= q - k < 128 + q // 4096"), kMillionTokens);
+  Taken taken = measure(predicate("0 <= q - k < 128 + q // 4096"), kMillionTokens);
   int64_t live = 0;
-  for (int64_t i = 0; i < 8192; ++i) {
+  for (int64_t i = 0; i < kRows; ++i) {
     int64_t firstKey = 128 * i - 127 - i / 32; // of the row's first query
     live += i - (firstKey < 0 ? 0 : firstKey / 128) + 1;
   }
-  EXPECT_EQ(cost.counts.live, live);
-  EXPECT_LT(cost.seconds, 0.5);
-  EXPECT_LT(cost.bytes, 32 * kMegabyte);
+  EXPECT_EQ(taken.counts.live, live);
+  // Three or four blocks a row are cut out and looked into: twelve of each a row. A question for
+  // every block would be 67 million.
+  EXPECT_LT(taken.work.questions, 16 * kRows);
+  EXPECT_LT(taken.work.evaluations, 16 * kRows);
+  EXPECT_LE(taken.work.runs, live);
+  EXPECT_LT(taken.bytes, 32 * kMegabyte);
 }
 
 TEST_F(Budget, MemoryFollowsTheRunsNotTheBlocks) {
-  Cost dense = measure(predicate("q == q"), kMillionTokens);
-  EXPECT_EQ(dense.counts.live, 8192 * 8192);
+  Taken dense = measure(predicate("q == q"), kMillionTokens);
+  EXPECT_EQ(dense.counts.live, kRows * kRows);
+  EXPECT_LT(dense.work.questions, 10);
+  EXPECT_EQ(dense.work.evaluations, 0);
+  EXPECT_EQ(dense.work.runs, kRows);
   EXPECT_LT(dense.bytes, 4 * kMegabyte);
-  EXPECT_LT(dense.seconds, 0.1);
 }
 
 TEST_F(Budget, NoStructureAtAll) {
-  // Every block is looked into until a pair of each truth is found: time follows the blocks, and
-  // neither the pairs (4 10^9) nor the runs of what turns out to be uniform.
+  // Every block is looked into until a pair of each truth is found: work follows the blocks, and
+  // neither the pairs (4 10^9, 256 evaluations a block) nor the runs of what turns out to be
+  // uniform.
+  constexpr int64_t blocks = 512 * 512;
   LayoutRequest request = {.nq = 65'536, .nk = 65'536, .blockQ = 128, .blockK = 128};
-  Cost cost = measure(predicate("hash(q, k, 1) % 7 == 0"), request);
-  EXPECT_EQ(cost.counts, (BlockCounts{.live = 512 * 512, .full = 0, .partial = 512 * 512}));
-  EXPECT_LT(cost.seconds, 5);
-  EXPECT_LT(cost.bytes, 4 * kMegabyte);
+  Taken taken = measure(predicate("hash(q, k, 1) % 7 == 0"), request);
+  EXPECT_EQ(taken.counts, (BlockCounts{.live = blocks, .full = 0, .partial = blocks}));
+  EXPECT_LT(taken.work.questions, 5 * blocks) << "3.8 a block";
+  EXPECT_LT(taken.work.evaluations, 14 * blocks) << "11.3 a block";
+  EXPECT_LT(taken.bytes, 4 * kMegabyte);
 }
 
 TEST_F(Budget, WhatIsRefusedIsRefusedEarly) {
   LayoutRequest request = {.nq = kMillion, .nk = kMillion, .blockQ = 32, .blockK = 32};
   request.maximumBytes = 4 * kMegabyte;
-  Cost cost = measure(predicate("hash(q // 32, k // 32, 1) % 2 == 0"), request);
-  EXPECT_TRUE(cost.refused) << "some 3 GB of runs";
-  EXPECT_LT(cost.bytes, 3 * request.maximumBytes);
-  EXPECT_LT(cost.seconds, 5);
+  Taken taken = measure(predicate("hash(q // 32, k // 32, 1) % 2 == 0"), request);
+  EXPECT_TRUE(taken.refused) << "some 3 GB of runs";
+  EXPECT_LT(taken.bytes, 3 * request.maximumBytes);
+  // It has room for 311,485 runs, of four blocks each; all blocks are 10^9.
+  auto most = request.maximumBytes / static_cast<int64_t>(sizeof(BlockRun));
+  EXPECT_LT(taken.work.runs, 3 * most);
+  EXPECT_LT(taken.work.questions, 10 * most);
 }
 
-/// Milliseconds to choose among these blocks, the least of some runs: others may use the machine.
-double millisecondsToWeigh(const Expr &attend, int64_t n) {
-  double least = 1e9;
-  for (int run = 0; run < 5; ++run) {
-    std::clock_t start = std::clock(); // of this process: other work on the machine does not count
-    Result<std::vector<Candidate>> all =
-        weigh(attend, {.nq = n, .nk = n}, {.copies = 16}, CostTarget::of("sm_90", 2),
-              {.blocks = {{64, 64}, {64, 32}, {32, 32}}});
-    EXPECT_TRUE(all);
-    least = std::min(least, 1e3 * double(std::clock() - start) / CLOCKS_PER_SEC);
-  }
-  std::printf("%.2f ms to weigh %s, n = %lld\n", least, print(attend).c_str(),
-              static_cast<long long>(n));
-  return least;
+/// What it takes to choose among these blocks.
+Work workToWeigh(const Expr &attend, int64_t n) {
+  Work work;
+  Result<std::vector<Candidate>> all =
+      weigh(attend, {.nq = n, .nk = n, .work = &work}, {.copies = 16}, CostTarget::of("sm_90", 2),
+            {.blocks = {{64, 64}, {64, 32}, {32, 32}}});
+  EXPECT_TRUE(all);
+  say(work, fmt::format("to weigh {}, n = {}", print(attend), n));
+  return work;
 }
 
-TEST_F(Budget, ChoosingForAMillionTokens) {
-  EXPECT_LT(millisecondsToWeigh(local(1'024), kMillion), 50);
-  EXPECT_LT(millisecondsToWeigh(column(1'024), kMillion), 50);
+TEST(Weighing, LooksAtAFewRowsOfAMillion) {
+  // Blocks of 32 have 32,768 rows, so a question a row is more than this, three sizes of blocks
+  // 65,536.
+  Work few = workToWeigh(local(1'024), kMillion);
+  EXPECT_LT(few.questions + few.evaluations + few.runs, 4'000);
+  // A row of strided attention in natural order has 1,024 blocks; a few of those rows are all.
+  Work more = workToWeigh(column(1'024), kMillion);
+  EXPECT_LT(more.questions, 80'000);
+  EXPECT_LT(more.evaluations + more.runs, 15'000);
+  // What it takes does not follow the rows (four times), nor the blocks (sixteen times).
+  for (const Expr &attend : {local(1'024), column(1'024)})
+    EXPECT_LT(2 * workToWeigh(attend, kMillion).questions,
+              3 * workToWeigh(attend, kMillion / 4).questions);
 }
 
-TEST_F(Budget, ChoosingForTheZoo) {
+TEST(Weighing, OfTheZooSeesFewOfItsPairs) {
   for (const std::string &name : zooNames()) {
     Result<Pattern> pattern = parsePattern(zooFile(name));
     ASSERT_TRUE(pattern);
-    for (const HeadEntry &head : pattern->heads)
-      EXPECT_LT(millisecondsToWeigh(simplify(head.attend), 4'096), 60) << name;
+    for (const HeadEntry &head : pattern->heads) {
+      Work work = workToWeigh(simplify(head.attend), 4'096);
+      // To evaluate each pair once, 64 of them at a time, would be 262,144.
+      EXPECT_LT(work.questions, 40'000) << name;
+      EXPECT_LT(work.evaluations, 60'000) << name;
+      EXPECT_LT(work.runs, 10'000) << name;
+    }
   }
 }
 

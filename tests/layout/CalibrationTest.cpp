@@ -1,7 +1,7 @@
 // The cost model against measured times: forward attention on an H200 by the kernels for sm_80, 16
 // heads, bf16, blocks of 64 x 64 in natural order. docs/performance.md has the times and the
 // commands that gave them.
-#include "layout/Cost.h"
+#include "layout/cost/Cost.h"
 #include "tests/layout/Predicates.h"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "layout/Cost.h"
+#include "layout/cost/Cost.h"
 #include "tests/layout/Orders.h"
 #include "tests/layout/Predicates.h"
 

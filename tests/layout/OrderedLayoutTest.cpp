@@ -3,8 +3,6 @@
 #include "tests/layout/Orders.h"
 #include "tests/layout/Predicates.h"
 
-#include <chrono>
-
 namespace sparsec::test {
 namespace {
 

@@ -1,4 +1,4 @@
-#include "layout/Picture.h"
+#include "layout/analysis/Picture.h"
 #include "tests/layout/Predicates.h"
 
 namespace sparsec::test {

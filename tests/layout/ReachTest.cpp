@@ -1,8 +1,6 @@
-#include "layout/Receptive.h"
+#include "layout/analysis/Receptive.h"
 #include "tests/Sanitized.h"
 #include "tests/layout/Predicates.h"
-
-#include <chrono>
 
 namespace sparsec::test {
 namespace {

@@ -3,8 +3,8 @@
 //   sparsec-micro                                   everything, a minute
 //   sparsec-micro --benchmark_filter='compile|tables'
 #include "codegen/Kernel.h"
-#include "layout/Cost.h"
 #include "layout/LaunchNumbers.h"
+#include "layout/cost/Cost.h"
 #include "patterns/Classify.h"
 
 #include <benchmark/benchmark.h>

@@ -1,7 +1,7 @@
 // Which entries of a pattern the model's heads use in a layer.
 #pragma once
 
-#include "layout/Reach.h"
+#include "layout/analysis/Reach.h"
 #include "tools/sparsec/PatternFlags.h"
 
 namespace sparsec::cli {

@@ -1,5 +1,5 @@
 // sparsec reach PATTERN: can every position know every earlier one after some layers?
-#include "layout/Reach.h"
+#include "layout/analysis/Reach.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/LayerHeads.h"
 

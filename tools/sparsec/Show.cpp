@@ -2,7 +2,7 @@
 // what a query sees on a grid; what it can know after some layers.
 #include "tools/sparsec/Show.h"
 
-#include "layout/Picture.h"
+#include "layout/analysis/Picture.h"
 #include "tools/sparsec/HeadReport.h"
 
 #include <fmt/core.h>

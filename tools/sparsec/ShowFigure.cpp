@@ -1,5 +1,5 @@
 // sparsec show --png: the figure.
-#include "layout/Picture.h"
+#include "layout/analysis/Picture.h"
 #include "tools/sparsec/Show.h"
 
 #include <fmt/core.h>

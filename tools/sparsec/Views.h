@@ -6,7 +6,7 @@
 //                                                         . . . .      own block
 #pragma once
 
-#include "layout/Receptive.h"
+#include "layout/analysis/Receptive.h"
 #include "tools/picture/Figure.h"
 #include "tools/sparsec/Plan.h"
 

@@ -1,6 +1,7 @@
-#include "layout/Candidates.h"
+#include "layout/cost/Candidates.h"
 
 #include "layout/Period.h"
+#include "layout/Reader.h"
 #include "layout/Specialise.h"
 
 #include <algorithm>
@@ -48,12 +49,12 @@ std::optional<TailsOrder> tailsOf(const Expr &condition, const LayoutRequest &re
   std::optional<int64_t> p = period(condition, kAcross);
   if (!p || *p < 2 || *p > std::min(request.nk, kLongestTailPeriod))
     return std::nullopt;
-  Evaluator evaluator(condition, request.h, request.sizes());
+  Reader reader(condition, request.h, request.sizes(), request.work);
   int64_t width = 0;
-  while (width < *p && evaluator.at(0, *p - 1 - width))
+  while (width < *p && reader.at(0, *p - 1 - width))
     ++width;
   for (int64_t k = 0; k < *p - width; ++k)
-    if (evaluator.at(0, k))
+    if (reader.at(0, k))
       return std::nullopt;
   if (width == 0 || width == *p)
     return std::nullopt;

@@ -1,5 +1,5 @@
 // What each position can know after one, two, ... layers: pictures of the receptive field, for few
-// positions (layout/Reach.h counts for many).
+// positions (layout/analysis/Reach.h counts for many).
 //
 //   factorised in three, l = 2: steps of 1, then of 2, then of 4; what 7 knows after each layer
 //
@@ -10,7 +10,7 @@
 // Refused: more than kMostReceptive positions.
 #pragma once
 
-#include "layout/Reach.h"
+#include "layout/analysis/Reach.h"
 
 namespace sparsec {
 

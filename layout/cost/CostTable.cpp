@@ -1,4 +1,4 @@
-#include "layout/Cost.h"
+#include "layout/cost/Cost.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "layout/Receptive.h"
+#include "layout/analysis/Receptive.h"
 
 #include <fmt/format.h>
 

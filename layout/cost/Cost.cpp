@@ -1,5 +1,6 @@
-#include "layout/Cost.h"
+#include "layout/cost/Cost.h"
 
+#include "layout/Reader.h"
 #include "layout/Specialise.h"
 
 #include <algorithm>
@@ -249,10 +250,10 @@ int64_t elementsOf(const Expr &attend, const LayoutRequest &request) {
   constexpr int64_t kQueries = 64;
   if (!mentions(attend, Op::Hash) || request.nq <= kQueries)
     return countElements(attend, request);
-  Evaluator evaluator(attend, request.h, request.sizes());
+  Reader reader(attend, request.h, request.sizes(), request.work);
   int64_t found = 0;
   for (int64_t row : sampled(request.nq, kQueries))
-    found += countRow(evaluator, request.q0 + row, {.first = 0, .step = 1, .count = request.nk});
+    found += reader.countRow(request.q0 + row, {.first = 0, .step = 1, .count = request.nk});
   return found * request.nq / (kQueries + 1);
 }
 

@@ -20,8 +20,8 @@
 // any length. docs/performance.md says how the numbers of targets were found, and how far off.
 #pragma once
 
-#include "layout/Candidates.h"
 #include "layout/Split.h"
+#include "layout/cost/Candidates.h"
 #include "patterns/Pattern.h"
 
 namespace sparsec {

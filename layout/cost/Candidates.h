@@ -6,7 +6,7 @@
 //   abs(q // 64 - k // 64) <= 3 and        both axes by grid n/64 x 64, in boxes of one tile
 //   abs(q % 64 - k % 64) <= 3
 //
-// Natural order is always the first. What is suggested may be slow, never wrong: layout/Cost.h
+// Natural order is always the first. What is suggested may be slow, never wrong: layout/cost/Cost.h
 // weighs it.
 #pragma once
 

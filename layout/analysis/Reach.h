@@ -30,6 +30,7 @@ struct ReachRequest {
   /// The most that the sets of one layer may take; sets that need more are an error of kind
   /// Machine.
   int64_t maximumBytes = int64_t{1} << 29;
+  Work *work = nullptr; ///< to count in
 };
 
 struct Reach {

@@ -1,6 +1,7 @@
-#include "layout/Reach.h"
+#include "layout/analysis/Reach.h"
 
 #include "layout/Period.h"
+#include "layout/Reader.h"
 #include "layout/Specialise.h"
 
 #include <fmt/format.h>
@@ -32,12 +33,13 @@ void append(Stretches &stretches, Stretch next) {
 /// A set of positions that unions are painted on: a bit each.
 class Canvas {
 public:
-  explicit Canvas(int64_t n) : words((n + 63) / 64) {}
+  explicit Canvas(int64_t n, Work *work) : words((n + 63) / 64), work(work) {}
 
   void paint(const Stretch &stretch) {
     size_t first = stretch.begin / 64, last = (stretch.end - 1) / 64;
     uint64_t head = ~uint64_t{0} << (stretch.begin % 64);
     uint64_t tail = ~uint64_t{0} >> (63 - (stretch.end - 1) % 64);
+    Work::add(work, &Work::words, static_cast<int64_t>(last - first) + 1);
     low = std::min(low, first);
     high = std::max(high, last + 1);
     if (first == last) {
@@ -56,6 +58,8 @@ public:
   /// What was painted; then the canvas is empty.
   void take(Stretches &result) {
     result.clear();
+    if (low < high)
+      Work::add(work, &Work::words, static_cast<int64_t>(high - low));
     for (size_t i = low; i < high; ++i) {
       auto base = static_cast<int32_t>(64 * i);
       if (words[i] == ~uint64_t{0})
@@ -69,12 +73,14 @@ public:
         }
       words[i] = 0;
     }
+    Work::add(work, &Work::runs, static_cast<int64_t>(result.size()));
     low = words.size();
     high = 0;
   }
 
 private:
   std::vector<uint64_t> words;
+  Work *work;
   size_t low = words.size(), high = 0; ///< all others are 0
 };
 
@@ -82,9 +88,9 @@ private:
 /// diagonals, a row is an earlier one moved, and the keys that come in at the left.
 class Rows {
 public:
-  Rows(const ReachHead &head, int64_t n, int64_t mostBytes)
-      : n(n), mostBytes(mostBytes), attend(bound(head, n)), classifier(attend, head.h, {n, n}),
-        evaluator(attend, head.h, {n, n}) {
+  Rows(const ReachHead &head, int64_t n, int64_t mostBytes, Work *work)
+      : n(n), mostBytes(mostBytes), attend(bound(head, n)), reader(attend, head.h, {n, n}, work),
+        work(work) {
     if (std::optional<int64_t> p = period(attend, kDiagonal); p && *p <= n / 2) {
       earlier.resize(*p);
     }
@@ -104,6 +110,7 @@ public:
           append(row, {static_cast<int32_t>(stretch.begin + p), static_cast<int32_t>(end)});
       }
     }
+    Work::add(work, &Work::runs, static_cast<int64_t>(row.size()));
     if (p)
       keep(row, earlier[q % p]);
     return row;
@@ -125,7 +132,7 @@ private:
 
   void find(int64_t q, const Range &keys) {
     if (keys.count <= 64) {
-      uint64_t truths = evaluator.row(q, keys.first, 1, static_cast<int>(keys.count));
+      uint64_t truths = reader.row(q, keys.first, 1, static_cast<int>(keys.count));
       for (int at = 0; at < keys.count;) {
         at += std::min(std::countr_zero(truths >> at), 64 - at);
         int length = at < 64 ? std::countr_one(truths >> at) : 0;
@@ -136,7 +143,7 @@ private:
       }
       return;
     }
-    switch (classifier({{.first = q, .step = 1, .count = 1}, keys})) {
+    switch (reader.classify({{.first = q, .step = 1, .count = 1}, keys})) {
     case Coverage::Empty:
       return;
     case Coverage::Full:
@@ -151,8 +158,8 @@ private:
 
   int64_t n, mostBytes, keptBytes = 0;
   Expr attend;
-  Classifier classifier;
-  Evaluator evaluator;
+  Reader reader;
+  Work *work;
   std::vector<Stretches> earlier; ///< of the last period's queries, by q mod period
   Stretches row;
 };
@@ -165,8 +172,8 @@ public:
   Stretches &of(int64_t position) { return levels[0][position]; }
 
   /// Once all positions are there; false when it takes more than this.
-  bool group(int64_t n, int64_t mostBytes, int64_t bytes) {
-    Canvas canvas(n);
+  bool group(int64_t n, int64_t mostBytes, int64_t bytes, Work *work) {
+    Canvas canvas(n, work);
     while (levels.back().size() > 1) {
       const std::vector<Stretches> &below = levels.back();
       std::vector<Stretches> level(below.size() / 2);
@@ -236,13 +243,13 @@ Result<Reach> reach(const ReachRequest &request) {
   Reach result;
   result.withoutKeys.resize(request.layers.size());
   std::optional<Knowledge> before;
-  Canvas canvas(n);
+  Canvas canvas(n, request.work);
   Stretches keys, known;
   for (size_t layer = 0; layer < request.layers.size(); ++layer) {
     bool last = layer + 1 == request.layers.size();
     std::vector<Rows> heads;
     for (const ReachHead &head : request.layers[layer])
-      heads.emplace_back(head, n, request.maximumBytes / 4);
+      heads.emplace_back(head, n, request.maximumBytes / 4, request.work);
     Knowledge now(last ? 0 : n);
     int64_t bytes = 0;
     for (int64_t i = 0; i < n; ++i) {
@@ -270,7 +277,8 @@ Result<Reach> reach(const ReachRequest &request) {
       if (bytes > request.maximumBytes)
         break;
     }
-    if (!last && (bytes > request.maximumBytes || !now.group(n, request.maximumBytes, bytes)))
+    if (!last &&
+        (bytes > request.maximumBytes || !now.group(n, request.maximumBytes, bytes, request.work)))
       return machineError(fmt::format("what {} positions know after layer {} takes more than {} "
                                       "bytes; fewer positions take less",
                                       n, layer + 1, request.maximumBytes));

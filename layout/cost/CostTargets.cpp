@@ -1,5 +1,5 @@
 // The machines of the cost model. docs/performance.md says where each number comes from.
-#include "layout/Cost.h"
+#include "layout/cost/Cost.h"
 
 namespace sparsec {
 
