@@ -140,8 +140,8 @@ Value *Code::iota(int size) {
 }
 
 /// In steps: pairs of rows at distance 1, 2, 4, ... exchange the elements at that distance.
-Lanes Code::transpose(ArrayRef<Value *> rows) {
-  Lanes now(rows.begin(), rows.end());
+LaneVectors Code::transpose(ArrayRef<Value *> rows) {
+  LaneVectors now(rows.begin(), rows.end());
   int size = int(rows.size());
   for (int distance = 1; distance < size; distance *= 2) {
     SmallVector<int> low, high;

@@ -10,7 +10,7 @@
 namespace sparsec::cpu {
 
 /// One row's share of a panel: a vector for each register's worth of lanes.
-using Lanes = llvm::SmallVector<llvm::Value *, 4>;
+using LaneVectors = llvm::SmallVector<llvm::Value *, 4>;
 
 /// How `count` lanes are cut into panels, and a panel into vectors.
 struct PanelShape {
@@ -74,7 +74,7 @@ public:
   /// 0, 1, 2, ... as i32.
   llvm::Value *iota(int size);
   /// rows[i][j] becomes result[j][i]; as many rows as each has elements, a power of two.
-  Lanes transpose(llvm::ArrayRef<llvm::Value *> rows);
+  LaneVectors transpose(llvm::ArrayRef<llvm::Value *> rows);
   /// a b + c, rounded once where the level can.
   llvm::Value *multiplyAdd(llvm::Value *a, llvm::Value *b, llvm::Value *c);
   llvm::Value *larger(llvm::Value *a, llvm::Value *b); ///< b where either is NaN
@@ -82,7 +82,7 @@ public:
   // Math on f32 vectors or scalars; their error bounds stand in Math.cpp.
   llvm::Value *exp2(llvm::Value *x);
   /// 2^(a - b) of a <= b or NaN, lane by lane; all parts of a row at once.
-  Lanes exp2OfDecay(llvm::ArrayRef<llvm::Value *> a, llvm::ArrayRef<llvm::Value *> b);
+  LaneVectors exp2OfDecay(llvm::ArrayRef<llvm::Value *> a, llvm::ArrayRef<llvm::Value *> b);
   llvm::Value *exp(llvm::Value *x);
   llvm::Value *log(llvm::Value *x);
   /// Nearest bf16 or f16, ties to even, as an f32 of the same value.

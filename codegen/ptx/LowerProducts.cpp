@@ -68,7 +68,7 @@ public:
     SmallVector<Value> whole;
     for (int k = 0; k < depth; k += kMmaDepth) {
       if (k && k % chainDepth() == 0)
-        fold(whole);
+        addChain(whole);
       SmallVector<Value> a;
       for (int i = 0; i < 4; ++i)
         if (!lhs)
@@ -84,7 +84,7 @@ public:
       }
     }
     if (!whole.empty())
-      fold(whole);
+      addChain(whole);
     return emit.pack(whole.empty() ? sums : whole);
   }
 
@@ -115,7 +115,7 @@ private:
   }
 
   /// Adds the chain so far to `whole` and starts the next at zero.
-  void fold(SmallVector<Value> &whole) {
+  void addChain(SmallVector<Value> &whole) {
     if (whole.empty()) {
       whole = sums;
     } else {
