@@ -8,13 +8,15 @@
 //   !tile.rows<64>                 struct<(i32 first, i32 length)>
 //   !tile.rows<64 by residue>      struct<(i32 first, i32 length, i32 counts, ptr<1> rows)>
 //   !tile.layout                   struct of LayoutField
-//   !warp.block_list               struct: ptr<1> columns, ptr<1> forms, 5 x (first, step), 4
-//   bounds !warp.buffer<...>              i32: byte offset in shared memory
+//   !warp.block_list               struct<(ptr<1> columns, ptr<1> runs, i32 first[5], end[4])>
+//   !warp.buffer<...>              i32: byte offset in shared memory
+//
+// `runs` is null where columns are listed; the last run ends where the list does.
 #pragma once
 
-#include "codegen/passes/Passes.h"
 #include "codegen/ptx/Fragments.h"
 #include "codegen/ptx/Nvvm.h"
+#include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -152,10 +154,23 @@ private:
   mlir::Value rows;
 };
 
+/// Of one element in memory.
+inline int64_t bytesOf(mlir::Type element) {
+  return element.getIntOrFloatBitWidth() / 8;
+}
+/// Address of (batch, head, row 0) of a view: 64-bit arithmetic throughout.
+mlir::Value headAddress(ThreadEmitter &emit, mlir::Value view, mlir::Value batch, mlir::Value head,
+                        int64_t elementBytes);
+
 void populateBlockPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
-void populateRowPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateElementwisePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateMemoryPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateRowPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+
+/// By cp.async, ldmatrix and mma.sync.
+namespace sm80 {
+void populateCopyPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateProductPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+} // namespace sm80
 
 } // namespace sparsec

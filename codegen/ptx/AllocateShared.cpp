@@ -1,6 +1,6 @@
 // allocate-shared: every warp.alloc gets its place in the block's shared memory, one after the
 // other, each on 128 bytes so that swizzles work on offsets.
-#include "codegen/passes/Passes.h"
+#include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/IR/Builders.h"
@@ -10,7 +10,7 @@ using namespace mlir;
 
 namespace sparsec {
 #define GEN_PASS_DEF_ALLOCATESHARED
-#include "codegen/passes/Passes.h.inc"
+#include "codegen/ptx/Passes.h.inc"
 
 namespace {
 

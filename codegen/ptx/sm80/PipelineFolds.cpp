@@ -17,7 +17,7 @@
 // row of a layout that fetch alike (partial blocks, then full ones) share a pipeline: their blocks
 // lie one after the other in the columns array, so the first full block is fetched while the last
 // partial one is computed. A block's column is read one block before its copies need it.
-#include "codegen/passes/Passes.h"
+#include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/IR/Builders.h"
@@ -29,7 +29,7 @@ using namespace mlir;
 
 namespace sparsec {
 #define GEN_PASS_DEF_PIPELINEFOLDS
-#include "codegen/passes/Passes.h.inc"
+#include "codegen/ptx/Passes.h.inc"
 
 namespace {
 

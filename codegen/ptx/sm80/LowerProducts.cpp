@@ -3,20 +3,20 @@
 
 using namespace mlir;
 
-namespace sparsec {
+namespace sparsec::sm80 {
 namespace {
 
 using fragments::kMmaColumns;
 using fragments::kMmaDepth;
 
-/// The lane's row and chunk for ldmatrix over 16 x 16 areas, as fragments::matrixRowsDown.
+/// The lane's row and chunk for ldmatrix over 16 x 16 areas, as matrixRowsDown (MatrixLoads.h).
 BufferAddress rowsDown(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value firstRow) {
   Value row = emit.remainder(emit.lane(), 16);
   return {emit, type, buffer, firstRow ? emit.add(firstRow, row) : row,
           emit.divide(emit.lane(), 16)};
 }
 
-/// As fragments::matrixRowsRight.
+/// As matrixRowsRight.
 BufferAddress rowsRight(ThreadEmitter &emit, warp::BufferType type, Value buffer) {
   Value lane = emit.lane();
   Value row = emit.add(emit.remainder(lane, 8), emit.multiply(emit.divide(lane, 16), 8));
@@ -241,4 +241,4 @@ void populateProductPatterns(RewritePatternSet &patterns, const ThreadTypes &typ
   patterns.add<LoadMatrixPattern, MmaPattern>(types, patterns.getContext());
 }
 
-} // namespace sparsec
+} // namespace sparsec::sm80
