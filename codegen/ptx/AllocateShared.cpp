@@ -1,10 +1,10 @@
-// allocate-shared: every warp.alloc gets its place in the block's shared memory, one after the
-// other, each on 128 bytes so that swizzles work on offsets.
+// allocate-shared: every warp.alloc gets its place in the block's shared memory (SharedRows.h), in
+// the order that they stand in.
 #include "codegen/ptx/Passes.h"
+#include "codegen/ptx/SharedRows.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/IR/Builders.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -17,13 +17,12 @@ namespace {
 struct AllocateShared : impl::AllocateSharedBase<AllocateShared> {
   void runOnOperation() override {
     Builder builder(&getContext());
-    int64_t used = 0;
+    SharedLayout place;
     getOperation().walk([&](warp::AllocOp alloc) {
-      used = llvm::alignTo(used, 128);
-      alloc.setOffset(used);
-      used += alloc.getBuffer().getType().totalBytes();
+      warp::BufferType type = alloc.getBuffer().getType();
+      alloc.setOffset(place.add(type.getRows(), type.lie(), type.getStages()));
     });
-    getOperation()->setAttr(warp::kSharedBytesAttr, builder.getI32IntegerAttr(used));
+    getOperation()->setAttr(warp::kSharedBytesAttr, builder.getI32IntegerAttr(place.bytes()));
   }
 };
 
