@@ -16,6 +16,7 @@
 // of memory, which every panel uses again.
 #pragma once
 
+#include "codegen/common/LayoutFields.h"
 #include "codegen/cpu/Code.h"
 #include "codegen/cpu/LoopPlan.h"
 
@@ -113,6 +114,7 @@ private:
   // EmitKernel.cpp: the function, scalars, rows, loops.
   mlir::LogicalResult bindArguments();
   llvm::Value *field(llvm::StringRef name, int index = 0);
+  llvm::Value *field(LayoutField which) { return field(kLayoutFields[which]); }
   void emitRegion(llvm::ArrayRef<Operation *> ops, Operation *loop);
   void emitSerial(Operation *op);
   void emitLoop(Operation *loop);
