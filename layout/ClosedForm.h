@@ -65,6 +65,8 @@ public:
   std::vector<int32_t> numbers() const;
   static constexpr int kHead = 8, kRun = 10, kPhase = kRun * RowBlocks::kRuns;
   static constexpr int kLead = 0, kTailStart = 1, kPhases = 2, kBoxTiles = 5; ///< divisors: 3 each
+  /// Of a run; three numbers of each bound.
+  static constexpr int kBegin = 0, kEnd = 3, kLow = 6, kHigh = 7, kOrigin = 8, kStep = 9;
 
 private:
   int64_t rowCount = 0;

@@ -14,7 +14,7 @@ namespace sparsec::cpu {
 
 KernelEmitter::KernelEmitter(tile::KernelOp kernel, llvm::Module &module, const Level &level)
     : kernel(kernel), module(module), code(module.getContext(), level), flow(kernel),
-      dims(kernel, flow), schedule(flow, dims) {}
+      dims(kernel, flow), loopPlan(flow, dims) {}
 
 //===-- Arguments -----------------------------------------------------------------------------===//
 
@@ -108,7 +108,7 @@ LogicalResult KernelEmitter::run() {
 //===-- Regions and scalars -------------------------------------------------------------------===//
 
 void KernelEmitter::emitRegion(ArrayRef<Operation *> ops, Operation *loop) {
-  for (const Group &group : schedule.groups(ops)) {
+  for (const Group &group : loopPlan.groups(ops)) {
     if (group.laneClass != Group::kSerial) {
       emitGroup(group, loop);
       continue;

@@ -12,6 +12,7 @@
 // Warp.td says what each op means and what its verifier refuses.
 #pragma once
 
+#include "codegen/ptx/SharedRows.h"
 #include "dialect/Tile.h"
 
 #include "codegen/ptx/WarpDialect.h.inc"

@@ -11,7 +11,7 @@ using namespace mlir;
 
 namespace sparsec {
 #define GEN_PASS_DEF_WARPTOLLVM
-#include "codegen/passes/Passes.h.inc"
+#include "codegen/ptx/Passes.h.inc"
 
 namespace {
 
@@ -169,7 +169,8 @@ struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
     populateMemoryPatterns(patterns, types);
     populateRowPatterns(patterns, types);
     populateBlockPatterns(patterns, types);
-    populateProductPatterns(patterns, types);
+    sm80::populateCopyPatterns(patterns, types);
+    sm80::populateProductPatterns(patterns, types);
     scf::populateSCFStructuralTypeConversionsAndLegality(types, patterns, target);
     if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
       signalPassFailure();

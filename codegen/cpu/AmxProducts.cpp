@@ -4,7 +4,7 @@
 //
 // B is pairs in panels, as Pairs.cpp has them. A is rows of pairs side by side: of K as memory has
 // them, of V transposed. Both are filled up with zeros to whole tiles along the sum. C lies in
-// memory: sums start from there, and the rest of a stage takes its rows from there.
+// memory: sums start from there, and the rest of a sweep takes its rows from there.
 //
 //   c00 c01   a0      registers 0 1   4      32 rows of a panel of 32 lanes at once: four sums, so
 //   c10 c11   a1                2 3   5      that none waits for its last product
@@ -125,9 +125,9 @@ void KernelEmitter::emitTile(const TileProduct &product, llvm::Value *row, int d
   eachSum([&](int tile, llvm::Value *at) { code.storeTile(tile, at, product.sums.stride); });
 }
 
-/// The product of a stage, into memory.
-void KernelEmitter::emitTileProduct(const Stage &stage, Cell &panel) {
-  tile::DotOp dot = stage.dot;
+/// The product of a sweep, into memory.
+void KernelEmitter::emitTileProduct(const Sweep &sweep, Cell &panel) {
+  tile::DotOp dot = sweep.dot;
   DotOperands operands = dotOperands(dot, dims);
   auto operand = [&](const Storage &from) {
     return Operand{lanesPointer(from, panel.panel, code.i64(0)), from.rowStride * 4};
@@ -140,15 +140,15 @@ void KernelEmitter::emitTileProduct(const Stage &stage, Cell &panel) {
   product.pairs = wholeTiles(operands.sum / 2);
   product.fromZero = !dot.getAcc();
   if (dot.getAcc())
-    code.loop(code.i64(0), code.i64(stage.rows), 1, [&](llvm::Value *row) {
+    code.loop(code.i64(0), code.i64(sweep.rows), 1, [&](llvm::Value *row) {
       Cell cell = panel.atRow(row, dims.laneDim(dot.getResult()));
       storeLanes(storage[dot.getResult()], cell, lanes(dot.getAcc(), cell));
     });
   int across = panel.shape.panel / kSide;
-  int64_t twos = stage.rows / (2 * kSide) * (2 * kSide);
+  int64_t twos = sweep.rows / (2 * kSide) * (2 * kSide);
   code.loop(code.i64(0), code.i64(twos), 2 * kSide,
             [&](llvm::Value *row) { emitTile(product, row, 2, across); });
-  if (twos < stage.rows)
+  if (twos < sweep.rows)
     emitTile(product, code.i64(twos), 1, across);
 }
 

@@ -1,6 +1,7 @@
-// The passes from tile programs to the llvm dialect, in the order of Pipeline.cpp.
-#ifndef SPARSEC_CODEGEN_PASSES
-#define SPARSEC_CODEGEN_PASSES
+// The passes from tile programs to the llvm dialect, in the order of Pipeline.cpp. Those that depend on
+// the products and copies of an architecture are in a folder of its name.
+#ifndef SPARSEC_CODEGEN_PTX_PASSES
+#define SPARSEC_CODEGEN_PTX_PASSES
 
 include "mlir/Pass/PassBase.td"
 

@@ -1,6 +1,6 @@
 // In which order, and in which loops, the operations of one region run.
 //
-// A group is what runs panel by panel over one lane class; a stage is one loop over the rows of a
+// A group is what runs panel by panel over one lane class; a sweep is one loop over the rows of a
 // panel, or one product. The step of attention forward is one group of lanes = queries:
 //
 //   for each panel of 16 queries
@@ -13,7 +13,7 @@
 //
 // so a panel of S and P stays in the first-level cache. What has no lanes (scalars, rows, loads,
 // loops) is in groups of its own, one after the other. An operation joins the earliest group, then
-// the earliest stage, that runs after all it reads.
+// the earliest sweep, that runs after all it reads.
 #pragma once
 
 #include "codegen/cpu/Dimensions.h"
@@ -26,22 +26,22 @@ struct Group {
   llvm::SmallVector<mlir::Operation *> ops;
 };
 
-struct Stage {
+struct Sweep {
   enum Kind { Rows, Vectors, Store } kind = Rows;
   tile::DotOp dot;   ///< Rows: the product whose rows these are, if they come from one
   int rowClass = -1; ///< Rows: what the rows are
   int64_t rows = 0;
   llvm::SmallVector<mlir::Operation *> ops; ///< beside the product
-  /// Of a product: reductions of a later stage that are of its rows where masks keep everything.
+  /// Of a product: reductions of a later sweep that are of its rows where masks keep everything.
   llvm::SmallVector<tile::ReduceOp> unmasked;
 };
 
-class Schedule {
+class LoopPlan {
 public:
-  Schedule(const Dataflow &flow, const Dimensions &dims) : flow(flow), dims(dims) {}
+  LoopPlan(const Dataflow &flow, const Dimensions &dims) : flow(flow), dims(dims) {}
 
   std::vector<Group> groups(llvm::ArrayRef<mlir::Operation *> ops) const;
-  std::vector<Stage> stages(const Group &group) const;
+  std::vector<Sweep> sweeps(const Group &group) const;
   /// What must exist before an operation, past what is free or deferred.
   llvm::SmallVector<Read> reads(mlir::Operation *op) const;
   /// The class of an operation's lanes, or Group::kSerial.

@@ -1,4 +1,5 @@
-// The passes of codegen/, each alone in a file of its name. Passes.td says what each does.
+// The passes of codegen/ptx/, each alone in a file of its name, here or in its path's folder.
+// Passes.td says what each does.
 #pragma once
 
 #include "dialect/Tile.h"
@@ -13,6 +14,6 @@ namespace sparsec {
 #define GEN_PASS_DECL
 /// registerCodegenPasses(): a flag for each pass.
 #define GEN_PASS_REGISTRATION
-#include "codegen/passes/Passes.h.inc"
+#include "codegen/ptx/Passes.h.inc"
 
 } // namespace sparsec

@@ -17,7 +17,7 @@
 // row of a layout that fetch alike (partial blocks, then full ones) share a pipeline: their blocks
 // lie one after the other in the columns array, so the first full block is fetched while the last
 // partial one is computed. A block's column is read one block before its copies need it.
-#include "codegen/passes/Passes.h"
+#include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/IR/Builders.h"
@@ -29,7 +29,7 @@ using namespace mlir;
 
 namespace sparsec {
 #define GEN_PASS_DEF_PIPELINEFOLDS
-#include "codegen/passes/Passes.h.inc"
+#include "codegen/ptx/Passes.h.inc"
 
 namespace {
 
@@ -38,7 +38,7 @@ namespace {
 constexpr int kFragmentRegisters = 160;
 
 /// Builds ops at one place, all with one location.
-class Emitter : public ImplicitLocOpBuilder {
+class PipelineBuilder : public ImplicitLocOpBuilder {
 public:
   using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
   Value i32(int64_t value) {
@@ -104,7 +104,7 @@ public:
 
 private:
   Chain chain;
-  Emitter emit;
+  PipelineBuilder emit;
   Block &allocations;
   llvm::MapVector<Value, Value> operands; ///< tiles that products read -> buffer or tensor
   SmallVector<Value> buffers;             ///< of the loads of a fetch, in order
@@ -118,7 +118,7 @@ private:
   };
 
   LogicalResult allocate() {
-    Emitter atTop(emit.getLoc(), allocations.getParentOp());
+    PipelineBuilder atTop(emit.getLoc(), allocations.getParentOp());
     atTop.setInsertionPointToStart(&allocations);
     for (Operation &op : chain.folds[0].getFetch().front())
       if (auto load = dyn_cast<tile::LoadOp>(op)) {
@@ -143,13 +143,13 @@ private:
     last = emit.create<arith::SubIOp>(end, emit.i32(1));
   }
 
-  Value columnAt(Emitter &at, Value index) {
+  Value columnAt(PipelineBuilder &at, Value index) {
     Value inside = at.create<arith::MinSIOp>(index, last);
     return at.create<warp::BlockColumnOp>(list, inside);
   }
 
   /// The copies of one block; the fetch region with loads as copies.
-  void fetch(Emitter &at, tile::FoldOp fold, Value column, Value stage, bool valid) {
+  void fetch(PipelineBuilder &at, tile::FoldOp fold, Value column, Value stage, bool valid) {
     IRMapping map;
     map.map(fold.getBlockIndex(), column);
     auto buffer = buffers.begin();
@@ -166,7 +166,7 @@ private:
     }
   }
 
-  static Value staged(Emitter &at, Value buffer, Value stage) {
+  static Value staged(PipelineBuilder &at, Value buffer, Value stage) {
     auto type = cast<warp::BufferType>(buffer.getType());
     return at.create<warp::StageOp>(type.withStages(1), buffer, stage);
   }
@@ -181,12 +181,12 @@ private:
     Value zero = emit.i32(0);
     auto branch = emit.create<scf::IfOp>(TypeRange{emit.getI32Type(), emit.getI32Type()},
                                          emit.less(begin, end), /*else=*/true);
-    Emitter some(emit.getLoc(), branch.thenBlock(), branch.thenBlock()->end());
+    PipelineBuilder some(emit.getLoc(), branch.thenBlock(), branch.thenBlock()->end());
     Value column = some.create<warp::BlockColumnOp>(list, begin);
     fetch(some, fold, column, zero, valid);
     Value next = columnAt(some, some.create<arith::AddIOp>(begin, some.i32(1)));
     some.create<scf::YieldOp>(ValueRange{column, next});
-    Emitter none(emit.getLoc(), branch.elseBlock(), branch.elseBlock()->end());
+    PipelineBuilder none(emit.getLoc(), branch.elseBlock(), branch.elseBlock()->end());
     none.create<scf::YieldOp>(ValueRange{zero, zero});
     emit.create<warp::CommitOp>();
     loadResident(toRegisters);
@@ -239,7 +239,7 @@ private:
     SmallVector<Value> inits(fold.getInit());
     inits.append({carried.column, carried.next, carried.stage});
     auto loop = emit.create<scf::ForOp>(from, to, emit.i32(1), inits);
-    Emitter body(fold.getLoc(), loop.getBody(), loop.getBody()->begin());
+    PipelineBuilder body(fold.getLoc(), loop.getBody(), loop.getBody()->begin());
     auto arguments = loop.getRegionIterArgs();
     Carried now = {arguments[inits.size() - 3], arguments[inits.size() - 2],
                    arguments[inits.size() - 1]};
@@ -263,21 +263,21 @@ private:
   }
 
   /// The next block's copies; gives the column of the block after it.
-  Value prefetch(Emitter &at, tile::FoldOp fold, Value index, Carried now, Value other,
+  Value prefetch(PipelineBuilder &at, tile::FoldOp fold, Value index, Carried now, Value other,
                  bool valid) {
     Value more = at.less(index, last);
     auto branch = at.create<scf::IfOp>(TypeRange{at.getI32Type()}, more, /*else=*/true);
-    Emitter some(fold.getLoc(), branch.thenBlock(), branch.thenBlock()->end());
+    PipelineBuilder some(fold.getLoc(), branch.thenBlock(), branch.thenBlock()->end());
     fetch(some, fold, now.next, other, valid);
     Value after = columnAt(some, some.create<arith::AddIOp>(index, some.i32(2)));
     some.create<scf::YieldOp>(after);
-    Emitter none(fold.getLoc(), branch.elseBlock(), branch.elseBlock()->end());
+    PipelineBuilder none(fold.getLoc(), branch.elseBlock(), branch.elseBlock()->end());
     none.create<scf::YieldOp>(now.next);
     return branch.getResult(0);
   }
 
   /// Lead and step of one block.
-  LogicalResult compute(Emitter &at, tile::FoldOp fold, Carried now, ValueRange carries,
+  LogicalResult compute(PipelineBuilder &at, tile::FoldOp fold, Carried now, ValueRange carries,
                         SmallVectorImpl<Value> &yields) {
     IRMapping map;
     for (auto [tile, operand] : operands)
@@ -308,7 +308,7 @@ private:
     return success();
   }
 
-  LogicalResult cloneCompute(Emitter &at, Region &region, IRMapping &map) {
+  LogicalResult cloneCompute(PipelineBuilder &at, Region &region, IRMapping &map) {
     for (Operation &op : region.front().without_terminator()) {
       auto dot = dyn_cast<tile::DotOp>(op);
       if (!dot) {
@@ -369,7 +369,7 @@ struct PipelineFolds : impl::PipelineFoldsBase<PipelineFolds> {
       return load.emitOpError("only tiles of [batch, head, rows] are lowered to copies yet");
     if (!resident.empty())
       return load.emitOpError("one tile outside the folds is all that is lowered yet");
-    Emitter emit(load.getLoc(), &body, body.begin());
+    PipelineBuilder emit(load.getLoc(), &body, body.begin());
     Value buffer = emit.create<warp::AllocOp>(
         warp::BufferType::get(type.getDimSize(0), type.getDimSize(1), type.getElementType(), 1),
         IntegerAttr());
@@ -397,7 +397,7 @@ struct PipelineFolds : impl::PipelineFoldsBase<PipelineFolds> {
     auto view = dyn_cast<BlockArgument>(store.getView());
     if (!view || !kernel.isOptional(view))
       return;
-    Emitter emit(store.getLoc(), store);
+    PipelineBuilder emit(store.getLoc(), store);
     auto branch = emit.create<scf::IfOp>(emit.create<warp::PresentOp>(view), /*else=*/false);
     store->moveBefore(branch.thenBlock()->getTerminator());
   }

@@ -3,20 +3,20 @@
 
 using namespace mlir;
 
-namespace sparsec {
+namespace sparsec::sm80 {
 namespace {
 
 using fragments::kMmaColumns;
 using fragments::kMmaDepth;
 
-/// The lane's row and chunk for ldmatrix over 16 x 16 areas, as fragments::matrixRowsDown.
+/// The lane's row and chunk for ldmatrix over 16 x 16 areas, as matrixRowsDown (MatrixLoads.h).
 BufferAddress rowsDown(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value firstRow) {
   Value row = emit.remainder(emit.lane(), 16);
   return {emit, type, buffer, firstRow ? emit.add(firstRow, row) : row,
           emit.divide(emit.lane(), 16)};
 }
 
-/// As fragments::matrixRowsRight.
+/// As matrixRowsRight.
 BufferAddress rowsRight(ThreadEmitter &emit, warp::BufferType type, Value buffer) {
   Value lane = emit.lane();
   Value row = emit.add(emit.remainder(lane, 8), emit.multiply(emit.divide(lane, 16), 8));
@@ -68,7 +68,7 @@ public:
     SmallVector<Value> whole;
     for (int k = 0; k < depth; k += kMmaDepth) {
       if (k && k % chainDepth() == 0)
-        fold(whole);
+        addChain(whole);
       SmallVector<Value> a;
       for (int i = 0; i < 4; ++i)
         if (!lhs)
@@ -84,7 +84,7 @@ public:
       }
     }
     if (!whole.empty())
-      fold(whole);
+      addChain(whole);
     return emit.pack(whole.empty() ? sums : whole);
   }
 
@@ -115,7 +115,7 @@ private:
   }
 
   /// Adds the chain so far to `whole` and starts the next at zero.
-  void fold(SmallVector<Value> &whole) {
+  void addChain(SmallVector<Value> &whole) {
     if (whole.empty()) {
       whole = sums;
     } else {
@@ -241,4 +241,4 @@ void populateProductPatterns(RewritePatternSet &patterns, const ThreadTypes &typ
   patterns.add<LoadMatrixPattern, MmaPattern>(types, patterns.getContext());
 }
 
-} // namespace sparsec
+} // namespace sparsec::sm80

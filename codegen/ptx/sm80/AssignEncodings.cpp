@@ -9,8 +9,8 @@
 // its operands must be. A value that is wanted two ways (a constant, or positions used for rows and
 // for columns) is computed twice; only values without side effects and without loops may be.
 // Tiles that products read from shared memory keep no encoding; other loads go to registers.
-#include "codegen/passes/Passes.h"
 #include "codegen/ptx/Fragments.h"
+#include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -21,7 +21,7 @@ using namespace mlir;
 
 namespace sparsec {
 #define GEN_PASS_DEF_ASSIGNENCODINGS
-#include "codegen/passes/Passes.h.inc"
+#include "codegen/ptx/Passes.h.inc"
 
 namespace {
 

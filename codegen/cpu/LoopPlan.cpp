@@ -1,4 +1,4 @@
-#include "codegen/cpu/Schedule.h"
+#include "codegen/cpu/LoopPlan.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -43,7 +43,7 @@ DotOperands dotOperands(tile::DotOp dot, const Dimensions &dims) {
   return {dot.getRhs(), n, dot.getLhs(), m, result.getDimSize(0), sum};
 }
 
-void Schedule::collect(Value operand, Access access, int laneDim,
+void LoopPlan::collect(Value operand, Access access, int laneDim,
                        SmallVectorImpl<Read> &out) const {
   Value value = flow.resolve(operand);
   Operation *op = value.getDefiningOp();
@@ -60,7 +60,7 @@ void Schedule::collect(Value operand, Access access, int laneDim,
   }
 }
 
-void Schedule::collectDot(tile::DotOp dot, SmallVectorImpl<Read> &out) const {
+void LoopPlan::collectDot(tile::DotOp dot, SmallVectorImpl<Read> &out) const {
   DotOperands operands = dotOperands(dot, dims);
   bool fits = dims.laneDim(operands.lanes) == operands.lanesDim && !flow.isFree(operands.lanes);
   collect(operands.lanes, fits ? Access::Lane : Access::Whole, operands.lanesDim, out);
@@ -69,7 +69,7 @@ void Schedule::collectDot(tile::DotOp dot, SmallVectorImpl<Read> &out) const {
     collect(dot.getAcc(), Access::Cell, dims.laneDim(dot.getResult()), out);
 }
 
-SmallVector<Read> Schedule::reads(Operation *op) const {
+SmallVector<Read> LoopPlan::reads(Operation *op) const {
   SmallVector<Read> out;
   if (auto dot = dyn_cast<tile::DotOp>(op)) {
     collectDot(dot, out);
@@ -94,7 +94,7 @@ SmallVector<Read> Schedule::reads(Operation *op) const {
   return out;
 }
 
-int Schedule::laneClass(Operation *op) const {
+int LoopPlan::laneClass(Operation *op) const {
   if (isElementwise(op) || isa<tile::DotOp>(op))
     return dims.laneClass(op->getResult(0));
   if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
@@ -115,7 +115,7 @@ int Schedule::laneClass(Operation *op) const {
 
 /// The last group that a matrix can be computed in, so that what reads it finds its panel in the
 /// first-level cache: that of its first reader, where they share lanes.
-int Schedule::lastGroup(Operation *op, ArrayRef<Group> groups,
+int LoopPlan::lastGroup(Operation *op, ArrayRef<Group> groups,
                         const DenseMap<Operation *, int> &place) const {
   int now = place.lookup(op), mine = groups[now].laneClass;
   if (mine == Group::kSerial || op->getNumResults() == 0 || !isMatrix(op->getResult(0)))
@@ -135,7 +135,7 @@ int Schedule::lastGroup(Operation *op, ArrayRef<Group> groups,
   return std::max(last, now);
 }
 
-std::vector<Group> Schedule::groups(ArrayRef<Operation *> ops) const {
+std::vector<Group> LoopPlan::groups(ArrayRef<Operation *> ops) const {
   std::vector<Group> result;
   DenseMap<Operation *, int> place;
   int lastRead = 0, lastWrite = 0;
@@ -177,30 +177,30 @@ std::vector<Group> Schedule::groups(ArrayRef<Operation *> ops) const {
   return result;
 }
 
-std::vector<Stage> Schedule::stages(const Group &group) const {
-  std::vector<Stage> result;
+std::vector<Sweep> LoopPlan::sweeps(const Group &group) const {
+  std::vector<Sweep> result;
   DenseMap<Operation *, int> place;
   size_t onRows = llvm::count_if(
       group.ops, [](Operation *op) { return isElementwise(op) && isMatrix(op->getResult(0)); });
   for (Operation *op : group.ops) {
-    Stage mine;
+    Sweep mine;
     Value matrix = op->getNumResults() ? op->getResult(0) : Value();
     if (auto reduce = dyn_cast<tile::ReduceOp>(op))
       matrix = reduce.getInput();
     if (isa<tile::StoreOp, tile::AccumulateOp>(op))
-      mine.kind = Stage::Store;
+      mine.kind = Sweep::Store;
     else if (isVector(matrix))
-      mine.kind = Stage::Vectors;
-    if (mine.kind == Stage::Rows) {
+      mine.kind = Sweep::Vectors;
+    if (mine.kind == Sweep::Rows) {
       int rowDim = 1 - dims.laneDim(matrix);
       mine.rowClass = dims.classOf(matrix, rowDim);
       mine.rows = tileType(matrix).getDimSize(rowDim);
     }
     // A product is emitted once, not once for blocks with masks and once for those without.
     bool ofMasks = isa<tile::MaskOp>(op) || isForMasksAlone(op);
-    auto fits = [&](const Stage &stage) {
-      return stage.kind == mine.kind && stage.rowClass == mine.rowClass &&
-             stage.rows == mine.rows && (!stage.dot || (onRows <= kMostAfterProduct && !ofMasks));
+    auto fits = [&](const Sweep &sweep) {
+      return sweep.kind == mine.kind && sweep.rowClass == mine.rowClass &&
+             sweep.rows == mine.rows && (!sweep.dot || (onRows <= kMostAfterProduct && !ofMasks));
     };
     int lowest = 0;
     for (const Read &read : reads(op)) {
@@ -209,8 +209,8 @@ std::vector<Stage> Schedule::stages(const Group &group) const {
       if (found == place.end())
         continue;
       bool together = fits(result[found->second]) && !isa<tile::ReduceOp>(producer) &&
-                      (mine.kind == Stage::Vectors || read.access == Access::Cell) &&
-                      isMatrix(read.value) == (mine.kind == Stage::Rows);
+                      (mine.kind == Sweep::Vectors || read.access == Access::Cell) &&
+                      isMatrix(read.value) == (mine.kind == Sweep::Rows);
       lowest = std::max(lowest, found->second + (together ? 0 : 1));
     }
     if (auto dot = dyn_cast<tile::DotOp>(op)) {
