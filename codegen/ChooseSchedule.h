@@ -9,7 +9,7 @@
 // part of a head instead. Nothing here changes what is computed. No MLIR.
 #pragma once
 
-#include "codegen/Kernel.h"
+#include "kernel/ops/Attention.h"
 #include "layout/cost/Cost.h"
 
 namespace sparsec {
@@ -17,7 +17,7 @@ namespace sparsec {
 struct ScheduleRequest {
   /// Entry, predicate of the whole head, dtype, dims, target and block (0: open). Its orders and
   /// part are not looked at.
-  KernelRequest kernel;
+  AttentionRequest kernel;
   Schedule schedule;  ///< what is asked for beside the block
   int64_t n = 4096;   ///< keys and queries at which ways are weighed
   int64_t h = 0;      ///< the model's head at which they are
@@ -31,8 +31,8 @@ struct ScheduleRequest {
 };
 
 struct HeadSchedule {
-  std::vector<KernelRequest> parts; ///< of the cheapest way, in the order they run
-  std::vector<Candidate> ways;      ///< what was weighed, cheapest first; costs are estimates
+  std::vector<AttentionRequest> parts; ///< of the cheapest way, in the order they run
+  std::vector<Candidate> ways;         ///< what was weighed, cheapest first; costs are estimates
 };
 
 /// Error: a block that does not fit, an order that is none, `split: always` of what is no union.
@@ -40,7 +40,7 @@ Result<HeadSchedule> chooseSchedule(const ScheduleRequest &request);
 
 /// The kernels of a way: `request` with each part's predicate, orders and role, and a name of its
 /// own where there are several.
-std::vector<KernelRequest> kernelsOf(const KernelRequest &request, const std::vector<Part> &parts,
-                                     const Block &block);
+std::vector<AttentionRequest> kernelsOf(const AttentionRequest &request,
+                                        const std::vector<Part> &parts, const Block &block);
 
 } // namespace sparsec

@@ -31,3 +31,10 @@
 
 #define GET_OP_CLASSES
 #include "dialect/TileOps.h.inc"
+
+namespace sparsec::tile {
+
+/// Attribute of a module whose kernels take their blocks from tables alone.
+inline constexpr llvm::StringLiteral kTablesOnlyAttr = "tile.tables_only";
+
+} // namespace sparsec::tile

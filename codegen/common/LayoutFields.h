@@ -1,8 +1,9 @@
-// The fields of a layout, as kernels read them.
+// The fields of a layout, as kernels read them and as their Signatures have them.
 #pragma once
 
+#include "kernel/Signature.h"
+
 #include <array>
-#include <string_view>
 
 namespace sparsec {
 
@@ -16,8 +17,23 @@ enum LayoutField {
   kRowForms,
   kFormStride
 };
-inline constexpr std::array<std::string_view, 8> kLayoutFields = {
-    "block_offsets", "block_columns", "row_order", "head_first",
-    "head_step",     "layout_stride", "row_forms", "form_stride"};
+
+struct LayoutFieldSpec {
+  std::string_view name;
+  FieldType type;
+  /// Which kernels take it: those whose work is over the layout's rows, those that take closed
+  /// forms, or all.
+  enum Of { All, Work, Forms } of = All;
+};
+inline constexpr std::array<LayoutFieldSpec, 8> kLayoutFields = {{
+    {"block_offsets", FieldType::Pointer},
+    {"block_columns", FieldType::Pointer},
+    {"row_order", FieldType::Pointer, LayoutFieldSpec::Work},
+    {"head_first", FieldType::I32, LayoutFieldSpec::Work},
+    {"head_step", FieldType::I32, LayoutFieldSpec::Work},
+    {"layout_stride", FieldType::I32},
+    {"row_forms", FieldType::Pointer, LayoutFieldSpec::Forms},
+    {"form_stride", FieldType::I32, LayoutFieldSpec::Forms},
+}};
 
 } // namespace sparsec

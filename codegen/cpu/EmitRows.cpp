@@ -2,10 +2,10 @@
 // in its row, from tables or a closed form (layout/ClosedForm.h).
 #include "codegen/cpu/Emitter.h"
 
-#include "codegen/Orders.h"
 #include "codegen/common/FormRow.h"
 #include "codegen/common/LatticeTile.h"
 #include "codegen/common/WorkRow.h"
+#include "dialect/Orders.h"
 
 using namespace mlir;
 

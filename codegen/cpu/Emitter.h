@@ -1,6 +1,8 @@
 // Writes one tile.kernel as a function of LLVM IR:
 //
-//   void entry(const AttentionArguments *arguments, int32 x, int32 y, int32 z, void *scratch)
+//   void entry(const void *arguments, int32 x, int32 y, int32 z, void *scratch)
+//
+// where the arguments are the struct of the kernel's Signature.
 //
 // A tile that outlives its loop lies in scratch memory in one of four forms, where P is the width
 // of a panel (Code::shape):
@@ -16,7 +18,7 @@
 // of memory, which every panel uses again.
 #pragma once
 
-#include "codegen/common/LayoutFields.h"
+#include "codegen/common/Derive.h"
 #include "codegen/cpu/Code.h"
 #include "codegen/cpu/LoopPlan.h"
 
@@ -103,6 +105,7 @@ public:
   mlir::LogicalResult run();
   int64_t scratchBytes() const { return allocated; }
   int slices() const { return sliceCount; }
+  const Signature &signature() const { return takes; }
   /// Lanes of a panel then: two tile registers.
   static constexpr int kTilePanel = 32;
   bool usesTiles() const { return code.level.tiles && !pairProducts.empty(); }
@@ -114,7 +117,7 @@ private:
   // EmitKernel.cpp: the function, scalars, rows, loops.
   mlir::LogicalResult bindArguments();
   llvm::Value *field(llvm::StringRef name, int index = 0);
-  llvm::Value *field(LayoutField which) { return field(kLayoutFields[which]); }
+  llvm::Value *field(LayoutField which) { return field(kLayoutFields[which].name); }
   void emitRegion(llvm::ArrayRef<Operation *> ops, Operation *loop);
   void emitSerial(Operation *op);
   void emitLoop(Operation *loop);
@@ -270,6 +273,7 @@ private:
   llvm::Value *zeros();
 
   tile::KernelOp kernel;
+  Signature takes;
   llvm::Module &module;
   Code code;
   Dataflow flow;

@@ -8,7 +8,7 @@
 // while there are enough of them.
 #include "codegen/cpu/Emitter.h"
 
-#include "codegen/Kernel.h"
+#include "kernel/CpuCall.h"
 
 #include <numeric>
 

@@ -14,7 +14,7 @@ constexpr int kRuns = RowBlocks::kRuns, kRunBytes = 4 * ClosedForm::kRun;
 
 /// Kernels without registers to spare are compiled for tables alone.
 bool tablesOnly(Operation *op) {
-  return op->getParentOfType<ModuleOp>()->hasAttr(warp::kTablesOnlyAttr);
+  return op->getParentOfType<ModuleOp>()->hasAttr(tile::kTablesOnlyAttr);
 }
 
 /// The tables are never written while a kernel runs.

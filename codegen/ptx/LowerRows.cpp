@@ -2,8 +2,8 @@
 // layout/OrderNumbers.h describes it.
 #include "codegen/ptx/Lowering.h"
 
-#include "codegen/Orders.h"
 #include "codegen/common/LatticeTile.h"
+#include "dialect/Orders.h"
 
 using namespace mlir;
 

@@ -42,7 +42,7 @@ class Host(CommandTest):
         self.works("local", "--target", "cpu,cpu-avx512", "-n", "300", "-o", "out")
         for language, std in (("c", "c11"), ("c++", "c++11")):
             self.write("use", '#include "out/local.h"\n#include "out/local.h"\n'
-                              "void (*function)(const sparsec_attention_arguments *, int32_t, int32_t, int32_t, void *) =\n"
+                              "void (*function)(const local_local_forward_arguments *, int32_t, int32_t, int32_t, void *) =\n"
                               "    local_local_forward;\n"
                               "int shape[] = {LOCAL_LOCAL_FORWARD_CPU_BLOCK_Q, LOCAL_LOCAL_FORWARD_CPU_BLOCK_K,\n"
                               "               LOCAL_LOCAL_FORWARD_CPU_SCRATCH_BYTES, LOCAL_HEAD_DIM, LOCAL_LOCAL_HEAD_COUNT,\n"

@@ -24,36 +24,39 @@ class HostKernels:
         ctypes.memmove(start, bytes(data), len(data))
         return start
 
-    def arguments(self):
+    def arguments(self, kernel, values):
+        """The struct of a kernel, with those of the values that it takes."""
         fields = [(f["name"], C_TYPES[f["type"]] * f["count"] if f["count"] > 1 else C_TYPES[f["type"]])
-                  for f in self.manifest["arguments"]["fields"]]
-        return type("Arguments", (ctypes.Structure,), {"_fields_": fields})()
+                  for f in kernel["arguments"]["fields"]]
+        call = type("Arguments", (ctypes.Structure,), {"_fields_": fields})()
+        for name, _ in fields:
+            setattr(call, name, values[name])
+        return call
 
     def run(self, layer, q, k, v):
         """The output of layer `layer` of a model, [head][position][dim] as q, k and v: arrays of floats."""
         m = self.manifest
         n, dim = m["layout"]["n"], m["head_dim"]
-        call = self.arguments()
+        values = {"n": n, "nq": n, "q0": 0, "head_group": 1, "scale": 1 / math.sqrt(dim), "lse": None,
+                  "lse_stride": (ctypes.c_int64 * 2)()}
         out = array.array("f", bytes(4 * len(q)))
         for name, data in (("q", q), ("k", k), ("v", v), ("out", out)):
-            setattr(call, name, self.aligned(4 * len(data), data.tobytes()))
-            setattr(call, f"{name}_stride", (ctypes.c_int64 * 3)(m["heads"] * n * dim, n * dim, dim))
-        call.n = call.nq = n
-        call.head_group = 1
-        call.scale = 1 / math.sqrt(dim)
+            values[name] = self.aligned(4 * len(data), data.tobytes())
+            values[f"{name}_stride"] = (ctypes.c_int64 * 3)(m["heads"] * n * dim, n * dim, dim)
         [section] = [i for i, each in enumerate(m["layers"]) if layer % m["layer_count"] in each["indices"]]
         for launch in m["layout"]["launches"]:
             if launch["layer"] == section:
-                self.launch(launch, call)
-        return array.array("f", ctypes.string_at(call.out, 4 * len(q)))
+                self.launch(launch, values)
+        return array.array("f", ctypes.string_at(values["out"], 4 * len(q)))
 
-    def launch(self, launch, call):
+    def launch(self, launch, values):
         kernel = self.manifest["kernels"][launch["kernel"]]
         for name in ARRAYS:
             data = (self.folder / launch[name]).read_bytes() if name in launch else None
-            setattr(call, name, self.aligned(len(data), data) if data is not None else None)
+            values[name] = self.aligned(len(data), data) if data is not None else None
         for name in ("head_first", "head_step", "layout_stride", "form_stride"):
-            setattr(call, name, launch[name])
+            values[name] = launch[name]
+        call = self.arguments(kernel, values)
         function = getattr(ctypes.CDLL(str(self.folder / kernel["shared_object"])), kernel["entry"])
         function.argtypes = [ctypes.c_void_p] + 3 * [ctypes.c_int32] + [ctypes.c_void_p]
         function.restype = None

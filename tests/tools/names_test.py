@@ -53,7 +53,7 @@ class Names(CommandTest):
             self.assertLessEqual({f"{prefix}_HEAD_FIRST", f"{prefix}_FORWARD_CPU_PARTS", f"{prefix}_FORWARD_SM_80_PARTS"},
                                  set(constants))
         self.compiles('#include <p.h>\n#include <p.h>\n'
-                      + "".join(f"void (*f{i})(const sparsec_attention_arguments *, int32_t, int32_t, int32_t, void *) = {entry};\n"
+                      + "".join(f"void (*f{i})(const {entry}_arguments *, int32_t, int32_t, int32_t, void *) = {entry};\n"
                                 for i, entry in enumerate(entries))
                       + "int first[] = {" + ", ".join(f"{prefix}_HEAD_FIRST" for prefix in prefixes) + "};\n")
         for i, prefix in enumerate(prefixes):

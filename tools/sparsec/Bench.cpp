@@ -1,5 +1,6 @@
 // sparsec bench PATTERN...: times the kernels of patterns on a device, dense attention beside them,
 // and on the cpu what the machine and OpenBLAS give in the same run.
+#include "codegen/Compiler.h"
 #include "runtime/KernelCache.h"
 #include "tools/bench/CpuBaselines.h"
 #include "tools/sparsec/BenchReport.h"
@@ -33,11 +34,15 @@ double millisecondsSince(Clock::time_point begin) {
 }
 
 /// Microseconds that a second use of a head's kernels takes to find them.
-Result<double> reuse(Device &device, const std::vector<KernelRequest> &requests,
+Result<double> reuse(Device &device, const std::vector<AttentionRequest> &requests,
                      const std::vector<AttentionPart> &parts) {
   size_t next = 0;
-  KernelCache cache(device,
-                    [&](const KernelRequest &) -> Result<Kernel> { return parts[next++].kernel; });
+  KernelStore store(
+      [&](const Request &) -> Result<std::vector<Kernel>> {
+        return std::vector{parts[next++].kernel};
+      },
+      compilerVersion());
+  KernelCache cache(device, store);
   if (auto first = cache.attention(requests); !first)
     return first.error();
   constexpr int kUses = 1000;
@@ -80,15 +85,15 @@ struct CompiledEntry {
   double compileMs = 0, reuseUs = 0;
 };
 
-Result<CompiledEntry> compileEntry(Device &device, const std::vector<KernelRequest> &requests) {
+Result<CompiledEntry> compileEntry(Device &device, const std::vector<AttentionRequest> &requests) {
   CompiledEntry entry;
-  for (const KernelRequest &request : requests) {
+  for (const AttentionRequest &request : requests) {
     auto begin = Clock::now();
-    Result<Kernel> kernel = compile(request);
+    Result<Kernel> kernel = compileKernel(request);
     if (!kernel)
       return kernel.error();
     entry.compileMs = std::max(entry.compileMs, millisecondsSince(begin));
-    entry.parts.push_back({std::move(*kernel), request.attend});
+    entry.parts.push_back({std::move(*kernel), request});
   }
   Result<double> again = reuse(device, requests, entry.parts);
   if (!again)

@@ -1,4 +1,6 @@
 // sparsec PATTERN: compiles a pattern to a folder of kernels, and says what it made.
+#include "codegen/ChooseBlock.h"
+#include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/Manifest.h"
 #include "tools/sparsec/OutputFolder.h"
@@ -74,7 +76,7 @@ Result<void> inParallel(int threads, const std::vector<Job> &jobs) {
 
 Result<void> compileKernel(const PlannedKernel &planned, const Assemblers &assemblers, bool cubin,
                            BuiltKernel &built) {
-  auto kernel = compile(planned.request);
+  auto kernel = compileKernel(planned.request);
   if (!kernel)
     return kernel.error();
   built = {&planned, std::move(*kernel), {}};
@@ -131,8 +133,7 @@ private:
         request.attend,
         {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
         request.queryOrder, request.keyOrder, use.heads,
-        takesRowForms(request.target, request.dtype, request.valueDim) ? BlockSource::Auto
-                                                                       : BlockSource::Tables);
+        takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables);
     if (!numbers)
       return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
     build.numbers.push_back({kernel, use.heads, std::move(*numbers), stems.take(stem)});
@@ -231,7 +232,7 @@ std::string fileTable(const OutputFolder &folder, const std::string &out, double
 
 std::string heading(const Plan &plan, int64_t n, const Style &style) {
   const Pattern &pattern = plan.loaded.pattern;
-  const KernelRequest &request = plan.kernels.front().request;
+  const AttentionRequest &request = plan.kernels.front().request;
   std::string params;
   for (const auto &[name, value] : pattern.params)
     params += fmt::format(" {}={}", name, value);
@@ -249,7 +250,7 @@ std::string heading(const Plan &plan, int64_t n, const Style &style) {
 Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
   auto start = std::chrono::steady_clock::now();
   if (options.cubin && std::ranges::all_of(options.targets, [](const Target &target) {
-        return target.machine == Machine::Cpu;
+        return target.kind() == TargetKind::Cpu;
       }))
     return inputError("--cubin: none of the targets is a GPU");
   auto plan = makePlan(options.pattern, options.targets);

@@ -1,4 +1,6 @@
 // sparsec explain PATTERN: what was decided and why; or, with --after, the text of a stage.
+#include "codegen/ChooseBlock.h"
+#include "codegen/Compiler.h"
 #include "layout/LaunchNumbers.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/HeadReport.h"
@@ -26,10 +28,10 @@ using Sections = std::vector<Section>;
 Result<Sections> layouts(const Plan &plan, const Layer &layer, int64_t n) {
   Sections sections;
   for (const HeadRow &row : headRows(plan.loaded, layer)) {
-    std::vector<KernelRequest> parts = plan.partsOf(row.entry);
+    std::vector<AttentionRequest> parts = plan.partsOf(row.entry);
     std::string title = plan.loaded.layers.size() > 1 ? layer.title() + ": " : "";
     for (size_t i = 0; i < parts.size(); ++i) {
-      const KernelRequest &part = parts[i];
+      const AttentionRequest &part = parts[i];
       LayoutRequest request{
           .nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = part.block.q, .blockK = part.block.k};
       auto layout = layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, request);
@@ -79,13 +81,12 @@ Heads firstHeads(const Plan &plan, const PlannedKernel &kernel) {
 
 /// How a kernel is told its blocks at a length, and why.
 Result<std::string> blockSource(const Plan &plan, const PlannedKernel &kernel, int64_t n) {
-  const KernelRequest &request = kernel.request;
+  const AttentionRequest &request = kernel.request;
   auto numbers = launchNumbers(
       request.attend,
       {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
       request.queryOrder, request.keyOrder, firstHeads(plan, kernel),
-      takesRowForms(request.target, request.dtype, request.valueDim) ? BlockSource::Auto
-                                                                     : BlockSource::Tables);
+      takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables);
   if (!numbers)
     return numbers.error();
   std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
@@ -99,7 +100,7 @@ Sections plans(const Plan &plan) {
   for (const PlannedHead &head : plan.heads)
     for (size_t i = 0; i < head.kernels.size(); ++i) {
       const PlannedKernel &kernel = plan.kernels[head.kernels[i]];
-      const KernelRequest &request = kernel.request;
+      const AttentionRequest &request = kernel.request;
       table.add({request.entry, entryNames(plan, kernel), request.target.name,
                  fmt::format("{}x{}", request.block.q, request.block.k),
                  ordersText({{request.attend, request.queryOrder, request.keyOrder}}),
@@ -122,10 +123,10 @@ Result<Sections> stage(const Plan &plan, const std::string &name) {
 
 /// Why the block is what it is.
 std::string blockReason(const Plan &plan, const PlannedKernel &kernel) {
-  const KernelRequest &request = kernel.request;
+  const AttentionRequest &request = kernel.request;
   if (plan.loaded.pattern.heads[kernel.entries[0]].schedule.block.q)
     return "as asked for";
-  if (request.target.machine == Machine::Cpu)
+  if (request.target.kind() == TargetKind::Cpu)
     return fmt::format("the fastest by the cost model for head dim {} and value dim {} on a CPU",
                        request.headDim, request.valueDim);
   return fmt::format("the fastest by the cost model of those that fit head dim {}, value dim {}, "
@@ -150,7 +151,7 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
                                               : "disjoint parts, merged by log-sum-exp");
     for (size_t kernel : head.kernels) {
       const PlannedKernel &part = plan.kernels[kernel];
-      const KernelRequest &request = part.request;
+      const AttentionRequest &request = part.request;
       text += fmt::format("  attend  {}\n", print(request.attend));
       text += fmt::format("    order   {}\n",
                           ordersText({{request.attend, request.queryOrder, request.keyOrder}}));

@@ -42,7 +42,8 @@ std::string constantPrefix(const std::string &entry, const Target &target) {
   return upperCase(entry + "_" + identifier(target.name));
 }
 
-std::string hostDeclaration(const BuiltKernel &built, Defines &defines) {
+std::string hostDeclaration(const BuiltKernel &built, const std::string &argumentStruct,
+                            Defines &defines) {
   const Kernel &kernel = built.kernel;
   std::string amx =
       kernel.usesAmx
@@ -54,20 +55,20 @@ std::string hostDeclaration(const BuiltKernel &built, Defines &defines) {
                                         {{"BLOCK_Q", kernel.block.q},
                                          {"BLOCK_K", kernel.block.k},
                                          {"SCRATCH_BYTES", kernel.scratchBytes}});
-  return fmt::format(
-      "\n/* {0} and {1}: computes tile x of the queries of head y, batch z, of the\n"
-      " * grid. Calls may run at once, each with SCRATCH_BYTES of its own, at a\n"
-      " * multiple of 64 bytes.{2} */\n"
-      "{3}"
-      "#ifdef __cplusplus\nextern \"C\"\n#endif\n"
-      "void {4}(const sparsec_attention_arguments *arguments, int32_t x, int32_t y,\n"
-      "    int32_t z, void *scratch);\n",
-      built.codeFile(), built.objectFile(), amx, constants, kernel.entry);
+  return fmt::format("\n/* {0} and {1}: computes tile x of the queries of head y, batch z, of the\n"
+                     " * grid. Calls may run at once, each with SCRATCH_BYTES of its own, at a\n"
+                     " * multiple of 64 bytes.{2} */\n"
+                     "{3}"
+                     "#ifdef __cplusplus\nextern \"C\"\n#endif\n"
+                     "void {4}(const {5} *arguments,\n"
+                     "    int32_t x, int32_t y, int32_t z, void *scratch);\n",
+                     built.codeFile(), built.objectFile(), amx, constants, kernel.entry,
+                     argumentStruct);
 }
 
 std::string patternConstants(const Build &build, Defines &defines) {
   const LoadedPattern &loaded = build.plan->loaded;
-  const KernelRequest &request = build.plan->kernels.front().request;
+  const AttentionRequest &request = build.plan->kernels.front().request;
   std::string name = upperCase(identifier(loaded.pattern.name));
   std::string text = "\n/* the model that this was made for */\n" +
                      defines.write(name, {{"HEADS", loaded.heads},

@@ -24,7 +24,8 @@ private:
 };
 
 /// The declaration of a kernel of the cpu target, its blocks and its scratch.
-std::string hostDeclaration(const BuiltKernel &built, Defines &defines);
+std::string hostDeclaration(const BuiltKernel &built, const std::string &argumentStruct,
+                            Defines &defines);
 
 /// Which heads of the model use which entry, layer by layer; dims.
 std::string patternConstants(const Build &build, Defines &defines);

@@ -14,7 +14,7 @@ struct BuiltKernel {
   Kernel kernel;
   std::optional<Cubin> cubin;
 
-  bool isHost() const { return kernel.target.machine == Machine::Cpu; }
+  bool isHost() const { return kernel.target.kind() == TargetKind::Cpu; }
   std::string codeFile() const { return plan->stem + (isHost() ? ".so" : ".ptx"); }
   std::string objectFile() const { return plan->stem + ".o"; } ///< of the cpu
   std::string cubinFile() const { return plan->stem + ".cubin"; }

@@ -1,7 +1,7 @@
 // PATTERN and the flags about it, the same for every command that takes a pattern.
 #pragma once
 
-#include "codegen/Kernel.h"
+#include "kernel/ops/Attention.h"
 #include "tools/sparsec/Layers.h"
 #include "tools/sparsec/Options.h"
 

@@ -15,15 +15,15 @@ std::string Plan::forwardName(int entry) const {
   return identifier(loaded.pattern.name) + "_" + headNames[entry] + "_forward";
 }
 
-std::vector<KernelRequest> Plan::partsOf(int entry) const {
-  std::vector<KernelRequest> parts;
+std::vector<AttentionRequest> Plan::partsOf(int entry) const {
+  std::vector<AttentionRequest> parts;
   for (size_t kernel : headOf(entry).kernels)
     parts.push_back(kernels[kernel].request);
   return parts;
 }
 
 CostShape Plan::shapeOf(int entry, int64_t copies) const {
-  const KernelRequest &kernel = kernelOf(entry).request;
+  const AttentionRequest &kernel = kernelOf(entry).request;
   return {.headDim = kernel.headDim,
           .valueDim = kernel.valueDim,
           .elementBytes = bytes(kernel.dtype),
@@ -51,7 +51,7 @@ namespace {
 /// All targets compute the same type: f32 where only CPUs are meant.
 DType defaultDType(const std::vector<Target> &targets) {
   for (const Target &target : targets)
-    if (target.machine == Machine::Gpu)
+    if (target.kind() == TargetKind::Gpu)
       return sparsec::defaultDType(target);
   return sparsec::defaultDType(targets.front());
 }
@@ -72,13 +72,13 @@ public:
       return {};
     }
     const std::string &name = plan.headNames[entry];
-    KernelRequest request{.entry = plan.forwardName(entry),
-                          .attend = simplify(head.attend),
-                          .dtype = dtype,
-                          .headDim = static_cast<int>(flags.headDim),
-                          .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-                          .block = head.schedule.block,
-                          .target = target};
+    AttentionRequest request{.entry = plan.forwardName(entry),
+                             .attend = simplify(head.attend),
+                             .dtype = dtype,
+                             .headDim = static_cast<int>(flags.headDim),
+                             .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
+                             .block = head.schedule.block,
+                             .target = target};
     ScheduleRequest asked{.kernel = std::move(request),
                           .schedule = head.schedule,
                           .n = plan.weighedAt,
@@ -91,7 +91,7 @@ public:
                         .kernels = {},
                         .ways = std::move(schedule->ways),
                         .weighed = asked.layout()};
-    for (KernelRequest &part : schedule->parts) {
+    for (AttentionRequest &part : schedule->parts) {
       std::string stem = name;
       if (schedule->parts.size() > 1)
         stem += fmt::format(".part{}", planned.kernels.size() + 1);

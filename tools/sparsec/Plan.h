@@ -14,7 +14,7 @@
 namespace sparsec::cli {
 
 struct PlannedKernel {
-  KernelRequest request;    ///< with its block, orders and role
+  AttentionRequest request; ///< with its block, orders and role
   std::vector<int> entries; ///< of the pattern: equal predicates share kernels
   std::string stem;         ///< of its files' names
 };
@@ -41,7 +41,7 @@ struct Plan {
   const PlannedHead &headOf(int entry) const;
   /// The kernel of its first part; block, dtype and dims are all parts'.
   const PlannedKernel &kernelOf(int entry) const { return kernels[headOf(entry).kernels[0]]; }
-  std::vector<KernelRequest> partsOf(int entry) const;
+  std::vector<AttentionRequest> partsOf(int entry) const;
   /// What `copies` heads of an entry are made of.
   CostShape shapeOf(int entry, int64_t copies) const;
 };

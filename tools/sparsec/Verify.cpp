@@ -1,6 +1,7 @@
 // sparsec verify PATTERN: runs the kernels on a device and compares them with the reference.
 #include "tools/verify/Verify.h"
 
+#include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/Plan.h"

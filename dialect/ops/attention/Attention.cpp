@@ -245,8 +245,8 @@ void Forward::finish(const Softmax &softmax) {
 
 } // namespace
 
-KernelOp AttentionOp::buildForward(OpBuilder &builder) {
-  return Forward(*this, builder).build();
+void AttentionOp::buildKernels(OpBuilder &builder) {
+  Forward(*this, builder).build();
 }
 
 } // namespace sparsec::ops

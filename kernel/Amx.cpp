@@ -1,4 +1,4 @@
-#include "codegen/Kernel.h"
+#include "kernel/CpuCall.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
