@@ -128,6 +128,7 @@ wrote out: 5 files, SIZE, in TIME
         self.assertEqual(report["heads"][0]["blocks"]["live"], 65_536 * 65_537 // 2)
         self.assertLess(sum(each["bytes"] for each in report["files"] if each["name"].endswith(".i32")), 1000)
         self.assertIn("closed form", self.works("explain", "causal", "-n", 1 << 22))
+        self.assertIn(" 2,147,516,416 ", self.works("show", "causal", "--stats", "-n", 1 << 22))
         self.refuses(3, "error: this kernel reads its blocks from tables, whose 32-bit offsets reach 2147483647 blocks; "
                      "1 table of 65536 rows would list 2147516416; a larger block has fewer\n",
                      "causal", "-n", 1 << 22, "--dtype", "f16", "--head-dim", "256", "--block", "64")

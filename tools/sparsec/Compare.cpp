@@ -20,8 +20,9 @@ struct Row {
   std::string pattern;
   int64_t elements = 0, computed = 0, live = 0, heads = 0;
   double seconds = 0;
-  std::string orders; ///< each once
-  Reach reach;
+  std::string orders;         ///< each once
+  std::optional<Reach> reach; ///< none where so many positions are refused
+  std::string noReach;        ///< then why
 
   double density(int64_t n) const {
     return heads ? double(elements) / double(heads) / double(n) / double(n) : 0;
@@ -52,16 +53,22 @@ Result<Row> rowOf(const CompareOptions &options, LoadedPattern loaded, const Tar
       row.orders += (row.orders.empty() ? "" : "; ") + orders;
   }
   auto found = reach(reachRequest(loaded, n, options.layers, ReachRequest::Residual::With));
-  if (!found)
-    return found.error();
-  row.reach = *found;
+  if (found)
+    row.reach = *found;
+  else
+    row.noReach = found.error().message;
   return row;
 }
 
 nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
   nlohmann::ordered_json first = nullptr;
-  if (row.reach.first)
-    first = {{"from", row.reach.first->from}, {"to", row.reach.first->to}};
+  nlohmann::ordered_json complete = nullptr, fraction = nullptr;
+  if (row.reach) {
+    complete = row.reach->complete();
+    fraction = row.reach->fraction();
+    if (const auto &pair = row.reach->first)
+      first = {{"from", pair->from}, {"to", pair->to}};
+  }
   return {{"pattern", row.pattern},
           {"heads", row.heads},
           {"density", row.density(n)},
@@ -71,9 +78,15 @@ nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
           {"orders", row.orders},
           {"predicted_ms", row.seconds * 1e3},
           {"predicted_speedup_over_dense", row.seconds > 0 ? dense / row.seconds : 0},
-          {"reach_complete", row.reach.complete()},
-          {"reach_fraction_unreachable", row.reach.fraction()},
+          {"reach_complete", complete},
+          {"reach_fraction_unreachable", fraction},
           {"reach_first", first}};
+}
+
+std::string reachText(const Row &row) {
+  if (!row.reach)
+    return "-";
+  return row.reach->complete() ? "all" : percent(1 - row.reach->fraction());
 }
 
 std::string text(const std::vector<Row> &rows, const CompareOptions &options, int64_t n,
@@ -88,8 +101,7 @@ std::string text(const std::vector<Row> &rows, const CompareOptions &options, in
                {"orders"}});
   for (const Row &row : rows)
     table.add({row.pattern, percent(row.density(n)), grouped(row.live), percent(row.useful()),
-               row.reach.complete() ? "all" : percent(1 - row.reach.fraction()),
-               duration(row.seconds),
+               reachText(row), duration(row.seconds),
                fmt::format("{:.1f}x", row.seconds > 0 ? dense / row.seconds : 0), row.orders});
   return table.render(style);
 }
@@ -143,6 +155,9 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   session.report(fmt::format("\nreach: earlier positions that a position can know after {} with "
                              "the residual path; predicted by the cost model, dense: {}\n",
                              counted(options.layers, "layer"), duration(denseSeconds)));
+  for (const Row &row : rows)
+    if (!row.reach)
+      session.report(fmt::format("no reach of {}: {}\n", row.pattern, row.noReach));
   return Answer::Yes;
 }
 
