@@ -107,6 +107,28 @@ function(sparsec_test name)
   endif()
 endfunction()
 
+# sparsec_counted(NAME LIBRARY): the sources of a library once more, whose steps tests/Steps.h counts.
+# Under sanitizers, the library as it is: nothing is counted there.
+function(sparsec_counted name library)
+  if(CMAKE_CXX_FLAGS MATCHES sanitize)
+    add_library(${name} STATIC ${CMAKE_SOURCE_DIR}/tests/Steps.cpp)
+    target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${name} PUBLIC ${library})
+    return()
+  endif()
+  get_target_property(sources ${library} SOURCES)
+  get_target_property(folder ${library} SOURCE_DIR)
+  get_target_property(below ${library} INTERFACE_LINK_LIBRARIES)
+  list(TRANSFORM sources PREPEND ${folder}/ REGEX "^[^/]")
+  add_library(${name} STATIC ${sources} ${CMAKE_SOURCE_DIR}/tests/Steps.cpp)
+  add_dependencies(${name} ${library}) # makes the sources that are generated
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fsanitize-coverage=trace-pc)
+  target_link_libraries(${name} PUBLIC ${below})
+  target_precompile_headers(${name} REUSE_FROM sparsec-std-pch)
+endfunction()
+
 # Whether sparsec::mlir is anywhere among what these libraries link.
 function(sparsec_reaches_llvm result)
   set(pending ${ARGN})

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace sparsec {
 
@@ -230,12 +231,20 @@ private:
       Multiples a = multiples(*all[0]), b = multiples(*all[1]), c = multiples(*all[2]);
       if (b.origin != a.origin || c.origin != a.origin)
         return false;
+      // Kernels reckon in 32 bits before they clamp, at any row.
+      int64_t lastT = layout.rows() / (form.period * form.boxTiles), lastM = form.boxTiles - 1;
+      bool narrow = true;
       auto affine = [&](int32_t from, int32_t byT, int32_t byM) {
         int64_t constant = from - int64_t{byT} * t - int64_t{byM} * m;
+        for (int64_t atT : {int64_t{0}, byT * lastT})
+          for (int64_t atM : {int64_t{0}, byM * lastM})
+            narrow &= std::in_range<int32_t>(constant + atT + atM);
         return std::array<int32_t, 3>{static_cast<int32_t>(constant), byT, byM};
       };
       run.begin = affine(a.begin, b.begin - a.begin, c.begin - a.begin);
       run.end = affine(a.end, b.end - a.end, c.end - a.end);
+      if (!narrow)
+        return false;
       run.origin = a.origin;
       run.step = a.step;
       run.low = 0;

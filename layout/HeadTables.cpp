@@ -25,11 +25,11 @@ void append(BlockTables &all, BlockTables head) {
 
 Result<HeadLayouts> layoutsOfHeads(const Expr &attend, const LayoutRequest &request,
                                    const Order &queries, const Order &keys, const Heads &heads) {
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   assert(heads.count >= 1);
   HeadLayouts result;
   result.shared = !mentions(attend, Op::Head);
-  int64_t built = result.shared ? 1 : heads.count, live = 0;
+  int64_t built = result.shared ? 1 : heads.count;
+  int64_t times = result.shared ? heads.count : 1;
   for (int64_t y = 0; y < built; ++y) {
     LayoutRequest ofHead = request;
     ofHead.h = heads.first + y * heads.step;
@@ -37,14 +37,12 @@ Result<HeadLayouts> layoutsOfHeads(const Expr &attend, const LayoutRequest &requ
     if (!layout)
       return layout.error();
     BlockCounts counts = layout->counts();
-    live += counts.live;
-    if (live > kMost || built * layout->rows() > (kMost - 1) / 2)
+    int64_t live = 0;
+    if (__builtin_mul_overflow(times, counts.live, &live) ||
+        __builtin_add_overflow(result.counts.live, live, &result.counts.live))
       return machineError(
-          fmt::format("the tables of {} heads hold 32-bit offsets, up to {} blocks; "
-                      "after head {} there are {} live blocks, in {} rows a head",
-                      built, kMost, ofHead.h, live, layout->rows()));
-    int64_t times = result.shared ? heads.count : 1;
-    result.counts.live += times * counts.live;
+          fmt::format("the {} live blocks of each of {} heads are too many to count", counts.live,
+                      heads.count));
     result.counts.full += times * counts.full;
     result.counts.partial += times * counts.partial;
     result.layouts.push_back(std::move(*layout));
@@ -53,6 +51,15 @@ Result<HeadLayouts> layoutsOfHeads(const Expr &attend, const LayoutRequest &requ
 }
 
 Result<HeadTables> tablesOf(const HeadLayouts &heads) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  int64_t lists = static_cast<int64_t>(heads.layouts.size()), live = 0;
+  for (const BlockLayout &layout : heads.layouts)
+    live += layout.counts().live;
+  if (live > kMost || lists * heads.rows() > (kMost - 1) / 2)
+    return machineError(fmt::format(
+        "this kernel reads its blocks from tables, whose 32-bit offsets reach {} blocks; {} "
+        "table{} of {} rows would list {}; a larger block has fewer",
+        kMost, lists, lists == 1 ? "" : "s", heads.rows(), live));
   HeadTables result;
   result.tables.offsets = {0};
   for (const BlockLayout &layout : heads.layouts) {

@@ -41,10 +41,11 @@ struct HeadLayouts {
   int64_t rows() const { return layouts.front().rows(); } ///< of a head
 };
 
-/// request.h is not used. Error when a head's layout does not fit, or the tables of all would not
-/// fit 32-bit offsets.
+/// request.h is not used. Error when a head's layout does not fit, or 64 bits do not count the
+/// blocks of all.
 Result<HeadLayouts> layoutsOfHeads(const Expr &attend, const LayoutRequest &request,
                                    const Order &queries, const Order &keys, const Heads &heads);
+/// Error when 32-bit offsets do not reach all blocks: what is told by forms has no such bound.
 Result<HeadTables> tablesOf(const HeadLayouts &heads);
 /// Nothing when a head has no closed form. `queries` is the order of the layouts' rows.
 std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries,

@@ -26,8 +26,8 @@ struct LaunchNumbers {
   int64_t bytes() const; ///< of all that is uploaded; one list where both orders are one
 };
 
-/// request.h is not used. Error: an order that is none or of another length, a layout or tables
-/// that do not fit.
+/// request.h is not used. Error: an order that is none or of another length, a layout that does not
+/// fit, or tables that do not where there are no forms.
 Result<LaunchNumbers> launchNumbers(const Expr &attend, const LayoutRequest &request,
                                     const OrderSpec &queries, const OrderSpec &keys,
                                     const Heads &heads, BlockSource source = BlockSource::Auto);

@@ -31,13 +31,18 @@ size_t characterLength(std::string_view text) {
   return overlong || beyond ? 0 : length;
 }
 
-/// Size and characters, before any parser sees the text.
+/// Before any of it is read.
+Result<void> checkSize(const std::shared_ptr<const SourceText> &source) {
+  if (source->text.size() <= kMaxPatternBytes)
+    return {};
+  return inputError(fmt::format("expected a pattern file of at most {} bytes, found {}",
+                                kMaxPatternBytes, source->text.size()),
+                    SourceRange{.source = source, .line = 1, .column = 1});
+}
+
+/// Characters, before any parser sees the text.
 Result<void> checkText(const SourceText &source, const SourceLines &lines) {
   std::string_view text = source.text;
-  if (text.size() > kMaxPatternBytes)
-    return inputError(fmt::format("expected a pattern file of at most {} bytes, found {}",
-                                  kMaxPatternBytes, text.size()),
-                      lines.at(0, 1));
   for (size_t i = 0; i < text.size();) {
     size_t length = characterLength(text.substr(i));
     unsigned char c = static_cast<unsigned char>(text[i]);
@@ -278,6 +283,8 @@ private:
 } // namespace
 
 Result<YamlNode> readDocument(std::shared_ptr<const SourceText> source) {
+  if (Result<void> checked = checkSize(source); !checked)
+    return checked.error();
   auto lines = std::make_shared<const SourceLines>(source);
   if (Result<void> checked = checkText(*source, *lines); !checked)
     return checked.error();

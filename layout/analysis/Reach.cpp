@@ -30,12 +30,48 @@ void append(Stretches &stretches, Stretch next) {
     stretches.push_back(next);
 }
 
-/// A set of positions that unions are painted on: a bit each.
+/// A set of positions that unions are painted on: the stretches as they come; once they are many, a
+/// bit for each position.
 class Canvas {
 public:
-  explicit Canvas(int64_t n, Work *work) : words((n + 63) / 64), work(work) {}
+  Canvas(int64_t n, Work *work) : words((n + 63) / 64), work(work) {}
 
   void paint(const Stretch &stretch) {
+    if (onWords)
+      return paintWords(stretch);
+    // What groups of neighbours know comes in order, and mostly touches.
+    if (!few.empty() && few.back().begin <= stretch.begin && stretch.begin <= few.back().end) {
+      few.back().end = std::max(few.back().end, stretch.end);
+      return;
+    }
+    few.push_back(stretch);
+    if (few.size() < kMany)
+      return;
+    onWords = true;
+    for (const Stretch &each : few)
+      paintWords(each);
+    few.clear();
+  }
+  void paint(const Stretches &stretches) {
+    Work::add(work, &Work::runs, static_cast<int64_t>(stretches.size()));
+    for (const Stretch &stretch : stretches)
+      paint(stretch);
+  }
+
+  /// What was painted; then the canvas is empty.
+  void take(Stretches &result) {
+    result.clear();
+    if (onWords)
+      takeWords(result);
+    else
+      takeFew(result);
+    Work::add(work, &Work::runs, static_cast<int64_t>(result.size()));
+  }
+
+private:
+  static constexpr size_t kMany = 64;
+
+  void paintWords(const Stretch &stretch) {
     size_t first = stretch.begin / 64, last = (stretch.end - 1) / 64;
     uint64_t head = ~uint64_t{0} << (stretch.begin % 64);
     uint64_t tail = ~uint64_t{0} >> (63 - (stretch.end - 1) % 64);
@@ -50,16 +86,9 @@ public:
     std::fill(words.begin() + first + 1, words.begin() + last, ~uint64_t{0});
     words[last] |= tail;
   }
-  void paint(const Stretches &stretches) {
-    for (const Stretch &stretch : stretches)
-      paint(stretch);
-  }
 
-  /// What was painted; then the canvas is empty.
-  void take(Stretches &result) {
-    result.clear();
-    if (low < high)
-      Work::add(work, &Work::words, static_cast<int64_t>(high - low));
+  void takeWords(Stretches &result) {
+    Work::add(work, &Work::words, static_cast<int64_t>(high - low));
     for (size_t i = low; i < high; ++i) {
       auto base = static_cast<int32_t>(64 * i);
       if (words[i] == ~uint64_t{0})
@@ -73,15 +102,27 @@ public:
         }
       words[i] = 0;
     }
-    Work::add(work, &Work::runs, static_cast<int64_t>(result.size()));
     low = words.size();
     high = 0;
+    onWords = false;
   }
 
-private:
+  void takeFew(Stretches &result) {
+    std::sort(few.begin(), few.end(),
+              [](const Stretch &a, const Stretch &b) { return a.begin < b.begin; });
+    for (const Stretch &next : few)
+      if (!result.empty() && next.begin <= result.back().end)
+        result.back().end = std::max(result.back().end, next.end);
+      else
+        result.push_back(next);
+    few.clear();
+  }
+
+  Stretches few;
+  bool onWords = false; ///< all that was painted is there, and `few` is empty
   std::vector<uint64_t> words;
-  Work *work;
   size_t low = words.size(), high = 0; ///< all others are 0
+  Work *work;
 };
 
 /// The keys of one head's queries 0, 1, 2, ... in turn. Where the predicate repeats along the

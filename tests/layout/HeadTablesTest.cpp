@@ -1,4 +1,4 @@
-#include "layout/HeadTables.h"
+#include "layout/LaunchNumbers.h"
 #include "tests/layout/Predicates.h"
 
 namespace sparsec::test {
@@ -67,16 +67,83 @@ TEST(HeadTables, HeadsThatDoNotDifferShareOne) {
             4 * static_cast<int64_t>(one.columns.size()));
 }
 
+/// Of `rows` rows that all see what is before them: those at either end and in the middle.
+void expectCausalRows(const ClosedForm &form, int32_t rows) {
+  ASSERT_EQ(form.rows(), rows);
+  for (int32_t r : {0, 1, rows / 2, rows - 1}) {
+    int64_t full = 0, partial = 0, lastFull = 0, lastPartial = 0;
+    RowBlocks blocks = form.row(r);
+    for (int i = 0; i < RowBlocks::kRuns; ++i) {
+      const Progression &run = blocks.runs[i];
+      (i < RowBlocks::kPartial ? partial : full) += run.count;
+      if (run.count > 0)
+        (i < RowBlocks::kPartial ? lastPartial : lastFull) = run.first + run.count - 1;
+    }
+    EXPECT_EQ(full, r);
+    EXPECT_EQ(partial, 1);
+    EXPECT_EQ(lastPartial, r);
+    EXPECT_EQ(lastFull, std::max(r - 1, 0));
+  }
+}
+
+LaunchNumbers launchOf(const Expr &attend, int64_t n, int block, int64_t heads) {
+  Result<LaunchNumbers> numbers =
+      launchNumbers(attend, {.nq = n, .nk = n, .blockQ = block, .blockK = block}, NaturalOrder{},
+                    NaturalOrder{}, {.count = heads});
+  EXPECT_TRUE(numbers) << numbers.error().message;
+  return numbers ? *numbers : LaunchNumbers();
+}
+
+TEST(HeadTables, FormsTellMoreBlocksThanTablesCould) {
+  // Four million tokens in blocks of 64, and the longest sequence there is in blocks of 4,096.
+  for (auto [n, block] : {std::pair{int64_t{1} << 22, 64}, {(int64_t{1} << 31) - 1, 4096}}) {
+    int64_t rows = (n + block - 1) / block, live = rows * (rows + 1) / 2;
+    ASSERT_GT(live, int64_t{INT32_MAX});
+    LaunchNumbers numbers = launchOf(causal(), n, block, 3);
+    ASSERT_TRUE(numbers.forms);
+    EXPECT_LT(numbers.bytes(), 1024);
+    EXPECT_EQ(numbers.counts, (BlockCounts{3 * live, 3 * (live - rows), 3 * rows}));
+    LayoutRequest request = {.nq = n, .nk = n, .blockQ = block, .blockK = block};
+    expectCausalRows(*ClosedForm::find(*BlockLayout::build(causal(), request)),
+                     static_cast<int32_t>(rows));
+  }
+  // Heads of their own: each list fits, their sum does not.
+  LaunchNumbers numbers = launchOf(predicate("k <= q and h >= 0"), int64_t{1} << 21, 64, 5);
+  ASSERT_TRUE(numbers.forms);
+  EXPECT_EQ(numbers.counts.live, 5 * (32'768LL * 32'769 / 2));
+}
+
 TEST(HeadTables, WhatDoesNotFitIsRefused) {
-  // Each head's table fits; those of 40 heads do not.
-  LayoutRequest request = {.nq = 1 << 16, .nk = 1 << 16, .blockQ = 8, .blockK = 8};
+  // A kernel that reads no forms: one table of 2^31 blocks and some.
+  LayoutRequest request = {.nq = 1 << 22, .nk = 1 << 22};
+  Result<LaunchNumbers> numbers = launchNumbers(causal(), request, NaturalOrder{}, NaturalOrder{},
+                                                {.count = 1}, BlockSource::Tables);
+  ASSERT_FALSE(numbers);
+  EXPECT_EQ(numbers.error().kind, ErrorKind::Machine);
+  EXPECT_EQ(numbers.error().message,
+            "this kernel reads its blocks from tables, whose 32-bit offsets reach 2147483647 "
+            "blocks; 1 table of 65536 rows would list 2147516416; a larger block has fewer");
+}
+
+TEST(HeadTables, TablesOfAllHeadsAreOne) {
+  // Each head's blocks fit, those of five do not.
   Result<HeadTables> all =
-      tablesOfHeads(predicate("q < 8 and h >= 0"), request, {.count = 1 << 18});
+      tablesOfHeads(predicate("k <= q and h >= 0"), {.nq = 1 << 21, .nk = 1 << 21}, {.count = 5});
   ASSERT_FALSE(all);
-  EXPECT_EQ(all.error().kind, ErrorKind::Machine);
   EXPECT_EQ(all.error().message,
-            "the tables of 262144 heads hold 32-bit offsets, up to 2147483647 blocks; after head 0 "
-            "there are 8192 live blocks, in 8192 rows a head");
+            "this kernel reads its blocks from tables, whose 32-bit offsets reach 2147483647 "
+            "blocks; 5 tables of 32768 rows would list 2684436480; a larger block has fewer");
+}
+
+TEST(HeadTables, CountsOfAllHeadsFitSixtyFourBits) {
+  // 10^15 blocks a head, of 65,535 heads.
+  int64_t n = (int64_t{1} << 31) - 1;
+  Result<HeadLayouts> heads =
+      layoutsOfHeads(predicate("q == q"), {.nq = n, .nk = n, .blockQ = 4096, .blockK = 1},
+                     Order::natural(n, 4096), Order::natural(n, 1), {.count = 65'535});
+  ASSERT_FALSE(heads);
+  EXPECT_EQ(heads.error().message,
+            "the 1125899906318336 live blocks of each of 65535 heads are too many to count");
 }
 
 } // namespace

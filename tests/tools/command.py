@@ -9,6 +9,9 @@ SPARSEC = os.environ["SPARSEC"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C"}
 
 
+HANGS = 900  # seconds after which a command is taken to hang, however busy the machine is
+
+
 class CommandTest(unittest.TestCase):
     maxDiff = None
 
@@ -17,13 +20,13 @@ class CommandTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name).resolve()
 
-    def run_sparsec(self, *arguments, stdin="", environment=None, timeout=60):
+    def run_sparsec(self, *arguments, stdin="", environment=None, timeout=HANGS):
         """(exit code, stdout, stderr)"""
         done = subprocess.run([SPARSEC, *map(str, arguments)], cwd=self.folder, input=stdin, text=True,
                               capture_output=True, timeout=timeout, env={**ENVIRONMENT, **(environment or {})})
         return done.returncode, done.stdout, done.stderr
 
-    def run_shell(self, script, timeout=60):
+    def run_shell(self, script, timeout=HANGS):
         done = subprocess.run(["sh", "-c", script], cwd=self.folder, text=True, capture_output=True,
                               timeout=timeout, env={**ENVIRONMENT, "SPARSEC": SPARSEC})
         return done.returncode, done.stdout, done.stderr

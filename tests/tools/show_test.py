@@ -180,6 +180,15 @@ class Compare(CommandTest):
         text = self.works("compare", "strided", "local", "-n", "1024", "--param", "l=32")
         self.assertRegex(text, r"(?m)^strided .* all .* us .*")
 
+    def test_more_positions_than_reach_takes(self):
+        """All else is compared; blocks are more than 32 bits count."""
+        n, row = 1 << 25, 1 << 19
+        text = self.works("compare", "causal", "local", "-n", n)
+        self.assertRegex(text, rf"(?m)^causal +50.0 % +{row * (row + 1) // 2:,} +100.0 % +- ")
+        self.assertIn("no reach of local: expected 1 .. 16777216 positions, found 33554432\n", text)
+        for row in json.loads(self.works("compare", "causal", "local", "-n", n, "--json"))["patterns"]:
+            self.assertEqual((row["reach_complete"], row["reach_fraction_unreachable"]), (None, None))
+
 
 if __name__ == "__main__":
     unittest.main()

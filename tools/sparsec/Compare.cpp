@@ -21,8 +21,9 @@ struct Row {
   std::vector<int64_t> layers; ///< of a pattern with several distinct ones
   int64_t elements = 0, computed = 0, live = 0, heads = 0;
   double seconds = 0;
-  std::string orders; ///< each once
-  Reach reach;
+  std::string orders;         ///< each once
+  std::optional<Reach> reach; ///< none where so many positions are refused
+  std::string noReach;        ///< then why
 
   double density(int64_t n) const {
     return heads ? double(elements) / double(heads) / double(n) / double(n) : 0;
@@ -58,23 +59,29 @@ Result<std::vector<Row>> rowsOf(const CompareOptions &options, LoadedPattern loa
   if (!layers)
     return layers.error();
   auto found = reach(reachRequest(loaded, n, options.layers, ReachRequest::Residual::With));
-  if (!found)
-    return found.error();
   std::vector<Row> rows;
   for (const LayerReport &layer : *layers) {
     Row &row = rows.emplace_back(rowOf(layer));
     row.pattern = loaded.pattern.name;
     if (layers->size() > 1)
       row.layers = layer.layer.indices;
-    row.reach = *found;
+    if (found)
+      row.reach = *found;
+    else
+      row.noReach = found.error().message;
   }
   return rows;
 }
 
 nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
   nlohmann::ordered_json first = nullptr;
-  if (row.reach.first)
-    first = {{"from", row.reach.first->from}, {"to", row.reach.first->to}};
+  nlohmann::ordered_json complete = nullptr, fraction = nullptr;
+  if (row.reach) {
+    complete = row.reach->complete();
+    fraction = row.reach->fraction();
+    if (const auto &pair = row.reach->first)
+      first = {{"from", pair->from}, {"to", pair->to}};
+  }
   nlohmann::ordered_json out = {{"pattern", row.pattern}};
   if (!row.layers.empty())
     out["layers"] = row.layers;
@@ -86,10 +93,16 @@ nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
               {"orders", row.orders},
               {"predicted_ms", row.seconds * 1e3},
               {"predicted_speedup_over_dense", row.seconds > 0 ? dense / row.seconds : 0},
-              {"reach_complete", row.reach.complete()},
-              {"reach_fraction_unreachable", row.reach.fraction()},
+              {"reach_complete", complete},
+              {"reach_fraction_unreachable", fraction},
               {"reach_first", first}});
   return out;
+}
+
+std::string reachText(const Row &row) {
+  if (!row.reach)
+    return "-";
+  return row.reach->complete() ? "all" : percent(1 - row.reach->fraction());
 }
 
 std::string text(const std::vector<Row> &rows, const CompareOptions &options, int64_t n,
@@ -112,7 +125,7 @@ std::string text(const std::vector<Row> &rows, const CompareOptions &options, in
         percent(row.density(n)),
         grouped(row.live),
         percent(row.useful()),
-        row.reach.complete() ? "all" : percent(1 - row.reach.fraction()),
+        reachText(row),
         duration(row.seconds),
         fmt::format("{:.1f}x", row.seconds > 0 ? dense / row.seconds : 0),
         row.orders};
@@ -173,6 +186,9 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   session.report(fmt::format("\nreach: earlier positions that a position can know after {} with "
                              "the residual path; predicted by the cost model, dense: {}\n",
                              counted(options.layers, "layer"), duration(denseSeconds)));
+  for (const Row &row : rows)
+    if (!row.reach)
+      session.report(fmt::format("no reach of {}: {}\n", row.pattern, row.noReach));
   return Answer::Yes;
 }
 

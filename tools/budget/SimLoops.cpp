@@ -1,19 +1,8 @@
-// sim_speed: how many warp-instructions sim runs in a second on one core, with all its checks.
-//
-//   sim_speed [--at-least=2e6]     exits 1 when a loop is slower
-//
-// Two loops: one like attention's (cp.async into two stages, ldmatrix, mma, scaling, exponentials,
-// packing, barriers; four warps), and one of integer arithmetic and shared memory.
-#include "runtime/sim/SimDevice.h"
+#include "tools/budget/SimLoops.h"
 
 #include <fmt/core.h>
 
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <ctime>
-
-using namespace sparsec;
+namespace sparsec {
 
 namespace {
 
@@ -170,59 +159,35 @@ ret;
 )";
 }
 
-/// Time on a core, which other programs on the machine do not change much.
-double processorSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return now.tv_sec + now.tv_nsec * 1e-9;
-}
-
-/// Warp-instructions a second in the best of some runs, or the error.
-Result<double> measure(const std::string &ptx, uint32_t iterations) {
-  std::unique_ptr<Device> device = openSimDevice();
-  std::vector<uint16_t> input(32768, 0x3c00);
-  Result<DeviceAddress> in = device->allocate(65536), out = device->allocate(512);
-  if (!in || !out)
-    return in ? out.error() : in.error();
-  if (Result<void> copied = device->copyToDevice(*in, input.data(), 65536); !copied)
-    return copied.error();
-  Result<std::unique_ptr<Executable>> kernel = device->load(ptx, "k");
-  if (!kernel)
-    return kernel.error();
-  const void *parameters[] = {&*in, &*out, &iterations};
-  double best = 0;
-  for (int repeat = 0; repeat < 8; ++repeat) {
-    clearSimReport(*device);
-    double start = processorSeconds();
-    Result<void> done =
-        device->launch(**kernel, {.block = {128, 1, 1}, .sharedBytes = 32768}, parameters);
-    if (done)
-      done = device->synchronize();
-    if (!done)
-      return done.error();
-    double seconds = processorSeconds() - start;
-    best = std::max(best, simReport(*device).warpInstructions / seconds);
-  }
-  return best;
-}
-
 } // namespace
 
-int main(int count, char **arguments) {
-  double least = 0;
-  for (int i = 1; i < count; ++i)
-    if (std::strncmp(arguments[i], "--at-least=", 11) == 0)
-      least = std::atof(arguments[i] + 11);
-  bool fast = true;
-  for (auto [name, ptx, iterations] : {std::tuple("attention", attentionLoop(), 200u),
-                                       std::tuple("integer", integerLoop(), 5000u)}) {
-    Result<double> rate = measure(ptx, iterations);
-    if (!rate) {
-      fmt::print(stderr, "{}\n", rate.error().render());
-      return 70;
-    }
-    fmt::print("{:10} {:6.2f} million warp-instructions/s\n", name, *rate / 1e6);
-    fast &= *rate >= least;
-  }
-  return fast ? 0 : 1;
+std::vector<SimLoop> simLoops() {
+  return {{"attention", attentionLoop(), 200}, {"integer", integerLoop(), 5000}};
 }
+
+Result<LoadedLoop> LoadedLoop::load(Device &device, const SimLoop &loop) {
+  std::vector<uint16_t> input(32768, 0x3c00);
+  Result<DeviceAddress> in = device.allocate(65536), out = device.allocate(512);
+  if (!in || !out)
+    return in ? out.error() : in.error();
+  if (Result<void> copied = device.copyToDevice(*in, input.data(), 65536); !copied)
+    return copied.error();
+  Result<std::unique_ptr<Executable>> kernel = device.load(loop.ptx, "k");
+  if (!kernel)
+    return kernel.error();
+  LoadedLoop loaded;
+  loaded.device = &device;
+  loaded.in = *in;
+  loaded.out = *out;
+  loaded.kernel = std::move(*kernel);
+  return loaded;
+}
+
+Result<void> LoadedLoop::run(uint32_t iterations) {
+  const void *parameters[] = {&in, &out, &iterations};
+  Result<void> done =
+      device->launch(*kernel, {.block = {128, 1, 1}, .sharedBytes = 32768}, parameters);
+  return done ? device->synchronize() : done;
+}
+
+} // namespace sparsec
