@@ -195,8 +195,11 @@ Attention::Slots::Slots(const Signature &signature) {
                             {&v, "v"},
                             {&out, "out"},
                             {&lse, "lse"},
+                            {&rowMax, "row_max"},
+                            {&rowSum, "row_sum"},
                             {&priorOut, "prior_out"},
-                            {&priorLse, "prior_lse"}})
+                            {&priorMax, "prior_max"},
+                            {&priorSum, "prior_sum"}})
     *view = {slot(name), slot(std::string(name) + "_stride")};
   queryOrder = slot("query_order"), keyOrder = slot("key_order");
   rowForms = slot("row_forms"), rowOrder = slot("row_order");
@@ -263,7 +266,7 @@ Result<void> Attention::allocateScratch(const AttentionShape &shape, const Heads
   scratch = {.heads = (heads.count - 1) * heads.step + 1};
   size_t rows = static_cast<size_t>(shape.batch * scratch.heads * shape.nq);
   for (auto [buffer, columns] :
-       {std::pair{&scratch.out, request().valueDim}, std::pair{&scratch.lse, 2}}) {
+       {std::pair{&scratch.out, request().valueDim}, std::pair{&scratch.rows, 4}}) {
     Result<Buffer> allocated = Buffer::allocate(*device, rows * columns * sizeof(float));
     if (!allocated)
       return allocated.error();
@@ -334,20 +337,21 @@ Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
   // Kernels count heads from the model's first; the scratch begins at the entry's first.
   int64_t row = request.valueDim, head = shape.nq * row, batch = scratch.heads * head;
   DeviceAddress out = scratch.out.address() - 4 * call.heads.first * head;
-  auto lse = [&](size_t written) { // by part `written`
-    int64_t rows = shape.batch * scratch.heads * shape.nq;
-    return scratch.lse.address() + 4 * (written % 2 * rows - call.heads.first * shape.nq);
-  };
   std::array<int64_t, 3> outStride = {batch, head, row};
-  std::array<int64_t, 2> lseStride = {scratch.heads * shape.nq, shape.nq};
-  if (!request.part.first) {
-    setView(slots.priorOut, out, outStride);
-    setView(slots.priorLse, lse(index - 1), lseStride);
-  }
-  if (!request.part.last) {
-    setView(slots.out, out, outStride);
-    setView(slots.lse, lse(index), lseStride);
-  }
+  std::array<int64_t, 2> rowStride = {scratch.heads * shape.nq, shape.nq};
+  auto setSums = [&](const Slots::View &sums, const Slots::View &rowMax, const Slots::View &rowSum,
+                     size_t written) { // by part `written`
+    int64_t rows = shape.batch * scratch.heads * shape.nq;
+    DeviceAddress first =
+        scratch.rows.address() + 4 * (written % 2 * 2 * rows - call.heads.first * shape.nq);
+    setView(sums, out, outStride);
+    setView(rowMax, first, rowStride);
+    setView(rowSum, first + 4 * rows, rowStride);
+  };
+  if (!request.part.first)
+    setSums(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);
+  if (!request.part.last)
+    setSums(slots.out, slots.rowMax, slots.rowSum, index);
   return arguments;
 }
 

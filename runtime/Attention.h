@@ -3,8 +3,8 @@
 //
 //   a model of 6 heads, a pattern of 2 entries:      entry 0: heads 0 2 4    entry 1: heads 1 3 5
 //   grid of entry 1 = (block rows of nq, 3, batch)   work item (x, y, z): head 1 + 2 y, batch z
-//   entry 1 in two parts: one launch after the other; the second goes on from the first's result in
-//   f32, which lies in memory that this object owns
+//   entry 1 in two parts: one launch after the other; the second goes on from the first's sums in
+//   f32, which lie in memory that this object owns
 //
 // What a launch needs beside the tensors depends on the lengths alone: the numbers of the token
 // orders, and the live blocks of each row, as a closed form where there is one and else as tables.
@@ -101,7 +101,7 @@ private:
     struct View {
       Slot address, stride;
     };
-    View q, k, v, out, lse, priorOut, priorLse;
+    View q, k, v, out, lse, rowMax, rowSum, priorOut, priorMax, priorSum;
     Slot queryOrder, keyOrder, rowForms, blockOffsets, blockColumns, rowOrder;
     Slot n, nq, q0, headFirst, headStep, headGroup, layoutStride, formStride, scale;
   };
@@ -112,11 +112,11 @@ private:
     Slots slots;
     Ready ready;
   };
-  /// Results of the parts before the last one, in f32, of the heads first .. last of the entry.
-  /// Each thread reads and writes its own elements of out, but a row's lse is read by several
-  /// threads and written by one: there are two, in turn.
+  /// Sums of the parts before the last one, in f32, of the heads first .. last of the entry. Each
+  /// thread reads and writes its own elements of out, but a row's maximum and sum are read by
+  /// several threads and written by one: there are two of each, in turn.
   struct Scratch {
-    Buffer out, lse;
+    Buffer out, rows;
     int64_t heads = 0;
   };
 

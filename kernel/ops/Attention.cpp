@@ -64,8 +64,8 @@ std::string describeRequest(const AttentionRequest &request) {
     text += fmt::format("queries: {} order, keys: {} order\n", name(queries), name(keys));
   if (!request.part.first || !request.part.last)
     text += fmt::format("a part of a head:{}{}\n",
-                        request.part.first ? "" : " goes on from prior_out and prior_lse",
-                        request.part.last ? "" : " leaves out in f32");
+                        request.part.first ? "" : " goes on from the part before",
+                        request.part.last ? "" : " leaves its sums in f32");
   return text;
 }
 

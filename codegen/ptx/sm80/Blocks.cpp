@@ -18,11 +18,6 @@ constexpr Block kPreferredF32[] = {{64, 32}, {32, 32}, {32, 16}, {16, 16}};
 /// What CUDA keeps of a multiprocessor's shared memory for each block.
 constexpr int kReservedPerBlock = 1024;
 
-int tileBytes(const TileNeed &tile, Block block, DType dtype) {
-  int rows = tile.side == TileNeed::Side::Q ? block.q : block.k;
-  return rows * sharedRows(tile.columns * bytes(dtype)).pitch;
-}
-
 std::string text(Block block) {
   return fmt::format("{}x{}", block.q, block.k);
 }
@@ -85,13 +80,16 @@ bool takesRowForms(const Needs &needs) {
 } // namespace
 
 int sharedBytes(const Needs &needs, Block block) {
-  auto aligned = [](int size) { return (size + 127) / 128 * 128; };
-  int bytes = 0;
+  SharedLayout place;
+  auto add = [&](const TileNeed &tile, int stages) {
+    int rows = tile.side == TileNeed::Side::Q ? block.q : block.k;
+    place.add(rows, tile.columns * bytes(needs.dtype), stages);
+  };
   for (const TileNeed &tile : needs.fetched)
-    bytes = aligned(bytes) + 2 * tileBytes(tile, block, needs.dtype);
+    add(tile, 2);
   for (const TileNeed &tile : needs.resident)
-    bytes = aligned(bytes) + tileBytes(tile, block, needs.dtype);
-  return bytes;
+    add(tile, 1);
+  return place.bytes();
 }
 
 const BlockRule kBlocks = {choose, others, takesRowForms};
