@@ -2,6 +2,7 @@
 
 #include "dialect/Ops.h"
 #include "kernel/ops/Attention.h"
+#include "kernel/ops/AttentionBackward.h"
 
 #include <fmt/core.h>
 
@@ -15,6 +16,7 @@ static void describe(mlir::OpBuilder &builder, const Request &request) {
 std::span<const Operation> operations() {
   static constexpr Operation table[] = {
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
+      {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
   };
   return table;
 }

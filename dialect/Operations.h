@@ -3,6 +3,7 @@
 //
 //   name       what it writes                      whose request
 //   forward    sparsec.attention                   kernel/ops/Attention.h
+//   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
 #pragma once
 
 #include "kernel/Request.h"

@@ -11,11 +11,13 @@
 
 namespace sparsec {
 struct AttentionRequest;
-}
+struct AttentionBackwardRequest;
+} // namespace sparsec
 
 namespace sparsec::ops {
 
 /// Writes the operation of a request, which is right and has its block.
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
+void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
 
 } // namespace sparsec::ops

@@ -127,6 +127,7 @@ def Tile_WorkKind : Tile_Enum<"WorkKind", "what the items of a kernel's work are
   I32EnumAttrCase<"Rows", 0, "rows">,     // the rows of a layout, longest first
   I32EnumAttrCase<"Blocks", 1, "blocks">, // the live blocks of a layout
   I32EnumAttrCase<"Range", 2, "range">,   // 0 .. count-1
+  I32EnumAttrCase<"Groups", 3, "groups">, // the rows of a layout, for all heads of a group together
 ]>;
 def Tile_WorkKindAttr : Tile_EnumAttr<Tile_WorkKind, "work_kind">;
 
@@ -180,12 +181,33 @@ def Tile_WorkOp : Tile_Op<"work", [Pure, HasParent<"KernelOp">,
   let description = [{
     `rows of %layout`: batch, model's head, block row, row of the layout's tables.
     `blocks of %layout`: batch, model's head, block row, block column, number of the live block.
-    `range of %count`: an index. The order is the target's choice; rows come longest first.
+    `range of %count`: an index.
+    `groups of %layout`: batch, number of the group of heads, block row. Which heads a group has the
+    kernel is told by numbers; each finds its row of the tables by `layout_row`.
+    The order is the target's choice; rows come longest first.
   }];
   let arguments = (ins Tile_WorkKindAttr:$kind, AnyTypeOf<[Tile_LayoutType, I32]>:$items);
   let results = (outs Variadic<I32>:$indices);
   let assemblyFormat = "`` $kind `of` $items attr-dict `:` type($items)";
   let hasVerifier = 1;
+}
+
+def Tile_LayoutRowOp : Tile_Op<"layout_row", [Pure]> {
+  let summary = "a head of the launch, and the row of the layout's tables that it has for a block row";
+  let description = [{
+    `%head, %r = tile.layout_row %layout[%place, %row]`: %place is the number of the head among those of the launch,
+    %head its number in the model. Where the layout is the same for all heads, %r is the block row itself.
+  }];
+  let arguments = (ins Tile_LayoutType:$layout, I32:$place, I32:$row);
+  let results = (outs I32:$head, I32:$table_row);
+  let assemblyFormat = "$layout `[` $place `,` $row `]` attr-dict `:` type($layout)";
+}
+
+def Tile_NumberOp : Tile_Op<"number", [Pure]> {
+  let summary = "one of the host's numbers in memory";
+  let arguments = (ins Tile_NumbersType:$numbers, I32:$index);
+  let results = (outs I32:$result);
+  let assemblyFormat = "$numbers `[` $index `]` attr-dict";
 }
 
 //===-- Rows and positions --------------------------------------------------------------------===//

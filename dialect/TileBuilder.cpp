@@ -76,6 +76,15 @@ Value TileBuilder::convert(Value a, Type element) {
     return a;
   return create<arith::TruncFOp>(typeOf(a).clone(element), a);
 }
+Value TileBuilder::widen(Value a) {
+  if (typeOf(a).getElementType().isF32())
+    return a;
+  return create<arith::ExtFOp>(typeOf(a).clone(getF32Type()), a);
+}
+Value TileBuilder::acrossRows(Value a, int64_t rows) {
+  RankedTensorType type = typeOf(a);
+  return create<ExpandOp>(tensor({rows, type.getDimSize(0)}, type.getElementType()), a, /*dim=*/0);
+}
 Value TileBuilder::equal(Value a, Value b) {
   return create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, a, b);
 }

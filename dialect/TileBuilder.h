@@ -38,6 +38,8 @@ public:
   Value multiply(Value a, Value b);
   Value exp2(Value a);
   Value convert(Value a, mlir::Type element); ///< rounds to a float type; itself when it has it
+  Value widen(Value a);                       ///< to f32; itself when it is
+  Value acrossRows(Value a, int64_t rows);    ///< a vector repeated in each of so many rows
   Value max(Value a, Value b);
   Value equal(Value a, Value b);
   Value select(Value condition, Value a, Value b);

@@ -58,6 +58,8 @@ static int64_t workIndices(WorkKind kind) {
     return 5;
   case WorkKind::Range:
     return 1;
+  case WorkKind::Groups:
+    return 3;
   }
   llvm_unreachable("all kinds are listed");
 }

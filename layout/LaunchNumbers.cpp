@@ -16,7 +16,7 @@ int64_t LaunchNumbers::bytes() const {
 
 Result<LaunchNumbers> launchNumbers(const Expr &attend, const LayoutRequest &request,
                                     const OrderSpec &queries, const OrderSpec &keys,
-                                    const Heads &heads, BlockSource source) {
+                                    const Heads &heads, BlockSource source, LayoutRows rows) {
   Result<Order> queryOrder = Order::make(queries, request.nq, request.blockQ);
   if (!queryOrder)
     return queryOrder.error();
@@ -26,13 +26,17 @@ Result<LaunchNumbers> launchNumbers(const Expr &attend, const LayoutRequest &req
   Result<HeadLayouts> layouts = layoutsOfHeads(attend, request, *queryOrder, *keyOrder, heads);
   if (!layouts)
     return layouts.error();
-  LaunchNumbers numbers{.queryTiles = queryOrder->tileCount(),
+  const Order &rowOrder = rows == LayoutRows::Queries ? *queryOrder : *keyOrder;
+  if (rows == LayoutRows::Keys)
+    for (BlockLayout &layout : layouts->layouts)
+      layout = layout.transpose();
+  LaunchNumbers numbers{.rowTiles = rowOrder.tileCount(),
                         .queryOrder = orderNumbers(*queryOrder),
                         .keyOrder = orderNumbers(*keyOrder),
                         .rowsPerHead = layouts->shared ? 0 : layouts->rows(),
                         .counts = layouts->counts};
   if (source == BlockSource::Auto)
-    numbers.forms = formsOf(*layouts, *queryOrder, request.work);
+    numbers.forms = formsOf(*layouts, rowOrder, request.work);
   if (numbers.forms)
     return numbers;
   Result<HeadTables> tables = tablesOf(*layouts);

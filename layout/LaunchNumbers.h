@@ -15,8 +15,14 @@ enum class BlockSource : uint8_t {
   Tables,
 };
 
+/// Which axis the rows of a layout lie on: those that a kernel's work items are.
+enum class LayoutRows : uint8_t {
+  Queries,
+  Keys, ///< the transposed layout: what dk and dv fold
+};
+
 struct LaunchNumbers {
-  int64_t queryTiles = 0;                    ///< x of the grid
+  int64_t rowTiles = 0;                      ///< x of the grid: tiles of the rows' axis
   std::vector<int32_t> queryOrder, keyOrder; ///< orderNumbers(); empty: natural order
   std::optional<HeadForms> forms;
   HeadTables tables;       ///< where there are no forms
@@ -30,6 +36,7 @@ struct LaunchNumbers {
 /// fit, or tables that do not where there are no forms.
 Result<LaunchNumbers> launchNumbers(const Expr &attend, const LayoutRequest &request,
                                     const OrderSpec &queries, const OrderSpec &keys,
-                                    const Heads &heads, BlockSource source = BlockSource::Auto);
+                                    const Heads &heads, BlockSource source = BlockSource::Auto,
+                                    LayoutRows rows = LayoutRows::Queries);
 
 } // namespace sparsec

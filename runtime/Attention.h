@@ -92,7 +92,7 @@ private:
   struct Ready {
     Buffer queryOrder, keyOrder, forms, offsets, columns, rowOrder;
     int32_t rowsPerHead = 0, formStride = 0;
-    int64_t queryTiles = 0;
+    int64_t rowTiles = 0;
     BlockCounts counts;
   };
   /// Where a kernel takes what every call gives it.

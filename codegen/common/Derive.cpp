@@ -93,11 +93,18 @@ Grid gridOf(tile::KernelOp kernel) {
       grid.order = cast<StringAttr>(kernel.getNames()[count.getArgNumber()]).str();
     return grid;
   }
-  grid.work = work.getKind() == tile::WorkKind::Rows ? Grid::Work::Rows : Grid::Work::Blocks;
-  grid.order = grid.work == Grid::Work::Rows ? "row_order" : "";
+  bool rows = work.getKind() != tile::WorkKind::Blocks;
+  grid.work = rows ? Grid::Work::Rows : Grid::Work::Blocks;
+  grid.order = rows ? "row_order" : "";
+  Value blockRow = work.getResult(2);
   for (auto rows : kernel.getBody().front().getOps<tile::RowsOp>())
-    if (rows.getTile() == work.getResult(2))
+    if (rows.getTile() == blockRow) {
       grid.tile = int(rows.getRows().getType().getSize());
+      if (rows.getLength() == kernel.argument("n")) // keys; queries are nq
+        grid.axis = Grid::Axis::Keys;
+    }
+  if (grid.axis == Grid::Axis::Keys) // under a causal pattern the first keys have most queries
+    grid.longest = Grid::Longest::First;
   return grid;
 }
 

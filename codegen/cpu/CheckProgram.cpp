@@ -28,7 +28,8 @@ bool isKnownTile(Operation *op) {
   return isa<tile::ReturnOp, tile::YieldOp, tile::WorkOp, tile::RowsOp, tile::RowsByOp,
              tile::RowsAtOp, tile::PositionsOp, tile::LoadOp, tile::StoreOp, tile::AccumulateOp,
              tile::BlocksOp, tile::RangeOp, tile::FoldOp, tile::SplatOp, tile::ExpandOp,
-             tile::TransposeOp, tile::ReduceOp, tile::DotOp, tile::MaskOp>(op);
+             tile::TransposeOp, tile::ReduceOp, tile::DotOp, tile::MaskOp, tile::LayoutRowOp,
+             tile::NumberOp>(op);
 }
 
 LogicalResult checkTypes(Operation *op) {

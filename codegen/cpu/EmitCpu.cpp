@@ -71,21 +71,22 @@ public:
 };
 
 /// KernelInfo, where the runtime looks for it.
-void addInfo(llvm::Module &module, llvm::StringRef entry, const cpu::KernelEmitter &emitter,
+void addInfo(llvm::Module &module, tile::KernelOp kernel, const cpu::KernelEmitter &emitter,
              const cpu::Level &level) {
   llvm::LLVMContext &context = module.getContext();
   KernelInfo info;
   info.scratchBytes = emitter.scratchBytes();
   info.slices = emitter.slices();
+  info.longestFirst = gridOf(kernel).longest == Grid::Longest::First;
   info.argumentBytes = emitter.signature().bytes();
   if (const Field *order = emitter.signature().find("row_order"))
     info.orderOffset = order->offset;
   std::snprintf(info.level, sizeof info.level, "%s", level.name);
   llvm::StringRef bytes(reinterpret_cast<const char *>(&info), sizeof info);
   llvm::Constant *value = llvm::ConstantDataArray::getString(context, bytes, /*AddNull=*/false);
-  auto *global =
-      new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
-                               llvm::GlobalValue::ExternalLinkage, value, entry + "_info");
+  auto *global = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                                          llvm::GlobalValue::ExternalLinkage, value,
+                                          kernel.getSymName() + "_info");
   global->setAlignment(llvm::Align(8));
 }
 
@@ -130,7 +131,7 @@ Result<Emitted> emitCpu(mlir::ModuleOp source, const Target &target, std::string
     cpu::KernelEmitter emitter(kernel, module, *level);
     if (failed(emitter.run()))
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
-    addInfo(module, kernel.getSymName(), emitter, *level);
+    addInfo(module, kernel, emitter, *level);
     code.kernels.push_back({.entry = kernel.getSymName().str(),
                             .threads = 1,
                             .scratchBytes = emitter.scratchBytes(),

@@ -1,4 +1,5 @@
 // The function of a kernel: arguments, scalars, rows, loops over blocks.
+#include "codegen/common/WorkRow.h"
 #include "codegen/cpu/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -164,6 +165,16 @@ void KernelEmitter::emitSerial(Operation *op) {
       .Case<tile::FoldOp, scf::ForOp>([&](auto loop) { emitLoop(loop); })
       .Case([&](tile::BlocksOp blocks) { emitBlocks(blocks); })
       .Case([](tile::RangeOp) {}) // read by its folds
+      .Case([&](tile::LayoutRowOp row) {
+        auto fieldOf = [&](LayoutField which) { return field(which); };
+        WorkRow work(code, fieldOf, scalar(row.getPlace()));
+        scalars[row.getHead()] = work.head(fieldOf);
+        scalars[row.getTableRow()] = work.tableRow(scalar(row.getRow()));
+      })
+      .Case([&](tile::NumberOp number) {
+        llvm::Value *bytes = code.CreateMul(code.wide(scalar(number.getIndex())), code.i64(4));
+        scalars[number.getResult()] = code.number(code.at(scalar(number.getNumbers()), bytes), 0);
+      })
       .Default([&](Operation *scalarOp) {
         SmallVector<llvm::Value *> operands;
         for (Value operand : scalarOp->getOperands())

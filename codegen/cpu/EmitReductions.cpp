@@ -62,7 +62,8 @@ void KernelEmitter::findUnmasked(std::vector<Sweep> &sweeps) {
   }
 }
 
-/// What the sweep's reductions are without masks, if its product has them.
+/// What the sweep's reductions are without masks, if its product has them. A sweep without
+/// reductions does something else with what it masks.
 std::optional<Code::Values> KernelEmitter::unmaskedSums(const Sweep &sweep, const Cell &panel) {
   Code::Values sums;
   for (Operation *op : sweep.ops) {
@@ -73,7 +74,7 @@ std::optional<Code::Values> KernelEmitter::unmaskedSums(const Sweep &sweep, cons
       return std::nullopt;
     llvm::append_range(sums, found->second);
   }
-  return sums;
+  return sums.empty() ? std::nullopt : std::optional(sums);
 }
 
 /// The neutral element of each reduction, in every lane.

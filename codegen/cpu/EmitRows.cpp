@@ -32,13 +32,19 @@ void KernelEmitter::emitWork(tile::WorkOp op) {
   }
   if (slice.row)
     x = slice.row;
+  bool groups = op.getKind() == tile::WorkKind::Groups;
   auto fieldOf = [&](LayoutField which) { return field(which); };
-  WorkRow work(code, fieldOf, y);
+  WorkRow work(code, fieldOf, groups ? code.i32(0) : y); // groups share the order of the first head
   llvm::Value *chosen = onStack(1);
   code.storeTo(x, chosen);
   code.branch(code.CreateIsNotNull(work.order()), [&] { code.storeTo(work.inOrder(x), chosen); });
   llvm::Value *row = code.number(chosen, 0);
   scalars[op.getResult(0)] = z;
+  if (groups) {
+    scalars[op.getResult(1)] = y;
+    scalars[op.getResult(2)] = row;
+    return;
+  }
   scalars[op.getResult(1)] = work.head(fieldOf);
   scalars[op.getResult(2)] = row;
   scalars[op.getResult(3)] = work.tableRow(row);
@@ -147,7 +153,10 @@ void KernelEmitter::tableBounds(tile::BlocksOp op, const BlockList &list) {
 
 void KernelEmitter::formBounds(tile::BlocksOp op, const BlockList &list, llvm::Value *forms) {
   auto fieldOf = [&](LayoutField which) { return field(which); };
-  FormRow row = formRow(code, fieldOf, forms, function->getArg(2), scalar(op.getRow()));
+  // The head's place in the launch: that of the work item, or of the group's head.
+  auto ofHead = flow.resolve(op.getRow()).getDefiningOp<tile::LayoutRowOp>();
+  llvm::Value *head = ofHead ? scalar(ofHead.getPlace()) : function->getArg(2);
+  FormRow row = formRow(code, fieldOf, forms, head, scalar(op.getRow()));
   llvm::Value *zero = code.i32(0);
   code.loop(code.i64(0), code.i64(RowBlocks::kRuns), 1, {zero},
             [&](llvm::Value *index, ArrayRef<llvm::Value *> before) -> Code::Values {

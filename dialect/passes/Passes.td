@@ -7,11 +7,11 @@ include "mlir/Pass/PassBase.td"
 def ExpandOps : Pass<"expand-ops", "::mlir::ModuleOp"> {
   let summary = "operations become the tile programs they own";
   let description = [{
-    Every op with KernelOpInterface is replaced by its forward kernel, under the same symbol.
+    Every op with KernelOpInterface is replaced by its kernels.
     Before: `sparsec.attention @a ...`. After: `tile.kernel @a(...) ...`, one fold over all live blocks.
   }];
   let dependentDialects = ["::sparsec::tile::TileDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::math::MathDialect"];
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect"];
 }
 
 def SplitFullBlocks : Pass<"split-full-blocks", "::sparsec::tile::KernelOp"> {

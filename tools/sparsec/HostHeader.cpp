@@ -114,7 +114,7 @@ std::string launchConstants(const Build &build, const BuiltLaunch &launch, Defin
   if (launch.use.heads.first != first->use.heads.first)
     prefix += fmt::format("_HEAD{}", launch.use.heads.first);
   std::vector<Defines::Constant> constants = {
-      {"QUERY_TILES", built.numbers.queryTiles},
+      {"QUERY_TILES", built.numbers.rowTiles},
       {"LAYOUT_STRIDE", built.numbers.rowsPerHead},
       {"FORM_STRIDE", built.numbers.forms ? built.numbers.forms->stride : 0}};
   auto files = built.files();

@@ -154,7 +154,7 @@ Json launchesJson(const Build &build) {
     Json launch = {
         {"layer", each.layer}, {"pattern_head", each.use.entry}, {"kernel", each.kernel}};
     addHeads(launch, each.use.heads);
-    launch["query_tiles"] = numbers.queryTiles;
+    launch["query_tiles"] = numbers.rowTiles;
     launch["layout_stride"] = numbers.rowsPerHead;
     launch["form_stride"] = numbers.forms ? numbers.forms->stride : 0;
     for (const auto &[key, array] : built.files())

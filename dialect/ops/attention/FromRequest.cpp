@@ -1,7 +1,8 @@
-// A request for attention forward (kernel/ops/Attention.h) as an op.
+// Requests for attention (kernel/ops/) as ops.
 #include "dialect/Ops.h"
 #include "dialect/Orders.h"
 #include "kernel/ops/Attention.h"
+#include "kernel/ops/AttentionBackward.h"
 
 using namespace mlir;
 using namespace sparsec::tile;
@@ -37,6 +38,19 @@ void describe(OpBuilder &builder, const AttentionRequest &request) {
       builder.getI64IntegerAttr(request.block.q), builder.getI64IntegerAttr(request.block.k),
       orderAttribute(context, request.queryOrder), orderAttribute(context, request.keyOrder),
       builder.getUnitAttr(), unless(request.part.first), unless(request.part.last));
+}
+
+void describe(OpBuilder &builder, const AttentionBackwardRequest &request) {
+  MLIRContext *context = builder.getContext();
+  bool keys = request.pass == AttentionBackwardRequest::Pass::Keys;
+  AttentionBackwardOp::create(
+      builder, builder.getUnknownLoc(), builder.getStringAttr(request.entry),
+      keys ? builder.getUnitAttr() : UnitAttr(),
+      PatternAttr::get(context, sparsec::print(request.attend)),
+      TypeAttr::get(elementType(context, request.dtype)),
+      builder.getI64IntegerAttr(request.headDim), builder.getI64IntegerAttr(request.valueDim),
+      builder.getI64IntegerAttr(request.block.q), builder.getI64IntegerAttr(request.block.k),
+      orderAttribute(context, request.queryOrder), orderAttribute(context, request.keyOrder));
 }
 
 } // namespace sparsec::ops

@@ -1,0 +1,53 @@
+#include "kernel/ops/AttentionBackward.h"
+
+#include "kernel/ops/Attention.h"
+#include "layout/OrderNumbers.h"
+
+#include <fmt/core.h>
+
+namespace sparsec {
+
+using Pass = AttentionBackwardRequest::Pass;
+
+std::string_view name(Pass pass) {
+  return pass == Pass::Queries ? "queries" : "keys";
+}
+
+/// What forward refuses.
+Result<void> checkRequest(const AttentionBackwardRequest &request) {
+  return checkRequest(AttentionRequest{.entry = request.entry,
+                                       .attend = request.attend,
+                                       .headDim = request.headDim,
+                                       .valueDim = request.valueDim});
+}
+
+Needs needsOf(const AttentionBackwardRequest &request) {
+  using Side = TileNeed::Side;
+  bool queries = request.pass == Pass::Queries;
+  Side stays = queries ? Side::Q : Side::K, moves = queries ? Side::K : Side::Q;
+  std::vector<TileNeed> resident = {{stays, request.headDim}, {stays, request.valueDim}};
+  std::vector<TileNeed> fetched = {{moves, request.headDim}, {moves, request.valueDim}};
+  return {.dtype = request.dtype,
+          .resident = resident,
+          .fetched = fetched,
+          .carried = queries ? request.headDim : request.headDim + request.valueDim,
+          .summed = std::max(request.headDim, request.valueDim),
+          .sizes = fmt::format("head dim {} and value dim {}", request.headDim, request.valueDim)};
+}
+
+std::string describeRequest(const AttentionBackwardRequest &request) {
+  return fmt::format(
+      "attention backward over {}, {}, head dim {}, value dim {}, blocks of {} x {}\n"
+      "attend: {}\n",
+      name(request.pass), name(request.dtype), request.headDim, request.valueDim, request.block.q,
+      request.block.k, print(request.attend));
+}
+
+std::string printRequest(const AttentionBackwardRequest &request) {
+  return fmt::format("pass {}\ndtype {}\nhead_dim {}\nvalue_dim {}\norders {} {}\nattend {}\n",
+                     name(request.pass), name(request.dtype), request.headDim, request.valueDim,
+                     name(shapeOf(request.queryOrder)), name(shapeOf(request.keyOrder)),
+                     print(request.attend));
+}
+
+} // namespace sparsec

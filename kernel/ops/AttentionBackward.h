@@ -1,0 +1,36 @@
+// Attention backward as a request, one of its two passes over one head entry of a pattern:
+//
+//   pass      kernels      folds                          gives
+//   Queries   delta, dq    rows of the layout             delta = rowsum(dout * out) - dlse;  dq
+//   Keys      dkv          rows of the transposed layout  dk and dv of the kv heads that the entry's
+//                                                         heads use
+//
+// Each pass has an order, a block and a launch of its own; Keys reads what Queries left in delta.
+#pragma once
+
+#include "kernel/Request.h"
+
+namespace sparsec {
+
+struct AttentionBackwardRequest {
+  static constexpr std::string_view kOperation = "backward";
+  enum class Pass : uint8_t { Queries, Keys };
+
+  std::string entry;
+  Expr attend; ///< closed predicate
+  Pass pass = Pass::Queries;
+  OrderSpec queryOrder, keyOrder; ///< only their shapes are compiled in: sizes are arguments
+  DType dtype = DType::BF16;
+  int headDim = 64;  ///< multiples of 16, 16 .. 256
+  int valueDim = 64; ///< likewise
+  Block block;       ///< 0: the compiler's choice for the target
+  Target target;
+};
+
+std::string_view name(AttentionBackwardRequest::Pass pass); ///< "queries", "keys"
+Result<void> checkRequest(const AttentionBackwardRequest &request);
+Needs needsOf(const AttentionBackwardRequest &request);
+std::string describeRequest(const AttentionBackwardRequest &request);
+std::string printRequest(const AttentionBackwardRequest &request);
+
+} // namespace sparsec

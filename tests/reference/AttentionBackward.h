@@ -1,0 +1,39 @@
+// The gradients of attention written the plain way.
+//
+//   p = exp(scale q k^T - lse) where q may attend to k     dp = dout v^T
+//   delta = sum(dout * out) - dlse                         ds = p (dp - delta)
+//   dq = scale ds k        dk = scale ds^T q               dv = p^T dout
+//
+// of every query head, dk and dv summed over the heads that share a kv head. `exact` in float64
+// throughout, from an out and lse of its own; `plain` as an unfused implementation in the tensors'
+// type would give them: scores and sums in f32, delta from the out that is stored in the type, p
+// and ds rounded to it.
+#pragma once
+
+#include "tests/reference/Attention.h"
+
+namespace sparsec::reference {
+
+struct BackwardProblem {
+  AttentionProblem forward;
+  std::vector<float> dout; ///< [batch, heads, nq, valueDim], values of the tensors' type
+  std::vector<float> dlse; ///< [batch, heads, nq]; empty: none
+};
+
+template <class T>
+struct Gradients {
+  std::vector<T> dq, dk, dv; ///< like q, k, v
+};
+
+Gradients<double> exactBackward(const BackwardProblem &problem);
+/// `round` rounds to the tensors' type.
+Gradients<float> plainBackward(const BackwardProblem &problem, float (*round)(float));
+
+/// Of each element how much its sum adds up without regard to signs, in every sum that leads to it:
+/// sum of p (1 + s) (dp + delta) |x|, of dv p (1 + s) |dout|, where s, dp and delta stand for
+/// scale sum |q k|, sum |dout v| and sum |dout out| + |dlse|: a score that is off by 2^-24 s is a p
+/// that is off by as much of itself. What sums in f32 cannot be expected to stay below, in units of
+/// 2^-24: where terms cancel, `plain` gives one sample of it, which may be 0.
+Gradients<double> sizesBackward(const BackwardProblem &problem);
+
+} // namespace sparsec::reference
