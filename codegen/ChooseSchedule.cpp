@@ -1,15 +1,17 @@
 #include "codegen/ChooseSchedule.h"
 
+#include "codegen/ChooseBlock.h"
+
 #include <fmt/core.h>
 
 namespace sparsec {
 
-std::vector<KernelRequest> kernelsOf(const KernelRequest &request, const std::vector<Part> &parts,
-                                     const Block &block) {
-  std::vector<KernelRequest> kernels;
+std::vector<AttentionRequest> kernelsOf(const AttentionRequest &request,
+                                        const std::vector<Part> &parts, const Block &block) {
+  std::vector<AttentionRequest> kernels;
   for (size_t i = 0; i < parts.size(); ++i) {
-    KernelRequest kernel = request;
-    if (i > 0)
+    AttentionRequest kernel = request;
+    if (parts.size() > 1)
       kernel.entry += fmt::format("_part{}", i + 1);
     kernel.attend = parts[i].attend;
     kernel.queryOrder = parts[i].queries;
@@ -37,7 +39,7 @@ CostShape ScheduleRequest::shape() const {
 }
 
 Result<HeadSchedule> chooseSchedule(const ScheduleRequest &request) {
-  const KernelRequest &kernel = request.kernel;
+  const AttentionRequest &kernel = request.kernel;
   Choice choice{.blocks = {kernel.block},
                 .queries = request.schedule.orderQ,
                 .keys = request.schedule.orderK,

@@ -2,13 +2,14 @@
 // blocks, token orders and a split into parts, the cheapest by the cost model.
 //
 //   causal and (local(128) or every(128))
-//     part 1   ..._forward         causal and local(128), natural order      leaves out in f32
+//     part 1   ..._forward_part1   causal and local(128), natural order      leaves out in f32
 //     part 2   ..._forward_part2   the rest, both axes by residue 128        goes on from part 1
 //
-// Nothing here changes what is computed. No MLIR.
+// A head that is not split is one kernel, ..._forward: whoever asks for that by name never gets a
+// part of a head instead. Nothing here changes what is computed. No MLIR.
 #pragma once
 
-#include "codegen/Kernel.h"
+#include "kernel/ops/Attention.h"
 #include "layout/cost/Cost.h"
 
 namespace sparsec {
@@ -16,7 +17,7 @@ namespace sparsec {
 struct ScheduleRequest {
   /// Entry, predicate of the whole head, dtype, dims, target and block (0: open). Its orders and
   /// part are not looked at.
-  KernelRequest kernel;
+  AttentionRequest kernel;
   Schedule schedule;  ///< what is asked for beside the block
   int64_t n = 4096;   ///< keys and queries at which ways are weighed
   int64_t h = 0;      ///< the model's head at which they are
@@ -30,15 +31,16 @@ struct ScheduleRequest {
 };
 
 struct HeadSchedule {
-  std::vector<KernelRequest> parts; ///< of the cheapest way, in the order they run
-  std::vector<Candidate> ways;      ///< what was weighed, cheapest first; costs are estimates
+  std::vector<AttentionRequest> parts; ///< of the cheapest way, in the order they run
+  std::vector<Candidate> ways;         ///< what was weighed, cheapest first; costs are estimates
 };
 
 /// Error: a block that does not fit, an order that is none, `split: always` of what is no union.
 Result<HeadSchedule> chooseSchedule(const ScheduleRequest &request);
 
-/// The kernels of a way: `request` with each part's predicate, orders and role.
-std::vector<KernelRequest> kernelsOf(const KernelRequest &request, const std::vector<Part> &parts,
-                                     const Block &block);
+/// The kernels of a way: `request` with each part's predicate, orders and role, and a name of its
+/// own where there are several.
+std::vector<AttentionRequest> kernelsOf(const AttentionRequest &request,
+                                        const std::vector<Part> &parts, const Block &block);
 
 } // namespace sparsec

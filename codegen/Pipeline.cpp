@@ -1,8 +1,8 @@
 // The compiler as one list: what happens to a request, in order.
 #include "codegen/Pipeline.h"
 
-#include "codegen/passes/Passes.h"
 #include "codegen/ptx/Nvvm.h"
+#include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 #include "dialect/Dialects.h"
 #include "dialect/passes/Passes.h"

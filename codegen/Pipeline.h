@@ -1,8 +1,6 @@
 // The compiler as one list of passes.
 #pragma once
 
-#include "codegen/Kernel.h"
-
 #include "mlir/Pass/PassManager.h"
 
 namespace sparsec {

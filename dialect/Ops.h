@@ -8,3 +8,14 @@
 
 #define GET_OP_CLASSES
 #include "dialect/Ops.h.inc"
+
+namespace sparsec {
+struct AttentionRequest;
+}
+
+namespace sparsec::ops {
+
+/// Writes the operation of a request, which is right and has its block.
+void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
+
+} // namespace sparsec::ops

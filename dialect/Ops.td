@@ -13,8 +13,8 @@ def Sparsec_KernelOpInterface : OpInterface<"KernelOpInterface"> {
   }];
   let cppNamespace = "::sparsec::ops";
   let methods = [
-    InterfaceMethod<"Writes the forward kernel at the builder's place, under the op's own symbol.",
-      "::sparsec::tile::KernelOp", "buildForward", (ins "::mlir::OpBuilder &":$builder)>,
+    InterfaceMethod<"Writes the kernels at the builder's place, in the order they run. The symbol of an only kernel is the op's own, those of several begin with it.",
+      "void", "buildKernels", (ins "::mlir::OpBuilder &":$builder)>,
   ];
 }
 

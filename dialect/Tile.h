@@ -2,8 +2,9 @@
 //
 //   tile.kernel @causal(%q: !tile.view<bf16, 3>, ...) args ["q", ...] {
 //     %b, %h, %i, %r = tile.work rows of %layout : !tile.layout
-//     ... tile.fold %j in %blocks init(...) fetch {loads} lead(...) {q k^T} step(...) {softmax, p
-//     v} tile.store ...
+//     ...
+//     tile.fold %j in %blocks init(...) fetch {loads} lead(...) {q k^T} step(...) {softmax, p v}
+//     tile.store ...
 //   }
 //
 // tests/dialect/attention-forward.mlir is a whole one. Values are builtin tensors, elementwise work
@@ -30,3 +31,10 @@
 
 #define GET_OP_CLASSES
 #include "dialect/TileOps.h.inc"
+
+namespace sparsec::tile {
+
+/// Attribute of a module whose kernels take their blocks from tables alone.
+inline constexpr llvm::StringLiteral kTablesOnlyAttr = "tile.tables_only";
+
+} // namespace sparsec::tile

@@ -2,19 +2,17 @@
 // move evenly from row to row: a kernel then computes its blocks from its row's number, for any
 // length, and no table of blocks exists.
 //
-//   local(3), blocks of 2, n = 16          P . . . . . . .      row r, r >= 1: partial r - 1 and r
-//                                          P P . . . . . .      row 0: partial 0
-//                                          . P P . . . . .
-//                                          . . P P . . . .      partial [clamp(r - 1), clamp(r +
-//                                          1))
-//                                          ...                  clamped to 0 .. 8: one run, one
-//                                          phase
+//   local(3), blocks of 2, n = 16     P . . . . . . .     row r, r >= 1: partial r - 1 and r
+//                                     P P . . . . . .     row 0: partial 0
+//                                     . P P . . . . .
+//                                     . . P P . . . .     partial [clamp(r - 1), clamp(r + 1)),
+//                                     ...                 clamped to 0 .. 8: one run, one phase
 //
 // Row r is (u P + p, with u = t M + m): P phases that repeat, each with runs of its own, whose
 // bounds move by fixed steps as t and m grow and are clamped to a fixed interval:
 //
-//   begin = clamp(b0 + b1 t + b2 m, low, high), end likewise; columns origin + i step, begin <= i <
-//   end
+//   begin = clamp(b0 + b1 t + b2 m, low, high), end likewise
+//   columns origin + i step, begin <= i < end
 //
 // M is how many tiles a box of the query order has (a chain of a residue order): the causal
 // triangles of strided attention move by M for each chain and grow by one with each m. A few rows
@@ -67,6 +65,8 @@ public:
   std::vector<int32_t> numbers() const;
   static constexpr int kHead = 8, kRun = 10, kPhase = kRun * RowBlocks::kRuns;
   static constexpr int kLead = 0, kTailStart = 1, kPhases = 2, kBoxTiles = 5; ///< divisors: 3 each
+  /// Of a run; three numbers of each bound.
+  static constexpr int kBegin = 0, kEnd = 3, kLow = 6, kHigh = 7, kOrigin = 8, kStep = 9;
 
 private:
   int64_t rowCount = 0;

@@ -22,7 +22,7 @@ struct Heads {
 
 struct HeadTables {
   BlockTables tables;      ///< rowOrder holds rows within their head: 0 .. rows - 1
-  int64_t rowsPerHead = 0; ///< AttentionArguments::layoutStride
+  int64_t rowsPerHead = 0; ///< what kernels take as layout_stride
 };
 
 /// The closed forms of all heads, one after another.

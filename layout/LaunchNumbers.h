@@ -20,7 +20,7 @@ struct LaunchNumbers {
   std::vector<int32_t> queryOrder, keyOrder; ///< orderNumbers(); empty: natural order
   std::optional<HeadForms> forms;
   HeadTables tables;       ///< where there are no forms
-  int64_t rowsPerHead = 0; ///< AttentionArguments::layoutStride
+  int64_t rowsPerHead = 0; ///< what kernels take as layout_stride
   BlockCounts counts;      ///< of all heads
 
   int64_t bytes() const; ///< of all that is uploaded; one list where both orders are one

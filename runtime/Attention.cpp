@@ -131,11 +131,6 @@ bool sameHeads(const Heads &a, const Heads &b) {
   return a.first == b.first && a.step == b.step && a.count == b.count;
 }
 
-template <class T>
-T *pointer(DeviceAddress address) {
-  return reinterpret_cast<T *>(static_cast<uintptr_t>(address));
-}
-
 } // namespace
 
 Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads) {
@@ -143,21 +138,21 @@ Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads) {
   return {.first = entry, .step = entries, .count = count};
 }
 
-Result<void> checkCall(const Kernel &kernel, const AttentionCall &call) {
+Result<void> checkCall(const AttentionRequest &request, const AttentionCall &call) {
   const AttentionShape &shape = call.shape;
   if (Result<void> ok = checkShape(shape, call.heads); !ok)
     return ok;
-  int element = bytes(kernel.dtype);
+  int element = bytes(request.dtype);
   std::array<int64_t, 3> queries = {shape.batch, shape.heads, shape.nq};
   std::array<int64_t, 3> keys = {shape.batch, shape.kvHeads, shape.n};
   for (const Operand &operand : {
-           Operand{"q", call.q, queries, kernel.headDim, element, 16},
-           Operand{"k", call.k, keys, kernel.headDim, element, 16},
-           Operand{"v", call.v, keys, kernel.valueDim, element, 16},
+           Operand{"q", call.q, queries, request.headDim, element, 16},
+           Operand{"k", call.k, keys, request.headDim, element, 16},
+           Operand{"v", call.v, keys, request.valueDim, element, 16},
        })
     if (Result<void> ok = checkOperand(operand); !ok)
       return ok;
-  Operand out{"out", call.out, queries, kernel.valueDim, element, 16};
+  Operand out{"out", call.out, queries, request.valueDim, element, 16};
   Operand lse{"lse", call.lse, {shape.batch, shape.heads, 1}, shape.nq, 4, 4};
   for (const Operand &operand : {out, lse}) {
     if (&operand.tensor == &call.lse && call.lse.address == 0)
@@ -176,31 +171,54 @@ Result<Attention> Attention::load(Device &device, std::vector<AttentionPart> par
   result.device = &device;
   result.source = source;
   for (size_t i = 0; i < parts.size(); ++i) {
-    auto &[kernel, attend] = parts[i];
-    if (kernel.part != PartRole{.first = i == 0, .last = i + 1 == parts.size()})
+    auto &[kernel, request] = parts[i];
+    if (request.part != PartRole{.first = i == 0, .last = i + 1 == parts.size()})
       return internalError(
           fmt::format("kernel '{}' is not part {} of {}", kernel.entry, i + 1, parts.size()));
+    request.block = kernel.block; // where the compiler chose it
     Result<std::unique_ptr<Executable>> executable = device.load(kernel.code, kernel.entry);
     if (!executable)
       return executable.error();
-    result.parts.push_back({std::move(kernel), std::move(attend), std::move(*executable), Ready{}});
+    Slots slots(kernel.signature);
+    result.parts.push_back(
+        {std::move(kernel), std::move(request), std::move(*executable), slots, Ready{}});
   }
   if (result.parts.empty())
     return internalError("attention without a kernel");
   return result;
 }
 
+Attention::Slots::Slots(const Signature &signature) {
+  auto slot = [&](std::string_view name) { return Slot(signature, name); };
+  for (auto [view, name] : {std::pair{&q, "q"},
+                            {&k, "k"},
+                            {&v, "v"},
+                            {&out, "out"},
+                            {&lse, "lse"},
+                            {&rowMax, "row_max"},
+                            {&rowSum, "row_sum"},
+                            {&priorOut, "prior_out"},
+                            {&priorMax, "prior_max"},
+                            {&priorSum, "prior_sum"}})
+    *view = {slot(name), slot(std::string(name) + "_stride")};
+  queryOrder = slot("query_order"), keyOrder = slot("key_order");
+  rowForms = slot("row_forms"), rowOrder = slot("row_order");
+  blockOffsets = slot("block_offsets"), blockColumns = slot("block_columns");
+  n = slot("n"), nq = slot("nq"), q0 = slot("q0"), scale = slot("scale");
+  headFirst = slot("head_first"), headStep = slot("head_step"), headGroup = slot("head_group");
+  layoutStride = slot("layout_stride"), formStride = slot("form_stride");
+}
+
 Result<void> Attention::prepare(Part &part, const AttentionShape &shape, const Heads &heads) {
-  const Kernel &kernel = part.kernel;
-  Result<LaunchNumbers> numbers = launchNumbers(
-      part.attend,
-      {.nq = shape.nq,
-       .nk = shape.n,
-       .q0 = shape.q0,
-       .blockQ = kernel.block.q,
-       .blockK = kernel.block.k},
-      kernel.queryOrder, kernel.keyOrder, heads,
-      takesRowForms(kernel.target, kernel.dtype, kernel.valueDim) ? source : BlockSource::Tables);
+  const AttentionRequest &request = part.request;
+  Result<LaunchNumbers> numbers = launchNumbers(request.attend,
+                                                {.nq = shape.nq,
+                                                 .nk = shape.n,
+                                                 .q0 = shape.q0,
+                                                 .blockQ = request.block.q,
+                                                 .blockK = request.block.k},
+                                                request.queryOrder, request.keyOrder, heads,
+                                                part.slots.rowForms ? source : BlockSource::Tables);
   if (!numbers)
     return numbers.error();
   Ready ready{.rowsPerHead = static_cast<int32_t>(numbers->rowsPerHead),
@@ -248,7 +266,7 @@ Result<void> Attention::allocateScratch(const AttentionShape &shape, const Heads
   scratch = {.heads = (heads.count - 1) * heads.step + 1};
   size_t rows = static_cast<size_t>(shape.batch * scratch.heads * shape.nq);
   for (auto [buffer, columns] :
-       {std::pair{&scratch.out, kernel().valueDim}, std::pair{&scratch.lse, 2}}) {
+       {std::pair{&scratch.out, request().valueDim}, std::pair{&scratch.rows, 4}}) {
     Result<Buffer> allocated = Buffer::allocate(*device, rows * columns * sizeof(float));
     if (!allocated)
       return allocated.error();
@@ -276,75 +294,72 @@ Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads)
   return {};
 }
 
-AttentionArguments Attention::arguments(size_t index, const AttentionCall &call) const {
-  const Part &part = parts[index];
+Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
+  const auto &[kernel, request, executable, slots, ready] = parts[index];
   const AttentionShape &shape = call.shape;
-  const Ready &ready = part.ready;
-  AttentionArguments arguments{
-      .q = pointer<const void>(call.q.address),
-      .k = pointer<const void>(call.k.address),
-      .v = pointer<const void>(call.v.address),
-      .out = pointer<void>(call.out.address),
-      .lse = pointer<float>(call.lse.address),
-      .queryOrder = pointer<const int32_t>(ready.queryOrder.address()),
-      .keyOrder = pointer<const int32_t>(ready.keyOrder.address()),
-      .rowForms = pointer<const int32_t>(ready.forms.address()),
-      .blockOffsets = pointer<const int32_t>(ready.offsets.address()),
-      .blockColumns = pointer<const int32_t>(ready.columns.address()),
-      .rowOrder = pointer<const int32_t>(ready.rowOrder.address()),
-      .n = static_cast<int32_t>(shape.n),
-      .nq = static_cast<int32_t>(shape.nq),
-      .q0 = static_cast<int32_t>(shape.q0),
-      .headFirst = static_cast<int32_t>(call.heads.first),
-      .headStep = static_cast<int32_t>(call.heads.step),
-      .headGroup = static_cast<int32_t>(shape.heads / shape.kvHeads),
-      .layoutStride = ready.rowsPerHead,
-      .formStride = ready.formStride,
-      .scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(part.kernel.headDim))),
+  Arguments arguments(kernel.signature);
+  auto setView = [&](const Slots::View &view, DeviceAddress address,
+                     std::span<const int64_t> stride) {
+    arguments.setPointer(view.address, address);
+    arguments.set(view.stride, stride);
   };
-  std::ranges::copy(call.q.stride, arguments.qStride);
-  std::ranges::copy(call.k.stride, arguments.kStride);
-  std::ranges::copy(call.v.stride, arguments.vStride);
-  std::ranges::copy(call.out.stride, arguments.outStride);
-  std::copy_n(call.lse.stride.begin(), 2, arguments.lseStride);
+  setView(slots.q, call.q.address, call.q.stride);
+  setView(slots.k, call.k.address, call.k.stride);
+  setView(slots.v, call.v.address, call.v.stride);
+  setView(slots.out, call.out.address, call.out.stride);
+  setView(slots.lse, call.lse.address, call.lse.stride);
+  arguments.setPointer(slots.queryOrder, ready.queryOrder.address());
+  arguments.setPointer(slots.keyOrder, ready.keyOrder.address());
   if (call.blocks) {
-    arguments.rowForms = nullptr;
-    arguments.blockOffsets = pointer<const int32_t>(call.blocks->offsets);
-    arguments.blockColumns = pointer<const int32_t>(call.blocks->columns);
-    arguments.rowOrder = pointer<const int32_t>(call.blocks->rowOrder);
-    arguments.layoutStride = call.blocks->rowsPerHead;
+    arguments.setPointer(slots.blockOffsets, call.blocks->offsets);
+    arguments.setPointer(slots.blockColumns, call.blocks->columns);
+    arguments.setPointer(slots.rowOrder, call.blocks->rowOrder);
+    arguments.set(slots.layoutStride, call.blocks->rowsPerHead);
+  } else {
+    arguments.setPointer(slots.rowForms, ready.forms.address());
+    arguments.setPointer(slots.blockOffsets, ready.offsets.address());
+    arguments.setPointer(slots.blockColumns, ready.columns.address());
+    arguments.setPointer(slots.rowOrder, ready.rowOrder.address());
+    arguments.set(slots.layoutStride, ready.rowsPerHead);
+    arguments.set(slots.formStride, ready.formStride);
   }
+  arguments.set(slots.n, static_cast<int32_t>(shape.n));
+  arguments.set(slots.nq, static_cast<int32_t>(shape.nq));
+  arguments.set(slots.q0, static_cast<int32_t>(shape.q0));
+  arguments.set(slots.headFirst, static_cast<int32_t>(call.heads.first));
+  arguments.set(slots.headStep, static_cast<int32_t>(call.heads.step));
+  arguments.set(slots.headGroup, static_cast<int32_t>(shape.heads / shape.kvHeads));
+  arguments.set(slots.scale,
+                call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim))));
   if (parts.size() == 1)
     return arguments;
 
   // Kernels count heads from the model's first; the scratch begins at the entry's first.
-  int64_t row = part.kernel.valueDim, head = shape.nq * row, batch = scratch.heads * head;
+  int64_t row = request.valueDim, head = shape.nq * row, batch = scratch.heads * head;
   DeviceAddress out = scratch.out.address() - 4 * call.heads.first * head;
-  auto lse = [&](size_t written) { // by part `written`
+  std::array<int64_t, 3> outStride = {batch, head, row};
+  std::array<int64_t, 2> rowStride = {scratch.heads * shape.nq, shape.nq};
+  auto setSums = [&](const Slots::View &sums, const Slots::View &rowMax, const Slots::View &rowSum,
+                     size_t written) { // by part `written`
     int64_t rows = shape.batch * scratch.heads * shape.nq;
-    return scratch.lse.address() + 4 * (written % 2 * rows - call.heads.first * shape.nq);
+    DeviceAddress first =
+        scratch.rows.address() + 4 * (written % 2 * 2 * rows - call.heads.first * shape.nq);
+    setView(sums, out, outStride);
+    setView(rowMax, first, rowStride);
+    setView(rowSum, first + 4 * rows, rowStride);
   };
-  int64_t outStride[] = {batch, head, row}, lseStride[] = {scratch.heads * shape.nq, shape.nq};
-  if (!part.kernel.part.first) {
-    arguments.priorOut = pointer<const float>(out);
-    arguments.priorLse = pointer<const float>(lse(index - 1));
-    std::ranges::copy(outStride, arguments.priorOutStride);
-    std::ranges::copy(lseStride, arguments.priorLseStride);
-  }
-  if (!part.kernel.part.last) {
-    arguments.out = pointer<void>(out);
-    arguments.lse = pointer<float>(lse(index));
-    std::ranges::copy(outStride, arguments.outStride);
-    std::ranges::copy(lseStride, arguments.lseStride);
-  }
+  if (!request.part.first)
+    setSums(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);
+  if (!request.part.last)
+    setSums(slots.out, slots.rowMax, slots.rowSum, index);
   return arguments;
 }
 
 Result<void> Attention::launch(const AttentionCall &call) {
-  if (Result<void> ok = checkCall(kernel(), call); !ok)
+  if (Result<void> ok = checkCall(request(), call); !ok)
     return ok;
-  if (call.blocks && (parts.size() > 1 || shapeOf(kernel().queryOrder) != OrderShape::Natural ||
-                      shapeOf(kernel().keyOrder) != OrderShape::Natural))
+  if (call.blocks && (parts.size() > 1 || shapeOf(request().queryOrder) != OrderShape::Natural ||
+                      shapeOf(request().keyOrder) != OrderShape::Natural))
     return inputError("blocks: expected a kernel of one part in natural order");
   const AttentionShape &shape = call.shape;
   if (call.heads.count == 0 || shape.batch == 0 || shape.nq == 0)
@@ -354,17 +369,14 @@ Result<void> Attention::launch(const AttentionCall &call) {
       return ok;
   for (size_t i = 0; i < parts.size(); ++i) {
     const Part &part = parts[i];
-    AttentionArguments values = arguments(i, call);
-    int64_t tiles = call.blocks ? (shape.nq + part.kernel.block.q - 1) / part.kernel.block.q
+    Arguments values = arguments(i, call);
+    int64_t tiles = call.blocks ? (shape.nq + part.request.block.q - 1) / part.request.block.q
                                 : part.ready.queryTiles;
-    LaunchShape launch{
-        .grid = {static_cast<uint32_t>(tiles), static_cast<uint32_t>(call.heads.count),
-                 static_cast<uint32_t>(shape.batch)},
-        .block = {static_cast<uint32_t>(part.kernel.threads), 1, 1},
-        .sharedBytes = static_cast<uint32_t>(part.kernel.sharedBytes),
-    };
-    const void *parameters[] = {&values};
-    if (Result<void> ok = device->launch(*part.executable, launch, parameters); !ok)
+    const void *parameters[] = {values.data()};
+    if (Result<void> ok = device->launch(
+            *part.executable, launchShape(part.kernel, tiles, call.heads.count, shape.batch),
+            parameters);
+        !ok)
       return ok;
   }
   return {};

@@ -3,8 +3,8 @@
 //
 //   a model of 6 heads, a pattern of 2 entries:      entry 0: heads 0 2 4    entry 1: heads 1 3 5
 //   grid of entry 1 = (block rows of nq, 3, batch)   work item (x, y, z): head 1 + 2 y, batch z
-//   entry 1 in two parts: one launch after the other; the second goes on from the first's result in
-//   f32, which lies in memory that this object owns
+//   entry 1 in two parts: one launch after the other; the second goes on from the first's sums in
+//   f32, which lie in memory that this object owns
 //
 // What a launch needs beside the tensors depends on the lengths alone: the numbers of the token
 // orders, and the live blocks of each row, as a closed form where there is one and else as tables.
@@ -17,8 +17,10 @@
 // another length.
 #pragma once
 
+#include "kernel/ops/Attention.h"
 #include "layout/LaunchNumbers.h"
 #include "runtime/Buffer.h"
+#include "runtime/Launch.h"
 
 namespace sparsec {
 
@@ -57,12 +59,12 @@ struct AttentionCall {
 };
 
 /// Everything the call needs to be right, without a device.
-Result<void> checkCall(const Kernel &kernel, const AttentionCall &call);
+Result<void> checkCall(const AttentionRequest &request, const AttentionCall &call);
 
-/// A kernel and the predicate that it was compiled from.
+/// A kernel and what it was compiled from.
 struct AttentionPart {
   Kernel kernel;
-  Expr attend;
+  AttentionRequest request;
 };
 
 /// The kernels of an entry on a device, ready to be launched. Must not outlive the device.
@@ -72,8 +74,10 @@ public:
   static Result<Attention> load(Device &device, std::vector<AttentionPart> parts,
                                 BlockSource source = BlockSource::Auto);
 
-  /// Of the last part; dtype and dims are all parts'.
+  /// Of the last part.
   const Kernel &kernel() const { return parts.back().kernel; }
+  /// Likewise; dtype and dims are all parts'.
+  const AttentionRequest &request() const { return parts.back().request; }
   size_t partCount() const { return parts.size(); }
   /// Works out and uploads what a call of this shape needs, if it is not there yet.
   Result<void> prepare(const AttentionShape &shape, const Heads &heads);
@@ -91,23 +95,34 @@ private:
     int64_t queryTiles = 0;
     BlockCounts counts;
   };
+  /// Where a kernel takes what every call gives it.
+  struct Slots {
+    explicit Slots(const Signature &signature);
+    struct View {
+      Slot address, stride;
+    };
+    View q, k, v, out, lse, rowMax, rowSum, priorOut, priorMax, priorSum;
+    Slot queryOrder, keyOrder, rowForms, blockOffsets, blockColumns, rowOrder;
+    Slot n, nq, q0, headFirst, headStep, headGroup, layoutStride, formStride, scale;
+  };
   struct Part {
     Kernel kernel;
-    Expr attend;
+    AttentionRequest request;
     std::unique_ptr<Executable> executable;
+    Slots slots;
     Ready ready;
   };
-  /// Results of the parts before the last one, in f32, of the heads first .. last of the entry.
-  /// Each thread reads and writes its own elements of out, but a row's lse is read by several
-  /// threads and written by one: there are two, in turn.
+  /// Sums of the parts before the last one, in f32, of the heads first .. last of the entry. Each
+  /// thread reads and writes its own elements of out, but a row's maximum and sum are read by
+  /// several threads and written by one: there are two of each, in turn.
   struct Scratch {
-    Buffer out, lse;
+    Buffer out, rows;
     int64_t heads = 0;
   };
 
   Result<void> prepare(Part &part, const AttentionShape &shape, const Heads &heads);
   Result<void> allocateScratch(const AttentionShape &shape, const Heads &heads);
-  AttentionArguments arguments(size_t index, const AttentionCall &call) const;
+  Arguments arguments(size_t index, const AttentionCall &call) const;
 
   Device *device = nullptr;
   BlockSource source = BlockSource::Auto;

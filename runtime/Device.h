@@ -6,8 +6,9 @@
 // what it did wrong.
 #pragma once
 
-#include "codegen/Kernel.h"
+#include "kernel/Kernel.h"
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string_view>

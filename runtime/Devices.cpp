@@ -61,7 +61,7 @@ Target targetOf(const Device &device) {
   Target best = *findTarget("sm_80");
   for (const std::string &name : targetNames()) { // in rising order
     Target target = *findTarget(name);
-    if (target.machine == Machine::Gpu && gpu->runs(name))
+    if (target.kind() == TargetKind::Gpu && gpu->runs(name))
       best = std::move(target);
   }
   best.sharedBytes = std::min(best.sharedBytes, gpu->sharedBytes());

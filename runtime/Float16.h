@@ -1,7 +1,7 @@
 // The two 16-bit floats, as bits: conversions from and to float, rounding to nearest, ties to even.
 //
-//   f16   1 sign, 5 exponent, 10 fraction: largest 65504, smallest normal 2^-14, subnormals to
-//   2^-24 bf16  1 sign, 8 exponent,  7 fraction: the upper half of a float
+//   f16   1 sign, 5 exponent, 10 fraction: largest 65504, smallest normal 2^-14, subnormal 2^-24
+//   bf16  1 sign, 8 exponent,  7 fraction: the upper half of a float
 //
 // Values past the largest become infinities, NaN stays NaN (quiet), signs are kept, zeros too.
 #pragma once

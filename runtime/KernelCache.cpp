@@ -18,7 +18,7 @@ size_t hashOf(const Expr &expr, size_t hash) {
   return hash;
 }
 
-size_t hashOf(const KernelRequest &request) {
+size_t hashOf(const AttentionRequest &request) {
   size_t hash = std::hash<std::string>()(request.entry);
   for (int value : {static_cast<int>(request.dtype), request.headDim, request.valueDim,
                     request.block.q, request.block.k})
@@ -26,26 +26,26 @@ size_t hashOf(const KernelRequest &request) {
   return hashOf(request.attend, mixed(hash, std::hash<std::string>()(request.target.name)));
 }
 
-size_t hashOf(const std::vector<KernelRequest> &parts) {
+size_t hashOf(const std::vector<AttentionRequest> &parts) {
   size_t hash = parts.size();
-  for (const KernelRequest &part : parts)
+  for (const AttentionRequest &part : parts)
     hash = mixed(hash, hashOf(part));
   return hash;
 }
 
-bool same(const KernelRequest &a, const KernelRequest &b) {
+bool same(const AttentionRequest &a, const AttentionRequest &b) {
   // By structure, so that a new field does not go unnoticed: it has to be compared here.
   const auto &[entry, attend, queryOrder, keyOrder, part, dtype, headDim, valueDim, block, target] =
       a;
   return queryOrder == b.queryOrder && keyOrder == b.keyOrder && part == b.part &&
          entry == b.entry && dtype == b.dtype && headDim == b.headDim && valueDim == b.valueDim &&
-         block == b.block && target.name == b.target.name && equal(attend, b.attend);
+         block == b.block && target == b.target && equal(attend, b.attend);
 }
 
 } // namespace
 
 std::shared_ptr<Attention> KernelCache::find(size_t hash,
-                                             const std::vector<KernelRequest> &parts) const {
+                                             const std::vector<AttentionRequest> &parts) const {
   auto [begin, end] = entries.equal_range(hash);
   for (auto each = begin; each != end; ++each)
     if (std::ranges::equal(each->second.parts, parts, same))
@@ -54,7 +54,7 @@ std::shared_ptr<Attention> KernelCache::find(size_t hash,
 }
 
 Result<std::shared_ptr<Attention>>
-KernelCache::attention(const std::vector<KernelRequest> &requests) {
+KernelCache::attention(const std::vector<AttentionRequest> &requests) {
   size_t hash = hashOf(requests);
   {
     std::lock_guard lock(mutex);
@@ -62,11 +62,14 @@ KernelCache::attention(const std::vector<KernelRequest> &requests) {
       return found;
   }
   std::vector<AttentionPart> parts;
-  for (const KernelRequest &request : requests) {
-    Result<Kernel> kernel = compile(request);
+  for (const AttentionRequest &request : requests) {
+    auto kernels = store.kernels(request);
+    if (!kernels)
+      return kernels.error();
+    Result<Kernel> kernel = single(**kernels);
     if (!kernel)
       return kernel.error();
-    parts.push_back({std::move(*kernel), request.attend});
+    parts.push_back({std::move(*kernel), request});
   }
   Result<Attention> loaded = Attention::load(device, std::move(parts));
   if (!loaded)

@@ -1,7 +1,7 @@
-// Kernels on a device, by what was asked for: compiled and loaded at the first use, found at every
-// later one in about a microsecond.
+// Attention on a device, by what was asked for: its kernels are compiled and loaded at the first
+// use, found at every later one in about a microsecond.
 //
-//   KernelCache kernels(device, compile);
+//   KernelCache kernels(device, store);
 //   Result<std::shared_ptr<Attention>> a = kernels.attention({request});   compiles and loads
 //   Result<std::shared_ptr<Attention>> b = kernels.attention({request});   the same one
 //
@@ -11,8 +11,8 @@
 #pragma once
 
 #include "runtime/Attention.h"
+#include "runtime/KernelStore.h"
 
-#include <functional>
 #include <mutex>
 #include <unordered_map>
 
@@ -20,22 +20,21 @@ namespace sparsec {
 
 class KernelCache {
 public:
-  using Compile = std::function<Result<Kernel>(const KernelRequest &)>;
-  /// Must not outlive the device.
-  KernelCache(Device &device, Compile compile) : device(device), compile(std::move(compile)) {}
+  /// Must not outlive the device and the store.
+  KernelCache(Device &device, KernelStore &store) : device(device), store(store) {}
 
   /// The parts of one entry (chooseSchedule()).
-  Result<std::shared_ptr<Attention>> attention(const std::vector<KernelRequest> &parts);
+  Result<std::shared_ptr<Attention>> attention(const std::vector<AttentionRequest> &parts);
 
 private:
   struct Entry {
-    std::vector<KernelRequest> parts;
+    std::vector<AttentionRequest> parts;
     std::shared_ptr<Attention> attention;
   };
-  std::shared_ptr<Attention> find(size_t hash, const std::vector<KernelRequest> &parts) const;
+  std::shared_ptr<Attention> find(size_t hash, const std::vector<AttentionRequest> &parts) const;
 
   Device &device;
-  Compile compile;
+  KernelStore &store;
   mutable std::mutex mutex;
   std::unordered_multimap<size_t, Entry> entries;
 };

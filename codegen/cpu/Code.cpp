@@ -118,18 +118,12 @@ Code::Values Code::choose(Value *condition, function_ref<Values()> body,
   return chosen;
 }
 
-std::pair<Value *, Value *> Code::divideBy(Value *x, Value *divisor) {
+std::pair<Value *, Value *> Code::divideBy(Value *x, Value *pointer, int64_t index, bool) {
   auto wider = [&](Value *value) { return CreateZExt(value, getInt64Ty()); };
-  Value *product = CreateMul(wider(x), wider(number(divisor, 1)));
-  Value *quotient = CreateTrunc(CreateLShr(product, wider(number(divisor, 2))), getInt32Ty());
-  return {quotient, CreateSub(x, CreateMul(quotient, number(divisor, 0)))};
-}
-
-Value *Code::least(Value *a, Value *b) {
-  return CreateSelect(CreateICmpSLT(a, b), a, b);
-}
-Value *Code::most(Value *a, Value *b) {
-  return CreateSelect(CreateICmpSGT(a, b), a, b);
+  auto of = [&](int64_t i) { return number(pointer, index + i); };
+  Value *product = CreateMul(wider(x), wider(of(1)));
+  Value *quotient = CreateTrunc(CreateLShr(product, wider(of(2))), getInt32Ty());
+  return {quotient, CreateSub(x, CreateMul(quotient, of(0)))};
 }
 
 Value *Code::iota(int size) {
@@ -140,8 +134,8 @@ Value *Code::iota(int size) {
 }
 
 /// In steps: pairs of rows at distance 1, 2, 4, ... exchange the elements at that distance.
-Lanes Code::transpose(ArrayRef<Value *> rows) {
-  Lanes now(rows.begin(), rows.end());
+LaneVectors Code::transpose(ArrayRef<Value *> rows) {
+  LaneVectors now(rows.begin(), rows.end());
   int size = int(rows.size());
   for (int distance = 1; distance < size; distance *= 2) {
     SmallVector<int> low, high;

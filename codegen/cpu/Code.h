@@ -2,6 +2,7 @@
 // few functions of math that kernels need, so that nothing is called out of a kernel.
 #pragma once
 
+#include "codegen/common/ScalarBuilder.h"
 #include "codegen/cpu/Level.h"
 
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -10,7 +11,7 @@
 namespace sparsec::cpu {
 
 /// One row's share of a panel: a vector for each register's worth of lanes.
-using Lanes = llvm::SmallVector<llvm::Value *, 4>;
+using LaneVectors = llvm::SmallVector<llvm::Value *, 4>;
 
 /// How `count` lanes are cut into panels, and a panel into vectors.
 struct PanelShape {
@@ -59,14 +60,35 @@ public:
   /// What the body that runs returns; both return as many.
   Values choose(llvm::Value *condition, llvm::function_ref<Values()> body,
                 llvm::function_ref<Values()> otherwise);
-  /// x / divisor and the rest, of numbers below 2^31, as layout/Divisor.h has them in memory.
-  std::pair<llvm::Value *, llvm::Value *> divideBy(llvm::Value *x, llvm::Value *divisor);
-  llvm::Value *least(llvm::Value *a, llvm::Value *b); ///< signed
-  llvm::Value *most(llvm::Value *a, llvm::Value *b);
-  /// The i-th 32-bit integer.
-  llvm::Value *number(llvm::Value *pointer, int i) {
-    return loadAs(getInt32Ty(), at(pointer, 4 * i));
+
+  // Scalar integers by the names of common/ScalarBuilder.h.
+  using Scalar = llvm::Value *;
+  Scalar i32(int64_t value) { return getInt32(uint32_t(value)); }
+  Scalar add(Scalar a, Scalar b) { return CreateAdd(a, b); }
+  Scalar add(Scalar a, int64_t b) { return CreateAdd(a, like(a, b)); }
+  Scalar subtract(Scalar a, Scalar b) { return CreateSub(a, b); }
+  Scalar multiply(Scalar a, Scalar b) { return CreateMul(a, b); }
+  Scalar multiply(Scalar a, int64_t b) { return CreateMul(a, like(a, b)); }
+  Scalar shiftLeft(Scalar a, int bits) { return CreateShl(a, like(a, bits)); }
+  Scalar bitAnd(Scalar a, Scalar b) { return CreateAnd(a, b); }
+  Scalar bitAnd(Scalar a, int64_t b) { return CreateAnd(a, like(a, b)); }
+  Scalar bitOr(Scalar a, int64_t b) { return CreateOr(a, like(a, b)); }
+  Scalar least(Scalar a, Scalar b) { return select(less(a, b), a, b); }
+  Scalar most(Scalar a, Scalar b) { return select(CreateICmpSGT(a, b), a, b); }
+  Scalar equal(Scalar a, int64_t b) { return CreateICmpEQ(a, like(a, b)); }
+  Scalar less(Scalar a, Scalar b) { return CreateICmpSLT(a, b); }
+  Scalar atLeast(Scalar a, Scalar b) { return CreateICmpSGE(a, b); }
+  Scalar greater(Scalar a, int64_t b) { return CreateICmpSGT(a, like(a, b)); }
+  Scalar below(Scalar a, Scalar b) { return CreateICmpULT(a, b); }
+  Scalar isNull(Scalar pointer) { return CreateIsNull(pointer); }
+  Scalar select(Scalar condition, Scalar a, Scalar b) { return CreateSelect(condition, a, b); }
+  Scalar advance(Scalar pointer, Scalar bytes) { return at(pointer, bytes); }
+  Scalar advance(Scalar pointer, int64_t bytes) { return at(pointer, bytes); }
+  /// Nothing is held in a register on purpose: LLVM decides.
+  Scalar number(Scalar pointer, int64_t index, bool = true) {
+    return loadAs(getInt32Ty(), at(pointer, 4 * index));
   }
+  std::pair<Scalar, Scalar> divideBy(Scalar x, Scalar pointer, int64_t index, bool = true);
 
   llvm::Type *vectorOf(llvm::Type *element, int size) {
     return llvm::FixedVectorType::get(element, size);
@@ -74,7 +96,7 @@ public:
   /// 0, 1, 2, ... as i32.
   llvm::Value *iota(int size);
   /// rows[i][j] becomes result[j][i]; as many rows as each has elements, a power of two.
-  Lanes transpose(llvm::ArrayRef<llvm::Value *> rows);
+  LaneVectors transpose(llvm::ArrayRef<llvm::Value *> rows);
   /// a b + c, rounded once where the level can.
   llvm::Value *multiplyAdd(llvm::Value *a, llvm::Value *b, llvm::Value *c);
   llvm::Value *larger(llvm::Value *a, llvm::Value *b); ///< b where either is NaN
@@ -82,7 +104,7 @@ public:
   // Math on f32 vectors or scalars; their error bounds stand in Math.cpp.
   llvm::Value *exp2(llvm::Value *x);
   /// 2^(a - b) of a <= b or NaN, lane by lane; all parts of a row at once.
-  Lanes exp2OfDecay(llvm::ArrayRef<llvm::Value *> a, llvm::ArrayRef<llvm::Value *> b);
+  LaneVectors exp2OfDecay(llvm::ArrayRef<llvm::Value *> a, llvm::ArrayRef<llvm::Value *> b);
   llvm::Value *exp(llvm::Value *x);
   llvm::Value *log(llvm::Value *x);
   /// Nearest bf16 or f16, ties to even, as an f32 of the same value.
@@ -115,6 +137,9 @@ private:
   void copyRows(llvm::Value *from, int64_t fromStride, llvm::Value *to, int64_t toStride);
   llvm::Value *emulatedTiles = nullptr;
   llvm::Type *like(llvm::Value *shape, llvm::Type *element);
+  static llvm::Value *like(llvm::Value *integer, int64_t value) {
+    return llvm::ConstantInt::getSigned(integer->getType(), value);
+  }
   llvm::Value *splat(llvm::Value *shape, float value);
   llvm::Value *splatInt(llvm::Value *shape, uint32_t value);
   llvm::Value *asInt(llvm::Value *x);
@@ -125,5 +150,7 @@ private:
   bool hasAvx512(llvm::Value *x);
   llvm::Value *polynomial(llvm::Value *x, llvm::ArrayRef<float> coefficients);
 };
+
+static_assert(ScalarBuilder<Code>);
 
 } // namespace sparsec::cpu

@@ -4,6 +4,7 @@
 #include "codegen/cpu/CheckProgram.h"
 #include "codegen/cpu/Emitter.h"
 #include "codegen/cpu/Link.h"
+#include "kernel/CpuCall.h"
 
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/OptBisect.h"
@@ -76,6 +77,9 @@ void addInfo(llvm::Module &module, llvm::StringRef entry, const cpu::KernelEmitt
   KernelInfo info;
   info.scratchBytes = emitter.scratchBytes();
   info.slices = emitter.slices();
+  info.argumentBytes = emitter.signature().bytes();
+  if (const Field *order = emitter.signature().find("row_order"))
+    info.orderOffset = order->offset;
   std::snprintf(info.level, sizeof info.level, "%s", level.name);
   llvm::StringRef bytes(reinterpret_cast<const char *>(&info), sizeof info);
   llvm::Constant *value = llvm::ConstantDataArray::getString(context, bytes, /*AddNull=*/false);
@@ -98,7 +102,7 @@ Result<std::string> emitFile(llvm::Module &module, llvm::TargetMachine &machine,
 
 } // namespace
 
-Result<CpuCode> emitCpu(mlir::ModuleOp source, const Target &target, CpuEmitOptions options) {
+Result<Emitted> emitCpu(mlir::ModuleOp source, const Target &target, std::string_view keep) {
   Result<cpu::Level> level = cpu::findLevel(target.level);
   if (!level)
     return level.error();
@@ -119,7 +123,7 @@ Result<CpuCode> emitCpu(mlir::ModuleOp source, const Target &target, CpuEmitOpti
   module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);
 
-  CpuCode code;
+  Emitted code;
   for (auto kernel : source.getOps<tile::KernelOp>()) {
     if (failed(cpu::checkProgram(kernel)))
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
@@ -127,20 +131,25 @@ Result<CpuCode> emitCpu(mlir::ModuleOp source, const Target &target, CpuEmitOpti
     if (failed(emitter.run()))
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
     addInfo(module, kernel.getSymName(), emitter, *level);
-    code.scratchBytes = std::max(code.scratchBytes, emitter.scratchBytes());
-    code.usesAmx |= emitter.usesTiles() && !level->emulated;
+    code.kernels.push_back({.entry = kernel.getSymName().str(),
+                            .threads = 1,
+                            .scratchBytes = emitter.scratchBytes(),
+                            .usesAmx = emitter.usesTiles() && !level->emulated});
   }
   llvm::raw_string_ostream complaints(message);
   if (llvm::verifyModule(module, &complaints))
     return internalError("wrong LLVM IR: " + message);
   optimise(module, *machine);
-  if (options.keepText) {
-    llvm::raw_string_ostream stream(code.llvmIr);
+  if (keep == "llvm") {
+    llvm::raw_string_ostream stream(code.text);
     module.print(stream, nullptr);
+    return code;
+  }
+  if (keep == "asm") {
     auto text = emitFile(module, *machine, llvm::CodeGenFileType::AssemblyFile);
     if (!text)
       return text.error();
-    code.assembly = std::move(*text);
+    code.text = std::move(*text);
     return code;
   }
   auto object = emitFile(module, *machine, llvm::CodeGenFileType::ObjectFile);
@@ -150,7 +159,7 @@ Result<CpuCode> emitCpu(mlir::ModuleOp source, const Target &target, CpuEmitOpti
   auto shared = cpu::linkSharedObject(code.object);
   if (!shared)
     return shared.error();
-  code.sharedObject = std::move(*shared);
+  code.code = std::move(*shared);
   return code;
 }
 

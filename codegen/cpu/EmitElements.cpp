@@ -32,7 +32,7 @@ llvm::Value *KernelEmitter::constant(TypedAttr value) {
       type, cast<IntegerAttr>(value).getValue().sextOrTrunc(type->getIntegerBitWidth()));
 }
 
-Lanes KernelEmitter::lanes(Value value, Cell &cell) {
+LaneVectors KernelEmitter::lanes(Value value, Cell &cell) {
   value = flow.resolve(value);
   if (auto found = cell.known.find(value); found != cell.known.end())
     return found->second;
@@ -45,9 +45,9 @@ Lanes KernelEmitter::lanes(Value value, Cell &cell) {
 }
 
 /// What is free or deferred.
-Lanes KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) {
+LaneVectors KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) {
   auto repeat = [&](llvm::Value *scalar) {
-    return Lanes(cell.shape.parts(), code.CreateVectorSplat(cell.shape.vector, scalar));
+    return LaneVectors(cell.shape.parts(), code.CreateVectorSplat(cell.shape.vector, scalar));
   };
   if (auto constantOp = dyn_cast<arith::ConstantOp>(op))
     return repeat(constant(constantOp.getValue()));
@@ -67,16 +67,16 @@ Lanes KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) {
     return lanes(mask.getScores(), cell);
   if (auto power = dyn_cast<math::Exp2Op>(op))
     if (arith::SubFOp difference = decayOf(flow, power)) {
-      Lanes a = lanes(difference.getLhs(), cell);
+      LaneVectors a = lanes(difference.getLhs(), cell);
       return code.exp2OfDecay(a, lanes(difference.getRhs(), cell));
     }
-  SmallVector<Lanes> operands;
+  SmallVector<LaneVectors> operands;
   for (Value operand : op->getOperands())
     operands.push_back(tileType(operand) ? lanes(operand, cell) : repeat(scalar(operand)));
-  Lanes result;
+  LaneVectors result;
   for (int part = 0; part < cell.shape.parts(); ++part) {
     SmallVector<llvm::Value *> each;
-    for (const Lanes &operand : operands)
+    for (const LaneVectors &operand : operands)
       each.push_back(operand[part]);
     result.push_back(arithmetic(op, each));
   }

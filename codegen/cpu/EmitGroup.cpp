@@ -1,4 +1,4 @@
-// Panels and stages: the loops of a group (Schedule.h).
+// Panels and sweeps: the loops of a group (LoopPlan.h).
 #include "codegen/cpu/Emitter.h"
 
 using namespace mlir;
@@ -21,12 +21,12 @@ bool KernelEmitter::inPlace(Value result, const Group &group, Operation *loop) {
       // Vectors are read when a panel begins; of a matrix each element as its sum is loaded.
       if (isMatrix(result) && reader != result.getDefiningOp())
         return false;
-      for (const Read &read : schedule.reads(reader))
+      for (const Read &read : loopPlan.reads(reader))
         if (read.value == argument && read.access == Access::Whole)
           return false;
     }
     bool isSum = isa<tile::DotOp>(result.getDefiningOp());
-    for (const Read &read : schedule.reads(result.getDefiningOp()))
+    for (const Read &read : loopPlan.reads(result.getDefiningOp()))
       if (isMatrix(result) && read.value == argument && read.access != Access::Cell)
         return false;
     if (isMatrix(result) && !isSum)
@@ -39,15 +39,15 @@ bool KernelEmitter::inPlace(Value result, const Group &group, Operation *loop) {
 
 namespace {
 
-/// When the operations of a group run: stage by stage, a stage's product before the rest of it.
+/// When the operations of a group run: sweep by sweep, a sweep's product before the rest of it.
 class RunOrder {
 public:
-  explicit RunOrder(const std::vector<Stage> &stages) {
-    for (auto [s, stage] : llvm::enumerate(stages)) {
-      for (auto [i, op] : llvm::enumerate(stage.ops))
+  explicit RunOrder(const std::vector<Sweep> &sweeps) {
+    for (auto [s, sweep] : llvm::enumerate(sweeps)) {
+      for (auto [i, op] : llvm::enumerate(sweep.ops))
         places[op] = {int(s), int(i)};
-      if (stage.dot)
-        places[stage.dot] = {int(s), -1};
+      if (sweep.dot)
+        places[sweep.dot] = {int(s), -1};
     }
   }
   /// Whether `reader` has read a tile's element when `writer` writes the same element of its own.
@@ -87,17 +87,17 @@ Storage KernelEmitter::takeOver(Value result, llvm::SmallVectorImpl<Value> &loca
   return allocateTile(result, /*local=*/true);
 }
 
-void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &stages,
+void KernelEmitter::planStorage(const Group &group, const std::vector<Sweep> &sweeps,
                                 Operation *loop) {
-  RunOrder order(stages);
+  RunOrder order(sweeps);
   SmallVector<Value> local;
   auto isBefore = [&](Operation *reader, Operation *writer) {
     return order.isBefore(reader, writer);
   };
-  for (const Stage &stage : stages) {
-    SmallVector<Operation *> ops = stage.ops;
-    if (stage.dot)
-      ops.insert(ops.begin(), stage.dot);
+  for (const Sweep &sweep : sweeps) {
+    SmallVector<Operation *> ops = sweep.ops;
+    if (sweep.dot)
+      ops.insert(ops.begin(), sweep.dot);
     for (Operation *op : ops) {
       if (op->getNumResults() == 0 || inPlace(op->getResult(0), group, loop))
         continue;
@@ -106,7 +106,7 @@ void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &st
       bool leaves = llvm::any_of(
           readers, [&](Operation *reader) { return !llvm::is_contained(group.ops, reader); });
       bool outlivesRow = llvm::any_of(readers, [&](Operation *reader) {
-        return isMatrix(result) && !llvm::is_contained(stage.ops, reader) &&
+        return isMatrix(result) && !llvm::is_contained(sweep.ops, reader) &&
                !takesPairs(reader, result);
       });
       // Sums in tile registers go through memory.
@@ -125,12 +125,12 @@ void KernelEmitter::planStorage(const Group &group, const std::vector<Stage> &st
   }
 }
 
-//===-- Groups and stages ---------------------------------------------------------------------===//
+//===-- Groups and sweeps ---------------------------------------------------------------------===//
 
 void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
-  std::vector<Stage> stages = schedule.stages(group);
-  planStorage(group, stages, loop);
-  findUnmasked(stages);
+  std::vector<Sweep> sweeps = loopPlan.sweeps(group);
+  planStorage(group, sweeps, loop);
+  findUnmasked(sweeps);
   Operation *any = group.ops.front();
   Value shape = any->getNumResults() ? any->getResult(0) : any->getOperand(0);
   if (auto reduce = dyn_cast<tile::ReduceOp>(any))
@@ -162,28 +162,28 @@ void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
   auto [first, last] = sliceOf(group.laneClass, panels.panels(), panels.panel);
   code.loop(first, last, 1, [&](llvm::Value *index) {
     Cell panel;
-    llvm::DenseMap<Value, Lanes> vectors;
+    llvm::DenseMap<Value, LaneVectors> vectors;
     panel.panel = index, panel.shape = panels, panel.laneDim = 0;
     for (Operation *op : group.ops)
-      for (const Read &read : schedule.reads(op))
+      for (const Read &read : loopPlan.reads(op))
         if (isVector(read.value) && read.access != Access::Whole &&
             !llvm::is_contained(group.ops, read.value.getDefiningOp()))
           vectors[read.value] = loadLanes(storage[read.value], panel);
     panel.known = std::move(vectors);
     if (mask)
       panel.live = findLiveRows(mask, panel);
-    for (const Stage &stage : stages)
-      emitStage(stage, panel);
+    for (const Sweep &sweep : sweeps)
+      emitSweep(sweep, panel);
   });
 }
 
-void KernelEmitter::emitStage(const Stage &stage, Cell &panel) {
-  if (stage.kind == Stage::Vectors) {
-    emitVectors(stage, panel);
+void KernelEmitter::emitSweep(const Sweep &sweep, Cell &panel) {
+  if (sweep.kind == Sweep::Vectors) {
+    emitVectors(sweep, panel);
     return;
   }
-  if (stage.kind == Stage::Store) {
-    for (Operation *op : stage.ops) {
+  if (sweep.kind == Sweep::Store) {
+    for (Operation *op : sweep.ops) {
       Cell cell = panel.atRow(nullptr, dims.laneDim(op->getOperand(0)));
       if (auto store = dyn_cast<tile::StoreOp>(op))
         emitStore(store, cell);
@@ -192,49 +192,49 @@ void KernelEmitter::emitStage(const Stage &stage, Cell &panel) {
     }
     return;
   }
-  bool tiles = stage.dot && code.level.tiles && pairProducts.contains(stage.dot);
+  bool tiles = sweep.dot && code.level.tiles && pairProducts.contains(sweep.dot);
   if (tiles)
-    emitTileProduct(stage, panel);
-  if (tiles && stage.ops.empty())
+    emitTileProduct(sweep, panel);
+  if (tiles && sweep.ops.empty())
     return;
   auto rows = [&] {
-    return stage.dot && !tiles ? emitProduct(stage, panel) : emitRowLoop(stage, panel);
+    return sweep.dot && !tiles ? emitProduct(sweep, panel) : emitRowLoop(sweep, panel);
   };
-  bool masks = llvm::any_of(stage.ops, [](Operation *op) { return isa<tile::MaskOp>(op); });
+  bool masks = llvm::any_of(sweep.ops, [](Operation *op) { return isa<tile::MaskOp>(op); });
   if (!masks || !isPartial) {
-    endReductions(stage, panel, rows());
+    endReductions(sweep, panel, rows());
     return;
   }
   Code::Values sums = code.choose(isPartial, rows, [&] {
-    if (std::optional<Code::Values> early = unmaskedSums(stage, panel))
+    if (std::optional<Code::Values> early = unmaskedSums(sweep, panel))
       return *early;
     llvm::SaveAndRestore full(inFullBlock, true);
     return rows();
   });
-  endReductions(stage, panel, sums);
+  endReductions(sweep, panel, sums);
 }
 
-void KernelEmitter::emitVectors(const Stage &stage, Cell &panel) {
-  for (Operation *op : stage.ops) {
+void KernelEmitter::emitVectors(const Sweep &sweep, Cell &panel) {
+  for (Operation *op : sweep.ops) {
     Value result = op->getResult(0);
-    Lanes value = computeLanes(result, op, panel);
+    LaneVectors value = computeLanes(result, op, panel);
     panel.known[result] = value;
     if (auto found = storage.find(result); found != storage.end())
       storeLanes(found->second, panel, value);
   }
 }
 
-/// One row of a stage; the reductions so far become those with this row.
-Code::Values KernelEmitter::emitRow(const Stage &stage, Cell &cell, ArrayRef<llvm::Value *> sums) {
-  for (Operation *op : stage.ops) {
+/// One row of a sweep; the reductions so far become those with this row.
+Code::Values KernelEmitter::emitRow(const Sweep &sweep, Cell &cell, ArrayRef<llvm::Value *> sums) {
+  for (Operation *op : sweep.ops) {
     if (isa<tile::ReduceOp>(op) || (inFullBlock && isForMasksAlone(op)))
       continue;
     Value result = op->getResult(0);
-    Lanes value = cell.known[result] = computeLanes(result, op, cell);
+    LaneVectors value = cell.known[result] = computeLanes(result, op, cell);
     if (auto found = storage.find(result); found != storage.end())
       storeLanes(found->second, cell, value);
   }
-  return reduceRow(stage, cell, sums);
+  return reduceRow(sweep, cell, sums);
 }
 
 /// `count` parts of a panel from `first` on, as a panel of its own.
@@ -247,16 +247,16 @@ Cell KernelEmitter::partsOf(const Cell &panel, int first, int count) {
   some.panel = code.CreateAdd(code.CreateMul(panel.panel, code.i64(panel.shape.parts() / count)),
                               code.i64(first / count));
   for (const auto &[value, lanes] : panel.known)
-    some.known[value] = Lanes(ArrayRef(lanes).slice(first, count));
+    some.known[value] = LaneVectors(ArrayRef(lanes).slice(first, count));
   return some;
 }
 
-Code::Values KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
+Code::Values KernelEmitter::emitRowLoop(const Sweep &sweep, Cell &panel) {
   if (int parts = panel.shape.parts(), some = code.level.loopParts; parts > some) {
     std::vector<Code::Values> each;
     for (int first = 0; first < parts; first += some) {
       Cell cell = partsOf(panel, first, some);
-      each.push_back(emitRowLoop(stage, cell));
+      each.push_back(emitRowLoop(sweep, cell));
     }
     Code::Values sums; // a reduction's parts side by side
     for (size_t i = 0; i < each.front().size(); i += some)
@@ -264,26 +264,26 @@ Code::Values KernelEmitter::emitRowLoop(const Stage &stage, Cell &panel) {
         llvm::append_range(sums, ArrayRef(values).slice(i, some));
     return sums;
   }
-  Operation *op = stage.ops.front();
+  Operation *op = sweep.ops.front();
   Value matrix = op->getResult(0);
   if (auto reduce = dyn_cast<tile::ReduceOp>(op))
     matrix = reduce.getInput();
   int laneDim = dims.laneDim(matrix);
-  bool pairs = llvm::any_of(stage.ops, [&](Operation *each) {
+  bool pairs = llvm::any_of(sweep.ops, [&](Operation *each) {
     return each->getNumResults() && lanePairs.contains(each->getResult(0));
   });
   int64_t step = pairs ? 2 : 1;
-  auto [begin, end] = liveRange(stage.rowClass, stage.rows, panel);
-  return code.loop(begin, end, step, startReductions(stage, panel.shape),
+  auto [begin, end] = liveRange(sweep.rowClass, sweep.rows, panel);
+  return code.loop(begin, end, step, startReductions(sweep, panel.shape),
                    [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
                      Code::Values next(carried);
                      SmallVector<Cell, 2> cells;
                      for (int64_t i = 0; i < step; ++i) {
                        cells.push_back(panel.atRow(code.CreateAdd(row, code.i64(i)), laneDim));
-                       next = emitRow(stage, cells.back(), next);
+                       next = emitRow(sweep, cells.back(), next);
                      }
                      if (pairs)
-                       storePairs(stage, cells[0], cells[1]);
+                       storePairs(sweep, cells[0], cells[1]);
                      return next;
                    });
 }

@@ -1,8 +1,6 @@
 // The function of a kernel: arguments, scalars, rows, loops over blocks.
 #include "codegen/cpu/Emitter.h"
 
-#include "codegen/Kernel.h"
-
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/IR/Verifier.h"
 
@@ -13,25 +11,32 @@ using namespace mlir;
 namespace sparsec::cpu {
 
 KernelEmitter::KernelEmitter(tile::KernelOp kernel, llvm::Module &module, const Level &level)
-    : kernel(kernel), module(module), code(module.getContext(), level), flow(kernel),
-      dims(kernel, flow), schedule(flow, dims) {}
+    : kernel(kernel), takes(signatureOf(kernel)), module(module), code(module.getContext(), level),
+      flow(kernel), dims(kernel, flow), loopPlan(flow, dims) {}
 
 //===-- Arguments -----------------------------------------------------------------------------===//
 
 /// A field of the argument struct, or an element of an array field; null when there is none.
 llvm::Value *KernelEmitter::field(StringRef name, int index) {
-  for (const Field &field : attentionFields()) {
-    if (field.name != name || index >= field.count)
-      continue;
-    bool isWide = field.type == FieldType::Pointer || field.type == FieldType::I64;
-    llvm::Type *type = field.type == FieldType::Pointer ? (llvm::Type *)code.getPtrTy()
-                       : field.type == FieldType::I64   ? code.getInt64Ty()
-                       : field.type == FieldType::I32   ? (llvm::Type *)code.getInt32Ty()
-                                                        : code.getFloatTy();
-    int bytes = isWide ? 8 : 4;
-    return code.loadAs(type, code.at(arguments, field.offset + index * bytes), bytes);
-  }
-  return nullptr;
+  const Field *field = takes.find(name);
+  if (!field || index >= field->count)
+    return nullptr;
+  auto typeOf = [&]() -> llvm::Type * {
+    switch (field->type) {
+    case FieldType::Pointer:
+    case FieldType::TensorMap:
+      return code.getPtrTy();
+    case FieldType::I64:
+      return code.getInt64Ty();
+    case FieldType::I32:
+      return code.getInt32Ty();
+    case FieldType::F32:
+      return code.getFloatTy();
+    }
+    return nullptr;
+  };
+  int size = bytes(field->type);
+  return code.loadAs(typeOf(), code.at(arguments, field->offset + index * size), size);
 }
 
 LogicalResult KernelEmitter::bindArguments() {
@@ -41,7 +46,8 @@ LogicalResult KernelEmitter::bindArguments() {
       continue;
     llvm::Value *value = field(name);
     if (!value)
-      return kernel.emitOpError() << "the argument struct has no field '" << name << "'";
+      return kernel.emitOpError() << "argument '" << name << "' of " << argument.getType()
+                                  << " is nothing that a host can give";
     auto type = dyn_cast<tile::ViewType>(argument.getType());
     if (!type) {
       scalars[argument] = value;
@@ -50,13 +56,8 @@ LogicalResult KernelEmitter::bindArguments() {
     View view{.base = value, .strides = {}, .element = nullptr, .type = type.getElementType()};
     view.element =
         view.type.isF16() || view.type.isBF16() ? code.getInt16Ty() : memoryType(view.type);
-    for (int i = 0; i < type.getStrides(); ++i) {
-      llvm::Value *stride = field((name + "_stride").str(), i);
-      if (!stride)
-        return kernel.emitOpError()
-               << "the argument struct has no stride " << i << " of '" << name << "'";
-      view.strides.push_back(stride);
-    }
+    for (int i = 0; i < type.getStrides(); ++i)
+      view.strides.push_back(field((name + "_stride").str(), i));
     views[argument] = view;
   }
   return success();
@@ -108,7 +109,7 @@ LogicalResult KernelEmitter::run() {
 //===-- Regions and scalars -------------------------------------------------------------------===//
 
 void KernelEmitter::emitRegion(ArrayRef<Operation *> ops, Operation *loop) {
-  for (const Group &group : schedule.groups(ops)) {
+  for (const Group &group : loopPlan.groups(ops)) {
     if (group.laneClass != Group::kSerial) {
       emitGroup(group, loop);
       continue;

@@ -10,7 +10,7 @@ namespace sparsec::cpu {
 bool KernelEmitter::readByRows(tile::LoadOp load) {
   return llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
     auto dot = dyn_cast<tile::DotOp>(reader);
-    if (!dot || llvm::any_of(schedule.reads(dot), [&](const Read &read) { // its sums start from it
+    if (!dot || llvm::any_of(loopPlan.reads(dot), [&](const Read &read) { // its sums start from it
           return read.value == load.getResult() && read.access == Access::Cell;
         }))
       return false;

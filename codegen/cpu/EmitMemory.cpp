@@ -92,9 +92,9 @@ llvm::Value *KernelEmitter::elementPointer(const Storage &from, llvm::Value *i, 
   return code.at(from.base, code.CreateMul(offset, code.i64(bytesOf(from.element))));
 }
 
-Lanes KernelEmitter::loadLanes(const Storage &from, const Cell &cell) {
+LaneVectors KernelEmitter::loadLanes(const Storage &from, const Cell &cell) {
   llvm::Value *pointer = lanesPointer(from, cell.panel, cell.row, cell.shape.panel);
-  Lanes result;
+  LaneVectors result;
   llvm::Type *type = code.vectorOf(from.element, cell.shape.vector);
   int64_t bytes = bytesOf(from.element) * cell.shape.vector;
   for (int part = 0; part < cell.shape.parts(); ++part) {
@@ -106,7 +106,7 @@ Lanes KernelEmitter::loadLanes(const Storage &from, const Cell &cell) {
   return result;
 }
 
-void KernelEmitter::storeLanes(const Storage &to, const Cell &cell, const Lanes &lanes) {
+void KernelEmitter::storeLanes(const Storage &to, const Cell &cell, const LaneVectors &lanes) {
   llvm::Value *pointer = lanesPointer(to, cell.panel, cell.row, cell.shape.panel);
   llvm::Type *type = code.vectorOf(to.element, cell.shape.vector);
   int64_t bytes = bytesOf(to.element) * cell.shape.vector;
@@ -289,7 +289,7 @@ void KernelEmitter::emitStore(Op store, Cell &panel) {
     return;
   }
   code.loop(code.i64(0), code.i64(type.getDimSize(1)), width, [&](llvm::Value *column) {
-    SmallVector<Lanes> rows;
+    SmallVector<LaneVectors> rows;
     for (int i = 0; i < width; ++i) {
       Cell cell = panel;
       cell.row = code.CreateAdd(column, code.i64(i));
@@ -297,7 +297,7 @@ void KernelEmitter::emitStore(Op store, Cell &panel) {
     }
     for (int part = 0; part < panel.shape.parts(); ++part) {
       SmallVector<llvm::Value *> square;
-      for (const Lanes &row : rows)
+      for (const LaneVectors &row : rows)
         square.push_back(row[part]);
       for (auto [lane, value] : llvm::enumerate(code.transpose(square))) {
         llvm::Value *row = code.CreateAdd(code.CreateMul(panel.panel, code.i64(panel.shape.panel)),

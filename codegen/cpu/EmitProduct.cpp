@@ -5,12 +5,12 @@ using namespace mlir;
 
 namespace sparsec::cpu {
 
-/// The reductions over the stage's rows.
-Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
-  DotOperands operands = dotOperands(stage.dot, dims);
-  const Storage &broadcast = pairProducts.contains(stage.dot)
+/// The reductions over the sweep's rows.
+Code::Values KernelEmitter::emitProduct(const Sweep &sweep, Cell &panel) {
+  DotOperands operands = dotOperands(sweep.dot, dims);
+  const Storage &broadcast = pairProducts.contains(sweep.dot)
                                  ? broadcastPairs[flow.resolve(operands.broadcast)]
-                                 : products[stage.dot].second;
+                                 : products[sweep.dot].second;
   bool rowPointers = broadcast.kind == Storage::Pointers && operands.rowDim == 0;
   // General registers hold no more rows' pointers.
   constexpr int kMostPointers = 8;
@@ -18,14 +18,14 @@ Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
   if (rowPointers)
     most = std::min<int64_t>(most, kMostPointers);
   // Whole tiles, then one of the rows that are left: 128 rows in sixes are 21, and 2 rows.
-  int64_t whole = stage.rows / most * most, rest = stage.rows - whole;
-  Code::Values sums = startReductions(stage, panel.shape);
+  int64_t whole = sweep.rows / most * most, rest = sweep.rows - whole;
+  Code::Values sums = startReductions(sweep, panel.shape);
   auto tiles = [&](llvm::Value *from, llvm::Value *to, int64_t rows) {
     sums = code.loop(from, to, rows, sums, [&](llvm::Value *row, ArrayRef<llvm::Value *> carried) {
-      return emitProductRows(stage, panel, row, int(rows), carried);
+      return emitProductRows(sweep, panel, row, int(rows), carried);
     });
   };
-  auto [begin, end] = liveRange(stage.rowClass, stage.rows, panel);
+  auto [begin, end] = liveRange(sweep.rowClass, sweep.rows, panel);
   if (whole)
     tiles(code.CreateSub(begin, code.CreateURem(begin, code.i64(most))),
           code.least(end, code.i64(whole)), most);
@@ -35,23 +35,23 @@ Code::Values KernelEmitter::emitProduct(const Stage &stage, Cell &panel) {
 }
 
 /// One register tile, and what is done with its rows while they are in registers.
-Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row,
+Code::Values KernelEmitter::emitProductRows(const Sweep &sweep, Cell &panel, llvm::Value *row,
                                             int count, ArrayRef<llvm::Value *> carried) {
-  tile::DotOp dot = stage.dot;
+  tile::DotOp dot = sweep.dot;
   int laneDim = dims.laneDim(dot.getResult());
   std::vector<Cell> cells;
-  std::vector<Lanes> sums;
+  std::vector<LaneVectors> sums;
   for (int i = 0; i < count; ++i) {
     cells.push_back(panel.atRow(code.CreateAdd(row, code.i64(i)), laneDim));
     llvm::Value *zero =
         llvm::Constant::getNullValue(code.vectorOf(code.getFloatTy(), panel.shape.vector));
     sums.push_back(dot.getAcc() ? lanes(dot.getAcc(), cells.back())
-                                : Lanes(panel.shape.parts(), zero));
+                                : LaneVectors(panel.shape.parts(), zero));
   }
   if (!pairProducts.contains(dot))
-    prefetch(stage, panel, row, count);
-  sums = pairProducts.contains(dot) ? sumPairs(stage, panel, row, sums)
-                                    : sumProducts(stage, panel, row, count, sums);
+    prefetch(sweep, panel, row, count);
+  sums = pairProducts.contains(dot) ? sumPairs(sweep, panel, row, sums)
+                                    : sumProducts(sweep, panel, row, count, sums);
   Code::Values reductions(carried);
   for (int i = 0; i < count; ++i) {
     // Nothing that was read for the sums' start is read again: in place, it is gone.
@@ -59,7 +59,7 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
     cell.known[dot.getResult()] = sums[i];
     if (auto found = storage.find(dot.getResult()); found != storage.end())
       storeLanes(found->second, cell, sums[i]);
-    reductions = emitRow(stage, cell, reductions);
+    reductions = emitRow(sweep, cell, reductions);
   }
   return reductions;
 }
@@ -67,9 +67,9 @@ Code::Values KernelEmitter::emitProductRows(const Stage &stage, Cell &panel, llv
 /// The sums of a register tile's rows after the steps from `begin` to `end`, each of which adds to
 /// all of them: row i's part j is sums[i parts + j]. A few at a time: a loop of 32 turns ends in a
 /// mispredicted jump. Without an end, those few alone.
-std::vector<Lanes> KernelEmitter::sumInSteps(const std::vector<Lanes> &start, llvm::Value *begin,
-                                             llvm::Value *end, const Strides &strides,
-                                             AddStep add) {
+std::vector<LaneVectors> KernelEmitter::sumInSteps(const std::vector<LaneVectors> &start,
+                                                   llvm::Value *begin, llvm::Value *end,
+                                                   const Strides &strides, AddStep add) {
   auto scaled = [&](llvm::Value *number, int64_t by) {
     return code.CreateMul(number, code.i64(by));
   };
@@ -78,7 +78,7 @@ std::vector<Lanes> KernelEmitter::sumInSteps(const std::vector<Lanes> &start, ll
   bool follows =
       ratio * strides.broadcast == strides.acrossBytes && ratio <= 8 && llvm::isPowerOf2_64(ratio);
   Code::Values init;
-  for (const Lanes &row : start)
+  for (const LaneVectors &row : start)
     init.append(row.begin(), row.end());
   if (!follows)
     init.push_back(code.at(strides.across, scaled(begin, strides.acrossBytes)));
@@ -97,9 +97,9 @@ std::vector<Lanes> KernelEmitter::sumInSteps(const std::vector<Lanes> &start, ll
   Code::Values sums = end ? code.loop(at, scaled(end, strides.broadcast),
                                       kStepsAtOnce * strides.broadcast, init, few)
                           : few(at, init);
-  std::vector<Lanes> result;
+  std::vector<LaneVectors> result;
   ArrayRef<llvm::Value *> rest = sums;
-  for (const Lanes &row : start) {
+  for (const LaneVectors &row : start) {
     result.emplace_back(rest.take_front(row.size()));
     rest = rest.drop_front(row.size());
   }
@@ -107,10 +107,11 @@ std::vector<Lanes> KernelEmitter::sumInSteps(const std::vector<Lanes> &start, ll
 }
 
 /// Sums of one register tile.
-std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, llvm::Value *row,
-                                              int count, const std::vector<Lanes> &start) {
-  DotOperands operands = dotOperands(stage.dot, dims);
-  const auto &[lanesIn, broadcast] = products[stage.dot];
+std::vector<LaneVectors> KernelEmitter::sumProducts(const Sweep &sweep, Cell &panel,
+                                                    llvm::Value *row, int count,
+                                                    const std::vector<LaneVectors> &start) {
+  DotOperands operands = dotOperands(sweep.dot, dims);
+  const auto &[lanesIn, broadcast] = products[sweep.dot];
   bool pointers = broadcast.kind == Storage::Pointers;
   llvm::Value *zero = code.i64(0);
   auto element = [&](llvm::Value *r, llvm::Value *k) {
@@ -153,7 +154,7 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
     // first multiplied: loads in a row hold up the products behind them.
     int parts = panel.shape.parts();
     bool rowsStay = count < parts;
-    Lanes stay;
+    LaneVectors stay;
     for (int i = 0; i < std::max(count, parts); ++i) {
       llvm::Value *comes = rowsStay ? across(i) : repeated(i);
       for (int j = 0; j < std::min(count, parts); ++j) {
@@ -169,7 +170,7 @@ std::vector<Lanes> KernelEmitter::sumProducts(const Stage &stage, Cell &panel, l
   constexpr int64_t kShort = 64;
   auto [begin, end] =
       liveRange(dims.classOf(operands.lanes, 1 - operands.lanesDim), operands.sum, panel);
-  std::vector<Lanes> sums = start;
+  std::vector<LaneVectors> sums = start;
   bool fromZero = isa<llvm::Constant>(start[0][0]) && isa<llvm::Constant>(begin);
   if (fromZero && operands.sum > kStepsAtOnce && operands.sum <= kShort) {
     sums = sumInSteps(sums, begin, nullptr, strides, add);

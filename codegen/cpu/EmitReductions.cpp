@@ -1,7 +1,7 @@
-// Reductions along a stage's rows, a vector a part of the panel.
+// Reductions along a sweep's rows, a vector a part of the panel.
 //
 // Of a full block masks keep everything, so what is reduced of a masked product is reduced of its
-// rows while they are in registers. Blocks with masks have a stage for it after the product.
+// rows while they are in registers. Blocks with masks have a sweep for it after the product.
 #include "codegen/cpu/Emitter.h"
 
 using namespace mlir;
@@ -9,12 +9,12 @@ using namespace mlir;
 namespace sparsec::cpu {
 
 /// Those of its own rows, then those that it does early.
-static SmallVector<tile::ReduceOp> reductionsOf(const Stage &stage) {
+static SmallVector<tile::ReduceOp> reductionsOf(const Sweep &sweep) {
   SmallVector<tile::ReduceOp> reductions;
-  for (Operation *op : stage.ops)
+  for (Operation *op : sweep.ops)
     if (auto reduce = dyn_cast<tile::ReduceOp>(op))
       reductions.push_back(reduce);
-  llvm::append_range(reductions, stage.unmasked);
+  llvm::append_range(reductions, sweep.unmasked);
   return reductions;
 }
 
@@ -26,15 +26,15 @@ Value KernelEmitter::unmasked(Value value) {
   return value;
 }
 
-/// Reductions that a full block's product does: those of a stage of nothing but masks of its rows,
+/// Reductions that a full block's product does: those of a sweep of nothing but masks of its rows,
 /// in place, and reductions of them.
-void KernelEmitter::findUnmasked(std::vector<Stage> &stages) {
+void KernelEmitter::findUnmasked(std::vector<Sweep> &sweeps) {
   if (!isPartial)
     return;
-  auto stageOf = [&](Value value) {
+  auto sweepOf = [&](Value value) {
     Operation *op = value.getDefiningOp();
-    return llvm::find_if(stages, [&](const Stage &stage) {
-      return stage.dot && (stage.dot == op || llvm::is_contained(stage.ops, op));
+    return llvm::find_if(sweeps, [&](const Sweep &sweep) {
+      return sweep.dot && (sweep.dot == op || llvm::is_contained(sweep.ops, op));
     });
   };
   auto keepsPlace = [&](tile::MaskOp mask) {
@@ -42,30 +42,30 @@ void KernelEmitter::findUnmasked(std::vector<Stage> &stages) {
     return made == storage.end() ||
            (from != storage.end() && made->second.base == from->second.base);
   };
-  for (const Stage &stage : stages) {
+  for (const Sweep &sweep : sweeps) {
     SmallVector<tile::ReduceOp> reductions;
     bool others = false;
-    for (Operation *op : stage.ops) {
+    for (Operation *op : sweep.ops) {
       auto reduce = dyn_cast<tile::ReduceOp>(op);
       auto mask = dyn_cast<tile::MaskOp>(op);
       if (reduce)
         reductions.push_back(reduce);
       others |= mask ? !keepsPlace(mask) : !reduce && !isForMasksAlone(op);
     }
-    if (stage.dot || others || reductions.empty())
+    if (sweep.dot || others || reductions.empty())
       continue;
-    auto product = stageOf(unmasked(reductions.front().getInput()));
-    if (product != stages.end() && llvm::all_of(reductions, [&](tile::ReduceOp reduce) {
-          return stageOf(unmasked(reduce.getInput())) == product;
+    auto product = sweepOf(unmasked(reductions.front().getInput()));
+    if (product != sweeps.end() && llvm::all_of(reductions, [&](tile::ReduceOp reduce) {
+          return sweepOf(unmasked(reduce.getInput())) == product;
         }))
       llvm::append_range(product->unmasked, reductions);
   }
 }
 
-/// What the stage's reductions are without masks, if its product has them.
-std::optional<Code::Values> KernelEmitter::unmaskedSums(const Stage &stage, const Cell &panel) {
+/// What the sweep's reductions are without masks, if its product has them.
+std::optional<Code::Values> KernelEmitter::unmaskedSums(const Sweep &sweep, const Cell &panel) {
   Code::Values sums;
-  for (Operation *op : stage.ops) {
+  for (Operation *op : sweep.ops) {
     if (!isa<tile::ReduceOp>(op))
       continue;
     auto found = panel.unmasked.find(op);
@@ -77,9 +77,9 @@ std::optional<Code::Values> KernelEmitter::unmaskedSums(const Stage &stage, cons
 }
 
 /// The neutral element of each reduction, in every lane.
-Code::Values KernelEmitter::startReductions(const Stage &stage, const PanelShape &shape) {
+Code::Values KernelEmitter::startReductions(const Sweep &sweep, const PanelShape &shape) {
   Code::Values sums;
-  for (tile::ReduceOp reduce : reductionsOf(stage)) {
+  for (tile::ReduceOp reduce : reductionsOf(sweep)) {
     llvm::Type *type = registerType(tileType(reduce.getInput()).getElementType());
     llvm::Constant *start = llvm::Constant::getNullValue(type);
     if (reduce.getKind() == tile::ReduceKind::Max)
@@ -91,11 +91,11 @@ Code::Values KernelEmitter::startReductions(const Stage &stage, const PanelShape
   return sums;
 }
 
-void KernelEmitter::endReductions(const Stage &stage, Cell &panel, ArrayRef<llvm::Value *> sums) {
-  for (tile::ReduceOp reduce : reductionsOf(stage)) {
-    Lanes value(sums.take_front(panel.shape.parts()));
+void KernelEmitter::endReductions(const Sweep &sweep, Cell &panel, ArrayRef<llvm::Value *> sums) {
+  for (tile::ReduceOp reduce : reductionsOf(sweep)) {
+    LaneVectors value(sums.take_front(panel.shape.parts()));
     sums = sums.drop_front(panel.shape.parts());
-    if (llvm::is_contained(stage.unmasked, reduce)) {
+    if (llvm::is_contained(sweep.unmasked, reduce)) {
       panel.unmasked[reduce] = value;
       continue;
     }
@@ -107,11 +107,11 @@ void KernelEmitter::endReductions(const Stage &stage, Cell &panel, ArrayRef<llvm
 }
 
 /// The reductions so far, with one more row.
-Code::Values KernelEmitter::reduceRow(const Stage &stage, Cell &cell,
+Code::Values KernelEmitter::reduceRow(const Sweep &sweep, Cell &cell,
                                       ArrayRef<llvm::Value *> sums) {
   Code::Values next;
-  for (tile::ReduceOp reduce : reductionsOf(stage)) {
-    bool early = llvm::is_contained(stage.unmasked, reduce);
+  for (tile::ReduceOp reduce : reductionsOf(sweep)) {
+    bool early = llvm::is_contained(sweep.unmasked, reduce);
     for (llvm::Value *part : lanes(early ? unmasked(reduce.getInput()) : reduce.getInput(), cell)) {
       llvm::Value *sum = sums[next.size()];
       bool isFloat = part->getType()->isFPOrFPVectorTy();

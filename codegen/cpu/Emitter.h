@@ -1,6 +1,8 @@
 // Writes one tile.kernel as a function of LLVM IR:
 //
-//   void entry(const AttentionArguments *arguments, int32 x, int32 y, int32 z, void *scratch)
+//   void entry(const void *arguments, int32 x, int32 y, int32 z, void *scratch)
+//
+// where the arguments are the struct of the kernel's Signature.
 //
 // A tile that outlives its loop lies in scratch memory in one of four forms, where P is the width
 // of a panel (Code::shape):
@@ -16,8 +18,9 @@
 // of memory, which every panel uses again.
 #pragma once
 
+#include "codegen/common/Derive.h"
 #include "codegen/cpu/Code.h"
-#include "codegen/cpu/Schedule.h"
+#include "codegen/cpu/LoopPlan.h"
 
 #include "llvm/IR/Module.h"
 #include "llvm/Support/SaveAndRestore.h"
@@ -58,11 +61,11 @@ struct Cell {
   llvm::Value *row = nullptr;   ///< null among vectors
   int laneDim = 0;
   PanelShape shape;
-  llvm::DenseMap<mlir::Value, Lanes> known;
+  llvm::DenseMap<mlir::Value, LaneVectors> known;
   // Of a panel:
   LiveRows live;
-  llvm::DenseMap<mlir::Operation *, Lanes> unmasked;           ///< of its Stage::unmasked, so far
-  const llvm::DenseMap<mlir::Value, Lanes> *vectors = nullptr; ///< of the panel
+  llvm::DenseMap<mlir::Operation *, LaneVectors> unmasked; ///< of its Sweep::unmasked, so far
+  const llvm::DenseMap<mlir::Value, LaneVectors> *vectors = nullptr; ///< of the panel
 
   /// A row of this panel.
   Cell atRow(llvm::Value *row, int laneDim) const {
@@ -102,6 +105,7 @@ public:
   mlir::LogicalResult run();
   int64_t scratchBytes() const { return allocated; }
   int slices() const { return sliceCount; }
+  const Signature &signature() const { return takes; }
   /// Lanes of a panel then: two tile registers.
   static constexpr int kTilePanel = 32;
   bool usesTiles() const { return code.level.tiles && !pairProducts.empty(); }
@@ -113,6 +117,7 @@ private:
   // EmitKernel.cpp: the function, scalars, rows, loops.
   mlir::LogicalResult bindArguments();
   llvm::Value *field(llvm::StringRef name, int index = 0);
+  llvm::Value *field(LayoutField which) { return field(kLayoutFields[which].name); }
   void emitRegion(llvm::ArrayRef<Operation *> ops, Operation *loop);
   void emitSerial(Operation *op);
   void emitLoop(Operation *loop);
@@ -130,7 +135,7 @@ private:
 
   // Prefetch.cpp
   NextBlock nextBlock(tile::LoadOp load, llvm::Value *pointers);
-  void prefetch(const Stage &stage, const Cell &panel, llvm::Value *row, int count);
+  void prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count);
 
   // EmitRows.cpp: which rows a work item has, and which blocks.
   void emitWork(tile::WorkOp op);
@@ -151,17 +156,17 @@ private:
 
   // Pairs.cpp: products of bf16 pairs.
   void findPairs(llvm::ArrayRef<Operation *> ops);
-  bool isPairProduct(tile::DotOp dot, const std::vector<Stage> &stages) const;
+  bool isPairProduct(tile::DotOp dot, const std::vector<Sweep> &sweeps) const;
   bool takesPairs(Operation *reader, Value value) const;
   bool readAsPairs(Value value) const;
   bool readOnlyAsPairs(Value value) const;
-  void storePairs(const Stage &stage, Cell &low, Cell &high);
+  void storePairs(const Sweep &sweep, Cell &low, Cell &high);
   llvm::Value *rowPair(llvm::Value *low, llvm::Value *high, int width);
   Storage allocatePairs(int64_t rows, int64_t lanes, int laneDim, bool local, bool asRows);
-  std::vector<Lanes> sumPairs(const Stage &stage, Cell &panel, llvm::Value *row,
-                              const std::vector<Lanes> &start);
+  std::vector<LaneVectors> sumPairs(const Sweep &sweep, Cell &panel, llvm::Value *row,
+                                    const std::vector<LaneVectors> &start);
 
-  // Tiles.cpp: the same in AMX's registers.
+  // AmxProducts.cpp: the same in AMX's registers.
   struct Operand {
     llvm::Value *base = nullptr;
     int64_t stride = 0; ///< bytes from row to row
@@ -174,28 +179,28 @@ private:
   Storage allocatePairRows(int64_t rows, int64_t pairs);
   Storage loadPairRows(tile::LoadOp load, llvm::Value *pointers);
   Storage loadPairColumns(tile::LoadOp load, llvm::Value *pointers);
-  void emitTileProduct(const Stage &stage, Cell &panel);
+  void emitTileProduct(const Sweep &sweep, Cell &panel);
   void emitTile(const TileProduct &product, llvm::Value *row, int down, int across);
 
-  // EmitGroup.cpp: panels and stages.
+  // EmitGroup.cpp: panels and sweeps.
   void emitGroup(const Group &group, Operation *loop);
-  void planStorage(const Group &group, const std::vector<Stage> &stages, Operation *loop);
+  void planStorage(const Group &group, const std::vector<Sweep> &sweeps, Operation *loop);
   Storage takeOver(Value result, llvm::SmallVectorImpl<Value> &local,
                    llvm::function_ref<bool(Operation *, Operation *)> isBefore);
   bool inPlace(Value result, const Group &group, Operation *loop);
-  void emitStage(const Stage &stage, Cell &panel);
+  void emitSweep(const Sweep &sweep, Cell &panel);
   Cell partsOf(const Cell &panel, int first, int count);
-  Code::Values emitRowLoop(const Stage &stage, Cell &panel);
-  void emitVectors(const Stage &stage, Cell &panel);
-  Code::Values emitRow(const Stage &stage, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
+  Code::Values emitRowLoop(const Sweep &sweep, Cell &panel);
+  void emitVectors(const Sweep &sweep, Cell &panel);
+  Code::Values emitRow(const Sweep &sweep, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
 
   // EmitReductions.cpp
   Value unmasked(Value value);
-  void findUnmasked(std::vector<Stage> &stages);
-  std::optional<Code::Values> unmaskedSums(const Stage &stage, const Cell &panel);
-  Code::Values startReductions(const Stage &stage, const PanelShape &shape);
-  void endReductions(const Stage &stage, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
-  Code::Values reduceRow(const Stage &stage, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
+  void findUnmasked(std::vector<Sweep> &sweeps);
+  std::optional<Code::Values> unmaskedSums(const Sweep &sweep, const Cell &panel);
+  Code::Values startReductions(const Sweep &sweep, const PanelShape &shape);
+  void endReductions(const Sweep &sweep, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
+  Code::Values reduceRow(const Sweep &sweep, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
 
   // LiveRows.cpp
   bool isComputable(Value value, const Group &group);
@@ -205,8 +210,8 @@ private:
 
   // EmitProduct.cpp: register tiles.
   static constexpr int64_t kStepsAtOnce = 4; ///< of a sum; sides of tiles are multiples of 16
-  Code::Values emitProduct(const Stage &stage, Cell &panel);
-  Code::Values emitProductRows(const Stage &stage, Cell &panel, llvm::Value *row, int count,
+  Code::Values emitProduct(const Sweep &sweep, Cell &panel);
+  Code::Values emitProductRows(const Sweep &sweep, Cell &panel, llvm::Value *row, int count,
                                llvm::ArrayRef<llvm::Value *> sums);
   /// Where the two operands of a sum are from step to step. The loops of register tiles step these
   /// addresses themselves, since LLVM's strength reduction does not run (EmitCpu.cpp).
@@ -217,14 +222,14 @@ private:
   };
   using AddStep = llvm::function_ref<void(llvm::Value *at, llvm::Value *across,
                                           llvm::MutableArrayRef<llvm::Value *> sums)>;
-  std::vector<Lanes> sumInSteps(const std::vector<Lanes> &start, llvm::Value *begin,
-                                llvm::Value *end, const Strides &strides, AddStep add);
-  std::vector<Lanes> sumProducts(const Stage &stage, Cell &panel, llvm::Value *row, int count,
-                                 const std::vector<Lanes> &start);
+  std::vector<LaneVectors> sumInSteps(const std::vector<LaneVectors> &start, llvm::Value *begin,
+                                      llvm::Value *end, const Strides &strides, AddStep add);
+  std::vector<LaneVectors> sumProducts(const Sweep &sweep, Cell &panel, llvm::Value *row, int count,
+                                       const std::vector<LaneVectors> &start);
 
   // EmitElements.cpp: what happens to one row.
-  Lanes lanes(Value value, Cell &cell);
-  Lanes computeLanes(Value value, Operation *op, Cell &cell);
+  LaneVectors lanes(Value value, Cell &cell);
+  LaneVectors computeLanes(Value value, Operation *op, Cell &cell);
   llvm::Value *arithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
   llvm::Value *floatArithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
   llvm::Value *divide(Operation *op, llvm::Value *a, llvm::Value *b);
@@ -241,8 +246,8 @@ private:
   llvm::Value *lanesPointer(const Storage &storage, llvm::Value *panel, llvm::Value *row,
                             int width = 0);
   llvm::Value *elementPointer(const Storage &storage, llvm::Value *i, llvm::Value *j);
-  Lanes loadLanes(const Storage &storage, const Cell &cell);
-  void storeLanes(const Storage &storage, const Cell &cell, const Lanes &lanes);
+  LaneVectors loadLanes(const Storage &storage, const Cell &cell);
+  void storeLanes(const Storage &storage, const Cell &cell, const LaneVectors &lanes);
   void copyTile(const Storage &to, Value from);
   Storage materialise(Value value, int laneDim);
   Storage anyStorage(Value value);
@@ -268,11 +273,12 @@ private:
   llvm::Value *zeros();
 
   tile::KernelOp kernel;
+  Signature takes;
   llvm::Module &module;
   Code code;
   Dataflow flow;
   Dimensions dims;
-  Schedule schedule;
+  LoopPlan loopPlan;
   llvm::Function *function = nullptr;
   llvm::Value *arguments = nullptr, *scratch = nullptr, *sink = nullptr;
   int64_t allocated = 0;

@@ -1,6 +1,6 @@
 #include "codegen/cpu/Level.h"
 
-#include "codegen/Kernel.h"
+#include "kernel/CpuCall.h"
 
 #include "llvm/TargetParser/Host.h"
 

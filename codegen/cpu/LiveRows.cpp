@@ -15,7 +15,7 @@ using namespace mlir;
 
 namespace sparsec::cpu {
 
-/// Whether a value can be computed before the group's stages: from what was there before.
+/// Whether a value can be computed before the group's sweeps: from what was there before.
 bool KernelEmitter::isComputable(Value value, const Group &group) {
   value = flow.resolve(value);
   if (!tileType(value))
@@ -104,7 +104,7 @@ LiveRows KernelEmitter::findLiveRows(tile::MaskOp mask, const Cell &panel) {
   return {dims.classOf(masked, 1 - laneDim), found[0], found[1]};
 }
 
-/// Of a stage's rows, or of the steps of a product's sum.
+/// Of a sweep's rows, or of the steps of a product's sum.
 std::pair<llvm::Value *, llvm::Value *> KernelEmitter::liveRange(int rowClass, int64_t rows,
                                                                  const Cell &panel) {
   if (panel.live.begin && panel.live.rowClass == rowClass)

@@ -97,9 +97,9 @@ Value *Code::exp2(Value *x) {
 /// not be the last factor: (p(f) - 1) / f (f 2^-n) + 2^-n waits less, and has no use for a register
 /// of ones. The parts take their steps in turn, so that fewer instructions wait for the one before
 /// them.
-Lanes Code::exp2OfDecay(ArrayRef<Value *> a, ArrayRef<Value *> b) {
+LaneVectors Code::exp2OfDecay(ArrayRef<Value *> a, ArrayRef<Value *> b) {
   auto each = [&](auto value) {
-    Lanes parts;
+    LaneVectors parts;
     for (size_t i = 0; i < a.size(); ++i)
       parts.push_back(value(i));
     return parts;
@@ -114,15 +114,16 @@ Lanes Code::exp2OfDecay(ArrayRef<Value *> a, ArrayRef<Value *> b) {
                                             2.402223692e-1f, 6.931468291e-1f};
   auto constant = [&](float value) { return held(splat(a[0], value)); };
   Value *most = constant(127.0f), *round = constant(kRound);
-  Lanes y = each([&](size_t i) { return CreateFSub(b[i], a[i]); });
+  LaneVectors y = each([&](size_t i) { return CreateFSub(b[i], a[i]); });
   y = each([&](size_t i) { return CreateSelect(CreateFCmpOLT(most, y[i]), most, y[i]); });
-  Lanes whole = each([&](size_t i) { return CreateFSub(round, y[i]); }); // -n, as powerOfTwo asks
-  Lanes f = each([&](size_t i) { return CreateFSub(round, whole[i]); });
+  LaneVectors whole =
+      each([&](size_t i) { return CreateFSub(round, y[i]); }); // -n, as powerOfTwo asks
+  LaneVectors f = each([&](size_t i) { return CreateFSub(round, whole[i]); });
   f = each([&](size_t i) { return CreateFSub(f[i], y[i]); });
-  Lanes scale = each([&](size_t i) { return powerOfTwo(whole[i]); });
+  LaneVectors scale = each([&](size_t i) { return powerOfTwo(whole[i]); });
   ArrayRef<float> power = level.fma ? ArrayRef<float>(shorter) : ArrayRef<float>(kPower);
   Value *highest = constant(power.front());
-  Lanes sum = each([&](size_t) { return highest; });
+  LaneVectors sum = each([&](size_t) { return highest; });
   for (float coefficient : power.drop_front()) {
     Value *next = constant(coefficient);
     sum = each([&](size_t i) { return multiplyAdd(sum[i], f[i], next); });

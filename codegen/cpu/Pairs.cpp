@@ -1,13 +1,12 @@
 // Products of bf16 pairs: AVX512-BF16 and AMX multiply two neighbours of the summed dimension at
 // once.
 //
-//   S = K Q^T   sums along d, where both lie in memory: K's pairs as they are, Q's transposed as
-//   i32 O = P V     sums along keys: V's rows two by two, interleaved; P's rows packed as they are
-//   made
+//   S = K Q^T   sums along d, where pairs lie in memory: K's as they are, Q's transposed as i32
+//   O = P V     sums along keys: V's rows two by two, interleaved; P's packed as they are made
 //
-// AMX wants what is broadcast as rows of pairs, so V's are transposed (Tiles.cpp). A product takes
-// this way when its operands are loads, or the one across lanes is rounded in a loop over its rows.
-// Others take f32.
+// AMX wants what is broadcast as rows of pairs, so V's are transposed (AmxProducts.cpp). A product
+// takes this way when its operands are loads, or the one across lanes is rounded in a loop over its
+// rows. Others take f32.
 #include "codegen/cpu/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -22,7 +21,7 @@ static bool isWholeLoad(Value value) {
   return load && !load.getColumns() && tileType(value).getDimSize(1) * 4 <= 4096;
 }
 
-bool KernelEmitter::isPairProduct(tile::DotOp dot, const std::vector<Stage> &stages) const {
+bool KernelEmitter::isPairProduct(tile::DotOp dot, const std::vector<Sweep> &sweeps) const {
   DotOperands operands = dotOperands(dot, dims);
   Value lanes = flow.resolve(operands.lanes), broadcast = flow.resolve(operands.broadcast);
   if (!tileType(lanes).getElementType().isBF16() || operands.sum % 16 || lanes == broadcast ||
@@ -35,19 +34,19 @@ bool KernelEmitter::isPairProduct(tile::DotOp dot, const std::vector<Stage> &sta
     return true;
   if (!lanes.getDefiningOp<arith::TruncFOp>() || dims.laneDim(lanes) != operands.lanesDim)
     return false;
-  return llvm::any_of(stages, [&](const Stage &stage) {
-    return !stage.dot && stage.kind == Stage::Rows &&
-           llvm::is_contained(stage.ops, lanes.getDefiningOp());
+  return llvm::any_of(sweeps, [&](const Sweep &sweep) {
+    return !sweep.dot && sweep.kind == Sweep::Rows &&
+           llvm::is_contained(sweep.ops, lanes.getDefiningOp());
   });
 }
 
 void KernelEmitter::findPairs(ArrayRef<Operation *> ops) {
-  for (const Group &group : schedule.groups(ops)) {
+  for (const Group &group : loopPlan.groups(ops)) {
     if (group.laneClass == Group::kSerial)
       continue;
-    std::vector<Stage> stages = schedule.stages(group);
+    std::vector<Sweep> sweeps = loopPlan.sweeps(group);
     for (Operation *op : group.ops)
-      if (auto dot = dyn_cast<tile::DotOp>(op); dot && isPairProduct(dot, stages))
+      if (auto dot = dyn_cast<tile::DotOp>(op); dot && isPairProduct(dot, sweeps))
         pairProducts.insert(op);
   }
 }
@@ -69,7 +68,7 @@ bool KernelEmitter::readOnlyAsPairs(Value value) const {
   return llvm::all_of(flow.readers(value), [&](Operation *reader) {
     // What a product starts from it takes as f32.
     return takesPairs(reader, value) &&
-           llvm::none_of(schedule.reads(reader), [&](const Read &read) {
+           llvm::none_of(loopPlan.reads(reader), [&](const Read &read) {
              return read.value == value && read.access == Access::Cell;
            });
   });
@@ -136,14 +135,14 @@ llvm::Value *KernelEmitter::rowPair(llvm::Value *low, llvm::Value *high, int wid
   return code.CreateOr(half(low), code.CreateShl(half(high), llvm::ConstantInt::get(words, 16)));
 }
 
-/// Packs what two neighbouring rows of a stage have made. The rounding is the packing's.
-void KernelEmitter::storePairs(const Stage &stage, Cell &low, Cell &high) {
-  for (Operation *op : stage.ops) {
+/// Packs what two neighbouring rows of a sweep have made. The rounding is the packing's.
+void KernelEmitter::storePairs(const Sweep &sweep, Cell &low, Cell &high) {
+  for (Operation *op : sweep.ops) {
     auto found = op->getNumResults() ? lanePairs.find(op->getResult(0)) : lanePairs.end();
     if (found == lanePairs.end())
       continue;
     Value wide = cast<arith::TruncFOp>(op).getIn();
-    Lanes first = lanes(wide, low), second = lanes(wide, high), packed;
+    LaneVectors first = lanes(wide, low), second = lanes(wide, high), packed;
     for (auto [a, b] : llvm::zip(first, second))
       packed.push_back(code.packPairs(a, b));
     Cell pair = low;
@@ -152,9 +151,9 @@ void KernelEmitter::storePairs(const Stage &stage, Cell &low, Cell &high) {
   }
 }
 
-std::vector<Lanes> KernelEmitter::sumPairs(const Stage &stage, Cell &panel, llvm::Value *row,
-                                           const std::vector<Lanes> &start) {
-  DotOperands operands = dotOperands(stage.dot, dims);
+std::vector<LaneVectors> KernelEmitter::sumPairs(const Sweep &sweep, Cell &panel, llvm::Value *row,
+                                                 const std::vector<LaneVectors> &start) {
+  DotOperands operands = dotOperands(sweep.dot, dims);
   const Storage &across = lanePairs[flow.resolve(operands.lanes)];
   const Storage &broadcast = broadcastPairs[flow.resolve(operands.broadcast)];
   bool pointers = broadcast.kind == Storage::Pointers;
@@ -168,7 +167,7 @@ std::vector<Lanes> KernelEmitter::sumPairs(const Stage &stage, Cell &panel, llvm
                   lanesPointer(across, panel.panel, code.i64(0)), across.rowStride * 4};
   llvm::Type *vector = code.vectorOf(code.getInt32Ty(), panel.shape.vector);
   auto add = [&](llvm::Value *at, llvm::Value *lanesAt, MutableArrayRef<llvm::Value *> sums) {
-    Lanes here;
+    LaneVectors here;
     for (int part = 0; part < parts; ++part)
       here.push_back(code.loadAs(vector, code.at(lanesAt, part * panel.shape.vector * 4)));
     for (int i = 0; i < count; ++i) {

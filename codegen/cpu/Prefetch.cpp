@@ -38,18 +38,18 @@ NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
 
 /// What a register tile of `count` rows from `row` on asks for. The tiles of a product share the
 /// rows of its operand in memory, and the panels share each row.
-void KernelEmitter::prefetch(const Stage &stage, const Cell &panel, llvm::Value *row, int count) {
+void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count) {
   constexpr int64_t kLine = 64;
-  DotOperands operands = dotOperands(stage.dot, dims);
-  const NextBlock &next = products[stage.dot].second.next;
+  DotOperands operands = dotOperands(sweep.dot, dims);
+  const NextBlock &next = products[sweep.dot].second.next;
   if (!next.bytes)
     return;
   ArrayRef<int64_t> shape = tileType(operands.broadcast).getShape();
-  int64_t each = (shape[0] + stage.rows - 1) / stage.rows; // rows of memory for one of the stage
+  int64_t each = (shape[0] + sweep.rows - 1) / sweep.rows; // rows of memory for one of the sweep
   int64_t share = next.rowBytes / panel.shape.panels();
   llvm::Value *skip = code.CreateAdd(next.bytes, code.CreateMul(panel.panel, code.i64(share)));
   llvm::Value *first = code.CreateMul(row, code.i64(each)), *last = code.i64(shape[0] - 1);
-  bool mayPass = each * stage.rows > shape[0];
+  bool mayPass = each * sweep.rows > shape[0];
   for (int64_t i = 0; i < count * each; ++i) {
     llvm::Value *at = code.CreateAdd(first, code.i64(i));
     if (mayPass)

@@ -8,7 +8,7 @@
 // while there are enough of them.
 #include "codegen/cpu/Emitter.h"
 
-#include "codegen/Kernel.h"
+#include "kernel/CpuCall.h"
 
 #include <numeric>
 
@@ -21,18 +21,18 @@ bool KernelEmitter::isSliced(Value value, int laneClass) const {
   if (!tileType(value) || dims.laneClass(value) != laneClass)
     return false;
   Operation *op = value.getDefiningOp();
-  return !op || op->getNumRegions() || schedule.laneClass(op) == laneClass;
+  return !op || op->getNumRegions() || loopPlan.laneClass(op) == laneClass;
 }
 
 bool KernelEmitter::fallsIntoSlices(ArrayRef<Operation *> ops, int laneClass) const {
-  for (const Group &group : schedule.groups(ops))
+  for (const Group &group : loopPlan.groups(ops))
     for (Operation *op : group.ops) {
       if (op->getNumRegions()) { // what its carries start from is copied, whatever lanes it has
         if (!fallsIntoSlices(Dataflow::body(op), laneClass))
           return false;
         continue;
       }
-      for (const Read &read : schedule.reads(op))
+      for (const Read &read : loopPlan.reads(op))
         if (isSliced(read.value, laneClass) && !isa<tile::StoreOp>(op) &&
             (group.laneClass != laneClass || read.access == Access::Whole))
           return false;

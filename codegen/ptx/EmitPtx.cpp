@@ -1,7 +1,9 @@
 #include "codegen/ptx/EmitPtx.h"
 
 #include "codegen/LlvmPasses.h"
+#include "codegen/ptx/Warp.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
@@ -107,7 +109,21 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
 
 } // namespace
 
-Result<EmittedCode> emitPtx(mlir::ModuleOp source, const Target &target, EmitOptions options) {
+/// Of the kernels of a module, as the passes left it on their functions.
+static std::vector<Emitted::Resources> resourcesOf(mlir::ModuleOp module) {
+  std::vector<Emitted::Resources> kernels;
+  for (auto function : module.getOps<mlir::LLVM::LLVMFuncOp>()) {
+    auto warps = function->getAttrOfType<mlir::IntegerAttr>(warp::kWarpsAttr);
+    auto shared = function->getAttrOfType<mlir::IntegerAttr>(warp::kSharedBytesAttr);
+    if (warps && shared)
+      kernels.push_back({.entry = function.getSymName().str(),
+                         .threads = 32 * int(warps.getInt()),
+                         .sharedBytes = int(shared.getInt())});
+  }
+  return kernels;
+}
+
+Result<Emitted> emitPtx(mlir::ModuleOp source, const Target &target, std::string_view keep) {
   std::string message;
   const llvm::Target *backend = nvptx(message);
   if (!backend)
@@ -128,10 +144,11 @@ Result<EmittedCode> emitPtx(mlir::ModuleOp source, const Target &target, EmitOpt
   markConvergent(*module);
   optimise(*module, *machine);
 
-  EmittedCode code;
-  if (options.keepLlvmIr) {
-    llvm::raw_string_ostream stream(code.llvmIr);
+  Emitted code{.code = {}, .object = {}, .text = {}, .kernels = resourcesOf(source)};
+  if (keep == "llvm") {
+    llvm::raw_string_ostream stream(code.text);
     module->print(stream, nullptr);
+    return code;
   }
   llvm::SmallString<0> text;
   llvm::raw_svector_ostream stream(text);
@@ -141,7 +158,7 @@ Result<EmittedCode> emitPtx(mlir::ModuleOp source, const Target &target, EmitOpt
   emission.run(*module);
   if (!message.empty())
     return internalError("LLVM: " + message);
-  code.ptx = std::string(text);
+  (keep == "ptx" ? code.text : code.code) = std::string(text);
   return code;
 }
 

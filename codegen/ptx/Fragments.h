@@ -1,5 +1,6 @@
 // Which thread of a warp holds which element of a tile: the register maps of the mma instructions,
-// as data.
+// as data. What a warp holds of wgmma's accumulator and of its left operand in registers is the
+// same.
 //
 //   accumulator of mma.m16n8k16 (16 x 8, f32): lane l, register i       columns 0 1 2 3 4 5 6 7
 //     row    = l / 4         + 8 * (i / 2)                       row 0   lane   0 0 1 1 2 2 3 3
@@ -54,40 +55,9 @@ Fragment accumulator(int columns);
 /// A, 16-bit elements: 16 x depth (a multiple of 16). Register pairs are the instruction's .b32
 /// operands.
 Fragment lhs(int depth);
-/// B, 16-bit elements, as (row = k, column = n) of one instruction: 16 x 8.
-struct RhsFragment {
-  /// Element `index` (0..3) of a lane: pairs are the instruction's two .b32 operands.
-  static Coordinate at(int lane, int index) {
-    return {2 * (lane % 4) + 8 * (index / 2) + index % 2, lane / 4};
-  }
-};
 /// The rows of an accumulator, for one value per row: two a thread, equal within a quad.
 Fragment rows();
 /// The columns of an accumulator, for one value per column: equal in all lanes of equal lane % 4.
 Fragment columns(int columns);
-
-/// ldmatrix.x4: the 16-byte row that each lane points at, in a 16 x 16 area of 16-bit elements:
-/// (row, chunk of 8 elements). Matrix m is pointed at by lanes 8 m .. 8 m + 7.
-struct MatrixRow {
-  int row = 0, chunk = 0;
-};
-/// Areas stored [row][depth] read as A, and areas stored [depth][column] read transposed as the B
-/// of two neighbouring instructions: matrices go down first, then right.
-inline MatrixRow matrixRowsDown(int lane) {
-  return {lane % 16, lane / 16};
-}
-/// Areas stored [column][depth] read as the B of two neighbouring instructions: right first.
-inline MatrixRow matrixRowsRight(int lane) {
-  return {lane % 8 + lane / 16 * 8, lane / 8 % 2};
-}
-
-/// What ldmatrix gives: element `half` of register `matrix` of a lane, as (row, column) within that
-/// 8 x 8 matrix.
-inline Coordinate matrixElement(int lane, int half) {
-  return {lane / 4, 2 * (lane % 4) + half};
-}
-inline Coordinate matrixElementTransposed(int lane, int half) {
-  return {2 * (lane % 4) + half, lane / 4};
-}
 
 } // namespace sparsec::fragments

@@ -95,8 +95,14 @@ Value ThreadEmitter::multiply(Value a, Value b) {
 Value ThreadEmitter::multiply(Value a, int64_t b) {
   return b == 1 ? a : multiply(a, constantLike(*this, a, b));
 }
+Value ThreadEmitter::bitAnd(Value a, Value b) {
+  return create<LLVM::AndOp>(a, b);
+}
 Value ThreadEmitter::bitAnd(Value a, int64_t mask) {
-  return create<LLVM::AndOp>(a, constantLike(*this, a, mask));
+  return bitAnd(a, constantLike(*this, a, mask));
+}
+Value ThreadEmitter::bitOr(Value a, int64_t b) {
+  return create<LLVM::OrOp>(a, constantLike(*this, a, b));
 }
 Value ThreadEmitter::bitXor(Value a, Value b) {
   return create<LLVM::XOrOp>(a, b);
@@ -140,6 +146,18 @@ Value ThreadEmitter::least(Value a, Value b) {
 Value ThreadEmitter::most(Value a, Value b) {
   return create<LLVM::SMaxOp>(a, b);
 }
+Value ThreadEmitter::equal(Value a, int64_t b) {
+  return create<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq, a, constantLike(*this, a, b));
+}
+Value ThreadEmitter::less(Value a, Value b) {
+  return create<LLVM::ICmpOp>(LLVM::ICmpPredicate::slt, a, b);
+}
+Value ThreadEmitter::atLeast(Value a, Value b) {
+  return create<LLVM::ICmpOp>(LLVM::ICmpPredicate::sge, a, b);
+}
+Value ThreadEmitter::greater(Value a, int64_t b) {
+  return create<LLVM::ICmpOp>(LLVM::ICmpPredicate::sgt, a, constantLike(*this, a, b));
+}
 Value ThreadEmitter::select(Value condition, Value a, Value b) {
   return create<LLVM::SelectOp>(condition, a, b);
 }
@@ -151,6 +169,13 @@ Value ThreadEmitter::number(Value pointer, int64_t index, bool invariant) {
   auto load = create<LLVM::LoadOp>(getI32Type(), advance(pointer, 4 * index), 4);
   load.setInvariant(invariant);
   return load;
+}
+
+SmallVector<Value> ThreadEmitter::choose(Value condition, Way then, Way otherwise) {
+  auto branch = create<scf::IfOp>(
+      condition, [&](OpBuilder &, Location) { create<scf::YieldOp>(then()); },
+      [&](OpBuilder &, Location) { create<scf::YieldOp>(otherwise()); });
+  return SmallVector<Value>(branch.getResults());
 }
 
 Value ThreadEmitter::field(Value aggregate, int64_t index) {

@@ -7,32 +7,24 @@
 //   !tile.numbers                  ptr<1>
 //   !tile.rows<64>                 struct<(i32 first, i32 length)>
 //   !tile.rows<64 by residue>      struct<(i32 first, i32 length, i32 counts, ptr<1> rows)>
-//   !tile.layout                   struct of LayoutField
-//   !warp.block_list               struct: ptr<1> columns, ptr<1> forms, 5 x (first, step), 4
-//   bounds !warp.buffer<...>              i32: byte offset in shared memory
+//   !tile.layout                   struct of LayoutField (common/LayoutFields.h)
+//   !warp.block_list               struct<(ptr<1> columns, ptr<1> runs, i32 first[5], end[4])>
+//   !warp.buffer<...>              i32: byte offset in shared memory
+//
+// `runs` is null where columns are listed; the last run ends where the list does.
 #pragma once
 
-#include "codegen/passes/Passes.h"
+#include "codegen/common/LayoutFields.h"
+#include "codegen/common/ScalarBuilder.h"
 #include "codegen/ptx/Fragments.h"
 #include "codegen/ptx/Nvvm.h"
+#include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 namespace sparsec {
-
-/// Fields of a layout, in order.
-enum LayoutField {
-  kOffsets,
-  kColumns,
-  kRowOrder,
-  kHeadFirst,
-  kHeadStep,
-  kLayoutStride,
-  kRowForms,
-  kFormStride
-};
 
 inline constexpr unsigned kGlobalSpace = 1;
 inline constexpr unsigned kSharedSpace = 3;
@@ -45,10 +37,12 @@ public:
   explicit ThreadTypes(mlir::MLIRContext *context);
 };
 
-/// Emits what one thread does: scalar arithmetic with constants folded as it goes, the thread's
-/// place in the block, vectors taken apart and put together.
+/// Emits what one thread does: scalar arithmetic (common/ScalarBuilder.h) with constants folded as
+/// it goes, the thread's place in the block, vectors taken apart and put together.
 class ThreadEmitter : public mlir::ImplicitLocOpBuilder {
 public:
+  using Scalar = mlir::Value;
+
   ThreadEmitter(mlir::Operation *op, mlir::OpBuilder &builder);
 
   int warps() const { return warpCount; }
@@ -69,7 +63,9 @@ public:
   mlir::Value add(mlir::Value a, int64_t b);
   mlir::Value multiply(mlir::Value a, mlir::Value b);
   mlir::Value multiply(mlir::Value a, int64_t b);
+  mlir::Value bitAnd(mlir::Value a, mlir::Value b);
   mlir::Value bitAnd(mlir::Value a, int64_t mask);
+  mlir::Value bitOr(mlir::Value a, int64_t b);
   mlir::Value bitXor(mlir::Value a, mlir::Value b);
   mlir::Value bitXor(mlir::Value a, int64_t b);
   mlir::Value shiftLeft(mlir::Value a, int bits);
@@ -82,10 +78,18 @@ public:
   mlir::Value subtract(mlir::Value a, mlir::Value b);
   mlir::Value least(mlir::Value a, mlir::Value b); ///< signed
   mlir::Value most(mlir::Value a, mlir::Value b);  ///< signed
+  mlir::Value equal(mlir::Value a, int64_t b);
+  mlir::Value less(mlir::Value a, mlir::Value b); ///< signed, as the next two
+  mlir::Value atLeast(mlir::Value a, mlir::Value b);
+  mlir::Value greater(mlir::Value a, int64_t b);
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);
   mlir::Value isNull(mlir::Value pointer);
   /// a < b as unsigned numbers: false for positions that wrapped.
   mlir::Value below(mlir::Value a, mlir::Value b);
+
+  /// What the way that is taken returns; both return as many of the same types.
+  using Way = llvm::function_ref<mlir::SmallVector<mlir::Value>()>;
+  mlir::SmallVector<mlir::Value> choose(mlir::Value condition, Way then, Way otherwise);
 
   mlir::Value field(mlir::Value aggregate, int64_t index);
   mlir::Value element(mlir::Value vector, int64_t index);
@@ -108,6 +112,8 @@ public:
 private:
   int warpCount;
 };
+
+static_assert(ScalarBuilder<ThreadEmitter>);
 
 /// Where rows of a buffer lie: an offset for the rows and chunks of a lane, and constants beside.
 ///
@@ -152,10 +158,23 @@ private:
   mlir::Value rows;
 };
 
+/// Of one element in memory.
+inline int64_t bytesOf(mlir::Type element) {
+  return element.getIntOrFloatBitWidth() / 8;
+}
+/// Address of (batch, head, row 0) of a view: 64-bit arithmetic throughout.
+mlir::Value headAddress(ThreadEmitter &emit, mlir::Value view, mlir::Value batch, mlir::Value head,
+                        int64_t elementBytes);
+
 void populateBlockPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
-void populateRowPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateElementwisePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateMemoryPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateRowPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+
+/// By cp.async, ldmatrix and mma.sync.
+namespace sm80 {
+void populateCopyPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateProductPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+} // namespace sm80
 
 } // namespace sparsec

@@ -1,7 +1,6 @@
 #include "codegen/ptx/Warp.h"
 
 #include "codegen/ptx/Fragments.h"
-#include "codegen/ptx/SharedRows.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"

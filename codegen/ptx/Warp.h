@@ -12,6 +12,7 @@
 // Warp.td says what each op means and what its verifier refuses.
 #pragma once
 
+#include "codegen/ptx/SharedRows.h"
 #include "dialect/Tile.h"
 
 #include "codegen/ptx/WarpDialect.h.inc"
@@ -31,8 +32,6 @@ namespace sparsec::warp {
 /// Attributes of a tile.kernel that became a block of warps.
 inline constexpr llvm::StringLiteral kWarpsAttr = "warp.warps";
 inline constexpr llvm::StringLiteral kSharedBytesAttr = "warp.shared_bytes";
-/// Attribute of a module whose kernels take their blocks from tables alone.
-inline constexpr llvm::StringLiteral kTablesOnlyAttr = "warp.tables_only";
 
 /// How many elements of the tensor one thread holds; its type is vector<that many x element>.
 int elementsPerThread(mlir::RankedTensorType type);

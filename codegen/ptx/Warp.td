@@ -81,8 +81,8 @@ def Warp_BufferType : TypeDef<Warp_Dialect, "Buffer"> {
   ];
   let extraClassDeclaration = [{
     int rowBytes() const;
-    int stageBytes() const { return getRows() * getPitch(); }
-    int totalBytes() const { return getStages() * stageBytes(); }
+    SharedRows lie() const { return {getPitch(), getSwizzle()}; }
+    int stageBytes() const { return lie().bytes(getRows()); }
     BufferType withStages(int stages) const {
       return get(getContext(), getRows(), getColumns(), getElement(), stages, getPitch(), getSwizzle());
     }

@@ -1,7 +1,6 @@
-// warp-to-llvm: what one thread does. A tile.kernel becomes a function of one by-value struct, the
-// argument struct of codegen/Kernel.h; tensors become vectors of what the thread holds
-// (Lowering.h).
-#include "codegen/Kernel.h"
+// warp-to-llvm: what one thread does. A tile.kernel becomes a function of one by-value struct, that
+// of its Signature; tensors become vectors of what the thread holds (Lowering.h).
+#include "codegen/common/Derive.h"
 #include "codegen/ptx/Lowering.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -11,7 +10,7 @@ using namespace mlir;
 
 namespace sparsec {
 #define GEN_PASS_DEF_WARPTOLLVM
-#include "codegen/passes/Passes.h.inc"
+#include "codegen/ptx/Passes.h.inc"
 
 namespace {
 
@@ -25,14 +24,16 @@ Type fieldType(MLIRContext *context, FieldType type) {
     return IntegerType::get(context, 32);
   case FieldType::F32:
     return Float32Type::get(context);
+  case FieldType::TensorMap:
+    return LLVM::LLVMArrayType::get(IntegerType::get(context, 64), 16);
   }
   return {};
 }
 
 /// The argument struct as an LLVM type; fields lie as in C.
-LLVM::LLVMStructType argumentStruct(MLIRContext *context) {
+LLVM::LLVMStructType argumentStruct(MLIRContext *context, const Signature &signature) {
   SmallVector<Type> types;
-  for (const Field &field : attentionFields()) {
+  for (const Field &field : signature.fields()) {
     Type type = fieldType(context, field.type);
     types.push_back(field.count == 1 ? type : LLVM::LLVMArrayType::get(type, field.count));
   }
@@ -43,7 +44,8 @@ LLVM::LLVMStructType argumentStruct(MLIRContext *context) {
 class FunctionFrame {
 public:
   FunctionFrame(tile::KernelOp kernel, const TypeConverter &types)
-      : kernel(kernel), types(types), emit(kernel.getLoc(), kernel) {}
+      : kernel(kernel), types(types), signature(signatureOf(kernel)),
+        emit(kernel.getLoc(), kernel) {}
 
   LogicalResult run() {
     auto warps = kernel->getAttrOfType<IntegerAttr>(warp::kWarpsAttr);
@@ -59,8 +61,9 @@ public:
     function->setAttr(warp::kWarpsAttr, warps);
     function->setAttr(warp::kSharedBytesAttr, shared);
     function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
-                        TypeAttr::get(argumentStruct(context)));
-    function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), emit.getI64IntegerAttr(8));
+                        TypeAttr::get(argumentStruct(context, signature)));
+    function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
+                        emit.getI64IntegerAttr(signature.alignment()));
     mlir::Block *entry = function.addEntryBlock(emit);
     emit.setInsertionPointToStart(entry);
     arguments = entry->getArgument(0);
@@ -84,52 +87,48 @@ public:
 private:
   tile::KernelOp kernel;
   const TypeConverter &types;
+  Signature signature;
   ImplicitLocOpBuilder emit;
   Value arguments;
 
-  /// One field of the struct, or an element of an array field.
-  FailureOr<Value> load(StringRef name, int element = 0) {
-    for (const Field &field : attentionFields()) {
-      if (field.name != name)
-        continue;
-      Type type = fieldType(emit.getContext(), field.type);
-      int bytes = field.type == FieldType::Pointer || field.type == FieldType::I64 ? 8 : 4;
-      Value address = emit.create<LLVM::GEPOp>(
-          arguments.getType(), emit.getI8Type(), arguments,
-          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(field.offset + element * bytes)});
-      return Value(emit.create<LLVM::LoadOp>(type, address, bytes));
-    }
-    return kernel.emitOpError() << "the argument struct has no field '" << name << "'";
+  /// One field of the struct, or an element of an array field; null or 0 where there is none.
+  Value load(StringRef name, FieldType type, int element = 0) {
+    const Field *field = signature.find(name);
+    Type loaded = fieldType(emit.getContext(), type);
+    if (!field)
+      return emit.create<LLVM::ZeroOp>(loaded);
+    int size = bytes(field->type);
+    Value address = emit.create<LLVM::GEPOp>(
+        arguments.getType(), emit.getI8Type(), arguments,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(field->offset + element * size)});
+    return emit.create<LLVM::LoadOp>(loaded, address, size);
   }
 
-  FailureOr<Value> assemble(Type type, ArrayRef<std::pair<std::string, int>> fields) {
+  Value assemble(Type type, ArrayRef<Value> parts) {
     Value value = emit.create<LLVM::PoisonOp>(types.convertType(type));
-    for (auto [i, field] : llvm::enumerate(fields)) {
-      FailureOr<Value> part = load(field.first, field.second);
-      if (failed(part))
-        return failure();
-      value = emit.create<LLVM::InsertValueOp>(value, *part, ArrayRef<int64_t>{int64_t(i)});
-    }
+    for (auto [i, part] : llvm::enumerate(parts))
+      value = emit.create<LLVM::InsertValueOp>(value, part, ArrayRef<int64_t>{int64_t(i)});
     return value;
   }
 
   FailureOr<Value> bind(BlockArgument argument, StringRef name) {
     if (auto view = dyn_cast<tile::ViewType>(argument.getType())) {
-      SmallVector<std::pair<std::string, int>> fields = {{name.str(), 0}};
+      SmallVector<Value> parts = {load(name, FieldType::Pointer)};
       for (int i = 0; i < int(view.getStrides()); ++i)
-        fields.push_back({(name + "_stride").str(), i});
-      return assemble(view, fields);
+        parts.push_back(load((name + "_stride").str(), FieldType::I64, i));
+      return assemble(view, parts);
     }
-    if (isa<tile::LayoutType>(argument.getType()))
-      return assemble(argument.getType(), {{"block_offsets", 0}, // as LayoutField has them
-                                           {"block_columns", 0},
-                                           {"row_order", 0},
-                                           {"head_first", 0},
-                                           {"head_step", 0},
-                                           {"layout_stride", 0},
-                                           {"row_forms", 0},
-                                           {"form_stride", 0}});
-    return load(name);
+    if (isa<tile::LayoutType>(argument.getType())) {
+      SmallVector<Value> parts;
+      for (const LayoutFieldSpec &spec : kLayoutFields)
+        parts.push_back(load(layoutField(name, spec), spec.type));
+      return assemble(argument.getType(), parts);
+    }
+    const Field *field = signature.find(name);
+    if (!field)
+      return kernel.emitOpError() << "argument '" << name << "' of " << argument.getType()
+                                  << " is nothing that a host can give";
+    return load(name, field->type);
   }
 };
 
@@ -169,7 +168,8 @@ struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
     populateMemoryPatterns(patterns, types);
     populateRowPatterns(patterns, types);
     populateBlockPatterns(patterns, types);
-    populateProductPatterns(patterns, types);
+    sm80::populateCopyPatterns(patterns, types);
+    sm80::populateProductPatterns(patterns, types);
     scf::populateSCFStructuralTypeConversionsAndLegality(types, patterns, target);
     if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
       signalPassFailure();

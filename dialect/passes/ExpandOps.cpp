@@ -17,7 +17,7 @@ struct ExpandOps : impl::ExpandOpsBase<ExpandOps> {
   void runOnOperation() override {
     for (auto op : llvm::make_early_inc_range(getOperation().getOps<ops::KernelOpInterface>())) {
       mlir::OpBuilder builder(op);
-      op.buildForward(builder);
+      op.buildKernels(builder);
       op.erase();
     }
   }

@@ -13,6 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#if WINDOW_RECENT_FORWARD_CPU_PARTS != 1
+#error "this program launches one kernel for the head; parts are launched one after another"
+#endif
+
 enum { N = WINDOW_N, HEADS = WINDOW_RECENT_HEAD_COUNT, DIM = WINDOW_HEAD_DIM };
 
 static void fail(const char *what) {
@@ -87,7 +91,7 @@ int main(int count, char **arguments) {
   }
   float *q = random_rows(1), *k = random_rows(2), *v = random_rows(3), *out = random_rows(4);
 
-  sparsec_attention_arguments call = {
+  window_recent_forward_arguments call = {
       .q = q,
       .k = k,
       .v = v,
@@ -96,8 +100,6 @@ int main(int count, char **arguments) {
       .k_stride = {HEADS * N * DIM, N * DIM, DIM},
       .v_stride = {HEADS * N * DIM, N * DIM, DIM},
       .out_stride = {HEADS * N * DIM, N * DIM, DIM},
-      .query_order = numbers(arguments[1], WINDOW_RECENT_FORWARD_CPU_QUERY_ORDER),
-      .key_order = numbers(arguments[1], WINDOW_RECENT_FORWARD_CPU_KEY_ORDER),
       .row_forms = numbers(arguments[1], WINDOW_RECENT_FORWARD_CPU_ROW_FORMS),
       .block_offsets = numbers(arguments[1], WINDOW_RECENT_FORWARD_CPU_BLOCK_OFFSETS),
       .block_columns = numbers(arguments[1], WINDOW_RECENT_FORWARD_CPU_BLOCK_COLUMNS),

@@ -1,15 +1,12 @@
 // What a pattern looks like: a character for each pair, or for each square of pairs when the
 // pattern is wider than the picture.
 //
-//   causal and local(3), n = 8        # . . . . . . .         n = 64 in 8 columns     + . . . . . .
-//   .
-//                                     # # . . . . . .                                 + + . . . . .
-//                                     .
-//   # all attend                      # # # . . . . .                                 . + + . . . .
-//   .
-//   + some                            . # # # . . . .                                 . . + + . . .
-//   . . none                            . . # # # . . .   ...                           . . . + + .
-//   . .   ...
+//   causal and local(3), n = 8      # . . . . . . .      n = 64 in 8 columns     + . . . . . . .
+//                                   # # . . . . . .                              + + . . . . . .
+//   # all attend                    # # # . . . . .                              . + + . . . . .
+//   + some                          . # # # . . . .                              . . + + . . . .
+//   . none                          . . # # # . . .                              . . . + + . . .
+//                                   ...                                          ...
 //
 // Exact: '+' is never drawn for a square that attends wholly or not at all.
 #pragma once

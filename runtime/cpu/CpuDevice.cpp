@@ -1,5 +1,6 @@
 #include "runtime/cpu/CpuDevice.h"
 
+#include "kernel/CpuCall.h"
 #include "runtime/cpu/HostCpu.h"
 #include "runtime/cpu/SharedObject.h"
 #include "runtime/cpu/Workers.h"
@@ -116,8 +117,9 @@ public:
     std::lock_guard lock(launching);
     if (Result<void> room = growScratch(size_t(kernel->info.scratchBytes)); !room)
       return room;
-    AttentionArguments arguments;
-    std::memcpy(&arguments, parameters[0], sizeof arguments);
+    // The kernel reads the caller's struct: it stays there until launch() returns.
+    const void *arguments = parameters[0];
+    bool lastFirst = !isOrdered(kernel->info, arguments) && !kernel->info.longestFirst;
     // The last row of each worker in slices, so that the others need not wait for a whole one.
     int64_t slices = workers.count() > 1 ? kernel->info.slices : 1;
     int64_t whole = slices > 1 ? std::max<int64_t>(items - workers.count(), 0) : items;
@@ -128,9 +130,9 @@ public:
         item = whole + (item - whole) / slices;
       }
       int64_t outer = item / shape.grid[0], x = item % shape.grid[0];
-      if (!arguments.rowOrder) // the last rows first: causal rows grow
+      if (lastFirst)
         x = shape.grid[0] - 1 - x;
-      kernel->entry(&arguments, int32_t(x | slice << kSliceShift), int32_t(outer % shape.grid[1]),
+      kernel->entry(arguments, int32_t(x | slice << kSliceShift), int32_t(outer % shape.grid[1]),
                     int32_t(outer / shape.grid[1]), scratch[worker]->data);
     });
     return {};
@@ -139,6 +141,15 @@ public:
   Result<void> synchronize() override { return {}; }
 
 private:
+  /// Whether the arguments bring an order of the rows.
+  static bool isOrdered(const KernelInfo &info, const void *arguments) {
+    const void *order = nullptr;
+    if (info.orderOffset >= 0)
+      std::memcpy(&order, static_cast<const std::byte *>(arguments) + info.orderOffset,
+                  sizeof order);
+    return order != nullptr;
+  }
+
   Result<void> check(const char *doing, DeviceAddress address, size_t bytes) {
     if (bytes == 0)
       return {};

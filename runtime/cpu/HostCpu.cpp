@@ -1,6 +1,6 @@
 #include "runtime/cpu/HostCpu.h"
 
-#include "codegen/Kernel.h"
+#include "kernel/CpuCall.h"
 
 #include <fstream>
 #include <sched.h>

@@ -5,8 +5,7 @@
 // thread does now if that thread knows the stamping thread up to that clock:
 //
 //   warp 0:  st a   [clock 1]   bar.sync  -> clock 2, knows warp 1 up to 1
-//   warp 1:  st b   [clock 1]   bar.sync  -> clock 2, knows warp 0 up to 1     ld a: 1 <= 1,
-//   ordered
+//   warp 1:  st b   [clock 1]   bar.sync  -> clock 2, knows warp 0 up to 1   ld a: 1 <= 1, ordered
 //
 // As long as whole warps synchronise (all live lanes), knowledge is one number per pair of warps
 // (`known`). The first operation by a part of a warp, and the first fence or acquire or release,

@@ -4,8 +4,8 @@
 // Addresses: every space has a window in the generic address space. Offset 0 of shared and local
 // memory is not handed out, so that a null pointer is out of bounds everywhere.
 //
-//   shared  [0x0100'0000'0000, +16 MB)   local  [0x0200'0000'0000, ...)   param [0x0300'0000'0000,
-//   ...) global  from 0x7000'0000'0000, 256-byte aligned, with unmapped gaps between
+//   shared  from 0x0100'0000'0000     local  from 0x0200'0000'0000     param  from 0x0300'0000'0000
+//   global  from 0x7000'0000'0000, 256-byte aligned, with unmapped gaps between
 #pragma once
 
 #include "patterns/Error.h"

@@ -1,9 +1,10 @@
 // The `sim` device: runs PTX text on the CPU, slowly and strictly.
 //
 //   auto device = openSimDevice({});
-//   auto kernel = device->load(ptx, "attend_fwd");      refuses what it does not know, with the
-//   line device->launch(**kernel, shape, parameters); device->synchronize(); "k.ptx:41:2: error:
-//   race on shared memory ..." simReport(*device).executed("mma.sync"); warp-instructions by opcode
+//   auto kernel = device->load(ptx, "attend_fwd");    refuses what it does not know, with the line
+//   device->launch(**kernel, shape, parameters);
+//   device->synchronize();                            "k.ptx:41:2: error: race on shared ..."
+//   simReport(*device).executed("mma.sync");          warp-instructions by opcode
 //
 // It is made to catch bugs, so where the hardware leaves freedom it takes the unkind choice:
 //   * cp.async lands at the wait that covers it, and its destination is poison until then;

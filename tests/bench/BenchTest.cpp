@@ -1,5 +1,6 @@
 // What `sparsec bench` measures: the order of the calls, the work it counts, and that the runs it
 // times do run.
+#include "codegen/Compiler.h"
 #include "runtime/sim/SimDevice.h"
 #include "tools/bench/ForwardRun.h"
 #include "tools/bench/Stopwatch.h"
@@ -61,14 +62,15 @@ TEST(ForwardRun, RunsEveryHeadAndCountsItsWork) {
   ASSERT_TRUE(target);
   std::vector<std::vector<AttentionPart>> kernels;
   for (const HeadEntry &head : pattern->heads) {
-    auto kernel = compile({.entry = head.name,
-                           .attend = head.attend,
-                           .headDim = 16,
-                           .valueDim = 32,
-                           .block = {16, 16},
-                           .target = *target});
+    AttentionRequest request{.entry = head.name,
+                             .attend = head.attend,
+                             .headDim = 16,
+                             .valueDim = 32,
+                             .block = {16, 16},
+                             .target = *target};
+    auto kernel = compileKernel(request);
     ASSERT_TRUE(kernel) << kernel.error().render();
-    kernels.emplace_back().push_back({std::move(*kernel), head.attend});
+    kernels.emplace_back().push_back({std::move(*kernel), std::move(request)});
   }
   auto run = ForwardRun::load(*device, *pattern, std::move(kernels), *tensors);
   ASSERT_TRUE(run) << run.error().render();

@@ -1,6 +1,7 @@
 // Every size of kernel assembles on every target: no spills, no local memory, no complaint.
-#include "codegen/ChooseBlock.h"
-#include "codegen/Kernel.h"
+#include "codegen/BlockRule.h"
+#include "codegen/Compiler.h"
+#include "kernel/ops/Attention.h"
 #include "runtime/cuda/Gate.h"
 
 #include <fmt/core.h>
@@ -44,8 +45,8 @@ std::string nameOf(const Size &size) {
                      block);
 }
 
-KernelRequest requestFor(const Size &size) {
-  KernelRequest request;
+AttentionRequest requestFor(const Size &size) {
+  AttentionRequest request;
   request.entry = "kernel";
   auto source = std::make_shared<SourceText>(SourceText{"-e", "causal and local(100)"});
   request.attend = *parsePredicate(source);
@@ -60,10 +61,10 @@ KernelRequest requestFor(const Size &size) {
 class Assembles : public ::testing::TestWithParam<Size> {};
 
 TEST_P(Assembles, WithoutSpills) {
-  KernelRequest request = requestFor(GetParam());
-  Result<Kernel> kernel = compile(request);
+  AttentionRequest request = requestFor(GetParam());
+  Result<Kernel> kernel = compileKernel(request);
   ASSERT_TRUE(kernel) << kernel.error().render();
-  EXPECT_EQ(kernel->sharedBytes, attentionSharedBytes(request, kernel->block));
+  EXPECT_EQ(kernel->sharedBytes, sm80::sharedBytes(needsOf(request), kernel->block));
   EXPECT_LE(kernel->sharedBytes, request.target.sharedBytes);
   static const Assemblers assemblers = Assemblers::open(AssemblerSearch::fromEnvironment());
   if (assemblers.found.empty())

@@ -1,7 +1,9 @@
-// compile(), explain() and what they refuse.
-#include "codegen/Compile.h"
+// compileKernel(), explain() and what they refuse.
+#include "codegen/BlockRule.h"
 #include "codegen/ChooseBlock.h"
-#include "codegen/Kernel.h"
+#include "codegen/CompileTileProgram.h"
+#include "codegen/Compiler.h"
+#include "kernel/ops/Attention.h"
 
 #include <gtest/gtest.h>
 
@@ -29,11 +31,9 @@ int count(const std::string &text, const std::string &what) {
 }
 
 TEST(Compile, AWholeTileProgram) {
-  KernelRequest request;
-  request.entry = "local_head0";
-  request.target = *findTarget("sm_80");
   Result<Kernel> kernel =
-      compileTileProgram(read(SPARSEC_SOURCE "/tests/dialect/attention-forward.mlir"), request);
+      compileTileProgram(read(SPARSEC_SOURCE "/tests/dialect/attention-forward.mlir"),
+                         "local_head0", *findTarget("sm_80"));
   ASSERT_TRUE(kernel) << kernel.error().render();
   EXPECT_EQ(kernel->threads, 128);
   EXPECT_EQ(kernel->sharedBytes, 40960);
@@ -49,8 +49,8 @@ Expr predicate(const char *text) {
   return *parsed;
 }
 
-KernelRequest requestFor(const char *attend) {
-  KernelRequest request;
+AttentionRequest requestFor(const char *attend) {
+  AttentionRequest request;
   request.entry = "kernel";
   request.attend = predicate(attend);
   request.target = *findTarget("sm_80");
@@ -58,27 +58,25 @@ KernelRequest requestFor(const char *attend) {
 }
 
 TEST(Compile, Causal) {
-  Result<Kernel> kernel = compile(requestFor("causal"));
+  Result<Kernel> kernel = compileKernel(requestFor("causal"));
   ASSERT_TRUE(kernel) << kernel.error().render();
   EXPECT_EQ(count(kernel->code, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"), 128);
   EXPECT_EQ(kernel->block, (Block{64, 64}));
-  EXPECT_EQ(kernel->sharedBytes, attentionSharedBytes(requestFor("causal"), kernel->block));
-  EXPECT_FALSE(kernel->usesHead);
+  EXPECT_EQ(kernel->sharedBytes, sm80::sharedBytes(needsOf(requestFor("causal")), kernel->block));
 }
 
 TEST(Compile, SaysWhatTheKernelIs) {
-  KernelRequest request = requestFor("causal and h % 2 == 0");
+  AttentionRequest request = requestFor("causal and h % 2 == 0");
   request.headDim = 128;
   request.valueDim = 48;
   request.dtype = DType::F16;
   request.block = {32, 48};
-  Result<Kernel> kernel = compile(request);
+  Result<Kernel> kernel = compileKernel(request);
   ASSERT_TRUE(kernel) << kernel.error().render();
   EXPECT_EQ(kernel->code.substr(0, kernel->code.find(".version")).find("// sparsec "), 0u);
   EXPECT_EQ(count(kernel->code, "attention forward, f16, head dim 128, value dim 48, blocks of "
                                 "32 x 48\n// attend: k <= q and h % 2 == 0\n"),
             1);
-  EXPECT_TRUE(kernel->usesHead);
   EXPECT_EQ(kernel->threads, 64);
   EXPECT_EQ(kernel->block, (Block{32, 48}));
   EXPECT_EQ(count(kernel->code, ".maxntid 64"), 1);
@@ -90,16 +88,17 @@ TEST(Compile, EqualRequestsGiveEqualTextFromAnyThread) {
   std::vector<std::string> texts(4);
   std::vector<std::thread> threads;
   for (std::string &text : texts)
-    threads.emplace_back([&text] { text = compile(requestFor("causal and local(9)"))->code; });
+    threads.emplace_back(
+        [&text] { text = compileKernel(requestFor("causal and local(9)"))->code; });
   for (std::thread &thread : threads)
     thread.join();
   for (const std::string &text : texts)
     EXPECT_EQ(text, texts[0]);
 }
 
-/// The message of what compile() refuses, and that it is the user's to act on.
-std::string refusal(const KernelRequest &request) {
-  Result<Kernel> kernel = compile(request);
+/// The message of what compileKernel() refuses, and that it is the user's to act on.
+std::string refusal(const AttentionRequest &request) {
+  Result<Kernel> kernel = compileKernel(request);
   EXPECT_FALSE(kernel);
   if (kernel)
     return "";
@@ -108,7 +107,7 @@ std::string refusal(const KernelRequest &request) {
 }
 
 TEST(Compile, Refuses) {
-  KernelRequest request = requestFor("causal");
+  AttentionRequest request = requestFor("causal");
   request.headDim = 24;
   EXPECT_EQ(refusal(request), "expected a head dim of 16 to 256 in steps of 16, found 24");
   request.headDim = 272;
@@ -133,7 +132,7 @@ TEST(Compile, Refuses) {
 }
 
 TEST(Compile, RefusesPredicatesThatWouldTakeMinutes) {
-  KernelRequest request = requestFor("causal");
+  AttentionRequest request = requestFor("causal");
   for (int i = 0; i < 12; ++i) // doubles each time, as a tree
     request.attend = make(Op::Or, {request.attend, make(Op::Not, {request.attend})});
   EXPECT_EQ(refusal(request),
@@ -141,7 +140,7 @@ TEST(Compile, RefusesPredicatesThatWouldTakeMinutes) {
 }
 
 TEST(Compile, HalfABlockIsCompleted) {
-  KernelRequest request = requestFor("causal");
+  AttentionRequest request = requestFor("causal");
   request.block = {32, 0};
   EXPECT_EQ(*chooseBlock(request), (Block{32, 64}));
   request.headDim = request.valueDim = 256;
@@ -150,21 +149,21 @@ TEST(Compile, HalfABlockIsCompleted) {
 }
 
 TEST(CompileTileProgram, PointsIntoTheText) {
-  KernelRequest request = requestFor("causal");
+  Target target = *findTarget("sm_80");
   Result<Kernel> kernel = compileTileProgram("tile.kernel @kernel(%n: i32) args [\"n\"] {\n"
                                              "  tile.nothing\n  tile.return\n}\n",
-                                             request);
+                                             "kernel", target);
   ASSERT_FALSE(kernel);
   EXPECT_EQ(kernel.error().kind, ErrorKind::Input);
   ASSERT_TRUE(kernel.error().where);
   EXPECT_EQ(kernel.error().where->line, 2);
-  kernel = compileTileProgram("", request);
+  kernel = compileTileProgram("", "kernel", target);
   ASSERT_FALSE(kernel);
   EXPECT_EQ(kernel.error().message, "expected a tile.kernel 'kernel' in the module");
 }
 
 TEST(Explain, PrintsEveryStage) {
-  KernelRequest request = requestFor("causal");
+  AttentionRequest request = requestFor("causal");
   std::map<std::string, std::string> holds = {{"sparsec", "sparsec.attention @kernel"},
                                               {"tile", "tile.fold"},
                                               {"warp", "warp.mma"},
@@ -175,7 +174,7 @@ TEST(Explain, PrintsEveryStage) {
     ASSERT_TRUE(text) << text.error().render();
     EXPECT_EQ(count(*text, holds.at(stage)) > 0, true) << stage << ":\n" << *text;
   }
-  EXPECT_EQ(*explain(request, "ptx"), compile(request)->code);
+  EXPECT_EQ(*explain(request, "ptx"), compileKernel(request)->code);
   Result<std::string> none = explain(request, "assembly");
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().message,

@@ -1,6 +1,7 @@
 // Attention at every CPU level: run where the machine can, looked at as assembly where it cannot.
-#include "codegen/Kernel.h"
+#include "codegen/Compiler.h"
 #include "codegen/cpu/Level.h"
+#include "kernel/ops/Attention.h"
 #include "runtime/cpu/CpuDevice.h"
 #include "tools/verify/Problem.h"
 #include "tools/verify/Verify.h"
@@ -17,7 +18,7 @@ Pattern patternOf(const std::string &text) {
   return *patternOfExpression(source);
 }
 
-KernelRequest request(const std::string &level, DType dtype) {
+AttentionRequest request(const std::string &level, DType dtype) {
   return {.entry = "attend",
           .attend = patternOf("causal and local(100)").heads[0].attend,
           .dtype = dtype,
@@ -65,16 +66,17 @@ std::vector<float> blockOf(const Pattern &pattern, const Target &target, int beg
   reference::AttentionProblem problem = makeProblem(pattern, c);
   std::fill(problem.v.begin() + begin * c.valueDim, problem.v.begin() + end * c.valueDim, value);
   auto device = openCpuDevice({.threads = 1});
-  auto kernel = compile({.entry = "attend",
-                         .attend = pattern.heads[0].attend,
-                         .dtype = c.dtype,
-                         .headDim = c.headDim,
-                         .valueDim = c.valueDim,
-                         .block = c.block,
-                         .target = target});
+  AttentionRequest request{.entry = "attend",
+                           .attend = pattern.heads[0].attend,
+                           .dtype = c.dtype,
+                           .headDim = c.headDim,
+                           .valueDim = c.valueDim,
+                           .block = c.block,
+                           .target = target};
+  auto kernel = compileKernel(request);
   EXPECT_TRUE(kernel) << kernel.error().render();
   Tensors tensors(problem, c);
-  Result<void> ran = tensors.run(*device, *kernel, pattern.heads[0].attend, c);
+  Result<void> ran = tensors.run(*device, {*kernel, request}, c);
   EXPECT_TRUE(ran) << ran.error().render();
   return tensors.out.get();
 }

@@ -1,9 +1,10 @@
 // Products and math of the CPU target, on every level that this machine runs, held against plain
 // loops. Programs reach the kernel through the fields of attention's argument struct.
-#include "codegen/Compile.h"
+#include "codegen/CompileTileProgram.h"
 #include "codegen/cpu/Level.h"
 #include "runtime/Buffer.h"
 #include "runtime/Float16.h"
+#include "runtime/Launch.h"
 #include "runtime/cpu/CpuDevice.h"
 
 #include <cmath>
@@ -44,34 +45,36 @@ public:
     Result<Target> target = findTarget("cpu-" + level);
     if (!target)
       return target.error();
-    Result<Kernel> kernel = compileTileProgram(text, {.entry = "program", .target = *target});
+    Result<Kernel> kernel = compileTileProgram(text, "program", *target);
     if (!kernel)
       return kernel.error();
     auto executable = device->load(kernel->code, "program");
     if (!executable)
       return executable.error();
-    AttentionArguments arguments;
+    Arguments arguments(kernel->signature);
+    auto slot = [&](std::string_view name) { return Slot(kernel->signature, name); };
     std::vector<Buffer> buffers;
-    auto bind = [&](const std::vector<float> &values, int64_t columns, int64_t(&stride)[3]) {
-      stride[0] = stride[1] = int64_t(values.size()), stride[2] = columns;
+    auto bind = [&](const std::string &name, const std::vector<float> &values, int64_t columns) {
+      auto size = int64_t(values.size());
       std::vector<uint16_t> bits;
       for (float value : values)
         bits.push_back(toBits(value, type));
       auto bytes =
           type == DType::F32 ? std::as_bytes(std::span(values)) : std::as_bytes(std::span(bits));
       buffers.push_back(std::move(*Buffer::upload(*device, bytes)));
-      return reinterpret_cast<void *>(buffers.back().address());
+      arguments.setPointer(slot(name), buffers.back().address());
+      arguments.set(slot(name + "_stride"), std::array<int64_t, 3>{size, size, columns});
     };
-    arguments.q = bind(m.q, m.qColumns, arguments.qStride);
-    arguments.k = bind(m.k, m.kColumns, arguments.kStride);
-    arguments.v = bind(m.v, m.vColumns, arguments.vStride);
+    bind("q", m.q, m.qColumns);
+    bind("k", m.k, m.kColumns);
+    bind("v", m.v, m.vColumns);
     buffers.push_back(std::move(*Buffer::allocate(*device, m.out.size() * 4)));
-    arguments.out = reinterpret_cast<void *>(buffers.back().address());
-    arguments.outStride[2] = m.outColumns;
-    arguments.n = arguments.nq = 1 << 20;
+    arguments.setPointer(slot("out"), buffers.back().address());
+    arguments.set(slot("out_stride"), std::array<int64_t, 3>{0, 0, m.outColumns});
+    arguments.set(slot("n"), int32_t(1 << 20));
     int32_t zero = 0;
-    arguments.rowOrder = &zero;
-    const void *parameters[] = {&arguments};
+    arguments.setPointer(slot("row_order"), reinterpret_cast<DeviceAddress>(&zero));
+    const void *parameters[] = {arguments.data()};
     if (auto launched = device->launch(**executable, {}, parameters); !launched)
       return launched;
     return device->copyToHost(m.out.data(), buffers.back().address(), m.out.size() * 4);

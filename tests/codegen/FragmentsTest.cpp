@@ -1,5 +1,6 @@
 // The register maps against MLIR's own, against each other, and against what ldmatrix does.
 #include "codegen/ptx/Fragments.h"
+#include "codegen/ptx/sm80/MatrixLoads.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/MLIRContext.h"

@@ -4,9 +4,10 @@
 // A kernel stores, for each of its predicates, a 16 x 16 tile of ones and zeros. Lengths, q0 and
 // the head are arguments, so the same kernels run at small positions, negative ones, and at the
 // ends of what a launch allows.
-#include "codegen/Compile.h"
+#include "codegen/CompileTileProgram.h"
 #include "patterns/Evaluate.h"
 #include "runtime/Buffer.h"
+#include "runtime/Launch.h"
 #include "tests/patterns/EnumeratePredicates.h"
 #include "tests/verify/TestDevice.h"
 
@@ -105,16 +106,19 @@ Result<std::vector<float>> PredicatesOnDevice::run(Device &device, const Executa
     return outBuffer ? orderBuffer.error() : outBuffer.error();
 
   int64_t ofGroup = kTile * kTile * kTilesEachWay;
-  AttentionArguments arguments;
-  arguments.out = reinterpret_cast<void *>(outBuffer->address());
-  arguments.outStride[0] = ofGroup * static_cast<int64_t>(groups);
-  arguments.outStride[1] = ofGroup;
-  arguments.outStride[2] = kTile;
-  arguments.rowOrder = reinterpret_cast<const int32_t *>(orderBuffer->address());
-  arguments.n = launch.n, arguments.nq = launch.nq, arguments.q0 = launch.q0;
-  arguments.headFirst = launch.h, arguments.headStep = 0;
-  arguments.headGroup = launch.firstKeyTile;
-  const void *parameters[] = {&arguments};
+  Arguments arguments(compiled.signature);
+  auto slot = [&](std::string_view name) { return Slot(compiled.signature, name); };
+  arguments.setPointer(slot("out"), outBuffer->address());
+  arguments.set(slot("out_stride"),
+                std::array<int64_t, 3>{ofGroup * static_cast<int64_t>(groups), ofGroup, kTile});
+  arguments.setPointer(slot("row_order"), orderBuffer->address());
+  arguments.set(slot("n"), launch.n);
+  arguments.set(slot("nq"), launch.nq);
+  arguments.set(slot("q0"), launch.q0);
+  arguments.set(slot("head_first"), launch.h);
+  arguments.set(slot("head_step"), int32_t(0));
+  arguments.set(slot("head_group"), launch.firstKeyTile);
+  const void *parameters[] = {arguments.data()};
   LaunchShape shape;
   shape.grid = {kTilesEachWay, 1, kTilesEachWay};
   shape.block[0] = static_cast<uint32_t>(compiled.threads);
@@ -156,8 +160,7 @@ TEST_F(PredicatesOnDevice, AgreeWithEvaluation) {
   for (size_t begin = 0; begin < all.size() && !HasFatalFailure(); begin += kPerKernel) {
     std::span<const Expr> batch(all.data() + begin,
                                 std::min<size_t>(kPerKernel, all.size() - begin));
-    Result<Kernel> compiled =
-        compileTileProgram(kernelText(batch), {.entry = "masks", .target = targetOf(device)});
+    Result<Kernel> compiled = compileTileProgram(kernelText(batch), "masks", targetOf(device));
     ASSERT_TRUE(compiled) << compiled.error().render();
     Result<std::unique_ptr<Executable>> kernel = device.load(compiled->code, "masks");
     ASSERT_TRUE(kernel) << kernel.error().render();

@@ -1,6 +1,7 @@
 // Emitted kernels run on a device and agree with the reference: one case for each way that the
 // lowering takes. The whole matrix of patterns and sizes is tests/runtime's.
-#include "codegen/Kernel.h"
+#include "codegen/Compiler.h"
+#include "kernel/ops/Attention.h"
 #include "runtime/Device.h"
 #include "tests/runtime/TestDevice.h"
 #include "tools/verify/Verify.h"

@@ -9,7 +9,7 @@
 // The kernel is a function of the argument struct; threads and shared memory are known.
 // CHECK: llvm.mlir.global external @sparsec_shared() {addr_space = 3 : i32, alignment = 1024 : i64}
 // CHECK-LABEL: llvm.func @elementwise
-// CHECK-SAME: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.struct<(ptr<1>, ptr<1>, ptr<1>, ptr<1>, ptr<1>, ptr<1>, ptr<1>, array<3 x i64>,
+// CHECK-SAME: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.struct<(ptr<1>, array<3 x i64>, i32, i32)>
 // CHECK-SAME: nvvm.grid_constant
 // CHECK-SAME: nvvm.kernel
 // CHECK-SAME: nvvm.maxntid = array<i32: 64>

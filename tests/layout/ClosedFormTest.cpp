@@ -40,10 +40,12 @@ RowBlocks fromNumbers(const std::vector<int32_t> &numbers, int32_t row) {
     const int32_t *run =
         numbers.data() + ClosedForm::kHead + phase * ClosedForm::kPhase + i * ClosedForm::kRun;
     auto bound = [&](int at) {
-      return std::clamp(run[at] + run[at + 1] * t + run[at + 2] * m, run[6], run[7]);
+      return std::clamp(run[at] + run[at + 1] * t + run[at + 2] * m, run[ClosedForm::kLow],
+                        run[ClosedForm::kHigh]);
     };
-    int32_t begin = bound(0), end = bound(3);
-    blocks.runs[i] = {run[8] + begin * run[9], run[9], std::max(end - begin, 0)};
+    int32_t begin = bound(ClosedForm::kBegin), end = bound(ClosedForm::kEnd);
+    int32_t step = run[ClosedForm::kStep];
+    blocks.runs[i] = {run[ClosedForm::kOrigin] + begin * step, step, std::max(end - begin, 0)};
   }
   return blocks;
 }

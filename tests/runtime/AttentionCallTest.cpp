@@ -6,7 +6,7 @@
 namespace sparsec {
 namespace {
 
-Kernel kernelOf(DType dtype) {
+AttentionRequest requestOf(DType dtype) {
   return {.entry = "k", .dtype = dtype, .headDim = 64, .valueDim = 32, .block = {64, 64}};
 }
 
@@ -22,7 +22,7 @@ AttentionCall goodCall() {
 }
 
 std::string refusal(const AttentionCall &call, DType dtype = DType::BF16) {
-  Result<void> checked = checkCall(kernelOf(dtype), call);
+  Result<void> checked = checkCall(requestOf(dtype), call);
   if (checked)
     return "";
   EXPECT_EQ(checked.error().kind, ErrorKind::Input);

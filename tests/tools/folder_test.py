@@ -35,7 +35,7 @@ class Folder(CommandTest):
         self.works("strided", "--param", "l=96", "--heads", "5", "--head-dim", "80", "--value-dim", "48", "-o", "out",
                    "--target", "sm_80,sm_90", "--dtype", "f16")
         m = self.manifest("out")
-        self.assertEqual((m["format"], m["dtype"], m["head_dim"], m["value_dim"]), (1, "f16", 80, 48))
+        self.assertEqual((m["format"], m["dtype"], m["head_dim"], m["value_dim"]), (2, "f16", 80, 48))
         self.assertEqual((m["heads"], m["kv_heads"]), (5, 5))
         self.assertEqual([(h["name"], h["head_first"], h["head_step"], h["head_count"]) for h in m["pattern_heads"]],
                          [("row", 0, 2, 3), ("column", 1, 2, 2)])
@@ -56,18 +56,18 @@ class Folder(CommandTest):
     def test_manifest_and_header_agree(self):
         """The struct of the header, compiled as C and as C++, has the fields and offsets of the manifest."""
         self.works("local", "-o", "out")
-        arguments = self.manifest("out")["arguments"]
+        arguments = self.manifest("out")["kernels"][0]["arguments"]
         fields = [(f["name"], C_TYPES[f["type"]] * f["count"] if f["count"] > 1 else C_TYPES[f["type"]])
                   for f in arguments["fields"]]
         struct_type = type("Arguments", (ctypes.Structure,), {"_fields_": fields})
         self.assertEqual(ctypes.sizeof(struct_type), arguments["size"])
         for f in arguments["fields"]:
             self.assertEqual(getattr(struct_type, f["name"]).offset, f["offset"], f["name"])
-        checks = "".join(f"CHECK(offsetof(sparsec_attention_arguments, {f['name']}) == {f['offset']});\n"
+        checks = "".join(f"CHECK(offsetof({arguments['struct']}, {f['name']}) == {f['offset']});\n"
                          for f in arguments["fields"])
         for language, std, check in (("c", "c11", "_Static_assert"), ("c++", "c++11", "static_assert")):
             self.write("use", f'#include "out/local.h"\n#include "out/local.h"\n#define CHECK(x) {check}(x, #x)\n{checks}'
-                              f"CHECK(sizeof(sparsec_attention_arguments) == {arguments['size']});\n"
+                              f"CHECK(sizeof({arguments['struct']}) == {arguments['size']});\n"
                               "const char *entry = LOCAL_LOCAL_FORWARD_SM_80_ENTRY;\n"
                               "int shape[] = {LOCAL_LOCAL_FORWARD_SM_80_BLOCK_Q, LOCAL_LOCAL_FORWARD_SM_80_BLOCK_K,\n"
                               "LOCAL_LOCAL_FORWARD_SM_80_THREADS, LOCAL_LOCAL_FORWARD_SM_80_SHARED_BYTES};\n")

@@ -1,17 +1,15 @@
 """sparsec --target cpu: the files, and that programs without sparsec can use them."""
 import array
-import ctypes
 import json
-import math
 import os
 import pathlib
 import random
 import unittest
 
 from command import SPARSEC, CommandTest
+from launch import HostKernels, attention
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/attention-in-c"
-C_TYPES = {"pointer": ctypes.c_void_p, "i64": ctypes.c_int64, "i32": ctypes.c_int32, "f32": ctypes.c_float}
 
 
 class Host(CommandTest):
@@ -44,7 +42,7 @@ class Host(CommandTest):
         self.works("local", "--target", "cpu,cpu-avx512", "-n", "300", "-o", "out")
         for language, std in (("c", "c11"), ("c++", "c++11")):
             self.write("use", '#include "out/local.h"\n#include "out/local.h"\n'
-                              "void (*function)(const sparsec_attention_arguments *, int32_t, int32_t, int32_t, void *) =\n"
+                              "void (*function)(const local_local_forward_arguments *, int32_t, int32_t, int32_t, void *) =\n"
                               "    local_local_forward;\n"
                               "int shape[] = {LOCAL_LOCAL_FORWARD_CPU_BLOCK_Q, LOCAL_LOCAL_FORWARD_CPU_BLOCK_K,\n"
                               "               LOCAL_LOCAL_FORWARD_CPU_SCRATCH_BYTES, LOCAL_HEAD_DIM, LOCAL_LOCAL_HEAD_COUNT,\n"
@@ -72,49 +70,13 @@ class Host(CommandTest):
         n, dim = 150, 16
         self.works("-e", "causal and (local(9) or every(16))", "--target", "cpu", "--head-dim", dim, "-n", n,
                    "--split", "never", "-o", "out")
-        manifest = self.manifest()
-        [kernel], [launch] = manifest["kernels"], manifest["layout"]["launches"]
         numbers = random.Random(1)
         q, k, v = (array.array("f", (numbers.gauss(0, 1) for _ in range(n * dim))) for _ in range(3))
-        out = array.array("f", bytes(4 * n * dim))
-        held = {}
-
-        def address(data):
-            """16-byte aligned memory with these bytes."""
-            raw = ctypes.create_string_buffer(len(data) + 16)
-            start = (ctypes.addressof(raw) + 15) // 16 * 16
-            ctypes.memmove(start, bytes(data), len(data))
-            held[start] = raw
-            return start
-
-        fields = [(f["name"], C_TYPES[f["type"]] * f["count"] if f["count"] > 1 else C_TYPES[f["type"]])
-                  for f in manifest["arguments"]["fields"]]
-        call = type("Arguments", (ctypes.Structure,), {"_fields_": fields})()
-        for name, data in (("q", q), ("k", k), ("v", v), ("out", out)):
-            setattr(call, name, address(data.tobytes()))
-            setattr(call, f"{name}_stride", (ctypes.c_int64 * 3)(n * dim, n * dim, dim))
-        for name in ("query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order"):
-            if name in launch:
-                setattr(call, name, address((self.folder / "out" / launch[name]).read_bytes()))
-        call.n = call.nq = n
-        call.head_step = call.head_group = 1
-        call.layout_stride, call.form_stride = launch["layout_stride"], launch["form_stride"]
-        call.scale = 1 / math.sqrt(dim)
-        scratch = ctypes.create_string_buffer(kernel["scratch_bytes"] + 64)
-        function = getattr(ctypes.CDLL(str(self.folder / "out" / kernel["shared_object"])), kernel["entry"])
-        function.argtypes = [ctypes.c_void_p] + 3 * [ctypes.c_int32] + [ctypes.c_void_p]
-        function.restype = None
-        for tile in range(launch["query_tiles"]):
-            function(ctypes.addressof(call), tile, 0, 0, (ctypes.addressof(scratch) + 63) // 64 * 64)
-        found = array.array("f", ctypes.string_at(call.out, 4 * n * dim))
-
-        for i in range(n):
-            keys = [j for j in range(i + 1) if i - j < 9 or (i - j) % 16 == 0]
-            scores = [sum(q[i * dim + d] * k[j * dim + d] for d in range(dim)) / math.sqrt(dim) for j in keys]
-            weights = [math.exp(score - max(scores)) for score in scores]
+        found = HostKernels(self.folder / "out").run(0, q, k, v)
+        exact = attention(q, k, v, n, dim, lambda i: [j for j in range(i + 1) if i - j < 9 or (i - j) % 16 == 0])
+        for i, row in enumerate(exact):
             for d in range(dim):
-                exact = sum(w * v[j * dim + d] for w, j in zip(weights, keys)) / sum(weights)
-                self.assertAlmostEqual(found[i * dim + d], exact, delta=1e-5)
+                self.assertAlmostEqual(found[i * dim + d], row[d], delta=1e-5)
 
     def test_the_example(self):
         """examples/attention-in-c as its README says; the program needs libc and libm alone."""

@@ -44,6 +44,8 @@ sub/mine.yaml:4:77: error: sub/turned.txt: cannot be opened: No such file or dir
         self.assertEqual(manifest["pattern_heads"][0]["kernels"], {"sm_80": [0, 1]})
         self.assertEqual([(k["reads_prior"], k["out_dtype"]) for k in manifest["kernels"]],
                          [(False, "f32"), (True, "bf16")])
+        self.assertEqual([k["entry"] for k in manifest["kernels"]],
+                         [f"strided_merged_merged_forward_part{part}" for part in (1, 2)])
         self.refuses(1, """\
 error: --split: expected a union ('or') to be computed in parts, found none
 """, "causal", "--split", "always")

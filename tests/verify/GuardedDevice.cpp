@@ -1,5 +1,6 @@
 #include "tests/verify/GuardedDevice.h"
 
+#include "kernel/CpuCall.h"
 #include "runtime/cpu/SharedObject.h"
 
 #include <atomic>
@@ -107,13 +108,11 @@ Result<void> GuardedDevice::launch(const Executable &executable, const LaunchSha
   Result<DeviceAddress> scratch = allocate(bytes);
   if (!scratch)
     return scratch.error();
-  AttentionArguments arguments;
-  std::memcpy(&arguments, parameters[0], sizeof arguments);
   for (uint32_t z = 0; z < shape.grid[2]; ++z)
     for (uint32_t y = 0; y < shape.grid[1]; ++y)
       for (uint32_t x = 0; x < shape.grid[0]; ++x) {
         std::memset(pointer(*scratch), 0xFF, bytes);
-        kernel.entry(&arguments, static_cast<int32_t>(x), static_cast<int32_t>(y),
+        kernel.entry(parameters[0], static_cast<int32_t>(x), static_cast<int32_t>(y),
                      static_cast<int32_t>(z), pointer(*scratch));
       }
   return free(*scratch);

@@ -1,6 +1,7 @@
 // Kernels of the cpu device on memory whose neighbours nobody may touch: random patterns, ragged
 // lengths, odd strides, grouped heads, token orders, splits, closed forms. A stray access ends this
 // process, and says in which case. And the same bits on any number of threads.
+#include "codegen/Compiler.h"
 #include "runtime/cpu/CpuDevice.h"
 #include "runtime/cpu/HostCpu.h"
 #include "tests/verify/GuardedDevice.h"
@@ -123,11 +124,11 @@ INSTANTIATE_TEST_SUITE_P(Sides, Guarded, ::testing::Values(Guard::Before, Guard:
                          });
 
 /// The bits of out and lse of one run.
-std::vector<std::byte> bits(const Pattern &pattern, const VerifyCase &c, const Kernel &kernel,
+std::vector<std::byte> bits(const Pattern &pattern, const VerifyCase &c, const AttentionPart &part,
                             int threads) {
   std::unique_ptr<Device> device = openCpuDevice({.threads = threads});
   Tensors tensors(makeProblem(pattern, c), c);
-  Result<void> ran = tensors.run(*device, kernel, pattern.heads[0].attend, c);
+  Result<void> ran = tensors.run(*device, part, c);
   EXPECT_TRUE(ran) << ran.error().render();
   std::vector<std::byte> all = tensors.out.bytes();
   all.insert(all.end(), tensors.lse.bytes().begin(), tensors.lse.bytes().end());
@@ -140,17 +141,19 @@ TEST(Threads, AnyNumberGivesTheSameBits) {
     std::string text = randomPredicate(random);
     Pattern pattern = patternOf(text);
     VerifyCase c = guardedCase(random);
-    auto kernel = compile({.entry = "kernel",
-                           .attend = pattern.heads[0].attend,
-                           .dtype = c.dtype,
-                           .headDim = c.headDim,
-                           .valueDim = c.valueDim,
-                           .block = c.block,
-                           .target = *findTarget("cpu")});
+    AttentionRequest request{.entry = "kernel",
+                             .attend = pattern.heads[0].attend,
+                             .dtype = c.dtype,
+                             .headDim = c.headDim,
+                             .valueDim = c.valueDim,
+                             .block = c.block,
+                             .target = *findTarget("cpu")};
+    auto kernel = compileKernel(request);
     ASSERT_TRUE(kernel) << kernel.error().render();
-    std::vector<std::byte> one = bits(pattern, c, *kernel, 1);
+    AttentionPart part{*kernel, request};
+    std::vector<std::byte> one = bits(pattern, c, part, 1);
     for (int threads : {2, 3, 7})
-      EXPECT_EQ(bits(pattern, c, *kernel, threads), one) << text << "\n" << describe(c);
+      EXPECT_EQ(bits(pattern, c, part, threads), one) << text << "\n" << describe(c);
   }
 }
 

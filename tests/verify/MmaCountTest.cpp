@@ -1,5 +1,6 @@
 // No work but the live blocks': the mma instructions that ran are live tiles times those of a tile.
 #include "codegen/ChooseSchedule.h"
+#include "codegen/Compiler.h"
 #include "runtime/sim/SimDevice.h"
 #include "tests/verify/SmallZoo.h"
 #include "tools/verify/Verify.h"

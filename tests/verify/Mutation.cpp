@@ -54,9 +54,10 @@ std::optional<int> parameterOffset(std::string_view address) {
 }
 
 /// Registers that hold n or nq, as they come from the kernel's argument, alone or in pairs.
-std::set<std::string_view> lengthRegisters(const std::vector<Line> &lines) {
+std::set<std::string_view> lengthRegisters(const std::vector<Line> &lines,
+                                           const Signature &signature) {
   std::set<int> offsets;
-  for (const Field &field : attentionFields())
+  for (const Field &field : signature.fields())
     if (field.name == "n" || field.name == "nq")
       offsets.insert(field.offset);
   std::set<std::string_view> result;
@@ -117,9 +118,10 @@ std::string_view name(MutationKind kind) {
   return "";
 }
 
-std::vector<Mutant> mutantsOf(const std::string &ptx) {
+std::vector<Mutant> mutantsOf(const Kernel &kernel) {
+  const std::string &ptx = kernel.code;
   std::vector<Line> lines = linesOf(ptx);
-  std::set<std::string_view> lengths = lengthRegisters(lines);
+  std::set<std::string_view> lengths = lengthRegisters(lines, kernel.signature);
   std::vector<Mutant> mutants;
   for (size_t i = 0; i < lines.size(); ++i) {
     auto changed = mutate(words(lines[i].text), lengths);

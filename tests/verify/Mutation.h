@@ -9,7 +9,7 @@
 // Mutants are PTX text that still assembles: a mutant that is not even loaded proves nothing.
 #pragma once
 
-#include "codegen/Kernel.h"
+#include "kernel/ops/Attention.h"
 
 namespace sparsec::testing {
 
@@ -24,6 +24,6 @@ struct Mutant {
 };
 
 /// Every mutant of a kernel.
-std::vector<Mutant> mutantsOf(const std::string &ptx);
+std::vector<Mutant> mutantsOf(const Kernel &kernel);
 
 } // namespace sparsec::testing

@@ -1,6 +1,8 @@
 // Every barrier, wait, commit and mask of every kernel of the zoo, taken out one at a time: the
 // simulator or the numbers have to notice.
 #include "tests/verify/Mutation.h"
+#include "codegen/ChooseBlock.h"
+#include "codegen/Compiler.h"
 #include "tests/verify/SmallZoo.h"
 #include "tests/verify/TestDevice.h"
 #include "tools/verify/Judge.h"
@@ -18,10 +20,9 @@ using testing::Mutant;
 using testing::MutationKind;
 
 TEST(Mutation, TakesOneThingOutOfTheText) {
-  int n = 0;
-  for (const Field &field : attentionFields())
-    if (field.name == "n")
-      n = field.offset;
+  Kernel kernel{.entry = "k",
+                .signature = Signature({{.name = "q"}, {.name = "n", .type = FieldType::I32}})};
+  int n = kernel.signature.find("n")->offset;
   const std::string lines[] = {
       "\tld.param.v2.b32 \t{%r2, %r1}, [k_param_0+" + std::to_string(n) + "];",
       "\tbar.sync \t0;",
@@ -33,10 +34,9 @@ TEST(Mutation, TakesOneThingOutOfTheText) {
       "\tselp.f32 \t%f9, 0fFF800000, %f8, %p3;",
       "\tselp.f32 \t%f9, 0f00000000, %f8, %p3;",
   };
-  std::string ptx;
   for (const std::string &line : lines)
-    ptx += line + "\n";
-  std::vector<Mutant> mutants = testing::mutantsOf(ptx);
+    kernel.code += line + "\n";
+  std::vector<Mutant> mutants = testing::mutantsOf(kernel);
   const std::tuple<MutationKind, int, std::string> expected[] = {
       {MutationKind::Barrier, 2, ""},
       {MutationKind::Wait, 3, ""},
@@ -57,12 +57,6 @@ TEST(Mutation, TakesOneThingOutOfTheText) {
   }
 }
 
-std::vector<AttentionPart> onePart(Kernel kernel, Expr attend) {
-  std::vector<AttentionPart> parts;
-  parts.push_back({std::move(kernel), std::move(attend)});
-  return parts;
-}
-
 /// One kernel on inputs for which everything in it matters, with the reference worked out once.
 class Bench {
 public:
@@ -72,9 +66,8 @@ public:
         plain(reference::plain(problem, rounding(c.dtype))) {}
 
   /// What is wrong with a kernel: empty when nothing is.
-  Result<std::string> run(Kernel kernel) {
-    Result<Attention> attention =
-        Attention::load(device, onePart(std::move(kernel), pattern.heads[0].attend));
+  Result<std::string> run(const AttentionPart &part) {
+    Result<Attention> attention = Attention::load(device, {part});
     if (!attention)
       return attention.error();
     Tensors tensors(problem, c);
@@ -147,20 +140,21 @@ struct Site {
 /// The kernel of an entry under each set of parameters, and its sites.
 struct Subject {
   std::vector<HeadEntry> entries;
-  std::vector<Kernel> kernels;
+  std::vector<AttentionPart> kernels;
   std::vector<Site> sites;
 };
 
 void addKernel(Subject &subject, const HeadEntry &entry, const VerifyCase &c) {
-  Result<Kernel> kernel = compile({.entry = "mutant",
-                                   .attend = entry.attend,
-                                   .dtype = c.dtype,
-                                   .headDim = c.headDim,
-                                   .valueDim = c.valueDim,
-                                   .block = c.block,
-                                   .target = *findTarget("sm_80")});
+  AttentionRequest request{.entry = "mutant",
+                           .attend = entry.attend,
+                           .dtype = c.dtype,
+                           .headDim = c.headDim,
+                           .valueDim = c.valueDim,
+                           .block = c.block,
+                           .target = *findTarget("sm_80")};
+  Result<Kernel> kernel = compileKernel(request);
   ASSERT_TRUE(kernel) << kernel.error().render();
-  std::vector<Mutant> mutants = testing::mutantsOf(kernel->code);
+  std::vector<Mutant> mutants = testing::mutantsOf(*kernel);
   if (subject.sites.empty())
     subject.sites.resize(mutants.size());
   ASSERT_EQ(mutants.size(), subject.sites.size()) << "parameters changed the kernel's structure";
@@ -171,7 +165,7 @@ void addKernel(Subject &subject, const HeadEntry &entry, const VerifyCase &c) {
     site.mutants.push_back(std::move(mutants[i]));
   }
   subject.entries.push_back(entry);
-  subject.kernels.push_back(std::move(*kernel));
+  subject.kernels.push_back({std::move(*kernel), std::move(request)});
 }
 
 /// Runs what is not caught yet.
@@ -184,9 +178,9 @@ void hunt(Device &device, Subject &subject, size_t kernel, const VerifyCase &c) 
     if (site.caught)
       continue;
     const Mutant &mutant = site.mutants[kernel];
-    Kernel changed = subject.kernels[kernel];
-    changed.code = mutant.ptx;
-    Result<std::string> found = bench.run(std::move(changed));
+    AttentionPart changed = subject.kernels[kernel];
+    changed.kernel.code = mutant.ptx;
+    Result<std::string> found = bench.run(changed);
     ASSERT_TRUE(found) << "line " << mutant.line << ": " << mutant.original
                        << "\nthe mutant was refused: " << found.error().render();
     site.caught = !found->empty();
@@ -294,11 +288,11 @@ class DefaultKernelMutants : public ::testing::TestWithParam<std::tuple<std::str
 
 TEST_P(DefaultKernelMutants, AreAllCaught) {
   auto [zoo, dtype] = GetParam();
-  Result<Block> block = chooseBlock({.attend = make(Op::True, {}),
-                                     .dtype = dtype,
-                                     .headDim = 64,
-                                     .valueDim = 64,
-                                     .target = *findTarget("sm_80")});
+  Result<Block> block = chooseBlock(AttentionRequest{.attend = make(Op::True, {}),
+                                                     .dtype = dtype,
+                                                     .headDim = 64,
+                                                     .valueDim = 64,
+                                                     .target = *findTarget("sm_80")});
   ASSERT_TRUE(block) << block.error().render();
   expectAllCaught(zoo, dtype, 64, *block);
 }

@@ -1,6 +1,8 @@
 #include "tests/verify/OracleDevice.h"
 
 #include "runtime/Float16.h"
+#include "tests/verify/PlainArguments.h"
+#include "tests/verify/PlainSignature.h"
 
 #include <fmt/format.h>
 
@@ -16,8 +18,8 @@ constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 class OracleExecutable : public Executable {
 public:
-  explicit OracleExecutable(const KernelRequest &request) : request(request) {}
-  const KernelRequest &request;
+  explicit OracleExecutable(const AttentionRequest &request) : request(request) {}
+  const AttentionRequest &request;
 };
 
 DeviceAddress address(const void *pointer) {
@@ -75,20 +77,18 @@ std::string_view name(Bug bug) {
   return "";
 }
 
-Result<Kernel> OracleDevice::compile(const KernelRequest &request) {
+Result<std::vector<Kernel>> OracleDevice::compile(const Request &asked) {
+  const AttentionRequest &request = *asked.as<AttentionRequest>();
   requests[request.entry] = request;
-  KernelRequest &kept = requests[request.entry];
+  AttentionRequest &kept = requests[request.entry];
   if (kept.block.q == 0)
     kept.block = {.q = 64, .k = 32};
-  return Kernel{.entry = kept.entry,
-                .code = kept.entry,
-                .target = kept.target,
-                .dtype = kept.dtype,
-                .headDim = kept.headDim,
-                .valueDim = kept.valueDim,
-                .block = kept.block,
-                .threads = 128,
-                .usesHead = mentions(kept.attend, Op::Head)};
+  return std::vector<Kernel>{{.entry = kept.entry,
+                              .target = kept.target,
+                              .block = kept.block,
+                              .threads = 128,
+                              .signature = plainSignature(),
+                              .code = kept.entry}};
 }
 
 Result<DeviceAddress> OracleDevice::allocate(size_t bytes) {
@@ -163,8 +163,8 @@ void OracleDevice::store(DType type, DeviceAddress address, float value) {
 }
 
 struct OracleDevice::WorkItem {
-  const KernelRequest &request;
-  const AttentionArguments &arguments;
+  const AttentionRequest &request;
+  const PlainArguments &arguments;
   int64_t batch, head, kvHead, blockRow, layoutRow, gridRow;
 
   DeviceAddress address(const void *base, const int64_t (&stride)[3], int64_t h, int64_t row,
@@ -279,8 +279,8 @@ void OracleDevice::attend(const WorkItem &item) {
 
 Result<void> OracleDevice::launch(const Executable &executable, const LaunchShape &shape,
                                   std::span<const void *const> parameters) {
-  const KernelRequest &request = static_cast<const OracleExecutable &>(executable).request;
-  AttentionArguments arguments;
+  const AttentionRequest &request = static_cast<const OracleExecutable &>(executable).request;
+  PlainArguments arguments;
   std::memcpy(&arguments, parameters[0], sizeof arguments);
   ++launches;
   if (bug == Bug::LseAlways && !arguments.lse)

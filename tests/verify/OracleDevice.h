@@ -35,9 +35,9 @@ public:
   explicit OracleDevice(Bug bug = Bug::None) : bug(bug) {}
 
   /// A "kernel" for this device.
-  Result<Kernel> compile(const KernelRequest &request);
+  Result<std::vector<Kernel>> compile(const Request &request);
   CompileFunction compiler() {
-    return [this](const KernelRequest &request) { return compile(request); };
+    return [this](const Request &request) { return compile(request); };
   }
 
   std::string_view name() const override { return "oracle"; }
@@ -71,7 +71,7 @@ private:
   } rows;
 
   Bug bug;
-  std::map<std::string, KernelRequest> requests;
+  std::map<std::string, AttentionRequest> requests;
   std::map<DeviceAddress, std::vector<std::byte>> memory;
   std::vector<std::byte> scratch;
   DeviceAddress next = 0x10000;

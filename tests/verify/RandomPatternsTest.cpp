@@ -1,4 +1,5 @@
 // Predicates, sizes, strides and blocks made by chance, from text to numbers on a device.
+#include "codegen/Compiler.h"
 #include "tests/verify/RandomCase.h"
 #include "tests/verify/TestDevice.h"
 

@@ -1,6 +1,7 @@
 // Whatever a schedule says, each pair that attends counts once: with q = 0 and one-hot values, out
 // times exp(lse) is how often each key was used. Every kind of order, on both axes and on one,
 // whole and in parts, by closed forms and by tables; and patterns in the orders they were made for.
+#include "codegen/Compiler.h"
 #include "tests/verify/SmallZoo.h"
 #include "tests/verify/TestDevice.h"
 #include "tools/verify/Verify.h"

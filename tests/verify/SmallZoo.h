@@ -1,7 +1,7 @@
 // The zoo, with parameters small enough that a few blocks meet every feature of a pattern.
 #pragma once
 
-#include "codegen/Kernel.h"
+#include "kernel/ops/Attention.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,7 @@
 // Every zoo pattern, every type and head dim, ragged lengths, nq != n, grouped heads, both memory
 // orders: the whole matrix of `sparsec verify --full`, with parameters small enough that every
 // feature of a pattern is met within a few blocks.
+#include "codegen/Compiler.h"
 #include "tests/verify/SmallZoo.h"
 #include "tests/verify/TestDevice.h"
 #include "tools/verify/Verify.h"

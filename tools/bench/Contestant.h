@@ -16,6 +16,7 @@ std::string_view name(ContestantKind kind); ///< "kernel", "baseline", "peak"
 struct Contestant {
   ContestantKind kind = ContestantKind::Kernel;
   std::string pattern;             ///< "local"; "openblas dense"
+  std::vector<int64_t> layers;     ///< of the pattern, where it has several distinct ones
   std::string operation;           ///< "forward", "matmul", "fma"
   Enqueue call;                    ///< owns what it needs
   double liveFlops = 0;            ///< of one call, on pairs that attend

@@ -2,7 +2,8 @@
 //
 //   sparsec-micro                                   everything, a minute
 //   sparsec-micro --benchmark_filter='compile|tables'
-#include "codegen/Kernel.h"
+#include "codegen/Compiler.h"
+#include "kernel/ops/Attention.h"
 #include "layout/LaunchNumbers.h"
 #include "layout/cost/Cost.h"
 #include "patterns/Classify.h"
@@ -75,14 +76,14 @@ void weighCandidates(benchmark::State &state, const std::string &name) {
     benchmark::DoNotOptimize(weigh(attend, requestOf(state.range(0)), {}, {}));
 }
 
-void compileKernel(benchmark::State &state, const std::string &name, const std::string &target,
-                   DType dtype, int headDim) {
-  KernelRequest request{.entry = "kernel",
-                        .attend = predicate(name),
-                        .dtype = dtype,
-                        .headDim = headDim,
-                        .valueDim = headDim,
-                        .target = *findTarget(target)};
+void compileOne(benchmark::State &state, const std::string &name, const std::string &target,
+                DType dtype, int headDim) {
+  AttentionRequest request{.entry = "kernel",
+                           .attend = predicate(name),
+                           .dtype = dtype,
+                           .headDim = headDim,
+                           .valueDim = headDim,
+                           .target = *findTarget(target)};
   for (auto _ : state)
     if (auto kernel = compile(request); !kernel)
       state.SkipWithError(kernel.error().message.c_str());
@@ -108,7 +109,7 @@ void declare() {
         add("compile/" + target + "/" + std::string(name(dtype)) + "/" + std::to_string(headDim),
             "strided-merged",
             [=](benchmark::State &state, const std::string &pattern) {
-              compileKernel(state, pattern, target, dtype, headDim);
+              compileOne(state, pattern, target, dtype, headDim);
             })
             ->Unit(benchmark::kMillisecond);
 }

@@ -7,7 +7,7 @@
 // the peak is f32's.
 #pragma once
 
-#include "codegen/Kernel.h"
+#include "kernel/ops/Attention.h"
 #include "tools/bench/Team.h"
 
 namespace sparsec {

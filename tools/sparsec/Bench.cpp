@@ -1,5 +1,6 @@
 // sparsec bench PATTERN...: times the kernels of patterns on a device, dense attention beside them,
 // and on the cpu what the machine and OpenBLAS give in the same run.
+#include "codegen/Compiler.h"
 #include "runtime/KernelCache.h"
 #include "tools/bench/CpuBaselines.h"
 #include "tools/sparsec/BenchReport.h"
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fmt/core.h>
+#include <map>
 
 namespace sparsec::cli {
 namespace {
@@ -32,11 +34,15 @@ double millisecondsSince(Clock::time_point begin) {
 }
 
 /// Microseconds that a second use of a head's kernels takes to find them.
-Result<double> reuse(Device &device, const std::vector<KernelRequest> &requests,
+Result<double> reuse(Device &device, const std::vector<AttentionRequest> &requests,
                      const std::vector<AttentionPart> &parts) {
   size_t next = 0;
-  KernelCache cache(device,
-                    [&](const KernelRequest &) -> Result<Kernel> { return parts[next++].kernel; });
+  KernelStore store(
+      [&](const Request &) -> Result<std::vector<Kernel>> {
+        return std::vector{parts[next++].kernel};
+      },
+      compilerVersion());
+  KernelCache cache(device, store);
   if (auto first = cache.attention(requests); !first)
     return first.error();
   constexpr int kUses = 1000;
@@ -48,25 +54,24 @@ Result<double> reuse(Device &device, const std::vector<KernelRequest> &requests,
 }
 
 /// What the cost model expects of one call, in milliseconds.
-Result<double> predicted(const Plan &plan, const ForwardProblem &problem, const Device &device,
-                         int threads) {
+Result<double> predicted(const Plan &plan, const Layer &layer, const ForwardProblem &problem,
+                         const Device &device, int threads) {
   const AttentionShape &shape = problem.shape;
   CostTarget target = CostTarget::of(targetOf(device).name, bytes(problem.dtype));
   if (device.name() == "cpu")
     target.units = threads;
   double seconds = 0;
-  int64_t entries = static_cast<int64_t>(plan.loaded.pattern.heads.size());
-  for (int64_t entry = 0; entry < entries; ++entry) {
-    int64_t heads = headsOfEntry(entry, entries, shape.heads).count;
-    if (heads == 0)
+  for (const auto &[entry, heads] : usesOf(layer, shape.heads)) {
+    if (heads.count == 0)
       continue;
-    Candidate way = plan.headOf(static_cast<int>(entry)).ways.front();
-    Result<void> counted = count(way, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = entry},
-                                 {.headDim = problem.headDim,
-                                  .valueDim = problem.valueDim,
-                                  .elementBytes = bytes(problem.dtype),
-                                  .copies = heads * shape.batch},
-                                 target);
+    Candidate way = plan.headOf(entry).ways.front();
+    Result<void> counted =
+        count(way, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first},
+              {.headDim = problem.headDim,
+               .valueDim = problem.valueDim,
+               .elementBytes = bytes(problem.dtype),
+               .copies = heads.count * shape.batch},
+              target);
     if (!counted)
       return counted.error();
     seconds += way.cost.seconds;
@@ -74,28 +79,43 @@ Result<double> predicted(const Plan &plan, const ForwardProblem &problem, const 
   return seconds * 1e3;
 }
 
-/// The kernels of one pattern, loaded on the device.
-Result<Contestant> prepare(Device &device, const Plan &plan, const ForwardTensors &tensors) {
-  const Pattern &pattern = plan.loaded.pattern;
-  std::vector<std::vector<AttentionPart>> entries;
+/// The kernels of one pattern's entry, and how long it took to compile and to find them again.
+struct CompiledEntry {
+  std::vector<AttentionPart> parts;
   double compileMs = 0, reuseUs = 0;
-  for (size_t entry = 0; entry < pattern.heads.size(); ++entry) {
-    std::vector<KernelRequest> requests = plan.partsOf(static_cast<int>(entry));
-    std::vector<AttentionPart> &parts = entries.emplace_back();
-    for (const KernelRequest &request : requests) {
-      auto begin = Clock::now();
-      Result<Kernel> kernel = compile(request);
-      if (!kernel)
-        return kernel.error();
-      compileMs = std::max(compileMs, millisecondsSince(begin));
-      parts.push_back({std::move(*kernel), request.attend});
-    }
-    Result<double> again = reuse(device, requests, parts);
-    if (!again)
-      return again.error();
-    reuseUs = std::max(reuseUs, *again);
+};
+
+Result<CompiledEntry> compileEntry(Device &device, const std::vector<AttentionRequest> &requests) {
+  CompiledEntry entry;
+  for (const AttentionRequest &request : requests) {
+    auto begin = Clock::now();
+    Result<Kernel> kernel = compileKernel(request);
+    if (!kernel)
+      return kernel.error();
+    entry.compileMs = std::max(entry.compileMs, millisecondsSince(begin));
+    entry.parts.push_back({std::move(*kernel), request});
   }
-  Result<ForwardRun> loaded = ForwardRun::load(device, pattern, std::move(entries), tensors);
+  Result<double> again = reuse(device, requests, entry.parts);
+  if (!again)
+    return again.error();
+  entry.reuseUs = *again;
+  return entry;
+}
+
+/// The kernels of a pattern's layer, loaded on the device.
+Result<Contestant> prepare(Device &device, const Plan &plan, const Layer &layer,
+                           const std::map<int, CompiledEntry> &compiled,
+                           const ForwardTensors &tensors) {
+  std::vector<std::vector<AttentionPart>> parts;
+  double compileMs = 0, reuseUs = 0;
+  for (int entry : layer.entries) {
+    const CompiledEntry &each = compiled.at(entry);
+    parts.push_back(each.parts);
+    compileMs = std::max(compileMs, each.compileMs);
+    reuseUs = std::max(reuseUs, each.reuseUs);
+  }
+  Pattern pattern = patternOf(plan.loaded.pattern, layer);
+  Result<ForwardRun> loaded = ForwardRun::load(device, pattern, std::move(parts), tensors);
   if (!loaded)
     return loaded.error();
   auto run = std::make_shared<ForwardRun>(std::move(*loaded));
@@ -103,6 +123,7 @@ Result<Contestant> prepare(Device &device, const Plan &plan, const ForwardTensor
   double flopsPerPair = 2.0 * (tensors.problem().headDim + tensors.problem().valueDim);
   Contestant one{.kind = ContestantKind::Kernel,
                  .pattern = pattern.name,
+                 .layers = plan.loaded.layers.size() > 1 ? layer.indices : std::vector<int64_t>(),
                  .operation = "forward",
                  .call = [run] { return run->enqueue(); },
                  .liveFlops = work.elements * flopsPerPair,
@@ -112,6 +133,30 @@ Result<Contestant> prepare(Device &device, const Plan &plan, const ForwardTensor
   if (work.elements > 0)
     one.ideal = work.pairs / work.elements;
   return one;
+}
+
+/// A contestant for each distinct layer of a pattern.
+Result<std::vector<Contestant>> prepare(Device &device, const Plan &plan,
+                                        const ForwardTensors &tensors, int threads) {
+  std::map<int, CompiledEntry> compiled;
+  for (int entry : entriesOf(plan.loaded.layers)) {
+    Result<CompiledEntry> one = compileEntry(device, plan.partsOf(entry));
+    if (!one)
+      return one.error();
+    compiled.emplace(entry, std::move(*one));
+  }
+  std::vector<Contestant> contestants;
+  for (const Layer &layer : plan.loaded.layers) {
+    Result<Contestant> one = prepare(device, plan, layer, compiled, tensors);
+    if (!one)
+      return one.error();
+    Result<double> expected = predicted(plan, layer, tensors.problem(), device, threads);
+    if (!expected)
+      return expected.error();
+    one->predicted = *expected;
+    contestants.push_back(std::move(*one));
+  }
+  return contestants;
 }
 
 /// Every pattern that was asked for as flags of its own; dense attention first where it is wanted.
@@ -189,14 +234,10 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
     return tensors.error();
   std::vector<Contestant> contestants;
   for (const Plan &plan : *made) {
-    Result<Contestant> one = prepare(device, plan, *tensors);
-    if (!one)
-      return one.error();
-    Result<double> expected = predicted(plan, report.problem, device, session.threads);
-    if (!expected)
-      return expected.error();
-    one->predicted = *expected;
-    contestants.push_back(std::move(*one));
+    auto more = prepare(device, plan, *tensors, session.threads);
+    if (!more)
+      return more.error();
+    std::ranges::move(*more, std::back_inserter(contestants));
   }
   if (device.name() == "cpu") {
     report.threads = session.threads;
@@ -224,6 +265,7 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
 Action declareBench(Options &options) {
   auto asked = std::make_shared<BenchOptions>();
   declareManyPatterns(options, asked->patterns);
+  declareLayerFlag(options, asked->patterns.flags);
   options.heading("Bench");
   declareDeviceFlag(options, asked->device);
   options.integer("--batch", "sequences in a call (1)", asked->batch, {1, 65535});

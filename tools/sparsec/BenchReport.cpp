@@ -40,30 +40,33 @@ Json orNull(const std::optional<double> &value) {
 Json json(const Measured &row, const BenchReport &report, const Yardsticks &yardsticks) {
   const ForwardProblem &problem = report.problem;
   const Contestant &one = row.contestant;
-  return {{"pattern", one.pattern},
-          {"kind", name(one.kind)},
-          {"operation", one.operation},
-          {"n", problem.shape.n},
-          {"batch", problem.shape.batch},
-          {"heads", problem.shape.heads},
-          {"kv_heads", problem.shape.kvHeads},
-          {"head_dim", problem.headDim},
-          {"value_dim", problem.valueDim},
-          {"dtype", name(problem.dtype)},
-          {"threads", report.threads ? Json(*report.threads) : Json(nullptr)},
-          {"median_ms", row.timing.medianMs},
-          {"low_ms", row.timing.lowMs},
-          {"high_ms", row.timing.highMs},
-          {"samples", row.timing.samples},
-          {"calls_per_sample", row.timing.callsPerSample},
-          {"gflops_live", row.liveGflops()},
-          {"gflops_computed", row.computedGflops()},
-          {"fraction_of_peak", orNull(yardsticks.fractionOfPeak(row))},
-          {"speedup_over_dense", orNull(yardsticks.overDense(row))},
-          {"ideal_speedup", orNull(one.ideal)},
-          {"predicted_ms", orNull(one.predicted)},
-          {"compile_ms", orNull(one.compileMs)},
-          {"reuse_us", orNull(one.reuseUs)}};
+  Json out = {{"pattern", one.pattern}};
+  if (!one.layers.empty())
+    out["layers"] = one.layers;
+  out.update({{"kind", name(one.kind)},
+              {"operation", one.operation},
+              {"n", problem.shape.n},
+              {"batch", problem.shape.batch},
+              {"heads", problem.shape.heads},
+              {"kv_heads", problem.shape.kvHeads},
+              {"head_dim", problem.headDim},
+              {"value_dim", problem.valueDim},
+              {"dtype", name(problem.dtype)},
+              {"threads", report.threads ? Json(*report.threads) : Json(nullptr)},
+              {"median_ms", row.timing.medianMs},
+              {"low_ms", row.timing.lowMs},
+              {"high_ms", row.timing.highMs},
+              {"samples", row.timing.samples},
+              {"calls_per_sample", row.timing.callsPerSample},
+              {"gflops_live", row.liveGflops()},
+              {"gflops_computed", row.computedGflops()},
+              {"fraction_of_peak", orNull(yardsticks.fractionOfPeak(row))},
+              {"speedup_over_dense", orNull(yardsticks.overDense(row))},
+              {"ideal_speedup", orNull(one.ideal)},
+              {"predicted_ms", orNull(one.predicted)},
+              {"compile_ms", orNull(one.compileMs)},
+              {"reuse_us", orNull(one.reuseUs)}});
+  return out;
 }
 
 /// GFLOP/s with digits enough to compare.
@@ -90,6 +93,10 @@ std::string table(const BenchReport &report, const Yardsticks &yardsticks, const
   columns.push_back({"ideal", Table::Right});
   if (predicted)
     columns.push_back({"predicted ms", Table::Right});
+  bool layers = std::ranges::any_of(
+      report.rows, [](const Measured &row) { return !row.contestant.layers.empty(); });
+  if (layers)
+    columns.insert(columns.begin() + 1, {"layer"});
   Table table(columns);
   for (const Measured &row : report.rows) {
     std::vector<std::string> cells = {
@@ -106,6 +113,9 @@ std::string table(const BenchReport &report, const Yardsticks &yardsticks, const
     if (predicted)
       cells.push_back(row.contestant.predicted ? fmt::format("{:.4f}", *row.contestant.predicted)
                                                : "-");
+    if (layers)
+      cells.insert(cells.begin() + 1,
+                   row.contestant.layers.empty() ? "-" : abbreviated(row.contestant.layers));
     table.add(std::move(cells));
   }
   return table.render(style);

@@ -15,9 +15,10 @@ struct CompareOptions {
   int64_t layers = 2;
 };
 
-/// One pattern, all heads of the model together.
+/// One pattern, or one distinct layer of it, all heads of the model together.
 struct Row {
   std::string pattern;
+  std::vector<int64_t> layers; ///< of a pattern with several distinct ones
   int64_t elements = 0, computed = 0, live = 0, heads = 0;
   double seconds = 0;
   std::string orders;         ///< each once
@@ -30,17 +31,9 @@ struct Row {
   double useful() const { return computed ? double(elements) / double(computed) : 1; }
 };
 
-Result<Row> rowOf(const CompareOptions &options, LoadedPattern loaded, const Target &target,
-                  int64_t heads, int64_t n) {
-  loaded.heads = static_cast<int>(heads);
-  Row row{.pattern = loaded.pattern.name};
-  auto plan = makePlan(loaded, options.patterns.flags, {target}, n, PlanFor::Pictures);
-  if (!plan)
-    return plan.error();
-  auto reports = reportHeads(*plan, n);
-  if (!reports)
-    return reports.error();
-  for (const HeadReport &each : *reports) {
+Row rowOf(const LayerReport &layer) {
+  Row row;
+  for (const HeadReport &each : layer.heads) {
     auto copies = static_cast<int64_t>(each.row.heads.size());
     const Cost &cost = each.way.cost;
     row.heads += copies;
@@ -52,12 +45,32 @@ Result<Row> rowOf(const CompareOptions &options, LoadedPattern loaded, const Tar
     if (row.orders.find(orders) == std::string::npos)
       row.orders += (row.orders.empty() ? "" : "; ") + orders;
   }
-  auto found = reach(reachRequest(loaded, n, options.layers, ReachRequest::Residual::With));
-  if (found)
-    row.reach = *found;
-  else
-    row.noReach = found.error().message;
   return row;
+}
+
+/// A row for each distinct layer; what they reach, they reach together.
+Result<std::vector<Row>> rowsOf(const CompareOptions &options, LoadedPattern loaded,
+                                const Target &target, int64_t heads, int64_t n) {
+  loaded.heads = static_cast<int>(heads);
+  auto plan = makePlan(loaded, options.patterns.flags, {target}, n, PlanFor::Pictures);
+  if (!plan)
+    return plan.error();
+  auto layers = reportLayers(*plan, n);
+  if (!layers)
+    return layers.error();
+  auto found = reach(reachRequest(loaded, n, options.layers, ReachRequest::Residual::With));
+  std::vector<Row> rows;
+  for (const LayerReport &layer : *layers) {
+    Row &row = rows.emplace_back(rowOf(layer));
+    row.pattern = loaded.pattern.name;
+    if (layers->size() > 1)
+      row.layers = layer.layer.indices;
+    if (found)
+      row.reach = *found;
+    else
+      row.noReach = found.error().message;
+  }
+  return rows;
 }
 
 nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
@@ -69,18 +82,21 @@ nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
     if (const auto &pair = row.reach->first)
       first = {{"from", pair->from}, {"to", pair->to}};
   }
-  return {{"pattern", row.pattern},
-          {"heads", row.heads},
-          {"density", row.density(n)},
-          {"elements", row.elements},
-          {"live_blocks", row.live},
-          {"useful", row.useful()},
-          {"orders", row.orders},
-          {"predicted_ms", row.seconds * 1e3},
-          {"predicted_speedup_over_dense", row.seconds > 0 ? dense / row.seconds : 0},
-          {"reach_complete", complete},
-          {"reach_fraction_unreachable", fraction},
-          {"reach_first", first}};
+  nlohmann::ordered_json out = {{"pattern", row.pattern}};
+  if (!row.layers.empty())
+    out["layers"] = row.layers;
+  out.update({{"heads", row.heads},
+              {"density", row.density(n)},
+              {"elements", row.elements},
+              {"live_blocks", row.live},
+              {"useful", row.useful()},
+              {"orders", row.orders},
+              {"predicted_ms", row.seconds * 1e3},
+              {"predicted_speedup_over_dense", row.seconds > 0 ? dense / row.seconds : 0},
+              {"reach_complete", complete},
+              {"reach_fraction_unreachable", fraction},
+              {"reach_first", first}});
+  return out;
 }
 
 std::string reachText(const Row &row) {
@@ -91,18 +107,32 @@ std::string reachText(const Row &row) {
 
 std::string text(const std::vector<Row> &rows, const CompareOptions &options, int64_t n,
                  double dense, const Style &style) {
-  Table table({{"pattern"},
-               {"density", Table::Right},
-               {"live", Table::Right},
-               {"useful", Table::Right},
-               {fmt::format("reach in {}", options.layers), Table::Right},
-               {"predicted", Table::Right},
-               {"over dense", Table::Right},
-               {"orders"}});
-  for (const Row &row : rows)
-    table.add({row.pattern, percent(row.density(n)), grouped(row.live), percent(row.useful()),
-               reachText(row), duration(row.seconds),
-               fmt::format("{:.1f}x", row.seconds > 0 ? dense / row.seconds : 0), row.orders});
+  std::vector<Table::Column> columns = {{"pattern"},
+                                        {"density", Table::Right},
+                                        {"live", Table::Right},
+                                        {"useful", Table::Right},
+                                        {fmt::format("reach in {}", options.layers), Table::Right},
+                                        {"predicted", Table::Right},
+                                        {"over dense", Table::Right},
+                                        {"orders"}};
+  bool layers = std::ranges::any_of(rows, [](const Row &row) { return !row.layers.empty(); });
+  if (layers)
+    columns.insert(columns.begin() + 1, {"layer"});
+  Table table(columns);
+  for (const Row &row : rows) {
+    std::vector<std::string> cells = {
+        row.pattern,
+        percent(row.density(n)),
+        grouped(row.live),
+        percent(row.useful()),
+        reachText(row),
+        duration(row.seconds),
+        fmt::format("{:.1f}x", row.seconds > 0 ? dense / row.seconds : 0),
+        row.orders};
+    if (layers)
+      cells.insert(cells.begin() + 1, row.layers.empty() ? "all" : abbreviated(row.layers));
+    table.add(std::move(cells));
+  }
   return table.render(style);
 }
 
@@ -121,21 +151,22 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   }
   std::vector<Row> rows;
   for (LoadedPattern &loaded : *patterns) {
-    auto row = rowOf(options, std::move(loaded), *target, heads, n);
-    if (!row)
-      return row.error();
-    rows.push_back(std::move(*row));
+    auto more = rowsOf(options, std::move(loaded), *target, heads, n);
+    if (!more)
+      return more.error();
+    std::ranges::move(*more, std::back_inserter(rows));
   }
   LoadedPattern all;
   all.heads = static_cast<int>(heads);
   all.pattern.heads.push_back({.name = "dense", .attend = make(Op::True, {})});
+  all.layers = distinctLayers(all.pattern);
   auto plan = makePlan(all, flags, {*target}, n, PlanFor::Pictures);
   if (!plan)
     return plan.error();
-  auto dense = reportHeads(*plan, n);
+  auto dense = reportLayers(*plan, n);
   if (!dense)
     return dense.error();
-  double denseSeconds = dense->front().way.cost.seconds;
+  double denseSeconds = dense->front().heads.front().way.cost.seconds;
   if (session.json) {
     auto list = nlohmann::ordered_json::array();
     for (const Row &row : rows)
@@ -166,6 +197,7 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
 Action declareCompare(Options &options) {
   auto asked = std::make_shared<CompareOptions>();
   declareManyPatterns(options, asked->patterns);
+  declareLayerFlag(options, asked->patterns.flags);
   options.heading("Compare");
   options.integer("--layers", "steps of reach (2)", asked->layers, {1, 64});
   options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,

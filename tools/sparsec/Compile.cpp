@@ -1,4 +1,6 @@
 // sparsec PATTERN: compiles a pattern to a folder of kernels, and says what it made.
+#include "codegen/ChooseBlock.h"
+#include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/Manifest.h"
 #include "tools/sparsec/OutputFolder.h"
@@ -7,6 +9,7 @@
 #include <bit>
 #include <chrono>
 #include <fmt/core.h>
+#include <map>
 
 namespace sparsec::cli {
 namespace {
@@ -73,7 +76,7 @@ Result<void> inParallel(int threads, const std::vector<Job> &jobs) {
 
 Result<void> compileKernel(const PlannedKernel &planned, const Assemblers &assemblers, bool cubin,
                            BuiltKernel &built) {
-  auto kernel = compile(planned.request);
+  auto kernel = compileKernel(planned.request);
   if (!kernel)
     return kernel.error();
   built = {&planned, std::move(*kernel), {}};
@@ -86,36 +89,62 @@ Result<void> compileKernel(const PlannedKernel &planned, const Assemblers &assem
   return {};
 }
 
-/// What each launch needs at -n, for every entry that the model's heads use.
-Result<void> buildLaunches(Build &build, int64_t n) {
-  const LoadedPattern &loaded = build.plan->loaded;
-  int64_t count = loaded.pattern.heads.size();
-  build.n = n;
-  for (size_t i = 0; i < build.plan->kernels.size(); ++i)
-    for (int entry : build.plan->kernels[i].entries) {
-      const auto &[request, entries, stem] = build.plan->kernels[i];
-      if (entry >= loaded.heads)
-        continue;
-      Heads heads{entry, count, (loaded.heads - entry + count - 1) / count};
-      auto numbers = launchNumbers(
-          request.attend,
-          {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
-          request.queryOrder, request.keyOrder, heads,
-          takesRowForms(request.target, request.dtype, request.valueDim) ? BlockSource::Auto
-                                                                         : BlockSource::Tables);
-      if (!numbers)
-        return located(numbers.error(), loaded.pattern.heads[entry]);
-      // Entries that share a kernel need their own where the predicate tells heads apart.
-      std::string own = entry == entries[0] ? stem : fmt::format("{}.{}", stem, entry);
-      build.launches.push_back({entry, i, std::move(*numbers), own});
+/// Works out what the launches need at -n, once for all that need the same.
+class LaunchBuilder {
+public:
+  LaunchBuilder(Build &build, int64_t n) : build(build), n(n) { build.n = n; }
+
+  /// Launches for every layer, in it for every kernel and the heads that use it.
+  Result<void> run() {
+    const LoadedPattern &loaded = build.plan->loaded;
+    for (size_t layer = 0; layer < loaded.layers.size(); ++layer) {
+      std::vector<EntryUse> uses = usesOf(loaded.layers[layer], loaded.heads);
+      for (size_t i = 0; i < build.plan->kernels.size(); ++i)
+        for (const EntryUse &use : uses) {
+          const std::vector<int> &entries = build.plan->kernels[i].entries;
+          if (!use.heads.count || std::ranges::find(entries, use.entry) == entries.end())
+            continue;
+          auto numbers = numbersFor(i, use);
+          if (!numbers)
+            return numbers.error();
+          build.launches.push_back({layer, use, i, *numbers});
+        }
     }
-  return {};
-}
+    return {};
+  }
+
+private:
+  Build &build;
+  int64_t n;
+  using Key = std::tuple<size_t, int64_t, int64_t, int64_t>; ///< the kernel, and its heads
+  std::map<Key, size_t> known;
+  Names stems;
+
+  /// As an index of Build::numbers. Heads count where the predicate tells them apart.
+  Result<size_t> numbersFor(size_t kernel, const EntryUse &use) {
+    const auto &[request, entries, stem] = build.plan->kernels[kernel];
+    auto [first, step, count] = use.heads;
+    bool apart = mentions(request.attend, Op::Head);
+    auto [at, isNew] = known.try_emplace(
+        apart ? Key{kernel, first, step, count} : Key{kernel, 0, 0, 0}, build.numbers.size());
+    if (!isNew)
+      return at->second;
+    auto numbers = launchNumbers(
+        request.attend,
+        {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
+        request.queryOrder, request.keyOrder, use.heads,
+        takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables);
+    if (!numbers)
+      return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
+    build.numbers.push_back({kernel, use.heads, std::move(*numbers), stems.take(stem)});
+    return at->second;
+  }
+};
 
 /// Kernels, what their launches need, and what the summary counts, side by side: at a million
 /// tokens the counts take as long as a kernel.
 Result<void> buildAll(const Session &session, const CompileOptions &options, int64_t n,
-                      Build &build, Result<std::vector<HeadReport>> &heads) {
+                      Build &build, Result<std::vector<LayerReport>> &layers) {
   const auto &planned = build.plan->kernels;
   Assemblers assemblers;
   if (options.cubin)
@@ -130,10 +159,10 @@ Result<void> buildAll(const Session &session, const CompileOptions &options, int
       return compiled;
     });
   if (build.plan->loaded.n)
-    jobs.push_back([&] { return buildLaunches(build, n); });
+    jobs.push_back([&] { return LaunchBuilder(build, n).run(); });
   jobs.push_back([&]() -> Result<void> {
-    heads = reportHeads(*build.plan, n);
-    return heads ? Result<void>() : Result<void>(heads.error());
+    layers = reportLayers(*build.plan, n);
+    return layers ? Result<void>() : Result<void>(layers.error());
   });
   return inParallel(session.threads, jobs);
 }
@@ -152,13 +181,13 @@ Result<void> writeFolder(OutputFolder &folder, const Build &build) {
     if (built.cubin)
       files.emplace_back(built.cubinFile(), built.cubin->image);
   }
-  for (const BuiltLaunch &each : build.launches)
+  for (const BuiltNumbers &each : build.numbers)
     for (const auto &[key, numbers] : each.files())
       files.emplace_back(fmt::format("{}.{}.i32", each.stem, key), bytesOf(*numbers));
   std::string json = manifest(build).dump(2) + "\n";
   std::string header = cHeader(build);
   files.emplace_back("manifest.json", json);
-  files.emplace_back(identifier(build.plan->loaded.pattern.name) + ".h", header);
+  files.emplace_back(headerFile(build.plan->loaded.pattern.name), header);
   for (const auto &[name, contents] : files)
     if (auto added = folder.add(name, contents); !added)
       return added;
@@ -203,7 +232,7 @@ std::string fileTable(const OutputFolder &folder, const std::string &out, double
 
 std::string heading(const Plan &plan, int64_t n, const Style &style) {
   const Pattern &pattern = plan.loaded.pattern;
-  const KernelRequest &request = plan.kernels.front().request;
+  const AttentionRequest &request = plan.kernels.front().request;
   std::string params;
   for (const auto &[name, value] : pattern.params)
     params += fmt::format(" {}={}", name, value);
@@ -221,7 +250,7 @@ std::string heading(const Plan &plan, int64_t n, const Style &style) {
 Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
   auto start = std::chrono::steady_clock::now();
   if (options.cubin && std::ranges::all_of(options.targets, [](const Target &target) {
-        return target.machine == Machine::Cpu;
+        return target.kind() == TargetKind::Cpu;
       }))
     return inputError("--cubin: none of the targets is a GPU");
   auto plan = makePlan(options.pattern, options.targets);
@@ -236,10 +265,10 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
 
   Build build{.plan = &*plan};
   int64_t n = plan->loaded.n.value_or(kCountedAt);
-  Result<std::vector<HeadReport>> heads = std::vector<HeadReport>();
-  if (auto did = buildAll(session, options, n, build, heads); !did)
+  Result<std::vector<LayerReport>> layers = std::vector<LayerReport>();
+  if (auto did = buildAll(session, options, n, build, layers); !did)
     return did.error();
-  warnOfEmpty(*heads);
+  warnOfEmpty(*layers);
   if (auto written = writeFolder(*folder, build); !written)
     return written.error();
 
@@ -248,17 +277,16 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
     auto files = nlohmann::ordered_json::array();
     for (const OutputFolder::File &file : folder->files())
       files.push_back({{"name", file.name}, {"bytes", file.bytes}});
-    nlohmann::ordered_json report = {{"pattern", plan->loaded.pattern.name},
-                                     {"out", out},
-                                     {"n", n},
-                                     {"heads", json(*heads)},
-                                     {"files", files},
-                                     {"seconds", duration}};
+    nlohmann::ordered_json report = {
+        {"pattern", plan->loaded.pattern.name}, {"out", out}, {"n", n}};
+    addLayers(report, *layers);
+    report["files"] = files;
+    report["seconds"] = duration;
     fmt::print("{}\n", report.dump(2));
     return Answer::Yes;
   }
   session.report(
-      heading(*plan, n, session.style) + table(*heads, session.style) +
+      heading(*plan, n, session.style) + table(*layers, session.style) +
       "\nsaved: of the block products of dense causal attention; predicted: by the cost model\n" +
       cubinTable(build, session.style) + fileTable(*folder, out, duration, session.style));
   return Answer::Yes;
@@ -269,6 +297,7 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
 Action declareCompile(Options &options) {
   auto asked = std::make_shared<CompileOptions>();
   declarePatternFlags(options, asked->pattern);
+  declareLayerFlag(options, asked->pattern);
   options.heading("Compile");
   options.value("--target", "NAMES", listed(targetNames()) + ", comma-separated (sm_80)",
                 [asked](const std::string &text) { return readTargets(text, asked->targets); });

@@ -40,7 +40,7 @@ Result<Target> chooseTarget(const Device &device, const std::string &asked) {
   if (asked.empty())
     return own;
   auto target = findTarget(asked);
-  if (target && target->machine != own.machine)
+  if (target && target->kind() != own.kind())
     return inputError(fmt::format("device {} does not run code for {}", device.name(), asked));
   return target;
 }

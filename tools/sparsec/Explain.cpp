@@ -1,4 +1,6 @@
 // sparsec explain PATTERN: what was decided and why; or, with --after, the text of a stage.
+#include "codegen/ChooseBlock.h"
+#include "codegen/Compiler.h"
 #include "layout/LaunchNumbers.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/HeadReport.h"
@@ -21,20 +23,23 @@ struct Section {
 };
 using Sections = std::vector<Section>;
 
-/// The layout of each part of each head, in its orders.
-Result<Sections> layouts(const Plan &plan, int64_t n) {
+/// The layout of each part of each head, in its orders; a layer's sections begin with its title
+/// where there are several.
+Result<Sections> layouts(const Plan &plan, const Layer &layer, int64_t n) {
   Sections sections;
-  for (const HeadRow &row : headRows(plan.loaded)) {
-    std::vector<KernelRequest> parts = plan.partsOf(row.entry);
+  for (const HeadRow &row : headRows(plan.loaded, layer)) {
+    std::vector<AttentionRequest> parts = plan.partsOf(row.entry);
+    std::string title = plan.loaded.layers.size() > 1 ? layer.title() + ": " : "";
     for (size_t i = 0; i < parts.size(); ++i) {
-      const KernelRequest &part = parts[i];
+      const AttentionRequest &part = parts[i];
       LayoutRequest request{
           .nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = part.block.q, .blockK = part.block.k};
       auto layout = layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, request);
       if (!layout)
         return layout.error();
       BlockCounts counts = layout->front().counts();
-      std::string name = parts.size() > 1 ? fmt::format("{}, part {}", row.name, i + 1) : row.name;
+      std::string name =
+          title + row.name + (parts.size() > 1 ? fmt::format(", part {}", i + 1) : "");
       sections.push_back(
           {name, fmt::format("blocks of {}x{}, order {}, n = {}: {} live, {} full, {} partial\n{}",
                              part.block.q, part.block.k,
@@ -46,6 +51,17 @@ Result<Sections> layouts(const Plan &plan, int64_t n) {
   return sections;
 }
 
+Result<Sections> layouts(const Plan &plan, int64_t n) {
+  Sections all;
+  for (const Layer &layer : plan.loaded.layers) {
+    auto sections = layouts(plan, layer, n);
+    if (!sections)
+      return sections;
+    std::ranges::move(*sections, std::back_inserter(all));
+  }
+  return all;
+}
+
 std::string entryNames(const Plan &plan, const PlannedKernel &kernel) {
   std::string names;
   for (int entry : kernel.entries)
@@ -53,19 +69,24 @@ std::string entryNames(const Plan &plan, const PlannedKernel &kernel) {
   return names;
 }
 
+/// The heads that the first of a kernel's launches is for; one where the model has too few.
+Heads firstHeads(const Plan &plan, const PlannedKernel &kernel) {
+  for (const Layer &layer : plan.loaded.layers)
+    for (const auto &[entry, heads] : usesOf(layer, plan.loaded.heads))
+      if (entry == kernel.entries[0])
+        return {heads.first, heads.step, std::max<int64_t>(1, heads.count)};
+  assert(false && "every planned entry is used by a layer");
+  return {};
+}
+
 /// How a kernel is told its blocks at a length, and why.
 Result<std::string> blockSource(const Plan &plan, const PlannedKernel &kernel, int64_t n) {
-  const KernelRequest &request = kernel.request;
-  int64_t entries = static_cast<int64_t>(plan.loaded.pattern.heads.size());
-  int64_t entry = kernel.entries[0];
-  Heads heads{entry, entries,
-              std::max<int64_t>(1, (plan.loaded.heads - entry + entries - 1) / entries)};
+  const AttentionRequest &request = kernel.request;
   auto numbers = launchNumbers(
       request.attend,
       {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
-      request.queryOrder, request.keyOrder, heads,
-      takesRowForms(request.target, request.dtype, request.valueDim) ? BlockSource::Auto
-                                                                     : BlockSource::Tables);
+      request.queryOrder, request.keyOrder, firstHeads(plan, kernel),
+      takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables);
   if (!numbers)
     return numbers.error();
   std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
@@ -79,7 +100,7 @@ Sections plans(const Plan &plan) {
   for (const PlannedHead &head : plan.heads)
     for (size_t i = 0; i < head.kernels.size(); ++i) {
       const PlannedKernel &kernel = plan.kernels[head.kernels[i]];
-      const KernelRequest &request = kernel.request;
+      const AttentionRequest &request = kernel.request;
       table.add({request.entry, entryNames(plan, kernel), request.target.name,
                  fmt::format("{}x{}", request.block.q, request.block.k),
                  ordersText({{request.attend, request.queryOrder, request.keyOrder}}),
@@ -102,10 +123,10 @@ Result<Sections> stage(const Plan &plan, const std::string &name) {
 
 /// Why the block is what it is.
 std::string blockReason(const Plan &plan, const PlannedKernel &kernel) {
-  const KernelRequest &request = kernel.request;
+  const AttentionRequest &request = kernel.request;
   if (plan.loaded.pattern.heads[kernel.entries[0]].schedule.block.q)
     return "as asked for";
-  if (request.target.machine == Machine::Cpu)
+  if (request.target.kind() == TargetKind::Cpu)
     return fmt::format("the fastest by the cost model for head dim {} and value dim {} on a CPU",
                        request.headDim, request.valueDim);
   return fmt::format("the fastest by the cost model of those that fit head dim {}, value dim {}, "
@@ -116,9 +137,9 @@ std::string blockReason(const Plan &plan, const PlannedKernel &kernel) {
 }
 
 Result<Sections> decisions(const Plan &plan, int64_t n) {
-  auto heads = reportHeads(plan, n);
-  if (!heads)
-    return heads.error();
+  auto layers = reportLayers(plan, n);
+  if (!layers)
+    return layers.error();
   std::string text;
   for (const PlannedHead &head : plan.heads) {
     const PlannedKernel &first = plan.kernels[head.kernels[0]];
@@ -130,7 +151,7 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
                                               : "disjoint parts, merged by log-sum-exp");
     for (size_t kernel : head.kernels) {
       const PlannedKernel &part = plan.kernels[kernel];
-      const KernelRequest &request = part.request;
+      const AttentionRequest &request = part.request;
       text += fmt::format("  attend  {}\n", print(request.attend));
       text += fmt::format("    order   {}\n",
                           ordersText({{request.attend, request.queryOrder, request.keyOrder}}));
@@ -154,7 +175,7 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
     }
     text += "\n";
   }
-  text += fmt::format("at n = {}\n{}", grouped(n), table(*heads, {}));
+  text += fmt::format("at n = {}\n{}", grouped(n), table(*layers, {}));
   return Sections{{"", text}};
 }
 
@@ -206,6 +227,7 @@ Result<Answer> explainPattern(const Session &session, const ExplainOptions &opti
 Action declareExplain(Options &options) {
   auto asked = std::make_shared<ExplainOptions>();
   declarePatternFlags(options, asked->pattern);
+  declareLayerFlag(options, asked->pattern);
   std::vector<std::string> stages = {"pattern", "layout", "plan"};
   for (std::string &name : explainStages())
     stages.push_back(std::move(name));

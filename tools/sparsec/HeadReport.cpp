@@ -1,6 +1,8 @@
 #include "tools/sparsec/HeadReport.h"
 
 #include <fmt/core.h>
+#include <map>
+#include <set>
 
 namespace sparsec::cli {
 namespace {
@@ -13,38 +15,66 @@ double causalPairs(int64_t n, const Block &block) {
   return double(live) * block.q * block.k;
 }
 
-std::string headList(const std::vector<int64_t> &heads) {
-  constexpr size_t kShown = 4;
-  std::string text = heads.empty() ? "-" : "";
-  for (size_t i = 0; i < heads.size() && i < kShown; ++i)
-    text += fmt::format("{}{}", i ? " " : "", heads[i]);
-  if (heads.size() > kShown)
-    text += fmt::format("{}{}", heads.size() > kShown + 1 ? " .. " : " ", heads.back());
-  return text;
+/// Counts ways; what layers have in common once.
+class Counter {
+public:
+  Counter(const Plan &plan, int64_t n) : plan(plan), n(n) {}
+
+  /// The way of an entry at head h of the model, with what all copies of it cost.
+  Result<Candidate> count(int entry, int64_t h, int64_t copies) {
+    bool apart = mentions(plan.loaded.pattern.heads[entry].attend, Op::Head);
+    auto [at, isNew] = known.try_emplace({entry, apart ? h : 0, copies});
+    if (!isNew)
+      return at->second;
+    at->second = plan.headOf(entry).ways.front();
+    CostShape shape = plan.shapeOf(entry, copies);
+    auto counted = sparsec::count(
+        at->second, {.nq = n, .nk = n, .q0 = 0, .h = h}, shape,
+        CostTarget::of(plan.kernelOf(entry).request.target.name, shape.elementBytes));
+    if (!counted)
+      return located(counted.error(), plan.loaded.pattern.heads[entry]);
+    return at->second;
+  }
+
+private:
+  const Plan &plan;
+  int64_t n;
+  std::map<std::tuple<int, int64_t, int64_t>, Candidate> known;
+};
+
+Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer, int64_t n,
+                                            Counter &counter) {
+  std::vector<HeadReport> reports;
+  std::vector<HeadRow> rows = headRows(plan.loaded, layer);
+  std::map<int, int64_t> sharing;
+  for (const HeadRow &row : rows)
+    ++sharing[row.entry];
+  for (HeadRow &row : rows) {
+    // Heads that differ are rows of their own, and yet one launch: each has its share of it.
+    int64_t sharers = sharing[row.entry];
+    auto alike = std::max<int64_t>(1, static_cast<int64_t>(row.heads.size()));
+    auto way = counter.count(row.entry, row.h, alike * sharers);
+    if (!way)
+      return way.error();
+    for (double Cost::*share :
+         {&Cost::seconds, &Cost::denseSeconds, &Cost::bytes, &Cost::operations})
+      way->cost.*share /= double(sharers);
+    double saved = 1 - double(way->cost.computed) / causalPairs(n, way->block);
+    reports.push_back({std::move(row), std::move(*way), n, saved});
+  }
+  return reports;
 }
 
 } // namespace
 
-Result<std::vector<HeadReport>> reportHeads(const Plan &plan, int64_t n) {
-  std::vector<HeadReport> reports;
-  std::vector<HeadRow> rows = headRows(plan.loaded);
-  for (HeadRow &row : rows) {
-    // Heads that differ are rows of their own, and yet one launch: each has its share of it.
-    auto sharing = std::count_if(rows.begin(), rows.end(),
-                                 [&](const HeadRow &each) { return each.entry == row.entry; });
-    auto alike = std::max<int64_t>(1, static_cast<int64_t>(row.heads.size()));
-    CostShape shape = plan.shapeOf(row.entry, alike * sharing);
-    Candidate way = plan.headOf(row.entry).ways.front();
-    auto counted =
-        count(way, {.nq = n, .nk = n, .q0 = 0, .h = row.h}, shape,
-              CostTarget::of(plan.kernelOf(row.entry).request.target.name, shape.elementBytes));
-    if (!counted)
-      return located(counted.error(), plan.loaded.pattern.heads[row.entry]);
-    for (double Cost::*share :
-         {&Cost::seconds, &Cost::denseSeconds, &Cost::bytes, &Cost::operations})
-      way.cost.*share /= double(sharing);
-    double saved = 1 - double(way.cost.computed) / causalPairs(n, way.block);
-    reports.push_back({std::move(row), std::move(way), n, saved});
+Result<std::vector<LayerReport>> reportLayers(const Plan &plan, int64_t n) {
+  std::vector<LayerReport> reports;
+  Counter counter(plan, n);
+  for (const Layer &layer : plan.loaded.layers) {
+    auto heads = reportHeads(plan, layer, n, counter);
+    if (!heads)
+      return heads.error();
+    reports.push_back({layer, std::move(*heads)});
   }
   return reports;
 }
@@ -56,32 +86,54 @@ std::string duration(double seconds) {
   return us < 1e6 ? fmt::format("{:.2f} ms", us / 1e3) : fmt::format("{:.2f} s", us / 1e6);
 }
 
-void warnOfEmpty(const std::vector<HeadReport> &heads) {
-  for (const HeadReport &each : heads)
-    if (each.way.cost.elements == 0)
-      fmt::print(stderr, "warning: head '{}' is empty at n = {}: its rows give 0\n", each.row.name,
-                 each.n);
+void warnOfEmpty(const std::vector<LayerReport> &layers) {
+  std::set<std::string> said;
+  for (const LayerReport &layer : layers)
+    for (const HeadReport &each : layer.heads)
+      if (each.way.cost.elements == 0 && said.insert(each.row.name).second)
+        fmt::print(stderr, "warning: head '{}' is empty at n = {}: its rows give 0\n",
+                   each.row.name, each.n);
 }
 
-std::string table(const std::vector<HeadReport> &heads, const Style &style) {
-  std::vector<Table::Column> columns = {{"head"}, {"of the model"}, {"order"}};
+static std::vector<std::string> cellsOf(const HeadReport &each) {
+  const auto &[block, parts, cost] = each.way;
+  double keys = each.keysPerQuery();
+  return {each.row.name,
+          each.row.heads.empty() ? "-" : abbreviated(each.row.heads),
+          ordersText(parts),
+          fmt::format("{}x{}", block.q, block.k),
+          percent(each.density()),
+          keys < 99.95 ? fmt::format("{:.1f}", keys) : grouped(std::llround(keys)),
+          grouped(cost.blocks.live),
+          grouped(cost.blocks.full),
+          grouped(cost.blocks.partial),
+          percent(each.saved),
+          percent(cost.useful()),
+          duration(cost.seconds)};
+}
+
+std::string table(const std::vector<LayerReport> &layers, const Style &style) {
+  bool several = layers.size() > 1;
+  std::vector<Table::Column> columns;
+  if (several)
+    columns.push_back({"layer"});
+  for (const char *heading : {"head", "of the model", "order"})
+    columns.push_back({heading});
   for (const char *heading : {"block", "density", "keys/query", "live", "full", "partial", "saved",
                               "useful", "predicted"})
     columns.push_back({heading, Table::Right});
   Table table(columns);
-  for (const HeadReport &each : heads) {
-    const auto &[block, parts, cost] = each.way;
-    double keys = each.keysPerQuery();
-    table.add({each.row.name, headList(each.row.heads), ordersText(parts),
-               fmt::format("{}x{}", block.q, block.k), percent(each.density()),
-               keys < 99.95 ? fmt::format("{:.1f}", keys) : grouped(std::llround(keys)),
-               grouped(cost.blocks.live), grouped(cost.blocks.full), grouped(cost.blocks.partial),
-               percent(each.saved), percent(cost.useful()), duration(cost.seconds)});
-  }
+  for (const LayerReport &layer : layers)
+    for (const HeadReport &each : layer.heads) {
+      std::vector<std::string> cells = cellsOf(each);
+      if (several)
+        cells.insert(cells.begin(), abbreviated(layer.layer.indices));
+      table.add(std::move(cells));
+    }
   return table.render(style);
 }
 
-nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
+static nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
   auto rows = nlohmann::ordered_json::array();
   for (const HeadReport &each : heads) {
     const auto &[block, parts, cost] = each.way;
@@ -104,6 +156,31 @@ nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
                     {"predicted_ms", cost.seconds * 1e3}});
   }
   return rows;
+}
+
+void addLayers(nlohmann::ordered_json &report, const std::vector<Layer> &layers,
+               const std::vector<nlohmann::ordered_json> &each) {
+  if (layers.size() == 1) {
+    report.update(each[0]);
+    return;
+  }
+  auto sections = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    nlohmann::ordered_json section = {{"indices", layers[i].indices}};
+    section.update(each[i]);
+    sections.push_back(std::move(section));
+  }
+  report["layers"] = sections;
+}
+
+void addLayers(nlohmann::ordered_json &report, const std::vector<LayerReport> &reports) {
+  std::vector<Layer> layers;
+  std::vector<nlohmann::ordered_json> heads;
+  for (const LayerReport &each : reports) {
+    layers.push_back(each.layer);
+    heads.push_back({{"heads", json(each.heads)}});
+  }
+  addLayers(report, layers, heads);
 }
 
 } // namespace sparsec::cli

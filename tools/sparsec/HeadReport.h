@@ -1,5 +1,5 @@
-// What a pattern's heads cost at one length, as they were planned: the rows of compile's summary,
-// of `show --stats` and of `compare`.
+// What a pattern's heads cost at one length, as they were planned, layer by layer: the rows of
+// compile's summary, of `show --stats` and of `compare`.
 #pragma once
 
 #include "tools/sparsec/Plan.h"
@@ -21,13 +21,23 @@ struct HeadReport {
   double keysPerQuery() const { return double(way.cost.elements) / double(n); }
 };
 
-Result<std::vector<HeadReport>> reportHeads(const Plan &plan, int64_t n);
+struct LayerReport {
+  Layer layer;
+  std::vector<HeadReport> heads;
+};
+/// Of each of the plan's layers.
+Result<std::vector<LayerReport>> reportLayers(const Plan &plan, int64_t n);
 
 /// A line on stderr for each row that sees no key at all at this length: it runs all the same.
-void warnOfEmpty(const std::vector<HeadReport> &heads);
+void warnOfEmpty(const std::vector<LayerReport> &layers);
 
-std::string table(const std::vector<HeadReport> &heads, const Style &style);
-nlohmann::ordered_json json(const std::vector<HeadReport> &heads);
+/// With a column that says which layers where there are several.
+std::string table(const std::vector<LayerReport> &layers, const Style &style);
+/// Adds what is said of one layer to `report`, or of several {"layers": [{"indices": ..., ...}]}.
+void addLayers(nlohmann::ordered_json &report, const std::vector<Layer> &layers,
+               const std::vector<nlohmann::ordered_json> &each);
+/// Likewise, their heads.
+void addLayers(nlohmann::ordered_json &report, const std::vector<LayerReport> &layers);
 
 /// "12.3 us", "4.56 ms"
 std::string duration(double seconds);

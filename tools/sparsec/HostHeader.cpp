@@ -1,104 +1,130 @@
 #include "tools/sparsec/HostHeader.h"
 
 #include <algorithm>
-#include <cctype>
-#include <fmt/core.h>
-#include <set>
+#include <fmt/format.h>
 
 namespace sparsec::cli {
 namespace {
 
-/// The prefix of every entry's constants: PATTERN_ENTRY, and a number where two would be the same.
-std::vector<std::string> prefixes(const Pattern &pattern) {
-  std::vector<std::string> all;
-  std::set<std::string> taken;
-  for (size_t i = 0; i < pattern.heads.size(); ++i) {
-    std::string prefix =
-        upperCase(identifier(pattern.name) + "_" + identifier(pattern.heads[i].name));
-    if (!taken.insert(prefix).second)
-      prefix += fmt::format("_{}", i);
-    all.push_back(prefix);
-  }
-  return all;
+/// What tells the constants of a layer from those of others: "_LAYER1", by its first index; nothing
+/// where there is one.
+std::string infix(const LoadedPattern &loaded, size_t layer) {
+  return loaded.layers.size() > 1 ? fmt::format("_LAYER{}", loaded.layers[layer].indices[0]) : "";
+}
+
+/// The heads of the model that use each entry in a layer: PATTERN_ENTRY_HEAD_FIRST and so on.
+std::string layerConstants(const Plan &plan, size_t layer, const std::string &prefix,
+                           Defines &defines) {
+  const LoadedPattern &loaded = plan.loaded;
+  std::string text;
+  if (loaded.layers.size() > 1)
+    text = fmt::format("\n/* {} */\n", loaded.layers[layer].title());
+  for (const auto &[entry, heads] : usesOf(loaded.layers[layer], loaded.heads))
+    text += defines.write(
+        prefix + infix(loaded, layer) + "_" + upperCase(plan.headNames[entry]),
+        {{"HEAD_FIRST", heads.first}, {"HEAD_STEP", heads.step}, {"HEAD_COUNT", heads.count}});
+  return text;
 }
 
 } // namespace
 
-std::string upperCase(const std::string &name) {
-  std::string upper;
-  for (char c : name)
-    upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return upper;
+std::string Defines::write(const std::string &prefix, const std::vector<Constant> &constants) {
+  std::vector<std::string> suffixes;
+  for (const Constant &constant : constants)
+    suffixes.push_back("_" + constant.name);
+  std::string own = names.take(prefix, suffixes), text;
+  for (const auto &[name, value] : constants)
+    text += fmt::format("#define {}_{} {}\n", own, name, value);
+  return text;
 }
 
-std::string constantPrefix(const Kernel &kernel) {
-  return upperCase(kernel.entry + "_" + identifier(kernel.target.name));
+std::string constantPrefix(const std::string &entry, const Target &target) {
+  return upperCase(entry + "_" + identifier(target.name));
 }
 
-std::string hostDeclaration(const BuiltKernel &built) {
+std::string hostDeclaration(const BuiltKernel &built, const std::string &argumentStruct,
+                            Defines &defines) {
   const Kernel &kernel = built.kernel;
-  return fmt::format(
-      "\n/* {0} and {1}: computes tile x of the queries of head y, batch z, of the\n"
-      " * grid. Calls may run at once, each with SCRATCH_BYTES of its own, at a\n"
-      " * multiple of 64 bytes.{7} */\n"
-      "#define {2}_BLOCK_Q {3}\n"
-      "#define {2}_BLOCK_K {4}\n"
-      "#define {2}_SCRATCH_BYTES {5}\n"
-      "#ifdef __cplusplus\nextern \"C\"\n#endif\n"
-      "void {6}(const sparsec_attention_arguments *arguments, int32_t x, int32_t y,\n"
-      "    int32_t z, void *scratch);\n",
-      built.codeFile(), built.objectFile(), constantPrefix(kernel), kernel.block.q, kernel.block.k,
-      kernel.scratchBytes, kernel.entry,
+  std::string amx =
       kernel.usesAmx
           ? " It computes in AMX's tile registers, which Linux\n"
             " * keeps for a process that has asked for them (ARCH_REQ_XCOMP_PERM of XTILEDATA):\n"
             " * syscall(SYS_arch_prctl, 0x1023, 18) must have returned 0 before the first call."
-          : "");
+          : "";
+  std::string constants = defines.write(constantPrefix(kernel.entry, kernel.target),
+                                        {{"BLOCK_Q", kernel.block.q},
+                                         {"BLOCK_K", kernel.block.k},
+                                         {"SCRATCH_BYTES", kernel.scratchBytes}});
+  return fmt::format("\n/* {0} and {1}: computes tile x of the queries of head y, batch z, of the\n"
+                     " * grid. Calls may run at once, each with SCRATCH_BYTES of its own, at a\n"
+                     " * multiple of 64 bytes.{2} */\n"
+                     "{3}"
+                     "#ifdef __cplusplus\nextern \"C\"\n#endif\n"
+                     "void {4}(const {5} *arguments,\n"
+                     "    int32_t x, int32_t y, int32_t z, void *scratch);\n",
+                     built.codeFile(), built.objectFile(), amx, constants, kernel.entry,
+                     argumentStruct);
 }
 
-std::string patternConstants(const Build &build) {
+std::string patternConstants(const Build &build, Defines &defines) {
   const LoadedPattern &loaded = build.plan->loaded;
-  const KernelRequest &request = build.plan->kernels.front().request;
+  const AttentionRequest &request = build.plan->kernels.front().request;
   std::string name = upperCase(identifier(loaded.pattern.name));
-  std::string text =
-      fmt::format("\n/* the model that this was made for */\n"
-                  "#define {0}_HEADS {1}\n"
-                  "#define {0}_KV_HEADS {2}\n"
-                  "#define {0}_HEAD_DIM {3}\n"
-                  "#define {0}_VALUE_DIM {4}\n",
-                  name, loaded.heads, loaded.kvHeads, request.headDim, request.valueDim);
+  std::string text = "\n/* the model that this was made for */\n" +
+                     defines.write(name, {{"HEADS", loaded.heads},
+                                          {"KV_HEADS", loaded.kvHeads},
+                                          {"HEAD_DIM", request.headDim},
+                                          {"VALUE_DIM", request.valueDim}});
   if (build.n)
-    text += fmt::format("#define {}_N {} /* keys and queries that the launches are for */\n", name,
-                        *build.n);
-  std::vector<std::string> entries = prefixes(loaded.pattern);
-  int64_t count = static_cast<int64_t>(entries.size());
-  for (int64_t i = 0; i < count; ++i)
-    text += fmt::format("#define {0}_HEAD_FIRST {1}\n"
-                        "#define {0}_HEAD_STEP {2}\n"
-                        "#define {0}_HEAD_COUNT {3}\n",
-                        entries[i], i, count,
-                        i < loaded.heads ? (loaded.heads - i + count - 1) / count : 0);
+    text += defines.write(
+        name,
+        {{"N", fmt::format("{} /* keys and queries that the launches are for */", *build.n)}});
+  if (loaded.layers.size() > 1) {
+    std::vector<int64_t> sameAs;
+    for (int64_t i = 0; i < loaded.layers[0].of; ++i)
+      sameAs.push_back(layerAt(loaded.layers, i).indices[0]);
+    text +=
+        "/* layer i of a model is LAYERj below, j = LAYER_SAME_AS[i % LAYERS] */\n" +
+        defines.write(name, {{"LAYERS", loaded.layers[0].of},
+                             {"LAYER_SAME_AS", fmt::format("{{{}}}", fmt::join(sameAs, ", "))}});
+  }
+  for (size_t layer = 0; layer < loaded.layers.size(); ++layer)
+    text += layerConstants(*build.plan, layer, name, defines);
   return text;
 }
 
-std::string launchConstants(const Build &build, const BuiltLaunch &launch) {
-  const BuiltKernel &built = build.kernels[launch.kernel];
-  std::string prefix = constantPrefix(built.kernel);
-  if (launch.entry != built.plan->entries[0])
-    prefix += fmt::format("_HEAD{}", launch.entry);
-  std::string text = fmt::format("#define {0}_QUERY_TILES {1}\n"
-                                 "#define {0}_LAYOUT_STRIDE {2}\n"
-                                 "#define {0}_FORM_STRIDE {3}\n",
-                                 prefix, launch.numbers.queryTiles, launch.numbers.rowsPerHead,
-                                 launch.numbers.forms ? launch.numbers.forms->stride : 0);
-  auto files = launch.files();
+std::string partConstants(const Plan &plan, Defines &defines) {
+  std::string text = "\n/* kernels of each head, one launched after the other */\n";
+  for (const PlannedHead &head : plan.heads)
+    for (int entry : head.entries)
+      text += defines.write(
+          constantPrefix(plan.forwardName(entry), plan.kernels[head.kernels[0]].request.target),
+          {{"PARTS", static_cast<int64_t>(head.kernels.size())}});
+  return text;
+}
+
+std::string launchConstants(const Build &build, const BuiltLaunch &launch, Defines &defines) {
+  const BuiltNumbers &built = build.numbers[launch.numbers];
+  const Kernel &kernel = build.kernels[launch.kernel].kernel;
+  std::string prefix =
+      constantPrefix(kernel.entry, kernel.target) + infix(build.plan->loaded, launch.layer);
+  auto first = std::ranges::find_if(build.launches, [&](const BuiltLaunch &each) {
+    return each.layer == launch.layer && each.kernel == launch.kernel;
+  });
+  if (launch.use.heads.first != first->use.heads.first)
+    prefix += fmt::format("_HEAD{}", launch.use.heads.first);
+  std::vector<Defines::Constant> constants = {
+      {"QUERY_TILES", built.numbers.queryTiles},
+      {"LAYOUT_STRIDE", built.numbers.rowsPerHead},
+      {"FORM_STRIDE", built.numbers.forms ? built.numbers.forms->stride : 0}};
+  auto files = built.files();
   for (const char *key :
        {"query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order"}) {
     bool there = std::ranges::any_of(files, [&](const auto &file) { return file.first == key; });
-    text += fmt::format("#define {}_{} {}\n", prefix, upperCase(key),
-                        there ? fmt::format("\"{}.{}.i32\"", launch.stem, key) : "0");
+    constants.push_back(
+        {upperCase(key), there ? fmt::format("\"{}.{}.i32\"", built.stem, key) : "0"});
   }
-  return text;
+  return defines.write(prefix, constants);
 }
 
 } // namespace sparsec::cli

@@ -6,18 +6,37 @@
 
 namespace sparsec::cli {
 
-/// The declaration of a kernel of the cpu target, its blocks and its scratch.
-std::string hostDeclaration(const BuiltKernel &built);
+/// Writes constants, no two of one name.
+class Defines {
+public:
+  struct Constant {
+    std::string name, value;
+    Constant(std::string name, std::string value)
+        : name(std::move(name)), value(std::move(value)) {}
+    Constant(std::string name, int64_t number)
+        : Constant(std::move(name), std::to_string(number)) {}
+  };
+  /// "#define PREFIX_NAME value" for each, under another prefix where one of the names is taken.
+  std::string write(const std::string &prefix, const std::vector<Constant> &constants);
 
-/// Which heads of the model use which entry; dims.
-std::string patternConstants(const Build &build);
+private:
+  Names names;
+};
+
+/// The declaration of a kernel of the cpu target, its blocks and its scratch.
+std::string hostDeclaration(const BuiltKernel &built, const std::string &argumentStruct,
+                            Defines &defines);
+
+/// Which heads of the model use which entry, layer by layer; dims.
+std::string patternConstants(const Build &build, Defines &defines);
+
+/// How many kernels compute each head, on each target.
+std::string partConstants(const Plan &plan, Defines &defines);
 
 /// The numbers of a launch and the files of its arrays; 0 where it has none.
-std::string launchConstants(const Build &build, const BuiltLaunch &launch);
+std::string launchConstants(const Build &build, const BuiltLaunch &launch, Defines &defines);
 
-/// "window_recent" -> "WINDOW_RECENT"
-std::string upperCase(const std::string &name);
 /// What the names of a kernel's constants begin with: "WINDOW_RECENT_FORWARD_CPU".
-std::string constantPrefix(const Kernel &kernel);
+std::string constantPrefix(const std::string &entry, const Target &target);
 
 } // namespace sparsec::cli

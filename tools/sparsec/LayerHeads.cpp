@@ -5,22 +5,15 @@
 namespace sparsec::cli {
 
 LayerHeads headsOf(const LoadedPattern &loaded, int64_t layer) {
-  const Pattern &pattern = loaded.pattern;
-  std::vector<int> entries;
-  if (pattern.layers.empty())
-    for (size_t i = 0; i < pattern.heads.size(); ++i)
-      entries.push_back(static_cast<int>(i));
-  else
-    entries = pattern.layers[layer % pattern.layers.size()];
   LayerHeads result;
-  std::set<int> named, used;
-  for (int64_t h = 0; h < loaded.heads; ++h) {
-    int entry = entries[h % entries.size()];
-    const HeadEntry &head = pattern.heads[entry];
-    if (named.insert(entry).second)
+  std::set<int> once;
+  for (const auto &[entry, heads] : usesOf(layerAt(loaded.distinct, layer), loaded.heads)) {
+    const HeadEntry &head = loaded.pattern.heads[entry];
+    bool apart = mentions(head.attend, Op::Head), isNew = heads.count && once.insert(entry).second;
+    if (isNew)
       result.names.push_back(head.name);
-    if (mentions(head.attend, Op::Head) || used.insert(entry).second)
-      result.heads.push_back({head.attend, h});
+    for (int64_t i = 0; i < (apart ? heads.count : isNew); ++i)
+      result.heads.push_back({head.attend, heads.first + i * heads.step});
   }
   return result;
 }

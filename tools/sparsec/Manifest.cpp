@@ -1,5 +1,6 @@
 #include "tools/sparsec/Manifest.h"
 
+#include "tools/sparsec/ArgumentStructs.h"
 #include "tools/sparsec/HostHeader.h"
 #include "tools/sparsec/Version.h"
 
@@ -17,30 +18,22 @@ std::string sha256(const std::string &text) {
   return llvm::toHex(bytes, /*LowerCase=*/true);
 }
 
-std::string typeName(FieldType type) {
-  switch (type) {
-  case FieldType::Pointer:
-    return "pointer";
-  case FieldType::I64:
-    return "i64";
-  case FieldType::I32:
-    return "i32";
-  case FieldType::F32:
-    return "f32";
-  }
-  return "";
+ArgumentStructs structsOf(const Build &build) {
+  std::vector<const Kernel *> kernels;
+  for (const BuiltKernel &built : build.kernels)
+    kernels.push_back(&built.kernel);
+  return ArgumentStructs(kernels);
 }
 
-Json arguments() {
+Json arguments(const Kernel &kernel, const ArgumentStructs &structs) {
   Json fields = Json::array();
-  for (const Field &field : attentionFields())
+  for (const Field &field : kernel.signature.fields())
     fields.push_back({{"name", field.name},
-                      {"type", typeName(field.type)},
+                      {"type", name(field.type)},
                       {"count", field.count},
                       {"offset", field.offset}});
-  return {{"struct", "sparsec_attention_arguments"},
-          {"size", sizeof(AttentionArguments)},
-          {"fields", fields}};
+  return {
+      {"struct", structs.nameOf(kernel)}, {"size", kernel.signature.bytes()}, {"fields", fields}};
 }
 
 Json patternJson(const LoadedPattern &loaded) {
@@ -69,20 +62,32 @@ Json cubinJson(const BuiltKernel &built) {
           {"concerns", report.concerns}};
 }
 
-Json kernelJson(const BuiltKernel &built) {
+Json gridJson(const Grid &grid) {
+  std::string text = print(grid); // "rows of queries, tile 64, ..."
+  return {{"work", text.substr(0, text.find(','))},
+          {"tile", grid.tile},
+          {"heads_per_y", grid.headsPerY},
+          {"longest", grid.longest == Grid::Longest::Last ? "last" : "first"},
+          {"order", grid.order}};
+}
+
+Json kernelJson(const BuiltKernel &built, const ArgumentStructs &structs) {
   const Kernel &kernel = built.kernel;
+  const AttentionRequest &request = built.plan->request;
   Json out = {{"entry", kernel.entry},
-              {"operation", "forward"},
+              {"operation", kernel.operation},
               {"pattern_heads", built.plan->entries},
               {"target", kernel.target.name},
               {built.isHost() ? "shared_object" : "ptx", built.codeFile()},
               {"block", blockJson(kernel.block)},
-              {"uses_head", kernel.usesHead},
-              {"attend", print(built.plan->request.attend)},
-              {"query_order", print(kernel.queryOrder)},
-              {"key_order", print(kernel.keyOrder)},
-              {"reads_prior", !kernel.part.first},
-              {"out_dtype", kernel.part.last ? name(kernel.dtype) : name(DType::F32)}};
+              {"grid", gridJson(kernel.grid)},
+              {"arguments", arguments(kernel, structs)},
+              {"uses_head", request.usesHead()},
+              {"attend", print(request.attend)},
+              {"query_order", print(request.queryOrder)},
+              {"key_order", print(request.keyOrder)},
+              {"reads_prior", !request.part.first},
+              {"out_dtype", request.part.last ? name(request.dtype) : name(DType::F32)}};
   if (built.isHost()) {
     out["object"] = built.objectFile();
     out["scratch_bytes"] = kernel.scratchBytes;
@@ -105,56 +110,64 @@ Json partsJson(const Plan &plan, int entry) {
   return targets;
 }
 
+/// Adds the heads of the model.
+void addHeads(Json &object, const Heads &heads) {
+  object["head_first"] = heads.first;
+  object["head_step"] = heads.step;
+  object["head_count"] = heads.count;
+}
+
+/// The pattern's entries; the heads that use each only where all layers are alike, so that whoever
+/// looks for them there does not take one layer for all.
 Json headsJson(const Plan &plan) {
-  Json heads = Json::array();
   const LoadedPattern &loaded = plan.loaded;
-  int64_t count = loaded.pattern.heads.size();
-  for (int64_t i = 0; i < count; ++i)
-    heads.push_back(
-        {{"name", loaded.pattern.heads[i].name},
-         {"attend", print(loaded.pattern.heads[i].attend)},
-         {"kernels", partsJson(plan, static_cast<int>(i))},
-         {"head_first", i},
-         {"head_step", count},
-         {"head_count", i < loaded.heads ? (loaded.heads - i + count - 1) / count : 0}});
+  Json heads = Json::array();
+  for (size_t i = 0; i < loaded.pattern.heads.size(); ++i)
+    heads.push_back({{"name", loaded.pattern.heads[i].name},
+                     {"attend", print(loaded.pattern.heads[i].attend)},
+                     {"kernels", partsJson(plan, static_cast<int>(i))}});
+  if (loaded.pattern.layers.empty())
+    for (const EntryUse &use : usesOf(loaded.layers[0], loaded.heads))
+      addHeads(heads[use.entry], use.heads);
   return heads;
+}
+
+Json layersJson(const LoadedPattern &loaded) {
+  Json layers = Json::array();
+  for (const Layer &layer : loaded.layers) {
+    Json heads = Json::array();
+    for (const EntryUse &use : usesOf(layer, loaded.heads)) {
+      Json head = {{"pattern_head", use.entry}};
+      addHeads(head, use.heads);
+      heads.push_back(std::move(head));
+    }
+    layers.push_back({{"indices", layer.indices}, {"heads", heads}});
+  }
+  return layers;
 }
 
 Json launchesJson(const Build &build) {
   Json launches = Json::array();
   for (const BuiltLaunch &each : build.launches) {
-    Json launch = {{"pattern_head", each.entry},
-                   {"kernel", each.kernel},
-                   {"query_tiles", each.numbers.queryTiles},
-                   {"layout_stride", each.numbers.rowsPerHead},
-                   {"form_stride", each.numbers.forms ? each.numbers.forms->stride : 0}};
-    for (const auto &[key, numbers] : each.files())
-      launch[key] = fmt::format("{}.{}.i32", each.stem, key);
-    launches.push_back(launch);
+    const BuiltNumbers &built = build.numbers[each.numbers];
+    const LaunchNumbers &numbers = built.numbers;
+    Json launch = {
+        {"layer", each.layer}, {"pattern_head", each.use.entry}, {"kernel", each.kernel}};
+    addHeads(launch, each.use.heads);
+    launch["query_tiles"] = numbers.queryTiles;
+    launch["layout_stride"] = numbers.rowsPerHead;
+    launch["form_stride"] = numbers.forms ? numbers.forms->stride : 0;
+    for (const auto &[key, array] : built.files())
+      launch[key] = fmt::format("{}.{}.i32", built.stem, key);
+    launches.push_back(std::move(launch));
   }
   return {{"n", *build.n}, {"nq", *build.n}, {"q0", 0}, {"launches", launches}};
-}
-
-std::string fieldDeclaration(const Field &field) {
-  std::string array = field.count > 1 ? fmt::format("[{}]", field.count) : "";
-  switch (field.type) {
-  case FieldType::Pointer:
-    return fmt::format("{}void *{}", field.name == "out" || field.name == "lse" ? "" : "const ",
-                       field.name);
-  case FieldType::I64:
-    return fmt::format("int64_t {}{}", field.name, array);
-  case FieldType::I32:
-    return fmt::format("int32_t {}{}", field.name, array);
-  case FieldType::F32:
-    return fmt::format("float {}{}", field.name, array);
-  }
-  return "";
 }
 
 constexpr char kHeaderTop[] =
     R"(/* {name}: block-sparse attention kernels, made by sparsec {version}.
  *
- * Every kernel takes one sparsec_attention_arguments: on a GPU by value, on the CPU by address.
+ * Every kernel takes one struct of its own: on a GPU by value, on the CPU by address.
  * Pointers are addresses of the device; strides are in elements and the last dimension is
  * contiguous; addresses and strides of q, k, v and out are multiples of 16 bytes. Launch with
  *
@@ -163,37 +176,43 @@ constexpr char kHeaderTop[] =
  *
  * On the CPU, call the kernel's function for each place (x, y, z) of the grid.
  *
- * In natural order the tiles are ceil(nq / BLOCK_Q). manifest.json says which heads use which
- * kernels, what each launch needs beside the tensors, and which kernels are parts of one head.
+ * In natural order the tiles are ceil(nq / BLOCK_Q). PARTS says how many kernels compute a head,
+ * each launched after the one before: more than 1 have names that end in _part1, _part2, ...
+ * manifest.json says which heads use which kernels and what each launch needs beside the tensors.
  */
 )";
 
-constexpr char kStructTop[] = R"(
+constexpr char kHeaderIncludes[] = R"(
 #include <stddef.h>
 #include <stdint.h>
 
-#ifndef SPARSEC_ATTENTION_ARGUMENTS
-#define SPARSEC_ATTENTION_ARGUMENTS
-typedef struct sparsec_attention_arguments {
+#ifdef __cplusplus
+#define SPARSEC_ASSERT(what) static_assert(what, #what)
+#define SPARSEC_ALIGNED(bytes) alignas(bytes)
+#else
+#define SPARSEC_ASSERT(what) _Static_assert(what, #what)
+#define SPARSEC_ALIGNED(bytes) _Alignas(bytes)
+#endif
 )";
 
-std::string kernelConstants(const BuiltKernel &built) {
+std::string kernelConstants(const BuiltKernel &built, const ArgumentStructs &structs,
+                            Defines &defines) {
   const Kernel &kernel = built.kernel;
+  std::string declared = structs.declare(kernel);
   if (built.isHost())
-    return hostDeclaration(built);
-  return fmt::format("\n/* {0} */\n"
-                     "#define {1}_ENTRY \"{2}\"\n"
-                     "#define {1}_BLOCK_Q {3}\n"
-                     "#define {1}_BLOCK_K {4}\n"
-                     "#define {1}_THREADS {5}\n"
-                     "#define {1}_SHARED_BYTES {6}\n",
-                     built.codeFile(), constantPrefix(kernel), kernel.entry, kernel.block.q,
-                     kernel.block.k, kernel.threads, kernel.sharedBytes);
+    return declared + hostDeclaration(built, structs.nameOf(kernel), defines);
+  return declared + fmt::format("\n/* {} */\n", built.codeFile()) +
+         defines.write(constantPrefix(kernel.entry, kernel.target),
+                       {{"ENTRY", fmt::format("\"{}\"", kernel.entry)},
+                        {"BLOCK_Q", kernel.block.q},
+                        {"BLOCK_K", kernel.block.k},
+                        {"THREADS", kernel.threads},
+                        {"SHARED_BYTES", kernel.sharedBytes}});
 }
 
 } // namespace
 
-std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltLaunch::files() const {
+std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltNumbers::files() const {
   const BlockTables &tables = numbers.tables.tables;
   std::vector<std::pair<std::string, const std::vector<int32_t> *>> list;
   auto add = [&](const char *key, const std::vector<int32_t> &values) {
@@ -214,11 +233,12 @@ std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltLaunch::f
 
 Json manifest(const Build &build) {
   const LoadedPattern &loaded = build.plan->loaded;
-  const KernelRequest &request = build.plan->kernels.front().request;
+  const AttentionRequest &request = build.plan->kernels.front().request;
   Json kernels = Json::array();
+  ArgumentStructs structs = structsOf(build);
   for (const BuiltKernel &built : build.kernels)
-    kernels.push_back(kernelJson(built));
-  Json out = {{"format", 1},
+    kernels.push_back(kernelJson(built, structs));
+  Json out = {{"format", 2},
               {"versions", {{"sparsec", kVersion}, {"llvm", kLlvmVersion}}},
               {"pattern", patternJson(loaded)},
               {"dtype", name(request.dtype)},
@@ -226,12 +246,13 @@ Json manifest(const Build &build) {
               {"value_dim", request.valueDim},
               {"heads", loaded.heads},
               {"kv_heads", loaded.kvHeads},
-              {"arguments", arguments()},
               {"grid",
                {{"x", "query_tiles; ceil(nq / block.q) in natural order"},
-                {"y", "head_count of the pattern head"},
+                {"y", "head_count of the pattern head in the layer"},
                 {"z", "batch"}}},
               {"pattern_heads", headsJson(*build.plan)},
+              {"layer_count", loaded.layers[0].of},
+              {"layers", layersJson(loaded)},
               {"kernels", kernels}};
   if (build.n)
     out["layout"] = launchesJson(build);
@@ -243,24 +264,15 @@ std::string cHeader(const Build &build) {
   std::string text =
       fmt::format(kHeaderTop, fmt::arg("name", identifier(build.plan->loaded.pattern.name)),
                   fmt::arg("version", kVersion));
-  text += fmt::format("#ifndef {0}\n#define {0}\n", guard) + kStructTop;
-  for (const Field &field : attentionFields())
-    text += fmt::format("  {};\n", fieldDeclaration(field));
-  text += "} sparsec_attention_arguments;\n\n"
-          "#ifdef __cplusplus\n#define SPARSEC_ASSERT(what) static_assert(what, #what)\n"
-          "#else\n#define SPARSEC_ASSERT(what) _Static_assert(what, #what)\n#endif\n";
-  for (const Field &field : attentionFields())
-    text += fmt::format("SPARSEC_ASSERT(offsetof(sparsec_attention_arguments, {}) == {});\n",
-                        field.name, field.offset);
-  text += fmt::format("SPARSEC_ASSERT(sizeof(sparsec_attention_arguments) == {});\n"
-                      "#undef SPARSEC_ASSERT\n#endif\n",
-                      sizeof(AttentionArguments));
-  text += patternConstants(build);
+  text += fmt::format("#ifndef {0}\n#define {0}\n", guard) + kHeaderIncludes;
+  ArgumentStructs structs = structsOf(build);
+  Defines defines;
+  text += patternConstants(build, defines) + partConstants(*build.plan, defines);
   for (const BuiltKernel &built : build.kernels)
-    text += kernelConstants(built);
+    text += kernelConstants(built, structs, defines);
   for (const BuiltLaunch &launch : build.launches)
-    text += launchConstants(build, launch);
-  return text + "\n#endif\n";
+    text += launchConstants(build, launch, defines);
+  return text + "\n#undef SPARSEC_ASSERT\n#undef SPARSEC_ALIGNED\n#endif\n";
 }
 
 } // namespace sparsec::cli

@@ -14,25 +14,34 @@ struct BuiltKernel {
   Kernel kernel;
   std::optional<Cubin> cubin;
 
-  bool isHost() const { return kernel.target.machine == Machine::Cpu; }
+  bool isHost() const { return kernel.target.kind() == TargetKind::Cpu; }
   std::string codeFile() const { return plan->stem + (isHost() ? ".so" : ".ptx"); }
   std::string objectFile() const { return plan->stem + ".o"; } ///< of the cpu
   std::string cubinFile() const { return plan->stem + ".cubin"; }
 };
 
-/// What a launch of a kernel for one entry needs at a stated n, and its files.
-struct BuiltLaunch {
-  int entry = 0;
+/// What launches of a kernel need beside their tensors at a stated n, and its files.
+struct BuiltNumbers {
   size_t kernel = 0; ///< of Build::kernels
+  Heads heads;
   LaunchNumbers numbers;
   std::string stem;
   /// Suffix and contents of each file; the manifest's keys are the suffixes.
   std::vector<std::pair<std::string, const std::vector<int32_t> *>> files() const;
 };
 
+/// A kernel on the heads of a layer that take one of its entries.
+struct BuiltLaunch {
+  size_t layer = 0; ///< of LoadedPattern::layers
+  EntryUse use;
+  size_t kernel = 0;  ///< of Build::kernels
+  size_t numbers = 0; ///< of Build::numbers: the same for all heads unless the kernel uses h
+};
+
 struct Build {
   const Plan *plan = nullptr;
   std::vector<BuiltKernel> kernels; ///< as Plan::kernels
+  std::vector<BuiltNumbers> numbers;
   std::vector<BuiltLaunch> launches;
   std::optional<int64_t> n; ///< that the launches are for
 };

@@ -22,15 +22,12 @@ std::vector<PatternFlags> each(const ManyPatterns &many) {
 
 /// Leaves only the parameters that the pattern has; adds their assignments to `used`.
 Result<void> keepOwnParams(PatternFlags &flags, std::set<std::string> &used) {
-  PatternFlags plain = flags;
-  plain.params.clear();
-  plain.order.clear();
-  Result<LoadedPattern> loaded = load(plain);
-  if (!loaded)
-    return loaded.error();
+  auto params = paramsOf(flags);
+  if (!params)
+    return params.error();
   std::vector<std::string> own;
   for (const std::string &each : flags.params)
-    if (loaded->pattern.params.count(each.substr(0, each.find('=')))) {
+    if (params->count(each.substr(0, each.find('=')))) {
       own.push_back(each);
       used.insert(each);
     }

@@ -172,6 +172,12 @@ void declareSharedFlags(Options &options, PatternFlags &flags) {
                 [&flags](const std::string &text) { return readSplit(text, flags.split); });
 }
 
+void declareLayerFlag(Options &options, PatternFlags &flags) {
+  options.heading("The pattern");
+  options.integer("--layer", "one layer of the model, from 0 (every distinct one)", flags.layer,
+                  {0, INT32_MAX});
+}
+
 Result<std::shared_ptr<const SourceText>> readSource(const std::string &path) {
   if (path == "-")
     return readFile(STDIN_FILENO, "<stdin>", kPatternFile);
@@ -223,9 +229,8 @@ Result<void> findLength(LoadedPattern &loaded) {
   return {};
 }
 
-} // namespace
-
-Result<LoadedPattern> load(const PatternFlags &flags) {
+/// The source and the pattern, as the file says.
+Result<LoadedPattern> read(const PatternFlags &flags) {
   auto source = findSource(flags);
   if (!source)
     return source.error();
@@ -237,13 +242,49 @@ Result<LoadedPattern> load(const PatternFlags &flags) {
                                      : parsePattern(*source, overrides, tablesBeside(flags));
   if (!pattern)
     return pattern.error();
-  LoadedPattern loaded{*source, std::move(*pattern)};
+  return LoadedPattern{*source, std::move(*pattern)};
+}
+
+/// Finds the layers, and how many heads the model has where nobody says: enough for every entry,
+/// in every layer.
+void findLayers(LoadedPattern &loaded, const PatternFlags &flags) {
+  const std::vector<HeadEntry> &entries = loaded.pattern.heads;
+  loaded.distinct = loaded.layers = distinctLayers(loaded.pattern);
+  size_t heads = entries.size();
+  for (const Layer &layer : loaded.distinct)
+    heads = std::max(heads, layer.entries.size());
+  loaded.heads = static_cast<int>(flags.heads.value_or(heads));
+  std::vector<int> used = entriesOf(loaded.distinct);
+  for (size_t i = 0; i < entries.size(); ++i)
+    if (!std::ranges::binary_search(used, static_cast<int>(i)))
+      fmt::print(stderr, "warning: no layer has head '{}': nothing is made of it\n",
+                 entries[i].name);
+  if (flags.layer)
+    loaded.layers = {layerAt(loaded.distinct, *flags.layer)};
+}
+
+} // namespace
+
+Result<std::map<std::string, int64_t>> paramsOf(const PatternFlags &flags) {
+  PatternFlags plain = flags;
+  plain.params.clear();
+  auto loaded = read(plain);
+  if (!loaded)
+    return loaded.error();
+  return loaded->pattern.params;
+}
+
+Result<LoadedPattern> load(const PatternFlags &flags) {
+  auto read = cli::read(flags);
+  if (!read)
+    return read.error();
+  LoadedPattern loaded = std::move(*read);
   if (auto applied = applySchedule(loaded.pattern, flags); !applied)
     return applied.error();
   loaded.n = flags.n;
   if (auto found = findLength(loaded); !found)
     return found.error();
-  loaded.heads = static_cast<int>(flags.heads.value_or(loaded.pattern.heads.size()));
+  findLayers(loaded, flags);
   loaded.kvHeads = static_cast<int>(flags.kvHeads.value_or(loaded.heads));
   if (loaded.heads % loaded.kvHeads)
     return inputError(fmt::format("--kv-heads: {} does not divide the {} heads of the model",

@@ -1,7 +1,8 @@
 // PATTERN and the flags about it, the same for every command that takes a pattern.
 #pragma once
 
-#include "codegen/Kernel.h"
+#include "kernel/ops/Attention.h"
+#include "tools/sparsec/Layers.h"
 #include "tools/sparsec/Options.h"
 
 namespace sparsec::cli {
@@ -22,22 +23,30 @@ struct PatternFlags {
   Block block;
   std::string order; ///< --order, as given; empty: as the file says
   std::optional<SplitChoice> split;
+  std::optional<int64_t> layer; ///< --layer; none: every distinct one
 };
 
 /// PATTERN or -e, and the flags below.
 void declarePatternFlags(Options &options, PatternFlags &flags);
 /// The flags that hold for any number of patterns.
 void declareSharedFlags(Options &options, PatternFlags &flags);
+/// --layer, of commands that look at layers one by one.
+void declareLayerFlag(Options &options, PatternFlags &flags);
 
 struct LoadedPattern {
   std::shared_ptr<const SourceText> source;
-  Pattern pattern; ///< with what the flags say about its schedule
-  int heads = 0;   ///< of the model
+  Pattern pattern;             ///< with what the flags say about its schedule
+  std::vector<Layer> distinct; ///< layers of the pattern
+  std::vector<Layer> layers;   ///< of those the one that was asked for, else all
+  int heads = 0;               ///< of the model
   int kvHeads = 0;
   std::optional<int64_t> n; ///< -n, or the one length that a table of the schedule holds for
 };
 
+/// Warns of entries that no layer takes: nothing is made of them.
 Result<LoadedPattern> load(const PatternFlags &flags);
+/// The parameters alone that the pattern has.
+Result<std::map<std::string, int64_t>> paramsOf(const PatternFlags &flags);
 
 /// The whole of a file (or of stdin, for "-"), if it can be a pattern's.
 Result<std::shared_ptr<const SourceText>> readSource(const std::string &path);

@@ -3,24 +3,6 @@
 #include <fmt/core.h>
 
 namespace sparsec::cli {
-namespace {
-
-bool taken(const std::vector<PlannedKernel> &kernels, const KernelRequest &request) {
-  for (const PlannedKernel &kernel : kernels)
-    if (kernel.request.entry == request.entry && kernel.request.target.name == request.target.name)
-      return true;
-  return false;
-}
-
-} // namespace
-
-std::string identifier(const std::string &name) {
-  std::string out;
-  for (char c : name)
-    out += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return out.empty() || std::isdigit(static_cast<unsigned char>(out[0])) ? "_" + out : out;
-}
-
 const PlannedHead &Plan::headOf(int entry) const {
   for (const PlannedHead &head : heads)
     if (std::find(head.entries.begin(), head.entries.end(), entry) != head.entries.end())
@@ -29,15 +11,19 @@ const PlannedHead &Plan::headOf(int entry) const {
   return heads.front();
 }
 
-std::vector<KernelRequest> Plan::partsOf(int entry) const {
-  std::vector<KernelRequest> parts;
+std::string Plan::forwardName(int entry) const {
+  return identifier(loaded.pattern.name) + "_" + headNames[entry] + "_forward";
+}
+
+std::vector<AttentionRequest> Plan::partsOf(int entry) const {
+  std::vector<AttentionRequest> parts;
   for (size_t kernel : headOf(entry).kernels)
     parts.push_back(kernels[kernel].request);
   return parts;
 }
 
 CostShape Plan::shapeOf(int entry, int64_t copies) const {
-  const KernelRequest &kernel = kernelOf(entry).request;
+  const AttentionRequest &kernel = kernelOf(entry).request;
   return {.headDim = kernel.headDim,
           .valueDim = kernel.valueDim,
           .elementBytes = bytes(kernel.dtype),
@@ -65,7 +51,7 @@ namespace {
 /// All targets compute the same type: f32 where only CPUs are meant.
 DType defaultDType(const std::vector<Target> &targets) {
   for (const Target &target : targets)
-    if (target.machine == Machine::Gpu)
+    if (target.kind() == TargetKind::Gpu)
       return sparsec::defaultDType(target);
   return sparsec::defaultDType(targets.front());
 }
@@ -85,19 +71,14 @@ public:
         plan.kernels[kernel].entries.push_back(entry);
       return {};
     }
-    std::string name = identifier(head.name);
-    KernelRequest request{.entry = identifier(pattern.name) + "_" + name + "_forward",
-                          .attend = simplify(head.attend),
-                          .dtype = dtype,
-                          .headDim = static_cast<int>(flags.headDim),
-                          .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-                          .block = head.schedule.block,
-                          .target = target};
-    // Names that differ only in what an identifier cannot have.
-    if (taken(plan.kernels, request)) {
-      name += fmt::format("_{}", entry);
-      request.entry = identifier(pattern.name) + "_" + name + "_forward";
-    }
+    const std::string &name = plan.headNames[entry];
+    AttentionRequest request{.entry = plan.forwardName(entry),
+                             .attend = simplify(head.attend),
+                             .dtype = dtype,
+                             .headDim = static_cast<int>(flags.headDim),
+                             .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
+                             .block = head.schedule.block,
+                             .target = target};
     ScheduleRequest asked{.kernel = std::move(request),
                           .schedule = head.schedule,
                           .n = plan.weighedAt,
@@ -110,7 +91,7 @@ public:
                         .kernels = {},
                         .ways = std::move(schedule->ways),
                         .weighed = asked.layout()};
-    for (KernelRequest &part : schedule->parts) {
+    for (AttentionRequest &part : schedule->parts) {
       std::string stem = name;
       if (schedule->parts.size() > 1)
         stem += fmt::format(".part{}", planned.kernels.size() + 1);
@@ -155,29 +136,35 @@ Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targ
 Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
                       const std::vector<Target> &targets, int64_t n, PlanFor use) {
   Plan plan{.loaded = std::move(loaded), .weighedAt = std::max<int64_t>(n, 1)};
+  Names names;
+  for (const HeadEntry &head : plan.loaded.pattern.heads)
+    plan.headNames.push_back(names.take(identifier(head.name)));
   Planner planner(plan, flags, flags.dtype.value_or(defaultDType(targets)), use);
   for (const Target &target : targets)
-    for (size_t i = 0; i < plan.loaded.pattern.heads.size(); ++i)
-      if (auto added = planner.add(target, static_cast<int>(i)); !added)
+    for (int entry : entriesOf(plan.loaded.layers))
+      if (auto added = planner.add(target, entry); !added)
         return added.error();
   return plan;
 }
 
-std::vector<HeadRow> headRows(const LoadedPattern &loaded) {
+std::vector<HeadRow> headRows(const LoadedPattern &loaded, const Layer &layer) {
   std::vector<HeadRow> rows;
-  const auto &entries = loaded.pattern.heads;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    HeadRow row{entries[i].name, static_cast<int>(i), static_cast<int64_t>(i), {}};
-    bool apart = mentions(entries[i].attend, Op::Head);
-    for (int64_t h = i; h < loaded.heads; h += entries.size()) {
+  for (const auto &[entry, heads] : usesOf(layer, loaded.heads)) {
+    const HeadEntry &head = loaded.pattern.heads[entry];
+    bool apart = mentions(head.attend, Op::Head);
+    auto row = std::ranges::find_if(rows, [&](const HeadRow &row) { return row.entry == entry; });
+    if (!apart && row == rows.end())
+      row = rows.insert(row, {head.name, entry, heads.first, {}});
+    for (int64_t i = 0; i < heads.count; ++i) {
+      int64_t h = heads.first + i * heads.step;
       if (apart)
-        rows.push_back({fmt::format("{} h={}", entries[i].name, h), row.entry, h, {h}});
+        rows.push_back({fmt::format("{} h={}", head.name, h), entry, h, {h}});
       else
-        row.heads.push_back(h);
+        row->heads.push_back(h);
     }
-    if (!apart)
-      rows.push_back(row);
   }
+  for (HeadRow &row : rows)
+    std::ranges::sort(row.heads);
   return rows;
 }
 

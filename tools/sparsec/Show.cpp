@@ -59,14 +59,27 @@ std::string blocksOf(const Drawn &drawn) {
   return text;
 }
 
-Result<Shown> showHeads(const ShowOptions &options, const LoadedPattern &loaded,
-                        const Target &target, const Style &style) {
+/// What is shown of each layer, under its title where there are several.
+Shown together(const LoadedPattern &loaded, Json json, std::vector<Shown> each,
+               const Style &style) {
+  Shown shown{"", std::move(json)};
+  std::vector<Json> sections;
+  for (size_t i = 0; i < each.size(); ++i) {
+    if (each.size() > 1)
+      shown.text += fmt::format("\n{}\n", style.bold(loaded.layers[i].title()));
+    shown.text += each[i].text;
+    sections.push_back(std::move(each[i].json));
+  }
+  addLayers(shown.json, loaded.layers, sections);
+  return shown;
+}
+
+/// The heads of a layer.
+Result<Shown> showLayer(const ShowOptions &options, const LoadedPattern &loaded,
+                        const std::vector<Drawn> &heads, const Style &style) {
   int64_t n = options.n(loaded);
-  Shown shown{"", {{"pattern", loaded.pattern.name}, {"n", n}, {"heads", Json::array()}}};
-  auto heads = drawnHeads(options, loaded, target);
-  if (!heads)
-    return heads.error();
-  for (const Drawn &drawn : *heads) {
+  Shown shown{"", {{"heads", Json::array()}}};
+  for (const Drawn &drawn : heads) {
     const Block &block = drawn.way.block;
     auto pairs = draw(loaded.pattern.heads[drawn.row.entry].attend,
                       {.nq = n, .nk = n, .h = drawn.row.h}, kColumns);
@@ -95,14 +108,42 @@ Result<Shown> showHeads(const ShowOptions &options, const LoadedPattern &loaded,
                                                     block.q, block.k, in)),
                               style.picture(blocks), style.dim(orders));
   }
-  if (!loaded.pattern.layers.empty()) {
-    std::string layers;
-    for (size_t i = 0; i < loaded.pattern.layers.size(); ++i)
-      for (const std::string &name : headsOf(loaded, static_cast<int64_t>(i)).names)
-        layers += (layers.empty() ? "" : ", ") + name;
-    shown.text += fmt::format("\nlayers: {}, and so on\n", layers);
-  }
   return shown;
+}
+
+Result<Shown> showHeads(const ShowOptions &options, const LoadedPattern &loaded,
+                        const Target &target, const Style &style) {
+  auto layers = drawnHeads(options, loaded, target);
+  if (!layers)
+    return layers.error();
+  std::vector<Shown> each;
+  for (const std::vector<Drawn> &heads : *layers) {
+    auto shown = showLayer(options, loaded, heads, style);
+    if (!shown)
+      return shown;
+    each.push_back(std::move(*shown));
+  }
+  return together(loaded, {{"pattern", loaded.pattern.name}, {"n", options.n(loaded)}},
+                  std::move(each), style);
+}
+
+/// Seen keys of the query, by strand of a layer.
+Shown showSeen(const ShowOptions &options, const std::vector<Strand> &strands, const Style &style) {
+  const TokenGrid &grid = *options.grid;
+  Json seen = Json::array();
+  std::string names;
+  for (size_t i = 0; i < strands.size(); ++i) {
+    Json positions = Json::array();
+    Evaluator evaluator(strands[i].attend, strands[i].h, {grid.tokens(), grid.tokens()});
+    for (int64_t k = 0; k < grid.tokens(); ++k)
+      if (evaluator.at(options.asked(), k))
+        positions.push_back(k);
+    seen.push_back({{"name", strands[i].name}, {"keys", positions}});
+    names += fmt::format("; {} {}", i + 1, strands[i].name);
+  }
+  return {"\n" + style.picture(gridText(strands, grid, options.asked())) +
+              style.dim("Q the query" + names + (strands.size() > 1 ? "; * several" : "")) + "\n",
+          {{"seen", seen}}};
 }
 
 /// Seen keys of the query by strand, or the first layer after which it knows each.
@@ -133,22 +174,10 @@ Result<Shown> showGrid(const ShowOptions &options, const LoadedPattern &loaded,
         style.dim("Q the query; 1, 2, ... the first layer after which it knows a place") + "\n";
     return shown;
   }
-  std::vector<Strand> strands = strandsOf(loaded);
-  Json seen = Json::array();
-  std::string names;
-  for (size_t i = 0; i < strands.size(); ++i) {
-    Json positions = Json::array();
-    Evaluator evaluator(strands[i].attend, strands[i].h, {grid.tokens(), grid.tokens()});
-    for (int64_t k = 0; k < grid.tokens(); ++k)
-      if (evaluator.at(query, k))
-        positions.push_back(k);
-    seen.push_back({{"name", strands[i].name}, {"keys", positions}});
-    names += fmt::format("; {} {}", i + 1, strands[i].name);
-  }
-  shown.json["seen"] = seen;
-  shown.text = "\n" + style.picture(gridText(strands, grid, query)) +
-               style.dim("Q the query" + names + (strands.size() > 1 ? "; * several" : "")) + "\n";
-  return shown;
+  std::vector<Shown> each;
+  for (const Layer &layer : loaded.layers)
+    each.push_back(showSeen(options, strandsOf(loaded, layer), style));
+  return together(loaded, std::move(shown.json), std::move(each), style);
 }
 
 /// A digit for each pair: the layer after which the row's position knows the column's.
@@ -183,12 +212,14 @@ Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
   auto plan = makePlan(loaded, options.flags(), {target}, n, PlanFor::Pictures);
   if (!plan)
     return plan.error();
-  auto heads = reportHeads(*plan, n);
-  if (!heads)
-    return heads.error();
-  warnOfEmpty(*heads);
-  return Shown{"\n" + table(*heads, style),
-               {{"pattern", loaded.pattern.name}, {"n", n}, {"nq", n}, {"heads", json(*heads)}}};
+  auto layers = reportLayers(*plan, n);
+  if (!layers)
+    return layers.error();
+  warnOfEmpty(*layers);
+  Shown shown{"\n" + table(*layers, style),
+              {{"pattern", loaded.pattern.name}, {"n", n}, {"nq", n}}};
+  addLayers(shown.json, *layers);
+  return shown;
 }
 
 Result<Shown> showOne(const ShowOptions &options, const LoadedPattern &loaded, const Target &target,
@@ -257,6 +288,8 @@ Result<void> check(const ShowOptions &options) {
                                   options.grid->tokens() - 1, options.asked()));
   if (options.noResidual && !options.layers)
     return inputError("--no-residual: says how --layers count: needs --layers");
+  if (options.layers && options.flags().layer)
+    return inputError("--layer: --layers shows what all layers let a position know");
   return {};
 }
 
@@ -274,21 +307,24 @@ int64_t ShowOptions::asked() const {
   return query.value_or((frame + grid->height * 2 / 3) * grid->width + grid->width * 2 / 3);
 }
 
-Result<std::vector<Drawn>> drawnHeads(const ShowOptions &options, const LoadedPattern &loaded,
-                                      const Target &target) {
+Result<std::vector<std::vector<Drawn>>>
+drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target &target) {
   int64_t n = options.n(loaded);
   auto plan = makePlan(loaded, options.flags(), {target}, n, PlanFor::Pictures);
   if (!plan)
     return plan.error();
-  std::vector<Drawn> result;
-  for (HeadRow &row : headRows(loaded)) {
-    Candidate way = plan->headOf(row.entry).ways.front();
-    auto layouts = layoutsOf(
-        way.parts,
-        {.nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = way.block.q, .blockK = way.block.k});
-    if (!layouts)
-      return layouts.error();
-    result.push_back({std::move(row), std::move(way), std::move(*layouts)});
+  std::vector<std::vector<Drawn>> result;
+  for (const Layer &layer : loaded.layers) {
+    std::vector<Drawn> &heads = result.emplace_back();
+    for (HeadRow &row : headRows(loaded, layer)) {
+      Candidate way = plan->headOf(row.entry).ways.front();
+      auto layouts = layoutsOf(
+          way.parts,
+          {.nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = way.block.q, .blockK = way.block.k});
+      if (!layouts)
+        return layouts.error();
+      heads.push_back({std::move(row), std::move(way), std::move(*layouts)});
+    }
   }
   return result;
 }
@@ -296,6 +332,7 @@ Result<std::vector<Drawn>> drawnHeads(const ShowOptions &options, const LoadedPa
 Action declareShow(Options &options) {
   auto asked = std::make_shared<ShowOptions>();
   declareManyPatterns(options, asked->patterns);
+  declareLayerFlag(options, asked->patterns.flags);
   options.heading("Show");
   options.flag("--stats", "count elements and blocks instead", asked->stats);
   options.value("--grid", "HxW|DxHxW", "positions as a picture or a film of that size",

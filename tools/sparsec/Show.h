@@ -34,8 +34,9 @@ struct Drawn {
   Candidate way;
   std::vector<BlockLayout> layouts;
 };
-Result<std::vector<Drawn>> drawnHeads(const ShowOptions &options, const LoadedPattern &loaded,
-                                      const Target &target);
+/// The heads of each of the layers.
+Result<std::vector<std::vector<Drawn>>>
+drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target &target);
 
 /// Everything that was asked for, as one PNG.
 Result<void> writeFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,

@@ -67,37 +67,56 @@ Result<std::vector<std::vector<Panel>>> scheduleOf(const Drawn &drawn) {
   return std::vector<std::vector<Panel>>{std::move(blocks), std::move(orders)};
 }
 
+/// What a query can know after some layers, and below what all can.
+Result<FigureColumn> knownColumn(const ShowOptions &options, const LoadedPattern &loaded) {
+  const TokenGrid &grid = *options.grid;
+  auto known = receptive(reachRequest(loaded, grid.tokens(), *options.layers, options.residual()));
+  if (!known)
+    return known.error();
+  FigureColumn column{loaded.pattern.name, {gridPanels(*known, grid, options.asked())}};
+  if (grid.tokens() <= kMostPairs)
+    column.rows.push_back({knownPanel(*known)});
+  return column;
+}
+
+/// What a query sees in a layer, and below all pairs.
+Result<FigureColumn> seenColumn(const ShowOptions &options, const LoadedPattern &loaded,
+                                const Layer &layer, const std::vector<Strand> &strands) {
+  const TokenGrid &grid = *options.grid;
+  auto pairs = pairsOf(strands, grid.tokens());
+  if (!pairs)
+    return pairs.error();
+  pairs->title = grid.tokens() <= kMostPairs ? "" : pairs->title;
+  FigureColumn column{loaded.pattern.name, {gridPanels(strands, grid, options.asked())}};
+  if (loaded.layers.size() > 1)
+    column.title += ", " + layer.title();
+  column.rows.push_back({std::move(*pairs)});
+  return column;
+}
+
 /// Two views of what a query sees and the whole below, of each pattern: the paper's figure.
 Result<Figure> gridFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns) {
   const TokenGrid &grid = *options.grid;
   Figure figure;
-  size_t most = 0;
   for (const LoadedPattern &loaded : patterns) {
-    std::vector<Strand> strands = strandsOf(loaded);
-    FigureColumn column{loaded.pattern.name, {}};
     if (options.layers) {
-      auto known =
-          receptive(reachRequest(loaded, grid.tokens(), *options.layers, options.residual()));
-      if (!known)
-        return known.error();
-      column.rows.push_back(gridPanels(*known, grid, options.asked()));
-      if (grid.tokens() <= kMostPairs)
-        column.rows.push_back({knownPanel(*known)});
-    } else {
-      column.rows.push_back(gridPanels(strands, grid, options.asked()));
-      auto pairs = pairsOf(strands, grid.tokens());
-      if (!pairs)
-        return pairs.error();
-      pairs->title = grid.tokens() <= kMostPairs ? "" : pairs->title;
-      column.rows.push_back({std::move(*pairs)});
+      auto column = knownColumn(options, loaded);
+      if (!column)
+        return column.error();
+      figure.columns.push_back(std::move(*column));
+      continue;
     }
-    figure.columns.push_back(std::move(column));
-    if (strands.size() > most) {
-      most = strands.size();
-      figure.legend = legendOf(strands);
+    for (const Layer &layer : loaded.layers) {
+      std::vector<Strand> strands = strandsOf(loaded, layer);
+      auto column = seenColumn(options, loaded, layer, strands);
+      if (!column)
+        return column.error();
+      figure.columns.push_back(std::move(*column));
+      if (strands.size() > figure.legend.size())
+        figure.legend = legendOf(strands);
     }
   }
-  if (patterns.size() > 1)
+  if (figure.columns.size() > 1)
     for (size_t i = 0; i < figure.legend.size(); ++i)
       figure.legend[i].text = fmt::format("head or part {}", i + 1);
   if (options.layers)
@@ -110,30 +129,41 @@ Result<Figure> gridFigure(const ShowOptions &options, const std::vector<LoadedPa
   return figure;
 }
 
+/// Pairs, blocks and orders of a head.
+Result<FigureColumn> headColumn(const LoadedPattern &loaded, const Drawn &drawn, int64_t n) {
+  const HeadEntry &head = loaded.pattern.heads[drawn.row.entry];
+  auto pairs = pairsOf({{drawn.row.name, head.attend, drawn.row.h}}, n);
+  if (!pairs)
+    return pairs.error();
+  auto schedule = scheduleOf(drawn);
+  if (!schedule)
+    return schedule.error();
+  FigureColumn column{drawn.row.name, {{std::move(*pairs)}}};
+  for (std::vector<Panel> &row : *schedule)
+    column.rows.push_back(std::move(row));
+  return column;
+}
+
 Result<Figure> headsFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
                            const Target &target) {
   Figure figure{.title = "", .subtitle = "", .columns = {}, .legend = legendOfBlocks()};
   int64_t n = 0;
   for (const LoadedPattern &loaded : patterns) {
     n = options.n(loaded);
-    auto heads = drawnHeads(options, loaded, target);
-    if (!heads)
-      return heads.error();
-    for (const Drawn &drawn : *heads) {
-      const HeadEntry &head = loaded.pattern.heads[drawn.row.entry];
-      auto pairs = pairsOf({{drawn.row.name, head.attend, drawn.row.h}}, n);
-      if (!pairs)
-        return pairs.error();
-      auto schedule = scheduleOf(drawn);
-      if (!schedule)
-        return schedule.error();
-      FigureColumn column{drawn.row.name, {{std::move(*pairs)}}};
-      if (patterns.size() > 1)
-        column.title = fmt::format("{}: {}", loaded.pattern.name, drawn.row.name);
-      for (std::vector<Panel> &row : *schedule)
-        column.rows.push_back(std::move(row));
-      figure.columns.push_back(std::move(column));
-    }
+    auto layers = drawnHeads(options, loaded, target);
+    if (!layers)
+      return layers.error();
+    for (size_t layer = 0; layer < layers->size(); ++layer)
+      for (const Drawn &drawn : (*layers)[layer]) {
+        auto column = headColumn(loaded, drawn, n);
+        if (!column)
+          return column.error();
+        if (layers->size() > 1)
+          column->title = fmt::format("{}: {}", loaded.layers[layer].title(), column->title);
+        if (patterns.size() > 1)
+          column->title = fmt::format("{}: {}", loaded.pattern.name, column->title);
+        figure.columns.push_back(std::move(*column));
+      }
     if (options.layers) {
       auto known = receptive(reachRequest(loaded, n, *options.layers, options.residual()));
       if (!known)

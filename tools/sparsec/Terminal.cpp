@@ -102,6 +102,16 @@ std::string seconds(double duration) {
   return duration < 9.95 ? fmt::format("{:.2f} s", duration) : fmt::format("{:.0f} s", duration);
 }
 
+std::string abbreviated(const std::vector<int64_t> &numbers) {
+  constexpr size_t kShown = 4;
+  std::string text;
+  for (size_t i = 0; i < numbers.size() && i < kShown; ++i)
+    text += fmt::format("{}{}", i ? " " : "", numbers[i]);
+  if (numbers.size() > kShown)
+    text += fmt::format("{}{}", numbers.size() > kShown + 1 ? " .. " : " ", numbers.back());
+  return text;
+}
+
 std::string counted(int64_t number, const std::string &noun) {
   return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
 }

@@ -54,6 +54,8 @@ std::string grouped(int64_t number);  ///< 18,624
 std::string percent(double fraction); ///< 6.1 %
 std::string fileSize(uint64_t bytes); ///< 12 KB
 std::string seconds(double duration); ///< 0.42 s
+/// "0 2 4", of long lists the first few and the last: "1 3 5 7 .. 15"
+std::string abbreviated(const std::vector<int64_t> &numbers);
 /// "3 files", "1 file"
 std::string counted(int64_t number, const std::string &noun);
 

@@ -1,6 +1,7 @@
 // sparsec verify PATTERN: runs the kernels on a device and compares them with the reference.
 #include "tools/verify/Verify.h"
 
+#include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/Plan.h"
@@ -21,8 +22,15 @@ struct VerifyOptions {
   bool oneCase = false; ///< a flag says which sizes or types to run
 };
 
+/// What was found of a layer's heads.
+struct LayerRows {
+  Layer layer;
+  std::vector<VerifyRow> rows;
+};
+
+/// Of a layer, as a pattern.
 std::vector<VerifyCase> casesOf(const VerifyOptions &options, const LoadedPattern &loaded,
-                                const Target &target, uint64_t seed) {
+                                const Pattern &pattern, const Target &target, uint64_t seed) {
   std::vector<VerifyCase> cases;
   if (options.oneCase) {
     const PatternFlags &flags = options.pattern;
@@ -37,7 +45,7 @@ std::vector<VerifyCase> casesOf(const VerifyOptions &options, const LoadedPatter
                      .runs = 2,
                      .block = flags.block});
   } else {
-    cases = options.full ? fullCases(loaded.pattern) : defaultCases(loaded.pattern);
+    cases = options.full ? fullCases(pattern) : defaultCases(pattern);
   }
   for (VerifyCase &each : cases) {
     each.seed += seed;
@@ -71,19 +79,58 @@ nlohmann::ordered_json json(const VerifyRow &row) {
 }
 
 /// The rows of one case and head on one line: error / bound for each output.
-std::string reportTable(const std::vector<VerifyRow> &rows, const Style &style) {
-  Table table(
-      {{"head"}, {"output"}, {"error", Table::Right}, {"bound", Table::Right}, {""}, {"case"}});
+std::string reportTable(const std::vector<LayerRows> &layers, const Style &style) {
+  std::vector<Table::Column> columns = {
+      {"head"}, {"output"}, {"error", Table::Right}, {"bound", Table::Right}, {""}, {"case"}};
+  bool several = layers.size() > 1;
+  if (several)
+    columns.insert(columns.begin(), {"layer"});
+  Table table(columns);
   std::string details;
-  for (const VerifyRow &row : rows) {
-    table.add({row.head, row.output, fmt::format("{:.1e}", row.error),
-               fmt::format("{:.1e}", row.bound), row.passed ? "ok" : "FAILED",
-               describe(row.testCase)});
-    if (!row.detail.empty())
-      details += fmt::format("\n{} {}, {}:\n  {}\n", row.head, row.output, describe(row.testCase),
-                             row.detail);
-  }
+  for (const auto &[layer, rows] : layers)
+    for (const VerifyRow &row : rows) {
+      std::vector<std::string> cells = {row.head,
+                                        row.output,
+                                        fmt::format("{:.1e}", row.error),
+                                        fmt::format("{:.1e}", row.bound),
+                                        row.passed ? "ok" : "FAILED",
+                                        describe(row.testCase)};
+      if (several)
+        cells.insert(cells.begin(), abbreviated(layer.indices));
+      table.add(std::move(cells));
+      if (!row.detail.empty())
+        details += fmt::format("\n{} {}, {}:\n  {}\n", row.head, row.output, describe(row.testCase),
+                               row.detail);
+    }
   return table.render(style) + style.bad(details);
+}
+
+/// Each layer as a pattern of its own, whose heads take the layer's entries in turn.
+Result<std::vector<LayerRows>> run(const Session &session, const VerifyOptions &options,
+                                   const LoadedPattern &loaded, Device &device,
+                                   const Target &target) {
+  std::vector<Pattern> patterns;
+  std::vector<std::vector<VerifyCase>> cases;
+  size_t all = 0;
+  for (const Layer &layer : loaded.layers) {
+    patterns.push_back(patternOf(loaded.pattern, layer));
+    cases.push_back(casesOf(options, loaded, patterns.back(), target, session.seed));
+    all += cases.back().size();
+  }
+  Progress progress(session, "verifying", static_cast<int64_t>(all));
+  std::vector<LayerRows> found;
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    Verifier verifier(device, patterns[i], target, compile);
+    found.push_back({loaded.layers[i], {}});
+    for (const VerifyCase &each : cases[i]) {
+      auto more = verifier.run(each);
+      if (!more)
+        return more.error();
+      std::ranges::move(*more, std::back_inserter(found.back().rows));
+      progress.step();
+    }
+  }
+  return found;
 }
 
 Result<Answer> verify(const Session &session, const VerifyOptions &options) {
@@ -98,27 +145,23 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
     return target.error();
   session.report(fmt::format("device: {}, {}\n\n", (*device)->name(), (*device)->description()));
 
-  Verifier verifier(**device, loaded->pattern, *target, compile);
-  std::vector<VerifyRow> rows;
-  auto cases = casesOf(options, *loaded, *target, session.seed);
-  {
-    Progress progress(session, "verifying", static_cast<int64_t>(cases.size()));
-    for (const VerifyCase &each : cases) {
-      auto more = verifier.run(each);
-      if (!more)
-        return more.error();
-      rows.insert(rows.end(), more->begin(), more->end());
-      progress.step();
-    }
+  auto layers = run(session, options, *loaded, **device, *target);
+  if (!layers)
+    return layers.error();
+  int64_t passed = 0, outputs = 0;
+  for (const auto &[layer, rows] : *layers) {
+    passed += std::ranges::count_if(rows, [](const auto &row) { return row.passed; });
+    outputs += static_cast<int64_t>(rows.size());
   }
-
-  int64_t passed =
-      std::count_if(rows.begin(), rows.end(), [](const auto &row) { return row.passed; });
-  bool all = passed == static_cast<int64_t>(rows.size()) && !rows.empty();
+  bool all = passed == outputs && outputs > 0;
   if (session.json) {
     auto list = nlohmann::ordered_json::array();
-    for (const VerifyRow &row : rows)
-      list.push_back(json(row));
+    for (const auto &[layer, rows] : *layers)
+      for (const VerifyRow &row : rows) {
+        list.push_back(json(row));
+        if (layers->size() > 1)
+          list.back()["layers"] = layer.indices;
+      }
     nlohmann::ordered_json report = {{"device", (*device)->name()},
                                      {"description", (*device)->description()},
                                      {"target", target->name},
@@ -126,10 +169,9 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
                                      {"cases", list}};
     fmt::print("{}\n", report.dump(2));
   } else {
-    session.report(reportTable(rows, session.style));
+    session.report(reportTable(*layers, session.style));
     fmt::print("{}{}: {} of {} outputs within the bound\n", session.quiet ? "" : "\n",
-               all ? session.style.good("passed") : session.style.bad("failed"), passed,
-               rows.size());
+               all ? session.style.good("passed") : session.style.bad("failed"), passed, outputs);
   }
   return all ? Answer::Yes : Answer::No;
 }
@@ -139,6 +181,7 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
 Action declareVerify(Options &options) {
   auto asked = std::make_shared<VerifyOptions>();
   declarePatternFlags(options, asked->pattern);
+  declareLayerFlag(options, asked->pattern);
   options.heading("Verify");
   declareDeviceFlag(options, asked->device);
   options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",

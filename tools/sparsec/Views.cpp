@@ -83,9 +83,9 @@ std::string readGrid(const std::string &text, TokenGrid &grid) {
                              kMostReceptive, text);
 }
 
-std::vector<Strand> strandsOf(const LoadedPattern &loaded) {
+std::vector<Strand> strandsOf(const LoadedPattern &loaded, const Layer &layer) {
   std::vector<Strand> strands;
-  for (const HeadRow &row : headRows(loaded)) {
+  for (const HeadRow &row : headRows(loaded, layer)) {
     const HeadEntry &head = loaded.pattern.heads[row.entry];
     strands.push_back({row.name, head.attend, row.h});
   }

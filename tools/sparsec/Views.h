@@ -26,8 +26,8 @@ struct Strand {
   Expr attend;
   int64_t h = 0;
 };
-/// All heads; of a pattern with one head, its disjoint parts.
-std::vector<Strand> strandsOf(const LoadedPattern &loaded);
+/// All heads of a layer; if it has one head, its disjoint parts.
+std::vector<Strand> strandsOf(const LoadedPattern &loaded, const Layer &layer);
 
 /// Lines of '.', 'Q', and the number of the strand that sees the key ('*' for more than one).
 std::string gridText(const std::vector<Strand> &strands, const TokenGrid &grid, int64_t query);

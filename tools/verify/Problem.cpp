@@ -140,11 +140,10 @@ Result<std::string> Tensors::inspect(const VerifyCase &c, Device &device) const 
   return std::string();
 }
 
-Result<void> Tensors::run(Device &device, const Kernel &kernel, const Expr &attend,
-                          const VerifyCase &c) {
+Result<void> Tensors::run(Device &device, const AttentionPart &part, const VerifyCase &c) {
   if (Result<void> uploaded = upload(device); !uploaded)
     return uploaded;
-  Result<Attention> attention = Attention::load(device, {{kernel, attend}});
+  Result<Attention> attention = Attention::load(device, {part});
   if (!attention)
     return attention.error();
   if (Result<void> launched = attention->launch(call(c, {0, 1, c.heads})); !launched)

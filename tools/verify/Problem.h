@@ -18,7 +18,7 @@ struct Tensors {
   Result<void> download(Device &device); ///< out and lse
   AttentionCall call(const VerifyCase &c, const Heads &heads) const;
   /// All heads by one kernel, from upload() to download().
-  Result<void> run(Device &device, const Kernel &kernel, const Expr &attend, const VerifyCase &c);
+  Result<void> run(Device &device, const AttentionPart &part, const VerifyCase &c);
   /// What a run did to memory that it should not have, or did not and should have; empty: nothing.
   Result<std::string> inspect(const VerifyCase &c, Device &device) const;
 };

@@ -39,11 +39,11 @@ Result<Attention *> Verifier::kernel(size_t entry, const VerifyCase &c) {
   if (!schedule)
     return schedule.error();
   std::vector<AttentionPart> parts;
-  for (const KernelRequest &request : schedule->parts) {
-    Result<Kernel> compiled = compile(request);
+  for (const AttentionRequest &request : schedule->parts) {
+    Result<Kernel> compiled = single(compile(request));
     if (!compiled)
       return compiled.error();
-    parts.push_back({std::move(*compiled), request.attend});
+    parts.push_back({std::move(*compiled), request});
   }
   Result<Attention> attention = Attention::load(device, std::move(parts), blocks);
   if (!attention)

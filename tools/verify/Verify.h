@@ -31,8 +31,6 @@ struct VerifyRow {
   std::string detail; ///< what is wrong, when it is not the number alone
 };
 
-using CompileFunction = std::function<Result<Kernel>(const KernelRequest &)>;
-
 /// Kernels of one pattern on one device, compiled and loaded on first use.
 class Verifier {
 public:

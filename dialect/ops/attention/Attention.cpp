@@ -21,8 +21,6 @@ static LogicalResult verifySize(AttentionOp op, StringRef what, int64_t size, in
 }
 
 LogicalResult AttentionOp::verify() {
-  if (getPartial() && !getLse())
-    return emitOpError() << "a partial result without lse cannot be gone on from";
   Type type = getDtype();
   if (!type.isF16() && !type.isBF16() && !type.isF32())
     return emitOpError() << "expected dtype f16, bf16 or f32, found " << type;
@@ -91,11 +89,17 @@ KernelOp Forward::build() {
   for (StringRef name : {"q", "k", "v"})
     addArgument(name, view);
   addArgument("out", op.getPartial() ? b.view(b.getF32Type(), 3) : view);
-  if (op.getLse())
-    addArgument("lse", b.view(b.getF32Type(), 2), /*isOptional=*/!op.getPartial());
+  ViewType perRow = b.view(b.getF32Type(), 2), sums = b.view(b.getF32Type(), 3);
+  if (op.getPartial()) {
+    addArgument("row_max", perRow);
+    addArgument("row_sum", perRow);
+  } else if (op.getLse()) {
+    addArgument("lse", perRow, /*isOptional=*/true);
+  }
   if (op.getPrior()) {
-    addArgument("prior_out", b.view(b.getF32Type(), 3));
-    addArgument("prior_lse", b.view(b.getF32Type(), 2));
+    addArgument("prior_out", sums);
+    addArgument("prior_max", perRow);
+    addArgument("prior_sum", perRow);
   }
   if (queryOrder != OrderKind::Natural)
     addArgument("query_order", NumbersType::get(b.getContext()));
@@ -147,22 +151,17 @@ Value Forward::rowsOf(StringRef axis, OrderKind order, Value tile, StringRef len
   return b.rows(order, tile, argument(length), numbers, size);
 }
 
-/// Before any block: nothing seen, or what the parts before have seen: out, and lse in units of
-/// ln 2. Of all m and l that give this lse the m is taken that is an integer, so that powers of two
-/// stay exact, and with them the sums of equal scores.
+/// Before any block: nothing seen, or what the parts before have seen. Parts hand each other the
+/// state as it is, so that a head in parts rounds no more than one that is folded in one go.
 Softmax Forward::start() {
   RankedTensorType perRow = b.tensor({blockQ}, b.getF32Type());
   RankedTensorType output = b.tensor({blockQ, valueDim}, b.getF32Type());
   Value least = b.constant(perRow, -std::numeric_limits<float>::infinity());
   if (!op.getPrior())
     return {least, b.constant(perRow, 0), b.constant(output, 0)};
-  Value lse = b.load(argument("prior_lse"), {batch, head}, rows);
-  Value rounder = b.constant(perRow, 12582912.0f); // 1.5 2^23: no number of its size has a fraction
-  Value m = b.subtract(b.add(lse, rounder), rounder);
-  Value empty = b.equal(lse, least), zero = b.constant(perRow, 0);
-  Value l = b.select(empty, zero, b.exp2(b.subtract(lse, b.select(empty, zero, m))));
-  Value out = b.load(argument("prior_out"), {batch, head}, rows, valueDim);
-  return {m, l, b.multiply(out, l)};
+  return {b.load(argument("prior_max"), {batch, head}, rows),
+          b.load(argument("prior_sum"), {batch, head}, rows),
+          b.load(argument("prior_out"), {batch, head}, rows, valueDim)};
 }
 
 /// The block of a region of a fold, with arguments of these types; the builder writes there.
@@ -225,28 +224,30 @@ Softmax Forward::update(const Softmax &before, Value scores, Value values) {
 }
 
 void Forward::finish(const Softmax &softmax) {
+  if (op.getPartial()) {
+    b.store(softmax.o, argument("out"), {batch, head}, rows);
+    b.store(softmax.m, argument("row_max"), {batch, head}, rows);
+    b.store(softmax.l, argument("row_sum"), {batch, head}, rows);
+    return;
+  }
   auto perRow = cast<RankedTensorType>(softmax.l.getType());
   Value one = b.constant(perRow, 1);
   // A row without keys has o = 0 and m = -inf: dividing by 1 gives 0, and log 1 leaves -inf.
   Value empty = b.equal(softmax.l, b.constant(perRow, 0));
   Value sum = b.select(empty, one, softmax.l);
   Value out = b.multiply(softmax.o, b.create<arith::DivFOp>(one, sum));
-  Type element = op.getPartial() ? Type(b.getF32Type()) : op.getDtype();
-  b.store(b.convert(out, element), argument("out"), {batch, head}, rows);
+  b.store(b.convert(out, op.getDtype()), argument("out"), {batch, head}, rows);
   if (!op.getLse())
     return;
-  Value log = b.create<math::LogOp>(sum), lse;
-  if (op.getPartial()) // in units of ln 2, as m is: the next part loses nothing to a conversion
-    lse = b.create<math::FmaOp>(log, b.constant(perRow, 1.4426950408889634f), softmax.m);
-  else
-    lse = b.create<math::FmaOp>(softmax.m, b.constant(perRow, 0.69314718055994531f), log);
+  Value log = b.create<math::LogOp>(sum);
+  Value lse = b.create<math::FmaOp>(softmax.m, b.constant(perRow, 0.69314718055994531f), log);
   b.store(lse, argument("lse"), {batch, head}, rows);
 }
 
 } // namespace
 
-KernelOp AttentionOp::buildForward(OpBuilder &builder) {
-  return Forward(*this, builder).build();
+void AttentionOp::buildKernels(OpBuilder &builder) {
+  Forward(*this, builder).build();
 }
 
 } // namespace sparsec::ops

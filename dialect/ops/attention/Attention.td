@@ -14,9 +14,10 @@ def Sparsec_AttentionOp : Sparsec_Op<"attention", [Symbol, DeclareOpInterfaceMet
 
     `queries` and `keys` name the token orders of the two axes; their sizes are arguments.
 
-    A head that is computed as disjoint parts is one such op for each. `partial`: out is left in
-    f32, for a part to come. `prior`: the softmax goes on from the out (f32) and lse of the parts
-    before, which are further arguments.
+    A head that is computed as disjoint parts is one such op for each. `partial`: what the part has
+    summed is left for a part to come, in f32: `out` (not divided), and of each row `row_max`, in
+    units of ln 2, and `row_sum`. `prior`: the softmax goes on from those of the part before, which
+    are further arguments.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Sparsec_PatternAttr:$pattern, TypeAttr:$dtype,
                        I64Attr:$head_dim, I64Attr:$value_dim, I64Attr:$block_q, I64Attr:$block_k,

@@ -4,17 +4,19 @@
 //
 // f32, head dim 32, value dim 48, blocks of 16 x 16, causal and local(20), by tables. Ends the
 // process when two calls at once are given one scratch, or one that is not aligned to 64 bytes.
-#include "codegen/Kernel.h"
+#include "kernel/CpuCall.h"
+#include "tests/verify/PlainArguments.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdlib>
 #include <mutex>
 #include <set>
 
 namespace {
 
-using sparsec::AttentionArguments;
+using sparsec::testing::PlainArguments;
 
 constexpr int kHeadDim = 32, kValueDim = 48, kBlock = 16;
 
@@ -43,7 +45,7 @@ private:
 };
 
 struct Row {
-  const AttentionArguments &arguments;
+  const PlainArguments &arguments;
   int64_t batch, head, row;
   float maximum = -INFINITY, sum = 0;
   float out[kValueDim] = {};
@@ -54,7 +56,7 @@ struct Row {
   }
 
   void add(int64_t firstKey, bool masked, float *score) {
-    const AttentionArguments &a = arguments;
+    const PlainArguments &a = arguments;
     int64_t kvHead = head / a.headGroup;
     auto q = static_cast<const float *>(a.q) + batch * a.qStride[0] + head * a.qStride[1] +
              row * a.qStride[2];
@@ -88,7 +90,7 @@ struct Row {
   }
 
   void store() const {
-    const AttentionArguments &a = arguments;
+    const PlainArguments &a = arguments;
     auto to = static_cast<float *>(a.out) + batch * a.outStride[0] + head * a.outStride[1] +
               row * a.outStride[2];
     for (int d = 0; d < kValueDim; ++d)
@@ -104,11 +106,12 @@ extern "C" {
 
 extern const sparsec::KernelInfo plain_attention_info;
 const sparsec::KernelInfo plain_attention_info{.scratchBytes = sizeof(Scratch),
-                                               .level = "portable"};
+                                               .level = "portable",
+                                               .argumentBytes = sizeof(PlainArguments),
+                                               .orderOffset = offsetof(PlainArguments, rowOrder)};
 
-void plain_attention(const AttentionArguments *arguments, int32_t x, int32_t y, int32_t z,
-                     void *scratchMemory) {
-  const AttentionArguments &a = *arguments;
+void plain_attention(const void *arguments, int32_t x, int32_t y, int32_t z, void *scratchMemory) {
+  const PlainArguments &a = *static_cast<const PlainArguments *>(arguments);
   ScratchInUse scratch(scratchMemory);
   int64_t blockRow = a.rowOrder[y * a.layoutStride + x];
   const int32_t *offsets = a.blockOffsets + 2 * (y * int64_t{a.layoutStride} + blockRow);

@@ -2,6 +2,8 @@
 // over its grid and compared with the reference. The asan preset runs it too, kernel and all.
 #include "runtime/cpu/CpuDevice.h"
 #include "tests/verify/GuardedDevice.h"
+#include "tests/verify/PlainArguments.h"
+#include "tests/verify/PlainSignature.h"
 #include "tools/verify/Verify.h"
 
 #include <gtest/gtest.h>
@@ -25,12 +27,19 @@ Kernel plainKernel() {
   kernel.entry = "plain_attention";
   kernel.code = plainKernelCode();
   kernel.target = *findTarget("cpu");
-  kernel.dtype = DType::F32;
-  kernel.headDim = 32;
-  kernel.valueDim = 48;
+  kernel.signature = plainSignature();
   kernel.block = {16, 16};
   kernel.scratchBytes = 64;
   return kernel;
+}
+
+TEST(PlainKernel, SignatureIsThatOfTheStruct) {
+  Signature signature = plainSignature();
+  EXPECT_EQ(signature.find("lse")->offset, int(offsetof(PlainArguments, lse)));
+  EXPECT_EQ(signature.find("row_order")->offset, int(offsetof(PlainArguments, rowOrder)));
+  EXPECT_EQ(signature.find("out_stride")->offset, int(offsetof(PlainArguments, outStride)));
+  EXPECT_EQ(signature.find("scale")->offset, int(offsetof(PlainArguments, scale)));
+  EXPECT_EQ(signature.bytes(), int(sizeof(PlainArguments)));
 }
 
 Pattern pattern() {
@@ -65,7 +74,8 @@ void agreesWithTheReference(Device &device) {
   Pattern window = pattern();
   Verifier verifier(
       device, window, targetOf(device),
-      [](const KernelRequest &) -> Result<Kernel> { return plainKernel(); }, BlockSource::Tables);
+      [](const Request &) -> Result<std::vector<Kernel>> { return std::vector{plainKernel()}; },
+      BlockSource::Tables);
   for (const VerifyCase &c : cases()) {
     CrashNote note(describe(c));
     auto rows = verifier.run(c);

@@ -1,6 +1,7 @@
 // The gate on every kind of kernel that we emit: no spills, no C75xx line, no local memory, no
 // calls, by every assembler of this machine. Needs no GPU.
-#include "codegen/Kernel.h"
+#include "codegen/Compiler.h"
+#include "kernel/ops/Attention.h"
 #include "runtime/cuda/Gate.h"
 
 #include <fmt/format.h>
@@ -66,14 +67,14 @@ TEST_P(KernelGate, Passes) {
   Result<Pattern> pattern = parsePattern(zooFile(shape.pattern));
   ASSERT_TRUE(pattern) << pattern.error().render();
   for (const HeadEntry &head : pattern->heads) {
-    KernelRequest request;
+    AttentionRequest request;
     request.entry = "attend_" + head.name;
     request.attend = head.attend;
     request.dtype = shape.dtype;
     request.headDim = shape.headDim;
     request.valueDim = shape.valueDim ? shape.valueDim : shape.headDim;
     request.target = *target;
-    Result<Kernel> kernel = compile(request);
+    Result<Kernel> kernel = compileKernel(request);
     ASSERT_TRUE(kernel) << kernel.error().render();
     for (const auto &assembler : assemblers.found) {
       SCOPED_TRACE(std::string(assembler->name()) + ", " + head.name);

@@ -1,0 +1,346 @@
+// assign-encodings: every tensor that lives in registers gets an encoding, which says what each
+// thread holds of it.
+//
+//   %s = tile.dot ...                 : tensor<64x64xf32>       the anchor: an accumulator
+//   %m = tile.reduce max %s {dim = 1} : tensor<64xf32>          so a value per row of it
+//   %e = tile.expand %m {dim = 1}     : tensor<64x64xf32>       and back
+//
+// Demands run backwards from products, stores and row reductions; every operation passes on what
+// its operands must be. A value that is wanted two ways (a constant, or positions used for rows and
+// for columns) is computed twice; only values without side effects and without loops may be.
+// Tiles that products read from shared memory keep no encoding; other loads go to registers.
+#include "codegen/ptx/Fragments.h"
+#include "codegen/ptx/Passes.h"
+#include "codegen/ptx/Warp.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace sparsec {
+#define GEN_PASS_DEF_ASSIGNENCODINGS
+#include "codegen/ptx/Passes.h.inc"
+
+namespace {
+
+/// The encodings of one kernel.
+struct Encodings {
+  warp::AccumulatorAttr accumulator;
+  warp::LhsAttr lhs;
+  warp::SliceAttr rows, columns;
+
+  Encodings(MLIRContext *context, int warps)
+      : accumulator(warp::AccumulatorAttr::get(context, warps)),
+        lhs(warp::LhsAttr::get(context, warps)),
+        rows(warp::SliceAttr::get(context, warp::Axis::Rows, warps)),
+        columns(warp::SliceAttr::get(context, warp::Axis::Columns, warps)) {}
+};
+
+bool isTensor(Value value) {
+  return isa<RankedTensorType>(value.getType());
+}
+bool isElementwise(Operation *op) {
+  return OpTrait::hasElementwiseMappableTraits(op) || isa<tile::MaskOp>(op);
+}
+/// A tile that products read from shared memory.
+bool isShared(Value value) {
+  if (value.getDefiningOp<tile::LoadOp>())
+    return true;
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto fold = argument ? dyn_cast<tile::FoldOp>(argument.getOwner()->getParentOp()) : nullptr;
+  if (!fold || argument.getOwner()->getParent() == &fold.getFetch())
+    return false;
+  auto yields = fold.fetchYield();
+  return argument.getArgNumber() < yields.getNumOperands() &&
+         isShared(yields.getOperand(argument.getArgNumber()));
+}
+
+class Assignment {
+public:
+  Assignment(tile::KernelOp kernel, int warps) : kernel(kernel), as(kernel.getContext(), warps) {}
+
+  LogicalResult run() {
+    if (failed(seed()))
+      return failure();
+    while (!pending.empty()) {
+      auto [value, encoding] = pending.pop_back_val();
+      if (failed(pass(value, encoding)))
+        return failure();
+    }
+    return apply();
+  }
+
+private:
+  tile::KernelOp kernel;
+  Encodings as;
+  llvm::MapVector<Value, llvm::SmallSetVector<Attribute, 2>> demands;
+  SmallVector<std::pair<Value, Attribute>> pending;
+  DenseMap<std::pair<Value, Attribute>, Value> made;
+
+  void demand(Value value, Attribute encoding) {
+    if (isTensor(value) && demands[value].insert(encoding))
+      pending.push_back({value, encoding});
+  }
+
+  /// What an operand must be for the operation's result to be `encoding`; null: not in registers.
+  FailureOr<Attribute> wanted(OpOperand &operand, Attribute encoding) {
+    Operation *op = operand.getOwner();
+    if (isElementwise(op))
+      return encoding;
+    if (auto expand = dyn_cast<tile::ExpandOp>(op))
+      return Attribute(expand.getDim() == 1 ? as.rows : as.columns);
+    if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+      if (reduce.getDim() != 1)
+        return reduce.emitOpError("a reduction down the columns is not lowered to warps yet");
+      return Attribute(as.accumulator);
+    }
+    if (auto dot = dyn_cast<tile::DotOp>(op)) {
+      if (dot.getLhsT())
+        return dot.emitOpError("a transposed left operand is not lowered to warps yet");
+      if (isShared(operand.get()))
+        return Attribute();
+      if (operand.get() == dot.getRhs())
+        return dot.emitOpError("a right operand that is not loaded is not lowered to warps yet");
+      return Attribute(as.accumulator);
+    }
+    if (isa<tile::StoreOp>(op))
+      return Attribute(cast<RankedTensorType>(operand.get().getType()).getRank() == 2
+                           ? Attribute(as.accumulator)
+                           : Attribute(as.rows));
+    return op->emitOpError("is not lowered to warps yet");
+  }
+
+  LogicalResult demandOperands(Operation *op, Attribute encoding) {
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (!isTensor(operand.get()))
+        continue;
+      FailureOr<Attribute> attribute = wanted(operand, encoding);
+      if (failed(attribute))
+        return failure();
+      if (*attribute)
+        demand(operand.get(), *attribute);
+    }
+    return success();
+  }
+
+  LogicalResult seed() {
+    WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
+      if (auto dot = dyn_cast<tile::DotOp>(op))
+        demand(dot.getResult(), as.accumulator);
+      else if (isa<tile::StoreOp>(op))
+        return demandOperands(op, {});
+      return success();
+    });
+    return failure(result.wasInterrupted());
+  }
+
+  /// A value is wanted as `encoding`: what follows for where it comes from.
+  LogicalResult pass(Value value, Attribute encoding) {
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      auto fold = dyn_cast<tile::FoldOp>(argument.getOwner()->getParentOp());
+      if (!fold)
+        return kernel.emitOpError("tensor arguments are not lowered to warps");
+      return passArgument(fold, argument, encoding);
+    }
+    Operation *op = value.getDefiningOp();
+    if (auto fold = dyn_cast<tile::FoldOp>(op)) {
+      passCarry(fold, cast<OpResult>(value).getResultNumber(), encoding);
+      return success();
+    }
+    if (isa<tile::LoadOp>(op) &&
+        llvm::any_of(op->getUsers(), [](Operation *user) { return isa<tile::DotOp>(user); }))
+      return op->emitOpError(
+          "a tile of products that is used elsewhere too is not lowered to warps "
+          "yet");
+    if (isa<arith::ConstantOp, tile::SplatOp, tile::PositionsOp, tile::LoadOp>(op))
+      return success();
+    return demandOperands(op, encoding);
+  }
+
+  void passCarry(tile::FoldOp fold, unsigned index, Attribute encoding) {
+    demand(fold.getResult(index), encoding);
+    demand(fold.getInit()[index], encoding);
+    demand(fold.carries()[index], encoding);
+    demand(fold.stepYield().getOperand(index), encoding);
+  }
+
+  LogicalResult passArgument(tile::FoldOp fold, BlockArgument argument, Attribute encoding) {
+    unsigned number = argument.getArgNumber(), fetched = fold.fetchYield().getNumOperands();
+    unsigned led = fold.leadYield().getNumOperands();
+    if (number < fetched)
+      return fold.emitOpError("a tile used outside products is not lowered to warps yet");
+    if (number < fetched + led)
+      demand(fold.leadYield().getOperand(number - fetched), encoding);
+    else
+      passCarry(fold, number - fetched - led, encoding);
+    return success();
+  }
+
+  //===-- Applying ----------------------------------------------------------------------------===//
+
+  static RankedTensorType encoded(Type type, Attribute encoding) {
+    auto tensor = cast<RankedTensorType>(type);
+    return RankedTensorType::get(tensor.getShape(), tensor.getElementType(), encoding);
+  }
+
+  /// One encoding only: what cannot be computed twice.
+  LogicalResult setOnly(Value value, Location loc) {
+    auto found = demands.find(value);
+    if (found == demands.end() || !isTensor(value))
+      return success();
+    if (found->second.size() != 1)
+      return emitError(loc,
+                       "a value that cannot be computed twice is wanted by rows and by columns");
+    Attribute encoding = found->second[0];
+    value.setType(encoded(value.getType(), encoding));
+    made[{value, encoding}] = value;
+    return success();
+  }
+
+  LogicalResult setOperands(Operation *op, Attribute encoding) {
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (!isTensor(operand.get()))
+        continue;
+      FailureOr<Attribute> attribute = wanted(operand, encoding);
+      if (failed(attribute))
+        return failure();
+      if (*attribute)
+        operand.set(made.lookup({operand.get(), *attribute}));
+    }
+    return success();
+  }
+
+  static void setResultType(Operation *op, Attribute encoding) {
+    Value result = op->getResult(0);
+    RankedTensorType type = encoded(result.getType(), encoding);
+    if (auto constant = dyn_cast<arith::ConstantOp>(op))
+      constant.setValueAttr(cast<DenseElementsAttr>(constant.getValue()).reshape(type));
+    result.setType(type);
+  }
+
+  /// 16-bit left operands move from where the accumulator had them to where mma wants them.
+  void convertLhs(tile::DotOp dot) {
+    auto type = dyn_cast<RankedTensorType>(dot.getLhs().getType());
+    if (isShared(dot.getLhs()) || type.getElementType().isF32())
+      return;
+    OpBuilder builder(dot);
+    dot.getLhsMutable().assign(
+        warp::ConvertOp::create(builder, dot.getLoc(), encoded(type, as.lhs), dot.getLhs()));
+  }
+
+  LogicalResult applyTo(Operation *op) {
+    if (auto fold = dyn_cast<tile::FoldOp>(op)) {
+      for (Value result : fold.getResults())
+        if (failed(setOnly(result, fold.getLoc())))
+          return failure();
+      for (OpOperand &init : fold.getInitMutable())
+        replaceByDemand(init, fold.getResult(init.getOperandNumber() - 1));
+      return success();
+    }
+    if (auto yield = dyn_cast<tile::YieldOp>(op)) {
+      setYield(yield);
+      return success();
+    }
+    if (isa<tile::StoreOp>(op))
+      return setOperands(op, {});
+    if (isa<tile::LoadOp>(op))
+      return setOnly(op->getResult(0), op->getLoc());
+    if (op->getNumResults() != 1 || !isTensor(op->getResult(0)))
+      return success();
+    auto found = demands.find(op->getResult(0));
+    if (found == demands.end())
+      return success(); // dead
+    SmallVector<Operation *, 2> copies = {op};
+    while (copies.size() < found->second.size()) {
+      copies.push_back(op->clone());
+      op->getBlock()->getOperations().insertAfter(Block::iterator(op), copies.back());
+    }
+    for (auto [copy, encoding] : llvm::zip(copies, found->second)) {
+      if (failed(setOperands(copy, encoding)))
+        return failure();
+      setResultType(copy, encoding);
+      made[{op->getResult(0), encoding}] = copy->getResult(0);
+    }
+    if (auto dot = dyn_cast<tile::DotOp>(op))
+      convertLhs(dot);
+    return success();
+  }
+
+  /// Makes an operand what the carry it feeds is.
+  void replaceByDemand(OpOperand &operand, Value carry) {
+    auto type = dyn_cast<RankedTensorType>(carry.getType());
+    if (type && type.getEncoding())
+      operand.set(made.lookup({operand.get(), type.getEncoding()}));
+  }
+
+  void setYield(tile::YieldOp yield) {
+    auto fold = cast<tile::FoldOp>(yield->getParentOp());
+    if (yield->getParentRegion() == &fold.getStep()) {
+      for (OpOperand &operand : yield->getOpOperands())
+        replaceByDemand(operand, fold.carries()[operand.getOperandNumber()]);
+    } else if (yield->getParentRegion() == &fold.getLead()) {
+      unsigned fetched = fold.fetchYield().getNumOperands();
+      for (OpOperand &operand : yield->getOpOperands())
+        replaceByDemand(operand, fold.getStep().getArgument(fetched + operand.getOperandNumber()));
+    }
+  }
+
+  LogicalResult apply() {
+    // Block arguments first: their types do not depend on anything computed.
+    WalkResult arguments = kernel.walk([&](tile::FoldOp fold) -> WalkResult {
+      for (Region *region : {&fold.getLead(), &fold.getStep()})
+        for (BlockArgument argument : region->getArguments())
+          if (failed(setOnly(argument, fold.getLoc())))
+            return failure();
+      return success();
+    });
+    if (arguments.wasInterrupted())
+      return failure();
+    SmallVector<Operation *> ops;
+    kernel.walk<WalkOrder::PreOrder>([&](Operation *op) { ops.push_back(op); });
+    for (Operation *op : ops)
+      if (failed(applyTo(op)))
+        return failure();
+    return success();
+  }
+};
+
+/// Warps of a kernel: 16 rows of its products and of what it stores each.
+FailureOr<int> warpsOf(tile::KernelOp kernel) {
+  int64_t rows = 0;
+  WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
+    Value tile;
+    if (auto dot = dyn_cast<tile::DotOp>(op))
+      tile = dot.getResult();
+    else if (auto store = dyn_cast<tile::StoreOp>(op))
+      tile = store.getValue();
+    else
+      return success();
+    int64_t found = cast<RankedTensorType>(tile.getType()).getDimSize(0);
+    if (rows && found != rows)
+      return op->emitOpError() << "expected " << rows << " rows as before, found " << found;
+    rows = found;
+    return success();
+  });
+  if (result.wasInterrupted())
+    return failure();
+  if (rows == 0 || rows % fragments::kWarpRows || rows > 8 * fragments::kWarpRows)
+    return kernel.emitOpError() << "expected tiles of 16 to 128 rows in steps of 16, found "
+                                << rows;
+  return int(rows / fragments::kWarpRows);
+}
+
+struct AssignEncodings : impl::AssignEncodingsBase<AssignEncodings> {
+  void runOnOperation() override {
+    tile::KernelOp kernel = getOperation();
+    FailureOr<int> warps = warpsOf(kernel);
+    if (failed(warps) || failed(Assignment(kernel, *warps).run()))
+      return signalPassFailure();
+    kernel->setAttr(warp::kWarpsAttr, Builder(kernel.getContext()).getI32IntegerAttr(*warps));
+  }
+};
+
+} // namespace
+} // namespace sparsec

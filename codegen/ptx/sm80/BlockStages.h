@@ -1,0 +1,61 @@
+// The two stages of shared memory that the blocks of a chain of folds pass through: while one is
+// computed the next is on its way.
+//
+//   stage      0        1        0        1        ...
+//   copies     block 0  block 1  block 2  block 3         a stage is written again once everyone
+//   computed            block 0  block 1  block 2         is done with what it held
+//
+// A block's column is read one block before its copies need it.
+#pragma once
+
+#include "codegen/ptx/sm80/FoldChain.h"
+#include "codegen/ptx/sm80/PipelineBuilder.h"
+
+#include "mlir/IR/IRMapping.h"
+
+namespace sparsec::sm80 {
+
+class BlockStages {
+public:
+  using Value = mlir::Value;
+
+  /// What goes from one block to the next beside the fold's own carries.
+  struct Carried {
+    Value column; ///< of this block
+    Value next;   ///< of the next
+    Value stage;  ///< that this block lies in
+  };
+
+  explicit BlockStages(const FoldChain &chain) : chain(chain) {}
+
+  /// Buffers for what a block fetches.
+  mlir::LogicalResult allocate(mlir::Block &body);
+  /// Where the blocks are, in the row's list.
+  void findBounds(PipelineBuilder &emit);
+  Value begin(tile::FoldOp fold) const { return fold == chain.first() ? from : middle; }
+  Value end(tile::FoldOp fold) const { return fold == chain.last() ? to : middle; }
+
+  /// Before any loop: the copies of the first block, where there is one.
+  Carried first(PipelineBuilder &emit);
+  /// In the loop, at the block of `index`: the next one's copies into stage `other`. Gives the
+  /// column of the block after it.
+  Value prefetch(PipelineBuilder &emit, tile::FoldOp fold, Value index, const Carried &now,
+                 Value other);
+  /// What the fetch region gives for the block that is computed: its tiles are where they were
+  /// copied to.
+  void mapFetched(PipelineBuilder &emit, tile::FoldOp fold, const Carried &now,
+                  mlir::IRMapping &map) const;
+
+private:
+  FoldChain chain;
+  mlir::SmallVector<Value> buffers; ///< of the loads of a fetch, in order
+  Value list, from, middle, to, last;
+
+  Value columnAt(PipelineBuilder &emit, Value index) const;
+  void copyBlock(PipelineBuilder &emit, tile::FoldOp fold, Value column, Value stage) const;
+};
+
+/// The buffer of a tile; error: one that is not lowered to copies.
+mlir::FailureOr<mlir::Value> allocateBuffer(PipelineBuilder &emit, tile::LoadOp load, int stages);
+
+} // namespace sparsec::sm80

@@ -1,0 +1,244 @@
+// warp-to-llvm, products: ldmatrix and mma.sync for 16-bit elements, fused multiply-adds for f32.
+#include "codegen/ptx/Lowering.h"
+
+using namespace mlir;
+
+namespace sparsec::sm80 {
+namespace {
+
+using fragments::kMmaColumns;
+using fragments::kMmaDepth;
+
+/// The lane's row and chunk for ldmatrix over 16 x 16 areas, as matrixRowsDown (MatrixLoads.h).
+BufferAddress rowsDown(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value firstRow) {
+  Value row = emit.remainder(emit.lane(), 16);
+  return {emit, type, buffer, firstRow ? emit.add(firstRow, row) : row,
+          emit.divide(emit.lane(), 16)};
+}
+
+/// As matrixRowsRight.
+BufferAddress rowsRight(ThreadEmitter &emit, warp::BufferType type, Value buffer) {
+  Value lane = emit.lane();
+  Value row = emit.add(emit.remainder(lane, 8), emit.multiply(emit.divide(lane, 16), 8));
+  return {emit, type, buffer, row, emit.remainder(emit.divide(lane, 8), 2)};
+}
+
+/// Four 8 x 8 matrices, one register each.
+SmallVector<Value> loadMatrices(ThreadEmitter &emit, Value address, bool transposed) {
+  Value loaded = nvvm::loadMatrices(emit, address, transposed);
+  SmallVector<Value> registers;
+  for (int i = 0; i < 4; ++i)
+    registers.push_back(emit.field(loaded, i));
+  return registers;
+}
+
+struct LoadMatrixPattern : OpConversionPattern<warp::LoadMatrixOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::LoadMatrixOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    warp::BufferType type = op.getBuffer().getType();
+    BufferAddress address = rowsDown(emit, type, adaptor.getBuffer(), emit.warpRow());
+    SmallVector<Value> registers;
+    for (int depth = 0; depth < type.getColumns(); depth += kMmaDepth)
+      registers.append(loadMatrices(emit, address.at(0, depth / 8), /*transposed=*/false));
+    rewriter.replaceOp(op, emit.pack(registers));
+    return success();
+  }
+};
+
+/// One product of a warp: rows of its own, the right side shared.
+class Product {
+public:
+  Product(ThreadEmitter &emit, warp::MmaOp op, warp::MmaOp::Adaptor adaptor)
+      : emit(emit), op(op), adaptor(adaptor), rhsType(op.getRhs().getType()),
+        columns(cast<RankedTensorType>(op.getResult().getType()).getDimSize(1)),
+        depth(op.getRhsT() ? rhsType.getColumns() : rhsType.getRows()),
+        sums(emit.elements(adaptor.getAccumulator())) {}
+
+  Value byMma() {
+    bool transposed = op.getRhsT(); // stored [column][depth]: what B wants
+    BufferAddress rhs = transposed ? rowsRight(emit, rhsType, adaptor.getRhs())
+                                   : rowsDown(emit, rhsType, adaptor.getRhs(), Value());
+    std::optional<BufferAddress> lhs;
+    if (auto type = dyn_cast<warp::BufferType>(op.getLhs().getType()))
+      lhs.emplace(rowsDown(emit, type, adaptor.getLhs(), emit.warpRow()));
+    // Depth outside: neighbouring products have different accumulators and do not wait for each
+    // other.
+    SmallVector<Value> whole;
+    for (int k = 0; k < depth; k += kMmaDepth) {
+      if (k && k % chainDepth() == 0)
+        addChain(whole);
+      SmallVector<Value> a;
+      for (int i = 0; i < 4; ++i)
+        if (!lhs)
+          a.push_back(emit.element(adaptor.getLhs(), k / 4 + i));
+      if (lhs)
+        a = loadMatrices(emit, lhs->at(0, k / 8), /*transposed=*/false);
+      for (int n = 0; n < columns; n += 2 * kMmaColumns) {
+        SmallVector<Value> b = transposed
+                                   ? loadMatrices(emit, rhs.at(n, k / 8), /*transposed=*/false)
+                                   : loadMatrices(emit, rhs.at(k, n / 8), /*transposed=*/true);
+        multiply(a, {b[0], b[1]}, n / kMmaColumns);
+        multiply(a, {b[2], b[3]}, n / kMmaColumns + 1);
+      }
+    }
+    if (!whole.empty())
+      addChain(whole);
+    return emit.pack(whole.empty() ? sums : whole);
+  }
+
+  /// f32: rounding of products is what plain arithmetic does, no tf32.
+  Value byFma() {
+    if (isa<warp::BufferType>(op.getLhs().getType()))
+      fromBuffers();
+    else
+      fromQuad();
+    return emit.pack(sums);
+  }
+
+private:
+  ThreadEmitter &emit;
+  warp::MmaOp op;
+  warp::MmaOp::Adaptor adaptor;
+  warp::BufferType rhsType;
+  int columns, depth;
+  SmallVector<Value> sums;
+
+  /// Depth that one chain of mma sums up. The tensor cores round each sum towards zero, so errors
+  /// add up along a chain: on an H200 they show in the LSE of f16 from head dim 128 on and of bf16,
+  /// whose products have fewer bits, at 256. Chains are added by rounded additions.
+  int chainDepth() {
+    if (!op.getRhsT())
+      return depth;
+    return rhsType.getElement().isF16() ? 64 : 128;
+  }
+
+  /// Adds the chain so far to `whole` and starts the next at zero.
+  void addChain(SmallVector<Value> &whole) {
+    if (whole.empty()) {
+      whole = sums;
+    } else {
+      for (auto [total, sum] : llvm::zip(whole, sums))
+        total = emit.create<LLVM::FAddOp>(total, sum);
+    }
+    Type f32 = emit.getF32Type();
+    Value zero = emit.create<LLVM::ConstantOp>(f32, FloatAttr::get(f32, 0));
+    std::fill(sums.begin(), sums.end(), zero);
+  }
+
+  void multiply(ArrayRef<Value> a, ArrayRef<Value> b, int tile) {
+    bool half = rhsType.getElement().isF16();
+    auto pair = VectorType::get({2}, emit.getF16Type());
+    auto operands = [&](ArrayRef<Value> registers) {
+      SmallVector<Value> values(registers);
+      if (half)
+        for (Value &value : values)
+          value = emit.create<LLVM::BitcastOp>(pair, value);
+      return values;
+    };
+    Value mma = nvvm::multiplyMatrices(emit, operands(a), operands(b),
+                                       ValueRange(sums).slice(4 * tile, 4), half);
+    for (int i = 0; i < 4; ++i)
+      sums[4 * tile + i] = emit.field(mma, i);
+  }
+
+  Value fma(Value a, Value b, Value c) { return emit.create<LLVM::FMAOp>(a, b, c); }
+
+  /// Some f32 neighbours in shared memory.
+  SmallVector<Value> load(Value address, int count) {
+    Value loaded =
+        emit.create<LLVM::LoadOp>(VectorType::get({count}, emit.getF32Type()), address, 4 * count);
+    return emit.elements(loaded);
+  }
+
+  /// Both sides stored with the depth contiguous. From 128 on a loop over 128 bytes of it, as far
+  /// as a swizzle reaches: all of it in a row is more code than the instruction cache holds, and
+  /// slow to compile.
+  void fromBuffers() {
+    constexpr int kStep = 32;
+    int steps = depth < 4 * kStep ? 0 : depth / kStep;
+    if (steps) {
+      auto loop = emit.create<scf::ForOp>(emit.i32(0), emit.i32(steps), emit.i32(1), sums);
+      OpBuilder::InsertionGuard guard(emit);
+      emit.setInsertionPointToStart(loop.getBody());
+      Value skipped = emit.multiply(loop.getInductionVar(), 4 * kStep);
+      llvm::copy(loop.getRegionIterArgs(), sums.begin());
+      sumDepth(emit.add(adaptor.getLhs(), skipped), emit.add(adaptor.getRhs(), skipped), 0, kStep);
+      emit.create<scf::YieldOp>(sums);
+      llvm::copy(loop.getResults(), sums.begin());
+    }
+    sumDepth(adaptor.getLhs(), adaptor.getRhs(), steps * kStep, depth);
+  }
+
+  /// Steps [first, last) of the depth, four at a time.
+  void sumDepth(Value lhsBuffer, Value rhsBuffer, int first, int last) {
+    auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
+    fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
+    Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow());
+    Value column = emit.laneColumn(lanes);
+    BufferAddress lhs(emit, lhsType, lhsBuffer, row, zero);
+    BufferAddress left(emit, rhsType, rhsBuffer, column, zero);
+    BufferAddress right(emit, rhsType, rhsBuffer, emit.add(column, 1), zero);
+    for (int k = first; k < last; k += 4) {
+      SmallVector<Value> a[2] = {load(lhs.at(0, k / 4), 4), load(lhs.at(8, k / 4), 4)};
+      for (int n = 0; n < columns; n += kMmaColumns) {
+        SmallVector<Value> b[2] = {load(left.at(n, k / 4), 4), load(right.at(n, k / 4), 4)};
+        for (int step = 0; step < 4; ++step)
+          for (int i = 0; i < 4; ++i) {
+            Value &sum = sums[n / 2 + i];
+            sum = fma(a[i / 2][step], b[i % 2][step], sum);
+          }
+      }
+    }
+  }
+
+  /// The left side is an accumulator: each step of depth lies in one lane of the quad.
+  void fromQuad() {
+    SmallVector<Value> held = emit.elements(adaptor.getLhs());
+    fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
+    Value inPair = emit.laneColumn(lanes); // element of the row's eight: chunk and half chunk
+    Value chunk = emit.divide(inPair, 4), within = emit.multiply(emit.remainder(inPair, 4), 4);
+    Value base = emit.add(adaptor.getRhs(), within);
+    // A swizzle depends on the row modulo 8 only.
+    std::vector<BufferAddress> rhs;
+    for (int row = 0; row < 8; ++row)
+      rhs.emplace_back(emit, rhsType, base, emit.i32(row), chunk);
+    for (int k = 0; k < depth; ++k) {
+      Value from = emit.i32(k % 8 / 2);
+      Value a[2];
+      for (int half = 0; half < 2; ++half)
+        a[half] = emit.shuffleQuad(held[k / 8 * 4 + 2 * half + k % 2], from);
+      for (int n = 0; n < columns; n += kMmaColumns) {
+        SmallVector<Value> b = load(rhs[k % 8].at(k / 8 * 8, n / 4), 2);
+        for (int i = 0; i < 4; ++i) {
+          Value &sum = sums[n / 2 + i];
+          sum = fma(a[i / 2], b[i % 2], sum);
+        }
+      }
+    }
+  }
+};
+
+struct MmaPattern : OpConversionPattern<warp::MmaOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::MmaOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    bool wide = op.getRhs().getType().getElement().isF32();
+    bool lhsShared = isa<warp::BufferType>(op.getLhs().getType());
+    if (wide && lhsShared != op.getRhsT())
+      return rewriter.notifyMatchFailure(op, "f32 products of this form are not lowered yet");
+    Product product(emit, op, adaptor);
+    rewriter.replaceOp(op, wide ? product.byFma() : product.byMma());
+    return success();
+  }
+};
+
+} // namespace
+
+void populateProductPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
+  patterns.add<LoadMatrixPattern, MmaPattern>(types, patterns.getContext());
+}
+
+} // namespace sparsec::sm80

@@ -1,0 +1,167 @@
+// pipeline-folds: folds become loops over block columns, with the tiles of the next block on their
+// way into shared memory while this one is computed.
+//
+//   copy q; commit                                   group 0: tiles that stay (ResidentTiles.h)
+//   if any block: copy k, v of the first to stage 0
+//   commit                                           group 1
+//   wait 1; barrier; load_matrix q                   (where none goes on to registers, they have no
+//                                                    group, wait and barrier of their own)
+//   for each block:
+//     wait 0          this thread's copies of the block have landed
+//     barrier         everyone's have, and everyone is done with the other stage
+//     if there is a next block: copy its k, v to the other stage (BlockStages.h)
+//     commit
+//     lead and step of the block (BlockCompute.h)
+//
+// One barrier a block is enough, and each wait and barrier is needed. Neighbouring folds may share
+// a pipeline (FoldChain.h): then the second loop goes on where the first one ended.
+#include "codegen/ptx/Passes.h"
+#include "codegen/ptx/Warp.h"
+#include "codegen/ptx/sm80/BlockCompute.h"
+#include "codegen/ptx/sm80/BlockStages.h"
+#include "codegen/ptx/sm80/ResidentTiles.h"
+
+using namespace mlir;
+
+namespace sparsec {
+#define GEN_PASS_DEF_PIPELINEFOLDS
+#include "codegen/ptx/Passes.h.inc"
+
+namespace {
+
+using namespace sm80;
+
+/// Lowers one chain of folds.
+class Pipeline {
+public:
+  Pipeline(const FoldChain &chain, const ResidentTiles &resident, int warps)
+      : chain(chain), resident(resident), operands(resident.inShared()), stages(chain),
+        emit(chain.first().getLoc(), chain.first()), warps(warps) {}
+
+  LogicalResult run(Block &body) {
+    if (failed(stages.allocate(body)))
+      return failure();
+    stages.findBounds(emit);
+    BlockStages::Carried carried = prologue();
+    for (tile::FoldOp fold : chain.folds)
+      if (failed(loop(fold, carried)))
+        return failure();
+    return success();
+  }
+
+private:
+  FoldChain chain;
+  const ResidentTiles &resident;
+  ResidentTiles::Operands operands;
+  BlockStages stages;
+  PipelineBuilder emit;
+  int warps;
+
+  /// Before the loops.
+  BlockStages::Carried prologue() {
+    SmallVector<Value> toRegisters = resident.forRegisters(chain);
+    if (!toRegisters.empty())
+      emit.create<warp::CommitOp>(); // a group of their own, to be waited for alone
+    BlockStages::Carried carried = stages.first(emit);
+    emit.create<warp::CommitOp>();
+    if (!toRegisters.empty()) {
+      emit.create<warp::WaitOp>(emit.getI32IntegerAttr(1));
+      emit.create<warp::BarrierOp>();
+      ResidentTiles::load(emit, toRegisters, warps, operands);
+    }
+    return carried;
+  }
+
+  /// One fold's blocks.
+  LogicalResult loop(tile::FoldOp fold, BlockStages::Carried &carried) {
+    SmallVector<Value> inits(fold.getInit());
+    inits.append({carried.column, carried.next, carried.stage});
+    auto loop = emit.create<scf::ForOp>(stages.begin(fold), stages.end(fold), emit.i32(1), inits);
+    PipelineBuilder body(fold.getLoc(), loop.getBody(), loop.getBody()->begin());
+    auto carriedOf = [](ValueRange values) -> BlockStages::Carried {
+      values = values.take_back(3);
+      return {values[0], values[1], values[2]};
+    };
+    BlockStages::Carried now = carriedOf(loop.getRegionIterArgs());
+    body.create<warp::WaitOp>(body.getI32IntegerAttr(0));
+    body.create<warp::BarrierOp>();
+    Value other = body.create<arith::XOrIOp>(now.stage, body.i32(1));
+    Value after = stages.prefetch(body, fold, loop.getInductionVar(), now, other);
+    body.create<warp::CommitOp>();
+    FailureOr<SmallVector<Value>> yields =
+        compute(body, fold, now, ValueRange(loop.getRegionIterArgs()).drop_back(3));
+    if (failed(yields))
+      return failure();
+    yields->append({now.next, after, other});
+    if (loop.getBody()->mightHaveTerminator())
+      loop.getBody()->getTerminator()->erase();
+    body.create<scf::YieldOp>(*yields);
+    for (auto [result, value] : llvm::zip(fold.getResults(), loop.getResults()))
+      result.replaceAllUsesWith(value);
+    carried = carriedOf(loop.getResults());
+    return success();
+  }
+
+  FailureOr<SmallVector<Value>> compute(PipelineBuilder &body, tile::FoldOp fold,
+                                        const BlockStages::Carried &now, ValueRange carries) {
+    IRMapping map;
+    for (auto [tile, operand] : operands)
+      map.map(tile, operand);
+    stages.mapFetched(body, fold, now, map);
+    return computeBlock(body, fold, map, carries);
+  }
+};
+
+struct PipelineFolds : impl::PipelineFoldsBase<PipelineFolds> {
+  void runOnOperation() override {
+    tile::KernelOp kernel = getOperation();
+    Block &body = kernel.getBody().front();
+    ResidentTiles resident;
+    SmallVector<Operation *> done;
+    DenseSet<Operation *> lowered;
+    for (Operation &op : llvm::make_early_inc_range(body)) {
+      if (auto load = dyn_cast<tile::LoadOp>(op)) {
+        if (cast<RankedTensorType>(load.getResult().getType()).getEncoding())
+          continue; // to registers
+        if (failed(resident.copy(load, body)))
+          return signalPassFailure();
+        done.push_back(load);
+      } else if (auto fold = dyn_cast<tile::FoldOp>(op)) {
+        done.push_back(fold);
+        if (lowered.contains(fold))
+          continue;
+        FoldChain chain = FoldChain::startingAt(fold);
+        lowered.insert(chain.folds.begin(), chain.folds.end());
+        if (failed(lower(chain, resident, body)))
+          return signalPassFailure();
+      } else if (auto store = dyn_cast<tile::StoreOp>(op)) {
+        guardOptional(kernel, store);
+      }
+    }
+    for (Operation *op : llvm::reverse(done))
+      op->erase();
+    for (tile::BlocksOp blocks : llvm::make_early_inc_range(body.getOps<tile::BlocksOp>()))
+      if (blocks->use_empty())
+        blocks->erase();
+  }
+
+  static LogicalResult lower(const FoldChain &chain, const ResidentTiles &resident, Block &body) {
+    if (!FoldChain::blocks(chain.first()))
+      return chain.first().emitOpError("only folds over tile.blocks are lowered to warps yet");
+    auto warps = body.getParentOp()->getAttrOfType<IntegerAttr>(warp::kWarpsAttr);
+    return Pipeline(chain, resident, static_cast<int>(warps.getInt())).run(body);
+  }
+
+  /// A store to an optional view happens only where there is one.
+  static void guardOptional(tile::KernelOp kernel, tile::StoreOp store) {
+    auto view = dyn_cast<BlockArgument>(store.getView());
+    if (!view || !kernel.isOptional(view))
+      return;
+    PipelineBuilder emit(store.getLoc(), store);
+    auto branch = emit.create<scf::IfOp>(emit.create<warp::PresentOp>(view), /*else=*/false);
+    store->moveBefore(branch.thenBlock()->getTerminator());
+  }
+};
+
+} // namespace
+} // namespace sparsec

@@ -1,0 +1,83 @@
+#include "codegen/ptx/sm80/ResidentTiles.h"
+
+#include "codegen/ptx/Warp.h"
+#include "codegen/ptx/sm80/BlockStages.h"
+
+using namespace mlir;
+
+namespace sparsec::sm80 {
+namespace {
+
+/// 32-bit registers of left operands, accumulators and scores that a thread can spare before left
+/// operands are read from shared memory again for each block.
+constexpr int64_t kFragmentRegisters = 160;
+
+/// What the folds of a chain hold of tiles, in registers of a thread.
+int64_t registersOf(const FoldChain &chain) {
+  tile::FoldOp fold = chain.first();
+  int64_t registers = 0;
+  for (ValueRange values : {ValueRange(fold.getInit()), ValueRange(fold.leadYield().getOperands())})
+    for (Value value : values)
+      if (auto tensor = dyn_cast<RankedTensorType>(value.getType()))
+        registers += warp::elementsPerThread(tensor);
+  return registers;
+}
+
+bool isIn(Operation *op, const FoldChain &chain) {
+  return llvm::any_of(chain.folds, [&](tile::FoldOp fold) { return fold->isProperAncestor(op); });
+}
+
+/// Whether a chain takes the tile as left operand, and nobody as anything else.
+bool isLeftOperand(Value tile, const FoldChain &chain) {
+  bool taken = false;
+  for (OpOperand &use : tile.getUses()) {
+    auto dot = dyn_cast<tile::DotOp>(use.getOwner());
+    if (!dot || use.getOperandNumber() != 0)
+      return false;
+    taken |= isIn(dot, chain);
+  }
+  return taken;
+}
+
+} // namespace
+
+LogicalResult ResidentTiles::copy(tile::LoadOp load, Block &body) {
+  PipelineBuilder emit(load.getLoc(), &body, body.begin());
+  if (!buffers.empty())
+    emit.setInsertionPointAfterValue(buffers.back().second);
+  FailureOr<Value> buffer = allocateBuffer(emit, load, /*stages=*/1);
+  if (failed(buffer))
+    return failure();
+  emit.setInsertionPoint(load);
+  emit.create<warp::CopyOp>(load.getView(), load.getIndices()[0], load.getIndices()[1],
+                            load.getRows(), *buffer, UnitAttr());
+  buffers[load.getResult()] = *buffer;
+  return success();
+}
+
+SmallVector<Value> ResidentTiles::forRegisters(const FoldChain &chain) const {
+  SmallVector<Value> tiles;
+  int64_t used = registersOf(chain);
+  for (auto &[tile, buffer] : buffers) {
+    auto type = cast<RankedTensorType>(tile.getType());
+    int64_t registers = type.getDimSize(1) / 4;
+    if (type.getElementType().isF32() || !isLeftOperand(tile, chain) ||
+        used + registers > kFragmentRegisters)
+      continue;
+    used += registers;
+    tiles.push_back(tile);
+  }
+  return tiles;
+}
+
+void ResidentTiles::load(PipelineBuilder &emit, ArrayRef<Value> tiles, int warps,
+                         Operands &operands) {
+  auto encoding = warp::LhsAttr::get(emit.getContext(), warps);
+  for (Value tile : tiles) {
+    auto type = cast<RankedTensorType>(tile.getType());
+    operands[tile] = emit.create<warp::LoadMatrixOp>(
+        RankedTensorType::get(type.getShape(), type.getElementType(), encoding), operands[tile]);
+  }
+}
+
+} // namespace sparsec::sm80

@@ -1,0 +1,32 @@
+#include "dialect/Operations.h"
+
+#include "dialect/Ops.h"
+#include "kernel/ops/Attention.h"
+
+#include <fmt/core.h>
+
+namespace sparsec {
+
+template <class R>
+static void describe(mlir::OpBuilder &builder, const Request &request) {
+  ops::describe(builder, *request.as<R>());
+}
+
+std::span<const Operation> operations() {
+  static constexpr Operation table[] = {
+      {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
+  };
+  return table;
+}
+
+Result<const Operation *> findOperation(std::span<const Operation> table, std::string_view name) {
+  std::string known;
+  for (const Operation &operation : table) {
+    if (operation.name == name)
+      return &operation;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", operation.name);
+  }
+  return inputError(fmt::format("expected an operation: {}; found '{}'", known, name));
+}
+
+} // namespace sparsec

@@ -1,0 +1,32 @@
+// The operations that a compiler knows, as a table that it takes as an argument: nothing registers
+// itself, and a test passes a table of its own with one row more.
+//
+//   name       what it writes                      whose request
+//   forward    sparsec.attention                   kernel/ops/Attention.h
+#pragma once
+
+#include "kernel/Request.h"
+
+#include <span>
+
+namespace mlir {
+class DialectRegistry;
+class OpBuilder;
+} // namespace mlir
+
+namespace sparsec {
+
+struct Operation {
+  std::string_view name; ///< that of its requests
+  /// The dialects of what describe() writes, beside those of the compiler; may be null.
+  void (*registerDialects)(mlir::DialectRegistry &registry);
+  /// Writes the whole operation, an op that owns its kernels (KernelOpInterface).
+  void (*describe)(mlir::OpBuilder &builder, const Request &request);
+};
+
+/// sparsec's own.
+std::span<const Operation> operations();
+/// By name; an Error that lists them when there is none.
+Result<const Operation *> findOperation(std::span<const Operation> table, std::string_view name);
+
+} // namespace sparsec

@@ -1,0 +1,42 @@
+// A request for attention forward (kernel/ops/Attention.h) as an op.
+#include "dialect/Ops.h"
+#include "dialect/Orders.h"
+#include "kernel/ops/Attention.h"
+
+using namespace mlir;
+using namespace sparsec::tile;
+
+namespace sparsec::ops {
+
+static Type elementType(MLIRContext *context, DType type) {
+  switch (type) {
+  case DType::F16:
+    return Float16Type::get(context);
+  case DType::BF16:
+    return BFloat16Type::get(context);
+  case DType::F32:
+    return Float32Type::get(context);
+  }
+  return {};
+}
+
+/// Null for natural order.
+static OrderAttr orderAttribute(MLIRContext *context, const OrderSpec &order) {
+  OrderKind kind = sparsec::kindOf(shapeOf(order));
+  return kind == OrderKind::Natural ? OrderAttr() : OrderAttr::get(context, kind);
+}
+
+void describe(OpBuilder &builder, const AttentionRequest &request) {
+  MLIRContext *context = builder.getContext();
+  auto unless = [&](bool not_) { return not_ ? UnitAttr() : builder.getUnitAttr(); };
+  AttentionOp::create(
+      builder, builder.getUnknownLoc(), builder.getStringAttr(request.entry),
+      PatternAttr::get(context, sparsec::print(request.attend)),
+      TypeAttr::get(elementType(context, request.dtype)),
+      builder.getI64IntegerAttr(request.headDim), builder.getI64IntegerAttr(request.valueDim),
+      builder.getI64IntegerAttr(request.block.q), builder.getI64IntegerAttr(request.block.k),
+      orderAttribute(context, request.queryOrder), orderAttribute(context, request.keyOrder),
+      builder.getUnitAttr(), unless(request.part.first), unless(request.part.last));
+}
+
+} // namespace sparsec::ops

@@ -1,0 +1,37 @@
+// Attention forward as a request: out = softmax(scale q k^T, where the pattern attends) v of one
+// head entry of a pattern, or of one part of it.
+#pragma once
+
+#include "kernel/Request.h"
+
+namespace sparsec {
+
+/// What a kernel does of a head that is computed as disjoint parts, one kernel after another.
+struct PartRole {
+  bool first = true; ///< else it goes on from what the parts before left
+  bool last = true;  ///< else it leaves its sums in f32 for the next part
+  bool operator==(const PartRole &) const = default;
+};
+
+struct AttentionRequest {
+  static constexpr std::string_view kOperation = "forward";
+  std::string entry;              ///< symbol of the kernel
+  Expr attend;                    ///< closed predicate, of the part
+  OrderSpec queryOrder, keyOrder; ///< only their shapes are compiled in: sizes are arguments
+  PartRole part;
+  DType dtype = DType::BF16;
+  int headDim = 64;  ///< multiples of 16, 16 .. 256
+  int valueDim = 64; ///< likewise
+  Block block;       ///< 0: the compiler's choice for the target
+  Target target;
+
+  /// Whether heads differ: the predicate mentions h.
+  bool usesHead() const { return mentions(attend, Op::Head); }
+};
+
+Result<void> checkRequest(const AttentionRequest &request);
+Needs needsOf(const AttentionRequest &request);
+std::string describeRequest(const AttentionRequest &request);
+std::string printRequest(const AttentionRequest &request);
+
+} // namespace sparsec

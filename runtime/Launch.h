@@ -1,0 +1,73 @@
+// A kernel's launch, from what the kernel says of itself: its Signature and named values give the
+// bytes of its argument struct, its Grid the shape.
+//
+//   Slot n(kernel.signature, "n");      by name once, when a kernel is loaded
+//   Arguments arguments(kernel.signature);
+//   arguments.set(n, 4096);             by offset at every launch
+//
+// What a kernel does not take has no field: setting it does nothing, so that hosts need not know
+// which kernels read what.
+#pragma once
+
+#include "runtime/Device.h"
+
+#include <cstring>
+
+namespace sparsec {
+
+/// A place in an argument struct; none of a field that the kernel does not take.
+class Slot {
+public:
+  Slot() = default;
+  Slot(const Signature &signature, std::string_view name) {
+    if (const Field *field = signature.find(name))
+      *this = Slot(*field);
+  }
+  explicit operator bool() const { return count > 0; }
+
+private:
+  friend class Arguments;
+  explicit Slot(const Field &field) : offset(field.offset), count(field.count), type(field.type) {}
+  int offset = 0, count = 0;
+  FieldType type = FieldType::I32;
+};
+
+/// The bytes of one launch.
+class Arguments {
+public:
+  explicit Arguments(const Signature &signature)
+      : lines(static_cast<size_t>(signature.bytes() + 63) / 64) {}
+
+  void setPointer(const Slot &slot, DeviceAddress address) {
+    put(slot, FieldType::Pointer, address);
+  }
+  void set(const Slot &slot, int32_t value) { put(slot, FieldType::I32, value); }
+  void set(const Slot &slot, float value) { put(slot, FieldType::F32, value); }
+  /// As many as the field has.
+  void set(const Slot &slot, std::span<const int64_t> values) {
+    for (size_t i = 0; i < values.size() && i < static_cast<size_t>(slot.count); ++i)
+      put(slot, FieldType::I64, values[i], i);
+  }
+  /// What Device::launch takes as the kernel's only parameter.
+  const void *data() const { return lines.data(); }
+
+private:
+  struct alignas(64) Line { // tensor maps are aligned to as much
+    std::byte bytes[64];
+  };
+  std::vector<Line> lines;
+
+  template <class T>
+  void put(const Slot &slot, FieldType type, T value, size_t element = 0) {
+    if (!slot)
+      return;
+    assert(slot.type == type && "a field is set as what it is");
+    auto *image = reinterpret_cast<std::byte *>(lines.data());
+    std::memcpy(image + slot.offset + element * sizeof value, &value, sizeof value);
+  }
+};
+
+/// The shape of a launch: `items` work items in x, heads in y, batches in z.
+LaunchShape launchShape(const Kernel &kernel, int64_t items, int64_t heads, int64_t batch);
+
+} // namespace sparsec
