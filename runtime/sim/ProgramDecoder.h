@@ -91,4 +91,14 @@ private:
   uint32_t nextColumn = 0, nextPredicate = 0, nextTracked = 0;
 };
 
+/// Calls visit(operand) for every operand, the nested ones too.
+template <class Visit>
+void forOperands(const std::vector<Operand> &operands, const Visit &visit) {
+  for (const Operand &operand : operands) {
+    visit(operand);
+    forOperands(operand.list, visit);
+    forOperands(operand.second, visit);
+  }
+}
+
 } // namespace sparsec::sim
