@@ -123,7 +123,7 @@ function(sparsec_counted name library)
   add_library(${name} STATIC ${sources} ${CMAKE_SOURCE_DIR}/tests/Steps.cpp)
   add_dependencies(${name} ${library}) # makes the sources that are generated
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
-  target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS})
+  target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS} -fno-strict-aliasing) # as sim wants it
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fsanitize-coverage=trace-pc)
   target_link_libraries(${name} PUBLIC ${below})
   target_precompile_headers(${name} REUSE_FROM sparsec-std-pch)

@@ -143,12 +143,21 @@ void addSim(Rows &rows) {
   }
 }
 
+struct TemporaryFolder {
+  TemporaryFolder() : path(std::filesystem::temp_directory_path() / "sparsec-budget-XXXXXX") {
+    if (!mkdtemp(path.data()))
+      throw std::runtime_error(path + ": cannot be created");
+  }
+  ~TemporaryFolder() {
+    std::error_code left;
+    std::filesystem::remove_all(path, left);
+  }
+  std::string path;
+};
+
 void addCommands(Rows &rows, const std::string &sparsec) {
-  namespace fs = std::filesystem;
-  std::string folder = fs::temp_directory_path() / "sparsec-budget-XXXXXX";
-  if (!mkdtemp(folder.data()))
-    throw std::runtime_error(folder + ": cannot be created");
-  std::string out = folder + "/out";
+  TemporaryFolder folder;
+  std::string out = folder.path + "/out";
   ChildTimes half = leastOfChild({sparsec, "strided", "-q", "-o", out});
   rows.push_back({"sparsec strided, two kernels", std::min(half.wall, half.processor), 0.5});
   for (const char *pattern : {"local", "strided", "fixed"}) {
@@ -156,16 +165,12 @@ void addCommands(Rows &rows, const std::string &sparsec) {
         leastOfChild({sparsec, pattern, "--param", "l=1024", "-n", "1048576", "-q", "-o", out});
     rows.push_back({fmt::format("sparsec {} -n 1048576", pattern), times.user, 4});
   }
-  std::string hostile = folder + "/hostile.yaml";
-  std::ofstream(hostile) << "name: x\nheads: [{attend: " << [] {
-    std::string text = "k == q";
-    for (int i = 0; i < 20'000; ++i)
-      text += " or k == q";
-    return text;
-  }() << "}]\n";
+  std::string hostile = folder.path + "/hostile.yaml", text = "name: x\nheads: [{attend: k == q";
+  for (int i = 0; i < 20'000; ++i)
+    text += " or k == q";
+  std::ofstream(hostile) << text << "}]\n";
   rows.push_back({"sparsec, to refuse 20000 operators in a row",
                   leastOfChild({sparsec, "-q", hostile}, 1).processor, 2});
-  fs::remove_all(folder);
 }
 
 } // namespace

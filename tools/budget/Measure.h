@@ -8,14 +8,13 @@
 
 namespace sparsec {
 
-/// Seconds of a processor that the work takes, the least of some runs: fewer where it is long.
+/// Seconds of a processor that the work takes, the least of five runs; of one where it is long.
 double leastSeconds(const std::function<void()> &work);
 
-/// The same of a program that must succeed or, if it may fail, end by itself; of its wall time and
-/// its processor time the lesser, or of its own code's alone.
 struct ChildTimes {
-  double wall = 0, user = 0, processor = 0;
+  double wall = 0, user = 0, processor = 0; ///< seconds; `processor` has the system's too
 };
+/// Of a program, each the least of five runs. Throws when it ends with another status.
 ChildTimes leastOfChild(const std::vector<std::string> &command, int expectedExit = 0);
 
 /// What a budget says of one piece of work.

@@ -1,6 +1,8 @@
 // What sim does for an instruction of the loops whose speed ./dev budget measures: exactly these
-// instructions and bytes, and little memory of its own. The same on a busy machine.
+// instructions and bytes, in so many steps, and with little memory of its own. The same on a busy
+// machine.
 #include "runtime/sim/SimDevice.h"
+#include "tests/Steps.h"
 #include "tools/budget/SimLoops.h"
 
 #include <gtest/gtest.h>
@@ -29,6 +31,7 @@ namespace {
 struct Spent {
   SimReport report;
   int64_t allocations = 0;
+  double steps = 0; ///< of sim, an instruction
 };
 
 Spent run(const SimLoop &loop, uint32_t iterations) {
@@ -37,9 +40,12 @@ Spent run(const SimLoop &loop, uint32_t iterations) {
   EXPECT_TRUE(loaded && loaded->run(1)); // the first run makes room
   clearSimReport(*device);
   int64_t before = allocations;
+  uint64_t start = test::stepsTaken();
   EXPECT_TRUE(loaded->run(iterations));
+  uint64_t steps = test::stepsTaken() - start;
   int64_t after = allocations;
-  return {simReport(*device), after - before};
+  SimReport report = simReport(*device);
+  return {report, after - before, double(steps) / double(report.warpInstructions)};
 }
 
 TEST(Loops, OfAttention) {
@@ -57,6 +63,7 @@ TEST(Loops, OfAttention) {
   EXPECT_EQ(each(&SimReport::globalLoadBytes), 16'384) << "a stage";
   // What is copied waits in lists: 57 allocations an iteration, which has 1,168 instructions.
   EXPECT_LT(many.allocations - few.allocations, 100 * 64);
+  EXPECT_LT(many.steps, 170) << "148 an instruction; one more look at each of its lanes is 32";
 }
 
 TEST(Loops, OfIntegers) {
@@ -69,6 +76,7 @@ TEST(Loops, OfIntegers) {
   EXPECT_EQ(many.report.sharedLoadBytes, 120u * 4 * 128);
   EXPECT_EQ(many.report.sharedStoreBytes, 120u * 4 * 128);
   EXPECT_EQ(many.allocations, few.allocations) << "an instruction allocates nothing";
+  EXPECT_LT(many.steps, 70) << "48";
 }
 
 } // namespace
