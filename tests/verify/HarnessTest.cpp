@@ -34,8 +34,9 @@ Pattern mixed() {
 }
 
 /// The first thing wrong, or nothing.
-std::string firstFailure(Bug bug, const Pattern &pattern, const std::vector<VerifyCase> &cases) {
-  OracleDevice device(bug);
+std::string firstFailure(Bug bug, const Pattern &pattern, const std::vector<VerifyCase> &cases,
+                         testing::Sums sums = testing::Sums::Forwards) {
+  OracleDevice device(bug, sums);
   Verifier verifier(device, pattern, *findTarget("sm_80"), device.compiler(), BlockSource::Tables);
   for (const VerifyCase &c : cases) {
     Result<std::vector<VerifyRow>> rows = verifier.run(c);
@@ -55,6 +56,28 @@ TEST(Harness, ACorrectDevicePassesTheDefaultCases) {
 TEST(Harness, EveryBugIsFoundByTheDefaultCases) {
   for (Bug bug : testing::allBugs())
     EXPECT_NE(firstFailure(bug, mixed(), defaultCases(mixed())), "") << name(bug);
+}
+
+/// Products that cancel: one key, whose score is far smaller than what it is summed from, so that
+/// another order of the sum is further off than `plain` is.
+VerifyCase cancelling(uint64_t seed) {
+  return {.dtype = DType::F32,
+          .headDim = 16,
+          .valueDim = 16,
+          .n = 1,
+          .nq = 1,
+          .heads = 1,
+          .kvHeads = 1,
+          .seed = seed};
+}
+
+TEST(Harness, TheBoundOfLseKnowsThatScoresCancel) {
+  std::vector<VerifyCase> cases;
+  for (int seed = 1; seed <= 50; ++seed)
+    cases.push_back(cancelling(seed));
+  Pattern pattern = patternOf({"k <= q"});
+  EXPECT_EQ(firstFailure(Bug::None, pattern, cases, testing::Sums::Backwards), "");
+  EXPECT_NE(firstFailure(Bug::LseBase2, pattern, {cancelling(4)}), "");
 }
 
 TEST(Harness, RandomPatternsPassOnACorrectDevice) {

@@ -93,6 +93,30 @@ TEST(Reference, PlainRoundsPAndOut) {
   EXPECT_EQ(out[1], 0.333984375f);
 }
 
+/// What a row's lse is rounded at: its scores may be far smaller than their products.
+TEST(Reference, SaysHowLargeTheTermsOfAScoreAre) {
+  AttentionProblem p{.attend = {parse("k != 1 and q != 7")},
+                     .nq = 2,
+                     .n = 3,
+                     .q0 = 6,
+                     .headDim = 2,
+                     .valueDim = 1,
+                     .scale = 0.5,
+                     .q = {1.5, 2, 1, 1},
+                     .k = {2, -1.5, 9, 9, -1, 0.25},
+                     .v = {1, 1, 1}};
+  AttentionResult<double> result = exact(p);
+  EXPECT_EQ(result.lseTerms, (std::vector<double>{3, 0})); // (3 + 3) / 2, though the score is 0
+  EXPECT_EQ(result.lse[0], std::log(1 + std::exp(-0.5)));
+}
+
+TEST(Comparison, TermsThatMayCancelWidenTheBound) {
+  Comparison c;
+  c.add(0.5, 0.25, 0.25, 0, 16);
+  c.add(0.25, 0.25, 0.25, 1, 8);
+  EXPECT_EQ(c.bound(2), 16.25 * 0x1p-24);
+}
+
 TEST(Comparison, MeasuresInUnitsOfPlain) {
   Comparison c;
   c.add(1.5, 1.0, 1.25, 0);

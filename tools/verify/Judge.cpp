@@ -96,7 +96,7 @@ VerifyRow judgeLse(const Outcome &o, const Heads &heads, VerifyRow row) {
   row.output = "lse";
   Comparison comparison;
   forEachRow(o.c, heads, [&](int64_t at, int64_t, int64_t) {
-    comparison.add(o.lse[at], o.exact.lse[at], o.plain.lse[at], at);
+    comparison.add(o.lse[at], o.exact.lse[at], o.plain.lse[at], at, o.exact.lseTerms[at]);
   });
   return judge(o, std::move(row), comparison, 1);
 }

@@ -3,9 +3,10 @@
 //   Pattern + VerifyCase -> schedule and compile each entry -> launch on guarded tensors ->
 //   VerifyRow per output
 //
-// The bound is k max|plain - f64| + 2^-24 max|f64| (see tests/reference/Attention.h), k = 2 for f16
-// and bf16, 8 for f32. Beyond numbers: nothing outside of the outputs is written, all of them are,
-// inputs are left alone, a second run gives the same bits, and every key counts once.
+// The bound is k max|plain - f64| + 2^-24 max|f64|, k = 2 for f16 and bf16, 8 for f32; that of lse
+// has a term more (see tests/reference/Attention.h). Beyond numbers: nothing outside of the outputs
+// is written, all of them are, inputs are left alone, a second run gives the same bits, and every
+// key counts once.
 #pragma once
 
 #include "tools/verify/Case.h"
