@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Case.h"
 
 namespace sparsec::testing {
 

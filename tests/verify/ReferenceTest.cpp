@@ -1,5 +1,6 @@
 // The reference against numbers worked by hand.
 #include "tests/reference/Attention.h"
+#include "tests/reference/Comparison.h"
 #include "tools/verify/HostTensor.h"
 
 #include <gtest/gtest.h>
