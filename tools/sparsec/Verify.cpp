@@ -4,6 +4,7 @@
 #include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
+#include "tools/sparsec/OperationFlag.h"
 #include "tools/sparsec/Plan.h"
 #include "tools/sparsec/Progress.h"
 
@@ -47,12 +48,13 @@ CaseFlags caseFlags(const VerifyOptions &options, const LoadedPattern &loaded, c
           .block = flags.block};
 }
 
-/// Of a layer, as a pattern: those of each operation.
+/// Of a layer, as a pattern: those of each operation that was asked for.
 std::vector<VerifyCase> casesOf(const VerifyOptions &options, const Pattern &pattern,
                                 const CaseFlags &flags) {
   std::vector<VerifyCase> cases;
-  for (const VerifyOperation &operation : verifyOperations())
-    std::ranges::move(operation.cases(pattern, flags), std::back_inserter(cases));
+  for (const std::string &name : options.pattern.operations)
+    std::ranges::move(findVerifyOperation(verifyOperations(), name)->cases(pattern, flags),
+                      std::back_inserter(cases));
   return cases;
 }
 
@@ -195,6 +197,7 @@ Action declareVerify(Options &options) {
   declarePatternFlags(options, asked->pattern);
   declareLayerFlag(options, asked->pattern);
   options.heading("Verify");
+  declareOperationFlag(options, asked->pattern.operations);
   declareDeviceFlag(options, asked->device);
   options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",
                  asked->target, targetNames());
