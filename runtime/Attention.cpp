@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
 namespace sparsec {
@@ -13,91 +12,6 @@ namespace {
 
 constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMaxGridYZ = 65535; // of every CUDA device
-
-/// One tensor of a call with what it must hold.
-struct Operand {
-  std::string_view name;
-  const Tensor &tensor;
-  std::array<int64_t, 3> extent; ///< batch, heads, rows
-  int64_t columns;
-  int elementBytes;
-  int alignment; ///< of address and strides, in bytes
-};
-
-/// Bytes from the first element to one past the last, or nothing when that leaves 64 bits.
-std::optional<int64_t> bytesSpanned(const Operand &operand) {
-  int64_t last = operand.columns;
-  for (int i = 0; i < 3; ++i) {
-    int64_t reach = 0;
-    if (__builtin_mul_overflow(operand.extent[i] - 1, operand.tensor.stride[i], &reach) ||
-        __builtin_add_overflow(last, reach, &last))
-      return std::nullopt;
-  }
-  int64_t size = 0;
-  if (__builtin_mul_overflow(last, operand.elementBytes, &size))
-    return std::nullopt;
-  return size;
-}
-
-/// Nothing is touched.
-bool isEmpty(const Operand &operand) {
-  return std::ranges::any_of(operand.extent, [](int64_t e) { return e == 0; }) ||
-         operand.columns == 0;
-}
-
-Result<void> checkOperand(const Operand &operand) {
-  const auto &[name, tensor, extent, columns, elementBytes, alignment] = operand;
-  if (isEmpty(operand))
-    return {};
-  if (tensor.address == 0)
-    return inputError(fmt::format("{}: expected memory, found address 0", name));
-  if (tensor.address % alignment != 0)
-    return inputError(fmt::format("{}: expected an address that is a multiple of {} bytes, found "
-                                  "0x{:x}",
-                                  name, alignment, tensor.address));
-  constexpr std::string_view axis[] = {"batch", "head", "row"};
-  for (int i = 0; i < 3; ++i) {
-    if (tensor.stride[i] < 0)
-      return inputError(
-          fmt::format("{}: expected a {} stride >= 0, found {}", name, axis[i], tensor.stride[i]));
-    // Extent 1: the stride is never used. Reduced first, so that the product cannot overflow.
-    if (extent[i] > 1 && tensor.stride[i] % alignment * elementBytes % alignment != 0)
-      return inputError(fmt::format("{}: expected a {} stride that is a multiple of {} elements "
-                                    "({} bytes), found {}",
-                                    name, axis[i], alignment / elementBytes, alignment,
-                                    tensor.stride[i]));
-  }
-  std::optional<int64_t> needed = bytesSpanned(operand);
-  if (!needed || static_cast<uint64_t>(*needed) > tensor.bytes)
-    return inputError(fmt::format(
-        "{}: expected at least {} bytes for {} x {} x {} x {} elements by strides {}, {}, {}, "
-        "found {}",
-        name, needed ? std::to_string(*needed) : "2^63", extent[0], extent[1], extent[2], columns,
-        tensor.stride[0], tensor.stride[1], tensor.stride[2], tensor.bytes));
-  return {};
-}
-
-/// Refuses a written tensor two of whose rows may overlap: an axis must step over all that the
-/// smaller strides reach.
-Result<void> checkDisjoint(const Operand &operand) {
-  if (isEmpty(operand))
-    return {};
-  std::array<int, 3> axes = {0, 1, 2};
-  const auto &stride = operand.tensor.stride;
-  std::ranges::sort(axes, [&](int a, int b) { return stride[a] < stride[b]; });
-  int64_t reach = operand.columns;
-  for (int axis : axes) {
-    if (operand.extent[axis] <= 1)
-      continue;
-    if (stride[axis] < reach)
-      return inputError(fmt::format("{}: expected rows that do not overlap, found strides {}, {}, "
-                                    "{} for rows of {} elements",
-                                    operand.name, stride[0], stride[1], stride[2],
-                                    operand.columns));
-    reach += (operand.extent[axis] - 1) * stride[axis];
-  }
-  return {};
-}
 
 Result<void> checkShape(const AttentionShape &shape, const Heads &heads) {
   auto refuse = [](std::string_view what, int64_t found) {
@@ -200,7 +114,7 @@ Attention::Slots::Slots(const Signature &signature) {
                             {&priorOut, "prior_out"},
                             {&priorMax, "prior_max"},
                             {&priorSum, "prior_sum"}})
-    *view = {slot(name), slot(std::string(name) + "_stride")};
+    *view = ViewSlot(signature, name);
   queryOrder = slot("query_order"), keyOrder = slot("key_order");
   rowForms = slot("row_forms"), rowOrder = slot("row_order");
   blockOffsets = slot("block_offsets"), blockColumns = slot("block_columns");
@@ -298,16 +212,11 @@ Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
   const auto &[kernel, request, executable, slots, ready] = parts[index];
   const AttentionShape &shape = call.shape;
   Arguments arguments(kernel.signature);
-  auto setView = [&](const Slots::View &view, DeviceAddress address,
-                     std::span<const int64_t> stride) {
-    arguments.setPointer(view.address, address);
-    arguments.set(view.stride, stride);
-  };
-  setView(slots.q, call.q.address, call.q.stride);
-  setView(slots.k, call.k.address, call.k.stride);
-  setView(slots.v, call.v.address, call.v.stride);
-  setView(slots.out, call.out.address, call.out.stride);
-  setView(slots.lse, call.lse.address, call.lse.stride);
+  arguments.setView(slots.q, call.q.address, call.q.stride);
+  arguments.setView(slots.k, call.k.address, call.k.stride);
+  arguments.setView(slots.v, call.v.address, call.v.stride);
+  arguments.setView(slots.out, call.out.address, call.out.stride);
+  arguments.setView(slots.lse, call.lse.address, call.lse.stride);
   arguments.setPointer(slots.queryOrder, ready.queryOrder.address());
   arguments.setPointer(slots.keyOrder, ready.keyOrder.address());
   if (call.blocks) {
@@ -339,14 +248,14 @@ Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
   DeviceAddress out = scratch.out.address() - 4 * call.heads.first * head;
   std::array<int64_t, 3> outStride = {batch, head, row};
   std::array<int64_t, 2> rowStride = {scratch.heads * shape.nq, shape.nq};
-  auto setSums = [&](const Slots::View &sums, const Slots::View &rowMax, const Slots::View &rowSum,
+  auto setSums = [&](const ViewSlot &sums, const ViewSlot &rowMax, const ViewSlot &rowSum,
                      size_t written) { // by part `written`
     int64_t rows = shape.batch * scratch.heads * shape.nq;
     DeviceAddress first =
         scratch.rows.address() + 4 * (written % 2 * 2 * rows - call.heads.first * shape.nq);
-    setView(sums, out, outStride);
-    setView(rowMax, first, rowStride);
-    setView(rowSum, first + 4 * rows, rowStride);
+    arguments.setView(sums, out, outStride);
+    arguments.setView(rowMax, first, rowStride);
+    arguments.setView(rowSum, first + 4 * rows, rowStride);
   };
   if (!request.part.first)
     setSums(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);

@@ -1,6 +1,7 @@
 // A case of attention forward.
 #pragma once
 
+#include "runtime/Attention.h"
 #include "tools/verify/Case.h"
 #include "tools/verify/HostTensor.h"
 
