@@ -81,6 +81,16 @@ TEST(Harness, TheBoundOfLseKnowsThatScoresCancel) {
   EXPECT_NE(firstFailure(Bug::LseBase2, pattern, {cancelling(4)}), "");
 }
 
+TEST(Harness, KnowsOperationsByItsTableAlone) {
+  OracleDevice device;
+  Pattern pattern = mixed();
+  Verifier verifier({device, pattern, *findTarget("sm_80"), device.compiler()},
+                    std::span<const VerifyOperation>());
+  auto rows = verifier.run(cancelling(1));
+  ASSERT_FALSE(rows);
+  EXPECT_EQ(rows.error().message, "no verification of 'forward'");
+}
+
 TEST(Harness, RandomPatternsPassOnACorrectDevice) {
   OracleDevice device;
   for (int seed = 1; seed <= 100; ++seed) {

@@ -268,6 +268,7 @@ Action declareBench(Options &options) {
   declareManyPatterns(options, asked->patterns);
   declareLayerFlag(options, asked->patterns.flags);
   options.heading("Bench");
+  asked->patterns.flags.operations = plannedOperations();
   declareOperationFlag(options, asked->patterns.flags.operations);
   declareDeviceFlag(options, asked->device);
   options.integer("--batch", "sequences in a call (1)", asked->batch, {1, 65535});

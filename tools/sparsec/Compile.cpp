@@ -293,6 +293,7 @@ Action declareCompile(Options &options) {
   options.heading("Compile");
   options.value("--target", "NAMES", listed(targetNames()) + ", comma-separated (sm_80)",
                 [asked](const std::string &text) { return readTargets(text, asked->targets); });
+  asked->pattern.operations = plannedOperations();
   declareOperationFlag(options, asked->pattern.operations);
   options.flag("--cubin", "machine code too (needs NVRTC or ptxas)", asked->cubin);
   options.value("-o,--out", "DIR", "folder to write (./NAME.kernels), replaced whole",

@@ -234,6 +234,7 @@ Action declareExplain(Options &options) {
     stages.push_back(std::move(name));
   options.heading("Explain");
   options.choice("--after", "STAGE", listed(stages), asked->after, stages);
+  asked->pattern.operations = plannedOperations();
   declareOperationFlag(options, asked->pattern.operations, HowMany::One);
   options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
                  targetNames());

@@ -1,6 +1,5 @@
 #include "tools/sparsec/OperationFlag.h"
 
-#include "dialect/Operations.h"
 #include "tools/sparsec/Options.h"
 
 #include <fmt/format.h>
@@ -13,15 +12,8 @@ namespace {
 /// Words that documents already use: refused by name until they are in the table.
 constexpr std::string_view kLater[] = {"backward", "decode"};
 
-std::vector<std::string> knownOperations() {
-  std::vector<std::string> names;
-  for (const Operation &operation : operations())
-    names.emplace_back(operation.name);
-  return names;
-}
-
-std::string readOperation(const std::string &name, std::vector<std::string> &read) {
-  std::vector<std::string> known = knownOperations();
+std::string readOperation(const std::string &name, const std::vector<std::string> &known,
+                          std::vector<std::string> &read) {
   if (std::ranges::find(known, name) == known.end())
     return std::ranges::find(kLater, name) != std::end(kLater)
                ? fmt::format("'{}' is not built yet; this version has {}", name,
@@ -37,16 +29,15 @@ std::string readOperation(const std::string &name, std::vector<std::string> &rea
 } // namespace
 
 void declareOperationFlag(Options &options, std::vector<std::string> &operations, HowMany howMany) {
-  operations = knownOperations();
   bool any = howMany == HowMany::Any;
   options.value("--op", any ? "NAMES" : "NAME",
                 fmt::format("{}{} (all there are)", listed(operations),
                             any && operations.size() > 1 ? ", comma-separated" : ""),
-                [&operations, any](const std::string &text) -> std::string {
+                [&operations, known = operations, any](const std::string &text) -> std::string {
                   std::vector<std::string> read;
                   for (size_t begin = 0; begin <= text.size();) {
                     size_t end = any ? std::min(text.find(',', begin), text.size()) : text.size();
-                    std::string wrong = readOperation(text.substr(begin, end - begin), read);
+                    std::string wrong = readOperation(text.substr(begin, end - begin), known, read);
                     if (!wrong.empty())
                       return wrong;
                     begin = end + 1;

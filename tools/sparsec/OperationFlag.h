@@ -1,5 +1,5 @@
-// --op NAMES, the same for every command that makes kernels: names from the table of operations
-// (dialect/Operations.h), all of them when the flag is not given.
+// --op NAMES, the same for every command that makes kernels: names from the table that the command
+// goes by (Plan.h, tools/verify/Operation.h), all of them when the flag is not given.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@ namespace sparsec::cli {
 
 class Options;
 enum class HowMany : uint8_t { One, Any };
-/// Fills `operations` at once with what holds when the flag is not given.
+/// `operations`: the names of the table, what holds when the flag is not given.
 void declareOperationFlag(Options &options, std::vector<std::string> &operations,
                           HowMany howMany = HowMany::Any);
 

@@ -197,6 +197,8 @@ Action declareVerify(Options &options) {
   declarePatternFlags(options, asked->pattern);
   declareLayerFlag(options, asked->pattern);
   options.heading("Verify");
+  for (const VerifyOperation &operation : verifyOperations())
+    asked->pattern.operations.emplace_back(operation.name);
   declareOperationFlag(options, asked->pattern.operations);
   declareDeviceFlag(options, asked->device);
   options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",

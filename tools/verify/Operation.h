@@ -15,7 +15,8 @@
 // own. An operation that no pattern divides has one.
 #pragma once
 
-#include "runtime/Attention.h"
+#include "kernel/Request.h"
+#include "layout/LaunchNumbers.h"
 #include "tools/verify/Case.h"
 #include "tools/verify/Tensors.h"
 
@@ -81,7 +82,7 @@ struct VerifyOperation {
   std::unique_ptr<Runner> (*runner)(const VerifySetting &setting);
 };
 
-/// sparsec's own, in the order of dialect/Operations.h.
+/// sparsec's own.
 std::span<const VerifyOperation> verifyOperations();
 /// By name; null when there is none.
 const VerifyOperation *findVerifyOperation(std::span<const VerifyOperation> table,
