@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 
 namespace sparsec::reference {
 
@@ -11,24 +10,6 @@ namespace {
 
 template <class T>
 constexpr T kNegativeInfinity = -std::numeric_limits<T>::infinity();
-
-/// Masks by head; heads of one entry share theirs unless its predicate mentions h.
-class Masks {
-public:
-  explicit Masks(const AttentionProblem &problem) : problem(problem) {}
-  const std::vector<uint8_t> &of(int64_t head) {
-    int64_t entry = head % static_cast<int64_t>(problem.attend.size());
-    int64_t key = mentions(problem.attend[entry], Op::Head) ? head : entry;
-    auto [it, fresh] = known.try_emplace(key);
-    if (fresh)
-      it->second = attended(problem, head);
-    return it->second;
-  }
-
-private:
-  const AttentionProblem &problem;
-  std::map<int64_t, std::vector<uint8_t>> known;
-};
 
 /// [rows, columns] -> [columns, rows], so that a loop over rows runs along memory.
 template <class T>
@@ -112,6 +93,15 @@ AttentionResult<T> attention(const AttentionProblem &p, Round round) {
 }
 
 } // namespace
+
+const std::vector<uint8_t> &Masks::of(int64_t head) {
+  int64_t entry = head % static_cast<int64_t>(problem.attend.size());
+  int64_t key = mentions(problem.attend[entry], Op::Head) ? head : entry;
+  auto [it, fresh] = known.try_emplace(key);
+  if (fresh)
+    it->second = attended(problem, head);
+  return it->second;
+}
 
 std::vector<uint8_t> attended(const AttentionProblem &p, int64_t head) {
   std::vector<uint8_t> mask(p.nq * p.n);

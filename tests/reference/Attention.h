@@ -20,6 +20,7 @@
 
 #include "patterns/Evaluate.h"
 
+#include <map>
 #include <vector>
 
 namespace sparsec::reference {
@@ -45,6 +46,17 @@ struct AttentionResult {
 
 /// Which keys each query of one head attends to: [nq, n], 1 or 0.
 std::vector<uint8_t> attended(const AttentionProblem &problem, int64_t head);
+
+/// That by head, kept; heads of one entry share theirs unless its predicate mentions h.
+class Masks {
+public:
+  explicit Masks(const AttentionProblem &problem) : problem(problem) {}
+  const std::vector<uint8_t> &of(int64_t head);
+
+private:
+  const AttentionProblem &problem;
+  std::map<int64_t, std::vector<uint8_t>> known;
+};
 
 AttentionResult<double> exact(const AttentionProblem &problem);
 /// `round` rounds to the tensors' type.

@@ -5,34 +5,29 @@
 namespace sparsec::reference {
 namespace {
 
-/// What a reading of the formulas does at each step.
-template <class T>
-struct Reading {
-  T (*round)(T);      ///< to the tensors' type
-  bool sizes = false; ///< absolute values in place of sums
-};
+/// What is summed: values, or how large they are.
+enum class Of : uint8_t { Values, Sizes };
 
-template <class T>
+template <class T, Of what>
 class Backward {
 public:
-  Backward(const BackwardProblem &problem, const AttentionResult<T> &forward, Reading<T> reading)
-      : problem(problem), p(problem.forward), forward(forward), reading(reading) {
+  /// `round`: to the tensors' type.
+  Backward(const BackwardProblem &problem, const AttentionResult<T> &forward, T (*round)(T))
+      : problem(problem), p(problem.forward), forward(forward), round(round) {
     result.dq.resize(p.q.size());
     result.dk.resize(p.k.size());
     result.dv.resize(p.v.size());
   }
 
   Gradients<T> run() {
+    Masks masks(p);
     for (int64_t b = 0; b < p.batch; ++b)
-      for (int64_t h = 0; h < p.heads; ++h) {
-        std::vector<uint8_t> mask = attended(p, h);
+      for (int64_t h = 0; h < p.heads; ++h)
         for (int64_t i = 0; i < p.nq; ++i)
-          row(b, h, i, mask.data() + i * p.n);
-      }
-    if (!reading.sizes)
-      for (auto *values : {&result.dq, &result.dk, &result.dv})
-        for (T &value : *values)
-          value = reading.round(value);
+          row(b, h, i, masks.of(h).data() + i * p.n);
+    for (auto *values : {&result.dq, &result.dk, &result.dv})
+      for (T &value : *values)
+        value = round(value);
     return std::move(result);
   }
 
@@ -40,27 +35,30 @@ private:
   const BackwardProblem &problem;
   const AttentionProblem &p;
   const AttentionResult<T> &forward;
-  Reading<T> reading;
+  T (*round)(T);
   Gradients<T> result;
 
+  static T term(T value) { return what == Of::Sizes ? std::abs(value) : value; }
+
   template <class B>
-  T dot(const float *a, const B *b, int64_t count) const {
+  static T dot(const float *a, const B *b, int64_t count) {
     T sum = 0;
     for (int64_t d = 0; d < count; ++d)
-      sum += size(T(a[d]) * T(b[d]));
+      sum += term(T(a[d]) * T(b[d]));
     return sum;
   }
-  T size(T value) const { return reading.sizes ? std::abs(value) : value; }
+  static void add(T *sums, T weight, const float *values, int64_t count) {
+    for (int64_t d = 0; d < count; ++d)
+      sums[d] += term(weight * T(values[d]));
+  }
 
   /// p of a pair, as it counts.
   T weightOf(const float *query, const float *key, T lse) const {
-    T score = 0, sizes = 0;
-    for (int64_t d = 0; d < p.headDim; ++d) {
+    T score = 0;
+    for (int64_t d = 0; d < p.headDim; ++d)
       score += T(query[d]) * T(key[d]);
-      sizes += std::abs(T(query[d]) * T(key[d]));
-    }
     T weight = std::exp(score * T(p.scale) - lse);
-    return reading.sizes ? weight * (1 + sizes * T(p.scale)) : weight;
+    return what == Of::Sizes ? weight * (1 + dot(query, key, p.headDim) * T(p.scale)) : weight;
   }
 
   void row(int64_t b, int64_t h, int64_t i, const uint8_t *mask) {
@@ -70,21 +68,17 @@ private:
     const float *dout = problem.dout.data() + index * p.valueDim;
     T delta = dot(dout, forward.out.data() + index * p.valueDim, p.valueDim);
     if (!problem.dlse.empty())
-      delta += size(T(-problem.dlse[index]));
+      delta += term(T(-problem.dlse[index]));
     for (int64_t k = 0; k < p.n; ++k) {
       if (!mask[k])
         continue;
       const float *key = p.k.data() + (kv + k) * p.headDim;
       T weight = weightOf(query, key, forward.lse[index]);
       T dp = dot(dout, p.v.data() + (kv + k) * p.valueDim, p.valueDim);
-      T ds = reading.sizes ? weight * (dp + delta) : reading.round(weight * (dp - delta));
-      T rounded = reading.round(weight);
-      for (int64_t d = 0; d < p.headDim; ++d) {
-        result.dq[index * p.headDim + d] += size(T(p.scale) * ds * T(key[d]));
-        result.dk[(kv + k) * p.headDim + d] += size(T(p.scale) * ds * T(query[d]));
-      }
-      for (int64_t d = 0; d < p.valueDim; ++d)
-        result.dv[(kv + k) * p.valueDim + d] += size(rounded * T(dout[d]));
+      T ds = round(weight * (what == Of::Sizes ? dp + delta : dp - delta));
+      add(&result.dq[index * p.headDim], T(p.scale) * ds, key, p.headDim);
+      add(&result.dk[(kv + k) * p.headDim], T(p.scale) * ds, query, p.headDim);
+      add(&result.dv[(kv + k) * p.valueDim], round(weight), dout, p.valueDim);
     }
   }
 };
@@ -95,19 +89,19 @@ double asIs(double value) {
 
 } // namespace
 
-Gradients<double> exactBackward(const BackwardProblem &problem) {
-  AttentionResult<double> forward = exact(problem.forward);
-  return Backward<double>(problem, forward, {.round = asIs}).run();
+Gradients<double> exactBackward(const BackwardProblem &problem,
+                                const AttentionResult<double> &forward) {
+  return Backward<double, Of::Values>(problem, forward, asIs).run();
 }
 
-Gradients<double> sizesBackward(const BackwardProblem &problem) {
-  AttentionResult<double> forward = exact(problem.forward);
-  return Backward<double>(problem, forward, {.round = asIs, .sizes = true}).run();
+Gradients<double> sizesBackward(const BackwardProblem &problem,
+                                const AttentionResult<double> &forward) {
+  return Backward<double, Of::Sizes>(problem, forward, asIs).run();
 }
 
-Gradients<float> plainBackward(const BackwardProblem &problem, float (*round)(float)) {
-  AttentionResult<float> forward = plain(problem.forward, round);
-  return Backward<float>(problem, forward, {.round = round}).run();
+Gradients<float> plainBackward(const BackwardProblem &problem,
+                               const AttentionResult<float> &forward, float (*round)(float)) {
+  return Backward<float, Of::Values>(problem, forward, round).run();
 }
 
 } // namespace sparsec::reference

@@ -75,8 +75,8 @@ class Usage(CommandTest):
         self.wrong("--target: 'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89, sm_90 and cpu",
                    "strided", "--target", "sm_80,sm_90a")
         self.wrong("--op: 'backward' is not built yet; this version has forward", "strided", "--op", "forward,backward")
-        for command in ("explain", "verify", "bench"):
-            self.wrong("--op: 'decode' is not built yet; this version has forward", command, "strided", "--op", "decode",
+        for command, operations in (("explain", "forward"), ("verify", "forward and backward"), ("bench", "forward")):
+            self.wrong(f"--op: 'decode' is not built yet; this version has {operations}", command, "strided", "--op", "decode",
                        note=f"note: 'sparsec {command} --help' lists what there is\n")
         for command in ("train", "eval", "sample", "inspect", "cache"):
             self.wrong(f"'{command}' is not in this version (0.1.0)", command, "strided",

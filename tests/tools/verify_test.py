@@ -34,6 +34,13 @@ class Verify(CommandTest):
         self.assertEqual(self.works("verify", "local", "--device=sim", "-n", "33", "-q", "--op", "forward"),
                          self.works("verify", "local", "--device=sim", "-n", "33", "-q"))
 
+    def test_backward(self):
+        self.assertEqual(self.works("verify", "local", "--device=cpu", "-n", "33", "-q", "--op", "backward"),
+                         "passed: 3 of 3 outputs within the bound\n")
+        report = json.loads(self.works("verify", "local", "--device=cpu", "-n", "33", "--op", "forward,backward", "--json"))
+        self.assertEqual([(case["operation"], case["output"]) for case in report["cases"]],
+                         [("forward", "out"), ("forward", "lse"), ("backward", "dq"), ("backward", "dk"), ("backward", "dv")])
+
     def test_quiet(self):
         out = self.works("verify", "local", "--device=sim", "-n", "33", "-q")
         self.assertEqual(out, "passed: 2 of 2 outputs within the bound\n")

@@ -3,9 +3,11 @@
 #include "tests/Sanitized.h"
 #include "tests/verify/OracleDevice.h"
 #include "tests/verify/RandomCase.h"
+#include "tools/verify/ops/backward/Case.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace sparsec {
@@ -133,13 +135,14 @@ TEST(Harness, RowsCarryWhatTheReportNeeds) {
   EXPECT_EQ(describe(c), "f16, head dim 16, value dim 32, n 20, 1 x 2 heads (1 kv), BHSD");
 }
 
-TEST(Harness, FullCasesCoverTheMatrix) {
-  std::vector<ForwardCase> cases = fullForwardCases(mixed());
+/// Of forward or backward.
+template <class C>
+void expectTheMatrix(const std::vector<C> &cases) {
   for (DType type : {DType::BF16, DType::F16, DType::F32})
     for (int headDim : {16, 64, 80, 128, 256}) {
       bool ragged = false, longer = false, shorter = false, grouped = false, values = false;
       bool orders[2] = {};
-      for (const ForwardCase &c : cases) {
+      for (const C &c : cases) {
         if (c.dtype != type || c.headDim != headDim)
           continue;
         ragged |= c.n % 16 != 0;
@@ -152,6 +155,26 @@ TEST(Harness, FullCasesCoverTheMatrix) {
       EXPECT_TRUE(ragged && longer && shorter && grouped && values && orders[0] && orders[1])
           << name(type) << " " << headDim;
     }
+}
+
+TEST(Harness, FullCasesCoverTheMatrix) {
+  expectTheMatrix(fullForwardCases(mixed()));
+  expectTheMatrix(fullBackwardCases(mixed()));
+}
+
+TEST(Harness, BackwardCountsInEachGradientWithAndWithoutDlse) {
+  for (const std::vector<BackwardCase> &cases :
+       {defaultBackwardCases(mixed()), fullBackwardCases(mixed())}) {
+    int counting[4] = {}, dlse[2] = {}, types[3] = {};
+    for (const BackwardCase &c : cases) {
+      ++counting[static_cast<int>(c.counting)];
+      ++dlse[static_cast<int>(c.dlse)];
+      ++types[static_cast<int>(c.dtype)];
+    }
+    EXPECT_TRUE(std::ranges::all_of(counting, [](int count) { return count > 0; }));
+    EXPECT_TRUE(std::ranges::all_of(dlse, [](int count) { return count > 0; }));
+    EXPECT_TRUE(std::ranges::all_of(types, [](int count) { return count > 0; }));
+  }
 }
 
 } // namespace

@@ -1,5 +1,5 @@
 // --op NAMES, the same for every command that makes kernels: names from the table that the command
-// goes by (Plan.h, tools/verify/Operation.h), all of them when the flag is not given.
+// goes by (Plan.h, tools/verify/Operation.h).
 #pragma once
 
 #include <string>
@@ -9,8 +9,9 @@ namespace sparsec::cli {
 
 class Options;
 enum class HowMany : uint8_t { One, Any };
-/// `operations`: the names of the table, what holds when the flag is not given.
+/// `operations`: what holds when the flag is not given; also the names of the table, unless `known`
+/// says more.
 void declareOperationFlag(Options &options, std::vector<std::string> &operations,
-                          HowMany howMany = HowMany::Any);
+                          HowMany howMany = HowMany::Any, std::vector<std::string> known = {});
 
 } // namespace sparsec::cli

@@ -7,6 +7,7 @@
 #include "tools/sparsec/OperationFlag.h"
 #include "tools/sparsec/Plan.h"
 #include "tools/sparsec/Progress.h"
+#include "tools/verify/ops/forward/Case.h"
 
 #include <cmath>
 #include <fmt/core.h>
@@ -197,9 +198,12 @@ Action declareVerify(Options &options) {
   declarePatternFlags(options, asked->pattern);
   declareLayerFlag(options, asked->pattern);
   options.heading("Verify");
+  std::vector<std::string> known;
   for (const VerifyOperation &operation : verifyOperations())
-    asked->pattern.operations.emplace_back(operation.name);
-  declareOperationFlag(options, asked->pattern.operations);
+    known.emplace_back(operation.name);
+  // Not every device has a path for the others.
+  asked->pattern.operations = {std::string(ForwardCase::kOperation)};
+  declareOperationFlag(options, asked->pattern.operations, HowMany::Any, known);
   declareDeviceFlag(options, asked->device);
   options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",
                  asked->target, targetNames());

@@ -1,5 +1,6 @@
 #include "tools/verify/Operation.h"
 
+#include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/forward/Forward.h"
 
 namespace sparsec {
@@ -16,7 +17,7 @@ double defaultUnits(DType type) {
 }
 
 std::span<const VerifyOperation> verifyOperations() {
-  static constexpr VerifyOperation table[] = {kForwardVerification};
+  static constexpr VerifyOperation table[] = {kForwardVerification, kBackwardVerification};
   return table;
 }
 

@@ -8,11 +8,12 @@
 // For each case the verifier makes guarded tensors from the trial, has the runner launch on them,
 // looks at the memory around them, and holds each output against what the trial expects of it:
 //
-//   operation   inputs                  outputs      groups
-//   forward     q k v                   out lse      the pattern's entries
+//   operation   inputs                      outputs     groups
+//   forward     q k v                       out lse     the pattern's entries
+//   backward    q k v out lse dout [dlse]   dq dk dv    likewise; kv heads may be of several
 //
 // A group is what a report has rows for: some heads of each output, computed by launches of their
-// own. An operation that no pattern divides has one.
+// own or with others'. An operation that no pattern divides has one.
 #pragma once
 
 #include "kernel/Request.h"

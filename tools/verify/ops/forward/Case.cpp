@@ -157,8 +157,7 @@ std::vector<ForwardCase> fullForwardCases(const Pattern &pattern) {
   return cases;
 }
 
-/// What the command line says of all sizes.
-static ForwardCase caseOf(const CaseFlags &flags) {
+ForwardCase caseOf(const CaseFlags &flags) {
   int64_t n = flags.n.value_or(200);
   return {.dtype = flags.dtype,
           .headDim = flags.headDim,
@@ -172,26 +171,15 @@ static ForwardCase caseOf(const CaseFlags &flags) {
 }
 
 std::vector<VerifyCase> forwardCases(const Pattern &pattern, const CaseFlags &flags) {
-  std::vector<ForwardCase> plain;
   switch (flags.set) {
   case CaseFlags::Set::Default:
-    plain = defaultForwardCases(pattern);
-    break;
+    return withFlags(defaultForwardCases(pattern), flags);
   case CaseFlags::Set::Full:
-    plain = fullForwardCases(pattern);
-    break;
+    return withFlags(fullForwardCases(pattern), flags);
   case CaseFlags::Set::One:
-    plain = {caseOf(flags)};
-    break;
+    return withFlags<ForwardCase>({caseOf(flags)}, flags);
   }
-  std::vector<VerifyCase> cases;
-  for (ForwardCase &each : plain) {
-    each.seed += flags.seed;
-    if (flags.n)
-      each.n = each.nq = *flags.n;
-    cases.push_back(each);
-  }
-  return cases;
+  return {};
 }
 
 } // namespace sparsec

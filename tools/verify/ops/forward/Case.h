@@ -51,6 +51,20 @@ std::vector<ForwardCase> defaultForwardCases(const Pattern &pattern);
 /// Every dtype with head dims 16, 64, 80, 128 and 256, each with ragged n, nq < n, nq > n, grouped
 /// heads, both memory orders and a value dim of its own.
 std::vector<ForwardCase> fullForwardCases(const Pattern &pattern);
+/// The one that flags say, of Set::One.
+ForwardCase caseOf(const CaseFlags &flags);
+/// What flags say of all cases.
+template <class C>
+std::vector<VerifyCase> withFlags(std::vector<C> plain, const CaseFlags &flags) {
+  std::vector<VerifyCase> cases;
+  for (C &each : plain) {
+    each.seed += flags.seed;
+    if (flags.n)
+      each.n = each.nq = *flags.n;
+    cases.push_back(each);
+  }
+  return cases;
+}
 /// Those that flags ask for.
 std::vector<VerifyCase> forwardCases(const Pattern &pattern, const CaseFlags &flags);
 

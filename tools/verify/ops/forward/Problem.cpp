@@ -67,9 +67,7 @@ AttentionProblem makeProblem(const Pattern &pattern, const ForwardCase &c) {
   return p;
 }
 
-namespace {
-
-TensorSpec spec(const ForwardCase &c, int64_t heads, int64_t rows, int64_t columns) {
+TensorSpec matrixSpec(const ForwardCase &c, int64_t heads, int64_t rows, int64_t columns) {
   return {.extent = {c.batch, heads, rows},
           .columns = columns,
           .order = c.order,
@@ -79,20 +77,21 @@ TensorSpec spec(const ForwardCase &c, int64_t heads, int64_t rows, int64_t colum
           .surround = c.surround};
 }
 
-} // namespace
+TensorSpec perRowSpec(const ForwardCase &c) {
+  return {
+      .extent = {c.batch, c.heads, 1}, .columns = c.nq, .gap = c.rowGap, .surround = c.surround};
+}
 
 Tensors tensorsOf(const AttentionProblem &p, const ForwardCase &c) {
   Tensors tensors;
-  tensors.input("q", spec(c, c.heads, c.nq, c.headDim), p.q);
-  tensors.input("k", spec(c, c.kvHeads, c.n, c.headDim), p.k);
-  tensors.input("v", spec(c, c.kvHeads, c.n, c.valueDim), p.v);
-  tensors.output("out", spec(c, c.heads, c.nq, c.valueDim));
-  TensorSpec lse{
-      .extent = {c.batch, c.heads, 1}, .columns = c.nq, .gap = c.rowGap, .surround = c.surround};
+  tensors.input("q", matrixSpec(c, c.heads, c.nq, c.headDim), p.q);
+  tensors.input("k", matrixSpec(c, c.kvHeads, c.n, c.headDim), p.k);
+  tensors.input("v", matrixSpec(c, c.kvHeads, c.n, c.valueDim), p.v);
+  tensors.output("out", matrixSpec(c, c.heads, c.nq, c.valueDim));
   if (c.lse == LseOutput::Wanted)
-    tensors.output("lse", lse);
+    tensors.output("lse", perRowSpec(c));
   else
-    tensors.unasked("lse", lse);
+    tensors.unasked("lse", perRowSpec(c));
   return tensors;
 }
 

@@ -12,6 +12,9 @@ namespace sparsec {
 /// Numbers that the case's type holds exactly.
 reference::AttentionProblem makeProblem(const Pattern &pattern, const ForwardCase &c);
 
+/// Of a tensor with a row for each query or key, and of one with a number for each query.
+TensorSpec matrixSpec(const ForwardCase &c, int64_t heads, int64_t rows, int64_t columns);
+TensorSpec perRowSpec(const ForwardCase &c);
 /// q, k, v, out and lse.
 Tensors tensorsOf(const reference::AttentionProblem &problem, const ForwardCase &c);
 /// On tensors that are uploaded.
