@@ -1,10 +1,13 @@
-// The reference against numbers worked by hand.
-#include "tests/reference/Attention.h"
+// The references against numbers worked by hand, and gradients against differences.
+#include "tests/reference/AttentionBackward.h"
 #include "tests/reference/Comparison.h"
+#include "tests/verify/SmallZoo.h"
 #include "tools/verify/HostTensor.h"
+#include "tools/verify/Random.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace sparsec::reference {
@@ -109,6 +112,116 @@ TEST(Reference, SaysHowLargeTheTermsOfAScoreAre) {
   AttentionResult<double> result = exact(p);
   EXPECT_EQ(result.lseTerms, (std::vector<double>{3, 0})); // (3 + 3) / 2, though the score is 0
   EXPECT_EQ(result.lse[0], std::log(1 + std::exp(-0.5)));
+}
+
+/// Multiples of 2^-10, so that a step of that size is exact in f32.
+std::vector<float> gridNumbers(Random &random, int64_t count) {
+  std::vector<float> numbers(count);
+  for (float &number : numbers)
+    number = std::round(random.normal() * 0x1p10f) * 0x1p-10f;
+  return numbers;
+}
+
+/// Heads that share kv heads with those of other entries, fewer query rows than keys, a value dim
+/// of its own.
+BackwardProblem smallBackward(const Pattern &pattern, Random &random) {
+  int64_t entries = static_cast<int64_t>(pattern.heads.size());
+  AttentionProblem p{.batch = 2,
+                     .heads = 2 * entries,
+                     .kvHeads = entries,
+                     .nq = 11,
+                     .n = 12,
+                     .q0 = 1,
+                     .headDim = 3,
+                     .valueDim = 2,
+                     .scale = 0.5};
+  for (const HeadEntry &entry : pattern.heads)
+    p.attend.push_back(entry.attend);
+  int64_t rows = p.batch * p.heads * p.nq, keys = p.batch * p.kvHeads * p.n;
+  p.q = gridNumbers(random, rows * p.headDim);
+  p.k = gridNumbers(random, keys * p.headDim);
+  p.v = gridNumbers(random, keys * p.valueDim);
+  return {.forward = p,
+          .dout = gridNumbers(random, rows * p.valueDim),
+          .dlse = gridNumbers(random, rows)};
+}
+
+/// What dout and dlse are the gradient of: a linear functional of out and lse, where there is one.
+double functional(const BackwardProblem &problem) {
+  AttentionResult<double> result = exact(problem.forward);
+  double sum = 0;
+  for (size_t i = 0; i < result.out.size(); ++i)
+    sum += problem.dout[i] * result.out[i];
+  for (size_t i = 0; i < result.lse.size(); ++i)
+    if (std::isfinite(result.lse[i]))
+      sum += problem.dlse[i] * result.lse[i];
+  return sum;
+}
+
+/// Of the functional, by the numbers of one tensor: how far off `gradient` is at most.
+double offFromDifferences(BackwardProblem &problem, std::vector<float> AttentionProblem::*tensor,
+                          const std::vector<double> &gradient) {
+  constexpr float kStep = 0x1p-10f;
+  std::vector<float> &numbers = problem.forward.*tensor;
+  EXPECT_EQ(numbers.size(), gradient.size());
+  double off = 0;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    float number = numbers[i];
+    numbers[i] = number + kStep;
+    double above = functional(problem);
+    numbers[i] = number - kStep;
+    double below = functional(problem);
+    numbers[i] = number;
+    off = std::max(off, std::abs((above - below) / (2 * kStep) - gradient[i]));
+  }
+  return off;
+}
+
+class Differences : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Differences, AgreeWithTheGradients) {
+  Pattern pattern = testing::smallZooPattern(
+      GetParam(),
+      {{"l", 4}, {"c", 1}, {"w", 4}, {"g", 2}, {"b", 3}, {"p", 5}, {"width", 4}, {"height", 2}});
+  ASSERT_FALSE(pattern.heads.empty());
+  Random random(7);
+  BackwardProblem problem = smallBackward(pattern, random);
+  Gradients<double> gradients = exactBackward(problem, exact(problem.forward));
+  // Third derivatives times the step's square.
+  constexpr double kOff = 16 * 0x1p-20;
+  EXPECT_LE(offFromDifferences(problem, &AttentionProblem::q, gradients.dq), kOff);
+  EXPECT_LE(offFromDifferences(problem, &AttentionProblem::k, gradients.dk), kOff);
+  EXPECT_LE(offFromDifferences(problem, &AttentionProblem::v, gradients.dv), kOff);
+}
+
+INSTANTIATE_TEST_SUITE_P(Zoo, Differences, ::testing::ValuesIn(zooNames()), [](const auto &info) {
+  std::string text = info.param;
+  std::ranges::replace(text, '-', '_');
+  return text;
+});
+
+/// With lse and out 0 and no score every p is 1: dv counts the queries of a key.
+TEST(Backward, CountsPairsWhereEveryWeightIsOne) {
+  BackwardProblem problem{.forward = {.attend = {parse("k <= q")},
+                                      .heads = 2,
+                                      .nq = 3,
+                                      .n = 4,
+                                      .q0 = 1,
+                                      .headDim = 1,
+                                      .valueDim = 2,
+                                      .q = std::vector<float>(6, 0),
+                                      .k = {3, 1, 4, 1},
+                                      .v = std::vector<float>(8, 0)},
+                          .dout = {1, 0, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0},
+                          .dlse = {}};
+  AttentionResult<double> nothing{
+      .out = std::vector<double>(12), .lse = std::vector<double>(6), .lseTerms = {}};
+  Gradients<double> counts = exactBackward(problem, nothing);
+  // Queries 1 2 3 in columns 0 1 0, of both heads.
+  EXPECT_EQ(counts.dv, (std::vector<double>{4, 2, 4, 2, 2, 2, 2, 0}));
+  EXPECT_EQ(counts.dk, std::vector<double>(4, 0));
+  EXPECT_EQ(counts.dq, std::vector<double>(6, 0));
+  EXPECT_EQ(sizesBackward(problem, nothing).dv, counts.dv);
 }
 
 TEST(Comparison, TermsThatMayCancelWidenTheBound) {
