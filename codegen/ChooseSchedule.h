@@ -2,22 +2,25 @@
 // blocks, token orders and a split into parts, the cheapest by the cost model.
 //
 //   causal and (local(128) or every(128))
-//     part 1   ..._forward_part1   causal and local(128), natural order      leaves out in f32
-//     part 2   ..._forward_part2   the rest, both axes by residue 128        goes on from part 1
+//     part 1   ..._forward_part1   causal and every(128), both axes by residue 128
+//     part 2   ..._forward_part2   causal and local(128), natural order    goes on from part 1
 //
 // A head that is not split is one kernel, ..._forward: whoever asks for that by name never gets a
 // part of a head instead. Nothing here changes what is computed. No MLIR.
+//
+// R is the request of an operation that computes a pattern's pairs (kernel/ops/): it has `attend`,
+// `dtype`, `headDim`, `valueDim`, and beside it
+//
+//   std::vector<R> kernelsOf(const R &, const std::vector<Part> &, const Block &)
 #pragma once
 
-#include "kernel/ops/Attention.h"
+#include "kernel/Request.h"
 #include "layout/cost/Cost.h"
 
 namespace sparsec {
 
-struct ScheduleRequest {
-  /// Entry, predicate of the whole head, dtype, dims, target and block (0: open). Its orders and
-  /// part are not looked at.
-  AttentionRequest kernel;
+/// What is open, whatever the operation.
+struct ScheduleChoice {
   Schedule schedule;  ///< what is asked for beside the block
   int64_t n = 4096;   ///< keys and queries at which ways are weighed
   int64_t h = 0;      ///< the model's head at which they are
@@ -27,20 +30,45 @@ struct ScheduleRequest {
 
   /// What the cost model weighs: at `n`, or at the length of a table that orders the tokens.
   LayoutRequest layout() const;
-  CostShape shape() const;
 };
 
+/// The ways to compute a predicate, cheapest first; their costs are estimates. Error: a block that
+/// does not fit, an order that is none, `split: always` of what is no union.
+Result<std::vector<Candidate>> weighWays(const Request &kernel, const Expr &attend,
+                                         const CostShape &shape, const ScheduleChoice &choice);
+
+template <class R>
+struct ScheduleRequest : ScheduleChoice {
+  /// Entry, predicate of the whole head, dtype, dims, target and block (0: open). Its orders and
+  /// part are not looked at.
+  R kernel;
+
+  ScheduleRequest(R kernel, ScheduleChoice choice)
+      : ScheduleChoice(std::move(choice)), kernel(std::move(kernel)) {}
+  CostShape shape() const {
+    return {.headDim = kernel.headDim,
+            .valueDim = kernel.valueDim,
+            .elementBytes = bytes(kernel.dtype),
+            .copies = copies};
+  }
+};
+
+template <class R>
 struct HeadSchedule {
-  std::vector<AttentionRequest> parts; ///< of the cheapest way, in the order they run
-  std::vector<Candidate> ways;         ///< what was weighed, cheapest first; costs are estimates
+  std::vector<R> parts;        ///< of the cheapest way, in the order they run
+  std::vector<Candidate> ways; ///< what was weighed, cheapest first
 };
 
-/// Error: a block that does not fit, an order that is none, `split: always` of what is no union.
-Result<HeadSchedule> chooseSchedule(const ScheduleRequest &request);
-
-/// The kernels of a way: `request` with each part's predicate, orders and role, and a name of its
-/// own where there are several.
-std::vector<AttentionRequest> kernelsOf(const AttentionRequest &request,
-                                        const std::vector<Part> &parts, const Block &block);
+/// Errors of weighWays().
+template <class R>
+Result<HeadSchedule<R>> chooseSchedule(const ScheduleRequest<R> &request) {
+  auto ways = weighWays(request.kernel, request.kernel.attend, request.shape(), request);
+  if (!ways)
+    return ways.error();
+  const Candidate &best = ways->front();
+  HeadSchedule<R> schedule{.parts = kernelsOf(request.kernel, best.parts, best.block), .ways = {}};
+  schedule.ways = std::move(*ways);
+  return schedule;
+}
 
 } // namespace sparsec

@@ -126,13 +126,14 @@ Result<Kernel> kernelFromBytes(std::string_view bytes) {
       return cut;
     bytes.remove_prefix(static_cast<size_t>(end - bytes.data()) + 1);
   }
-  for (size_t rest = bytes.size(); size_t size : sizes) {
+  size_t rest = bytes.size();
+  for (size_t size : sizes) {
     if (size > rest)
       return cut;
     rest -= size;
-    if (&size == &sizes[2] && rest != 0)
-      return cut;
   }
+  if (rest != 0)
+    return cut;
   Result<Kernel> kernel = parseKernel(std::string(bytes.substr(0, sizes[0])));
   if (!kernel)
     return kernel;

@@ -44,6 +44,7 @@ WideBounds moduloBounds(const Bounds &a, const Bounds &m) {
 
 } // namespace
 
+/// Long: a case for each operator of the language.
 BoundsOutcome boundsOf(Op op, int64_t literal, const Bounds *operands, size_t count) {
   assert(!isPredicate(op));
   const Bounds a = count > 0 ? operands[0] : Bounds{};

@@ -57,7 +57,7 @@ struct Slot {
   Coverage truth;
 };
 
-/// Runs one step on a stack; `top` is the index one past its top.
+/// Runs one step on a stack; `top` is the index one past its top. Long: a case for each operator.
 template <class Int>
 void run(Op op, int64_t value, const Domain<Int> &domain, Slot<Int> *stack, int &top) {
   Slot<Int> &a = top >= 2 ? stack[top - 2] : stack[0];

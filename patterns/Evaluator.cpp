@@ -103,7 +103,7 @@ struct Machine {
     }
   }
 
-  /// One step; `top` is the index one past the top of the stack.
+  /// One step; `top` is the index one past the top of the stack. Long: a case for each operator.
   static void step(Op op, int64_t value, int64_t q, const Lanes &k, Lanes *stack, int &top) {
     using I = int64_t;
     switch (op) {

@@ -69,6 +69,23 @@ std::string describeRequest(const AttentionRequest &request) {
   return text;
 }
 
+std::vector<AttentionRequest> kernelsOf(const AttentionRequest &request,
+                                        const std::vector<Part> &parts, const Block &block) {
+  std::vector<AttentionRequest> kernels;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    AttentionRequest kernel = request;
+    if (parts.size() > 1)
+      kernel.entry += fmt::format("_part{}", i + 1);
+    kernel.attend = parts[i].attend;
+    kernel.queryOrder = parts[i].queries;
+    kernel.keyOrder = parts[i].keys;
+    kernel.block = block;
+    kernel.part = {.first = i == 0, .last = i + 1 == parts.size()};
+    kernels.push_back(std::move(kernel));
+  }
+  return kernels;
+}
+
 /// Of an order only its shape is compiled in.
 std::string printRequest(const AttentionRequest &request) {
   return fmt::format("dtype {}\nhead_dim {}\nvalue_dim {}\norders {} {}\npart {}{}\nattend {}\n",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/Request.h"
+#include "layout/Split.h"
 
 namespace sparsec {
 
@@ -33,5 +34,10 @@ Result<void> checkRequest(const AttentionRequest &request);
 Needs needsOf(const AttentionRequest &request);
 std::string describeRequest(const AttentionRequest &request);
 std::string printRequest(const AttentionRequest &request);
+
+/// The kernels of a way to compute a head: `request` with each part's predicate, orders and role,
+/// and a name of its own where there are several.
+std::vector<AttentionRequest> kernelsOf(const AttentionRequest &request,
+                                        const std::vector<Part> &parts, const Block &block);
 
 } // namespace sparsec

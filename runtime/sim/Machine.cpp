@@ -35,6 +35,7 @@ ThreadBlock::ThreadBlock(Launch &launch)
   parameters = launch.parameters;
 }
 
+/// Long: a case for each special register.
 void ThreadBlock::fillSpecials(Warp &warp) {
   const LaunchShape &shape = launch.shape;
   for (auto [special, column] : program.specials) {

@@ -38,6 +38,7 @@ void ProgramDecoder::placeShared(const Variable &variable, uint64_t &address) {
 
 /// Module variables as the layout says; shared ones that are used here; and of functions (which are
 /// not recursive, so that each has one frame) locals and parameters.
+/// Long: a case for each space that a variable may lie in.
 void ProgramDecoder::placeVariables() {
   sharedEnd = sharedStart;
   moduleAddresses = layout.addresses;

@@ -142,6 +142,7 @@ void ProgramDecoder::planRegisters(Body &body) {
   allocate(body);
 }
 
+/// Long: one scan over a body, whose state every part of it shares.
 void ProgramDecoder::allocate(Body &body) {
   const Flow &flow = body.flow;
   size_t registers = body.function->registers.size(), count = flow.blocks.size();

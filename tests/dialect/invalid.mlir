@@ -67,6 +67,16 @@ sparsec.attention @a #sparsec.pattern<"True"> dtype f16 head_dim 64 value_dim 64
 
 // -----
 
+// expected-error @below {{'sparsec.attention_backward' op expected head_dim to be a multiple of 16 from 16 to 256, found 8}}
+sparsec.attention_backward @a #sparsec.pattern<"True"> dtype f16 head_dim 8 value_dim 64 block 64 x 64
+
+// -----
+
+// expected-error @below {{'sparsec.attention_backward' op expected dtype f16, bf16 or f32, found 'i32'}}
+sparsec.attention_backward @a over_keys #sparsec.pattern<"True"> dtype i32 head_dim 16 value_dim 64 block 64 x 64
+
+// -----
+
 //===-- tile.kernel, tile.work ----------------------------------------------------------------===//
 
 // expected-error @below {{'tile.kernel' op has 2 arguments, 1 names and 1 optional marks}}

@@ -21,6 +21,7 @@ LEFT_OUT = {
     "./dev run": "sets the machine up and builds",
     "./dev build": "sets the machine up and builds",
     "./dev test": "runs this test",
+    "./dev budget": "builds for release and measures seconds, which no test does",
     "python3 tools/bench/bars.py": "times for minutes, and fails where a machine misses a bar",
     "python3 tools/bench/peer_baselines.py": "needs PyTorch and a GPU",
 }

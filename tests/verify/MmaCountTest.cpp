@@ -23,14 +23,14 @@ uint64_t liveTiles(const Pattern &pattern, const ForwardCase &c) {
   int64_t entries = static_cast<int64_t>(pattern.heads.size());
   for (int64_t h = 0; h < c.heads; ++h) {
     const HeadEntry &head = pattern.heads[h % entries];
-    Result<HeadSchedule> schedule = chooseSchedule({.kernel = {.attend = head.attend,
-                                                               .dtype = c.dtype,
-                                                               .headDim = c.headDim,
-                                                               .valueDim = c.valueDim,
-                                                               .block = c.block,
-                                                               .target = *findTarget("sm_80")},
-                                                    .schedule = head.schedule,
-                                                    .copies = c.heads * c.batch});
+    AttentionRequest request{.attend = head.attend,
+                             .dtype = c.dtype,
+                             .headDim = c.headDim,
+                             .valueDim = c.valueDim,
+                             .block = c.block,
+                             .target = *findTarget("sm_80")};
+    auto schedule = chooseSchedule(
+        ScheduleRequest(request, {.schedule = head.schedule, .copies = c.heads * c.batch}));
     EXPECT_TRUE(schedule) << schedule.error().render();
     if (!schedule)
       continue;

@@ -32,6 +32,7 @@ std::string products(const char *sum, const char *trans, int aFirst) {
   return text;
 }
 
+/// Long: most of it is one text of PTX.
 std::string attentionLoop() {
   std::string copies;
   for (int i = 0; i < 8; ++i)

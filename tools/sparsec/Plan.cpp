@@ -84,12 +84,11 @@ public:
                              .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
                              .block = head.schedule.block,
                              .target = target};
-    ScheduleRequest asked{.kernel = std::move(request),
-                          .schedule = head.schedule,
-                          .n = plan.weighedAt,
-                          .copies = std::max(1, plan.loaded.heads),
-                          .anyBlock = use == PlanFor::Pictures};
-    Result<HeadSchedule> schedule = chooseSchedule(asked);
+    ScheduleRequest asked(std::move(request), {.schedule = head.schedule,
+                                               .n = plan.weighedAt,
+                                               .copies = std::max(1, plan.loaded.heads),
+                                               .anyBlock = use == PlanFor::Pictures});
+    auto schedule = chooseSchedule(asked);
     if (!schedule)
       return located(schedule.error(), head);
     PlannedHead planned{.entries = {entry},

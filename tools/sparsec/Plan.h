@@ -8,6 +8,7 @@
 #pragma once
 
 #include "codegen/ChooseSchedule.h"
+#include "kernel/ops/Attention.h"
 #include "tools/sparsec/Names.h"
 #include "tools/sparsec/PatternFlags.h"
 

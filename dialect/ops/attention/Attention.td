@@ -25,7 +25,7 @@ def Sparsec_AttentionOp : Sparsec_Op<"attention", [Symbol, DeclareOpInterfaceMet
                        UnitAttr:$lse, UnitAttr:$prior, UnitAttr:$partial);
   let assemblyFormat = [{
     $sym_name qualified($pattern) `dtype` $dtype `head_dim` $head_dim `value_dim` $value_dim
-    `block` $block_q `x` $block_k (`queries` $queries^)? (`keys` $keys^)?
+    `block` $block_q `x` $block_k (`queries` qualified($queries)^)? (`keys` qualified($keys)^)?
     (`lse` $lse^)? (`prior` $prior^)? (`partial` $partial^)? attr-dict
   }];
   let hasVerifier = 1;

@@ -21,7 +21,7 @@ def Sparsec_AttentionBackwardOp : Sparsec_Op<"attention_backward", [Symbol, Decl
                        OptionalAttr<Tile_OrderAttr>:$queries, OptionalAttr<Tile_OrderAttr>:$keys);
   let assemblyFormat = [{
     $sym_name (`over_keys` $over_keys^)? qualified($pattern) `dtype` $dtype `head_dim` $head_dim `value_dim` $value_dim
-    `block` $block_q `x` $block_k (`queries` $queries^)? (`keys` $keys^)? attr-dict
+    `block` $block_q `x` $block_k (`queries` qualified($queries)^)? (`keys` qualified($keys)^)? attr-dict
   }];
   let hasVerifier = 1;
 }

@@ -10,6 +10,7 @@ namespace sparsec::test {
 
 namespace {
 
+/// Long: a case for each kind of operand.
 std::vector<uint64_t> operandValues(Values values, uint32_t seed, size_t count) {
   std::mt19937_64 random(seed);
   std::vector<uint64_t> special;

@@ -136,15 +136,15 @@ Result<Attention *> ForwardRunner::kernel(size_t entry, const ForwardCase &c) {
   key += fmt::format("_{}_{}", name(c.dtype), entry);
   if (auto found = loaded.find(key); found != loaded.end())
     return &found->second;
-  Result<HeadSchedule> schedule = chooseSchedule({.kernel = {.entry = key,
-                                                             .attend = head.attend,
-                                                             .dtype = c.dtype,
-                                                             .headDim = c.headDim,
-                                                             .valueDim = c.valueDim,
-                                                             .block = block,
-                                                             .target = setting.target},
-                                                  .schedule = head.schedule,
-                                                  .copies = c.heads * c.batch});
+  AttentionRequest whole{.entry = key,
+                         .attend = head.attend,
+                         .dtype = c.dtype,
+                         .headDim = c.headDim,
+                         .valueDim = c.valueDim,
+                         .block = block,
+                         .target = setting.target};
+  auto schedule = chooseSchedule(
+      ScheduleRequest(whole, {.schedule = head.schedule, .copies = c.heads * c.batch}));
   if (!schedule)
     return schedule.error();
   std::vector<AttentionPart> parts;
