@@ -112,3 +112,27 @@ tile.kernel @wide(%out: !tile.view<f32, 3>, %n: i32, %i: i32) args ["out", "n", 
   tile.store %o, %out[%i, %i, %qr] : tensor<16x16xf32, #acc>, !tile.view<f32, 3>, !tile.rows<16>
   tile.return
 }
+
+// -----
+
+#acc = #warp.accumulator<warps = 1>
+#rows = #warp.slice<rows, warps = 1>
+
+// A tile to registers, for what is done element by element: pairs of neighbours, in the rows that
+// exist.
+// CHECK-LABEL: llvm.func @sums
+tile.kernel @sums(%q: !tile.view<bf16, 3>, %sums: !tile.view<f32, 2>, %n: i32, %i: i32) args ["q", "sums", "n", "head_group"] attributes {warp.warps = 1 : i32} {
+  %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<16>
+  // CHECK: llvm.icmp "ult"
+  // CHECK: scf.if %{{.*}} -> (bf16, bf16, bf16, bf16)
+  // CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
+  // CHECK: else
+  // CHECK: scf.if %{{.*}} -> (bf16, bf16, bf16, bf16)
+  // CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
+  %t = tile.load %q[%i, %i, %qr] : !tile.view<bf16, 3>, !tile.rows<16> -> tensor<16x16xbf16, #acc>
+  // CHECK: arith.extf %{{.*}} : vector<8xbf16> to vector<8xf32>
+  %w = arith.extf %t : tensor<16x16xbf16, #acc> to tensor<16x16xf32, #acc>
+  %s = tile.reduce sum %w {dim = 1} : tensor<16x16xf32, #acc> -> tensor<16xf32, #rows>
+  tile.store %s, %sums[%i, %i, %qr] : tensor<16xf32, #rows>, !tile.view<f32, 2>, !tile.rows<16>
+  tile.return
+}
