@@ -1,23 +1,51 @@
 #include "runtime/Attention.h"
 
-#include "runtime/Operand.h"
-
 #include "layout/OrderNumbers.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
 namespace sparsec {
 
 namespace {
 
+constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxGridYZ = 65535; // of every CUDA device
+
 bool sameHeads(const Heads &a, const Heads &b) {
   return a.first == b.first && a.step == b.step && a.count == b.count;
 }
 
 } // namespace
+
+Result<void> checkShape(const AttentionShape &shape, const Heads &heads) {
+  auto refuse = [](std::string_view what, int64_t found) {
+    return inputError(fmt::format("expected {}, found {}", what, found));
+  };
+  if (shape.batch < 0 || shape.batch > kMaxGridYZ)
+    return refuse("a batch of 0 to 65535", shape.batch);
+  if (shape.heads < 1 || shape.heads > kMaxGridYZ)
+    return refuse("1 to 65535 heads", shape.heads);
+  if (shape.kvHeads < 1 || shape.heads % shape.kvHeads != 0)
+    return inputError(fmt::format("expected kv heads that divide the {} heads, found {}",
+                                  shape.heads, shape.kvHeads));
+  if (shape.n < 0 || shape.n >= kMaxInt32)
+    return refuse("0 <= n < 2^31 - 1 keys", shape.n);
+  if (shape.nq < 0 || shape.nq >= kMaxInt32)
+    return refuse("0 <= nq < 2^31 - 1 query rows", shape.nq);
+  if (shape.q0 <= -kMaxInt32 || shape.q0 >= kMaxInt32 || shape.q0 + shape.nq > kMaxInt32)
+    return inputError(fmt::format("expected query positions q0 .. q0 + nq in 32 bits, found q0 = "
+                                  "{}, nq = {}",
+                                  shape.q0, shape.nq));
+  // Small numbers first, so that the last product cannot overflow.
+  if (heads.first < 0 || heads.step < 1 || heads.step > kMaxInt32 || heads.count < 0 ||
+      heads.count > shape.heads ||
+      (heads.count && heads.first + (heads.count - 1) * heads.step >= shape.heads))
+    return inputError(fmt::format("expected heads below {}, found {} from {} in steps of {}",
+                                  shape.heads, heads.count, heads.first, heads.step));
+  return {};
+}
 
 Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads) {
   int64_t count = entry < modelHeads ? (modelHeads - 1 - entry) / entries + 1 : 0;
@@ -86,7 +114,7 @@ Attention::Slots::Slots(const Signature &signature) {
                             {&priorOut, "prior_out"},
                             {&priorMax, "prior_max"},
                             {&priorSum, "prior_sum"}})
-    *view = {slot(name), slot(std::string(name) + "_stride")};
+    *view = ViewSlot(signature, name);
   queryOrder = slot("query_order"), keyOrder = slot("key_order");
   rowForms = slot("row_forms"), rowOrder = slot("row_order");
   blockOffsets = slot("block_offsets"), blockColumns = slot("block_columns");
@@ -184,16 +212,11 @@ Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
   const auto &[kernel, request, executable, slots, ready] = parts[index];
   const AttentionShape &shape = call.shape;
   Arguments arguments(kernel.signature);
-  auto setView = [&](const Slots::View &view, DeviceAddress address,
-                     std::span<const int64_t> stride) {
-    arguments.setPointer(view.address, address);
-    arguments.set(view.stride, stride);
-  };
-  setView(slots.q, call.q.address, call.q.stride);
-  setView(slots.k, call.k.address, call.k.stride);
-  setView(slots.v, call.v.address, call.v.stride);
-  setView(slots.out, call.out.address, call.out.stride);
-  setView(slots.lse, call.lse.address, call.lse.stride);
+  arguments.setView(slots.q, call.q.address, call.q.stride);
+  arguments.setView(slots.k, call.k.address, call.k.stride);
+  arguments.setView(slots.v, call.v.address, call.v.stride);
+  arguments.setView(slots.out, call.out.address, call.out.stride);
+  arguments.setView(slots.lse, call.lse.address, call.lse.stride);
   arguments.setPointer(slots.queryOrder, ready.queryOrder.address());
   arguments.setPointer(slots.keyOrder, ready.keyOrder.address());
   if (call.blocks) {
@@ -225,14 +248,14 @@ Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
   DeviceAddress out = scratch.out.address() - 4 * call.heads.first * head;
   std::array<int64_t, 3> outStride = {batch, head, row};
   std::array<int64_t, 2> rowStride = {scratch.heads * shape.nq, shape.nq};
-  auto setSums = [&](const Slots::View &sums, const Slots::View &rowMax, const Slots::View &rowSum,
+  auto setSums = [&](const ViewSlot &sums, const ViewSlot &rowMax, const ViewSlot &rowSum,
                      size_t written) { // by part `written`
     int64_t rows = shape.batch * scratch.heads * shape.nq;
     DeviceAddress first =
         scratch.rows.address() + 4 * (written % 2 * 2 * rows - call.heads.first * shape.nq);
-    setView(sums, out, outStride);
-    setView(rowMax, first, rowStride);
-    setView(rowSum, first + 4 * rows, rowStride);
+    arguments.setView(sums, out, outStride);
+    arguments.setView(rowMax, first, rowStride);
+    arguments.setView(rowSum, first + 4 * rows, rowStride);
   };
   if (!request.part.first)
     setSums(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);

@@ -21,15 +21,9 @@
 #include "layout/LaunchNumbers.h"
 #include "runtime/Buffer.h"
 #include "runtime/Launch.h"
+#include "runtime/Tensor.h"
 
 namespace sparsec {
-
-/// Memory seen as [batch, heads, rows, columns] by strides in elements; columns are contiguous.
-struct Tensor {
-  DeviceAddress address = 0;          ///< of element [0, 0, 0, 0]; 0: there is none
-  size_t bytes = 0;                   ///< that may be touched from `address` on
-  std::array<int64_t, 3> stride = {}; ///< batch, head, row
-};
 
 struct AttentionShape {
   int64_t batch = 1, heads = 1, kvHeads = 1;
@@ -38,6 +32,8 @@ struct AttentionShape {
   bool operator==(const AttentionShape &) const = default;
 };
 
+/// Refuses lengths, heads and positions that no kernel takes.
+Result<void> checkShape(const AttentionShape &shape, const Heads &heads);
 /// The heads of a model that take one of a pattern's entries in turn.
 Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads);
 
@@ -98,10 +94,7 @@ private:
   /// Where a kernel takes what every call gives it.
   struct Slots {
     explicit Slots(const Signature &signature);
-    struct View {
-      Slot address, stride;
-    };
-    View q, k, v, out, lse, rowMax, rowSum, priorOut, priorMax, priorSum;
+    ViewSlot q, k, v, out, lse, rowMax, rowSum, priorOut, priorMax, priorSum;
     Slot queryOrder, keyOrder, rowForms, blockOffsets, blockColumns, rowOrder;
     Slot n, nq, q0, headFirst, headStep, headGroup, layoutStride, formStride, scale;
   };

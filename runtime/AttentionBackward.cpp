@@ -1,7 +1,5 @@
 #include "runtime/AttentionBackward.h"
 
-#include "runtime/Operand.h"
-
 #include <cmath>
 
 namespace sparsec {

@@ -32,6 +32,14 @@ private:
   FieldType type = FieldType::I32;
 };
 
+/// The places of a view: its pointer and its strides.
+struct ViewSlot {
+  Slot address, stride;
+  ViewSlot() = default;
+  ViewSlot(const Signature &signature, const std::string &name)
+      : address(signature, name), stride(signature, name + "_stride") {}
+};
+
 /// The bytes of one launch.
 class Arguments {
 public:
@@ -40,6 +48,11 @@ public:
 
   void setPointer(const Slot &slot, DeviceAddress address) {
     put(slot, FieldType::Pointer, address);
+  }
+  /// As many strides as the view has.
+  void setView(const ViewSlot &slot, DeviceAddress address, std::span<const int64_t> stride) {
+    setPointer(slot.address, address);
+    set(slot.stride, stride);
   }
   void set(const Slot &slot, int32_t value) { put(slot, FieldType::I32, value); }
   void set(const Slot &slot, float value) { put(slot, FieldType::F32, value); }

@@ -1,5 +1,5 @@
-// warp-to-llvm, block lists: which row of blocks a thread block works on, and the columns of its
-// live blocks, from tables or from the row's closed form (layout/ClosedForm.h).
+// warp-to-llvm, block lists: which item or row of blocks a thread block works on, and the columns
+// of its live blocks, from tables or from the row's closed form (layout/ClosedForm.h).
 #include "codegen/ptx/Lowering.h"
 
 #include "codegen/common/FormRow.h"
@@ -26,10 +26,14 @@ struct WorkPattern : OpConversionPattern<tile::WorkOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::WorkOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    if (op.getKind() != tile::WorkKind::Rows)
-      return rewriter.notifyMatchFailure(op, "only rows of a layout are lowered yet");
+    if (op.getKind() == tile::WorkKind::Blocks)
+      return rewriter.notifyMatchFailure(op, "work over live blocks is not lowered to warps yet");
     ThreadEmitter emit(op, rewriter);
     Value x = nvvm::blockIndex(emit, nvvm::Axis::X);
+    if (op.getKind() == tile::WorkKind::Range) { // the launch has as many thread blocks
+      rewriter.replaceOp(op, x);
+      return success();
+    }
     Value y = nvvm::blockIndex(emit, nvvm::Axis::Y);
     Value batch = nvvm::blockIndex(emit, nvvm::Axis::Z);
     auto field = [&](LayoutField which) { return emit.field(adaptor.getItems(), which); };

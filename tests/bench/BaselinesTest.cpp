@@ -3,6 +3,7 @@
 #include "patterns/ReadPattern.h"
 #include "patterns/Zoo.h"
 #include "tests/reference/Attention.h"
+#include "tests/reference/Comparison.h"
 #include "tools/bench/BlasAttention.h"
 #include "tools/bench/Lanes.h"
 #include "tools/bench/PeakFma.h"

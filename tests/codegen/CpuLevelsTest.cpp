@@ -3,8 +3,8 @@
 #include "codegen/cpu/Level.h"
 #include "kernel/ops/Attention.h"
 #include "runtime/cpu/CpuDevice.h"
-#include "tools/verify/Problem.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Problem.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -41,11 +41,11 @@ TEST_P(CpuLevels, AgreeWithTheReference) {
     GTEST_SKIP() << "this machine has no " << GetParam();
   auto device = openCpuDevice({.threads = 2});
   Pattern pattern = patternOf("causal and (local(70) or k % 5 == h)");
-  Verifier verifier(*device, pattern, *findTarget("cpu-" + GetParam()), compile);
+  Verifier verifier({*device, pattern, *findTarget("cpu-" + GetParam()), compile});
   for (DType dtype : {DType::F32, DType::BF16, DType::F16})
     for (auto [headDim, valueDim, block] :
          {std::tuple(64, 64, Block{}), {80, 48, {48, 80}}, {128, 16, {16, 128}}, {16, 256, {}}}) {
-      VerifyCase c{.dtype = dtype, .headDim = headDim, .valueDim = valueDim, .n = 203, .nq = 150};
+      ForwardCase c{.dtype = dtype, .headDim = headDim, .valueDim = valueDim, .n = 203, .nq = 150};
       c.heads = c.kvHeads = 2;
       c.block = block;
       Result<std::vector<VerifyRow>> rows = verifier.run(c);
@@ -60,7 +60,7 @@ TEST_P(CpuLevels, AgreeWithTheReference) {
 /// `value`.
 std::vector<float> blockOf(const Pattern &pattern, const Target &target, int begin, int end,
                            float value) {
-  VerifyCase c{.dtype = DType::F32, .headDim = 48, .valueDim = 48, .n = 128, .nq = 128};
+  ForwardCase c{.dtype = DType::F32, .headDim = 48, .valueDim = 48, .n = 128, .nq = 128};
   c.block = {128, 128};
   c.surround = Surround::None;
   reference::AttentionProblem problem = makeProblem(pattern, c);
@@ -75,10 +75,10 @@ std::vector<float> blockOf(const Pattern &pattern, const Target &target, int beg
                            .target = target};
   auto kernel = compileKernel(request);
   EXPECT_TRUE(kernel) << kernel.error().render();
-  Tensors tensors(problem, c);
-  Result<void> ran = tensors.run(*device, {*kernel, request}, c);
+  Tensors tensors = tensorsOf(problem, c);
+  Result<void> ran = run(*device, {*kernel, request}, c, tensors);
   EXPECT_TRUE(ran) << ran.error().render();
-  return tensors.out.get();
+  return tensors["out"].get();
 }
 
 /// Keys that no query of a panel attends to are left out for it (LiveRows.cpp): their values may be

@@ -5,6 +5,7 @@
 #include "runtime/Device.h"
 #include "tests/runtime/TestDevice.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Case.h"
 
 #include <fmt/core.h>
 #include <gtest/gtest.h>
@@ -16,13 +17,13 @@ namespace {
 struct RunCase {
   const char *name;
   const char *attend = "causal";
-  VerifyCase run;
+  ForwardCase run;
   const char *target = "sm_80";
 };
 
 std::vector<RunCase> runCases() {
   auto make = [](DType dtype, int headDim, int valueDim, int64_t nq, int64_t n, Block block = {}) {
-    VerifyCase c;
+    ForwardCase c;
     c.dtype = dtype;
     c.headDim = headDim;
     c.valueDim = valueDim;
@@ -42,7 +43,7 @@ std::vector<RunCase> runCases() {
        make(DType::BF16, 64, 64, 131, 131)},
       {"dense", "k >= 0", make(DType::F16, 64, 64, 65, 257)},
   };
-  auto add = [&](const char *name, VerifyCase c, const char *target = "sm_80") {
+  auto add = [&](const char *name, ForwardCase c, const char *target = "sm_80") {
     cases.push_back({name, "causal", c, target});
   };
   // Every form of tile: padded and swizzled rows, one and several chunks a thread, registers and
@@ -67,12 +68,12 @@ std::vector<RunCase> runCases() {
   add("block96x16", make(DType::BF16, 80, 16, 200, 200, {96, 16}));
   add("block128x16_dim16", make(DType::BF16, 16, 16, 200, 200, {128, 16}));
   add("f32_block48x48", make(DType::F32, 32, 32, 100, 100, {48, 48}));
-  VerifyCase grouped = make(DType::BF16, 64, 64, 90, 130);
+  ForwardCase grouped = make(DType::BF16, 64, 64, 90, 130);
   grouped.heads = 4;
   grouped.kvHeads = 2;
   grouped.batch = 2;
   add("grouped", grouped);
-  VerifyCase quiet = make(DType::BF16, 64, 64, 90, 130);
+  ForwardCase quiet = make(DType::BF16, 64, 64, 90, 130);
   quiet.lse = LseOutput::NotWanted;
   add("no_lse", quiet);
   return cases;
@@ -91,14 +92,14 @@ TEST_P(Run, AgreesWithTheReference) {
   auto source = std::make_shared<SourceText>(SourceText{"-e", c.attend});
   Result<Pattern> pattern = patternOfExpression(source);
   ASSERT_TRUE(pattern) << pattern.error().render();
-  Verifier verifier(**device, *pattern,
-                    (*device)->name() == "cpu" ? targetOf(**device) : *findTarget(c.target),
-                    compile);
+  Verifier verifier({**device, *pattern,
+                     (*device)->name() == "cpu" ? targetOf(**device) : *findTarget(c.target),
+                     compile});
   Result<std::vector<VerifyRow>> rows = verifier.run(c.run);
   ASSERT_TRUE(rows) << rows.error().render();
   for (const VerifyRow &row : *rows)
-    EXPECT_TRUE(row.passed) << describe(row.testCase) << ": " << row.output << ": error "
-                            << row.error << ", bound " << row.bound << "\n"
+    EXPECT_TRUE(row.passed) << row.testCase.text() << ": " << row.output << ": error " << row.error
+                            << ", bound " << row.bound << "\n"
                             << row.detail;
 }
 

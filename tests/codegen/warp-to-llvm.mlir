@@ -118,6 +118,29 @@ tile.kernel @wide(%out: !tile.view<f32, 3>, %n: i32, %i: i32) args ["out", "n", 
 #acc = #warp.accumulator<warps = 1>
 #rows = #warp.slice<rows, warps = 1>
 
+// Work over a range: an item is a thread block, and what it means is the program's own arithmetic.
+// CHECK-LABEL: llvm.func @range
+// CHECK: %[[X:.*]] = nvvm.read.ptx.sreg.ctaid.x : i32
+// CHECK-NOT: ctaid
+// CHECK: arith.divui %[[X]], %{{.*}} : i32
+// CHECK: llvm.return
+tile.kernel @range(%x: !tile.view<f32, 3>, %y: !tile.view<f32, 2>, %items: i32, %tiles: i32, %n: i32) args ["x", "y", "items", "tiles", "n"] attributes {warp.warps = 1 : i32} {
+  %i = tile.work range of %items : i32
+  %head = arith.divui %i, %tiles : i32
+  %tile = arith.remui %i, %tiles : i32
+  %zero = arith.constant 0 : i32
+  %rows = tile.rows #tile.order<natural>[%tile] of %n : !tile.rows<16>
+  %t = tile.load %x[%zero, %head, %rows] : !tile.view<f32, 3>, !tile.rows<16> -> tensor<16x32xf32, #acc>
+  %sum = tile.reduce sum %t {dim = 1} : tensor<16x32xf32, #acc> -> tensor<16xf32, #rows>
+  tile.store %sum, %y[%zero, %head, %rows] : tensor<16xf32, #rows>, !tile.view<f32, 2>, !tile.rows<16>
+  tile.return
+}
+
+// -----
+
+#acc = #warp.accumulator<warps = 1>
+#rows = #warp.slice<rows, warps = 1>
+
 // A tile to registers, for what is done element by element: pairs of neighbours, in the rows that
 // exist.
 // CHECK-LABEL: llvm.func @sums

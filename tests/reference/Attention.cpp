@@ -59,6 +59,20 @@ T softmax(std::vector<T> &scores, const uint8_t *mask) {
   return top + std::log(sum);
 }
 
+/// The largest scale * sum_d |query[d] keys[d][k]| of the attended keys.
+double largestTerms(const AttentionProblem &p, const float *query, const std::vector<double> &keys,
+                    const uint8_t *mask) {
+  std::vector<double> sums(p.n);
+  for (int64_t d = 0; d < p.headDim; ++d)
+    for (int64_t k = 0; k < p.n; ++k)
+      sums[k] += std::abs(double(query[d]) * keys[d * p.n + k]);
+  double largest = 0;
+  for (int64_t k = 0; k < p.n; ++k)
+    if (mask[k])
+      largest = std::max(largest, sums[k]);
+  return largest * std::abs(double(p.scale));
+}
+
 template <class T, class Round>
 AttentionResult<T> attention(const AttentionProblem &p, Round round) {
   AttentionResult<T> result;
@@ -82,6 +96,8 @@ AttentionResult<T> attention(const AttentionProblem &p, Round round) {
         for (T &score : scores)
           score *= T(p.scale);
         result.lse[index] = softmax(scores, mask.data() + i * p.n);
+        if constexpr (std::is_same_v<T, double>)
+          result.lseTerms.push_back(largestTerms(p, query, keys, mask.data() + i * p.n));
         std::ranges::fill(row, T(0));
         for (int64_t k = 0; k < p.n; ++k) {
           if (T weight = round(scores[k]); weight != 0)
@@ -113,20 +129,6 @@ AttentionResult<double> exact(const AttentionProblem &problem) {
 
 AttentionResult<float> plain(const AttentionProblem &problem, float (*round)(float)) {
   return attention<float>(problem, round);
-}
-
-void Comparison::add(double result, double exact, double plain, size_t index) {
-  double off = result == exact ? 0 : std::abs(result - exact);
-  if (std::isnan(off)) // a NaN, or an infinity in place of the other one
-    off = std::numeric_limits<double>::infinity();
-  if (off > worstError) {
-    worstError = off;
-    worstIndex = index;
-  }
-  if (std::isinf(exact))
-    return;
-  plainError = std::max(plainError, std::abs(plain - exact));
-  largest = std::max(largest, std::abs(exact));
 }
 
 } // namespace sparsec::reference

@@ -8,6 +8,13 @@
 // tensors' type would give: scores and sums in f32, P and out rounded to the type. Their distance
 // is the unit in which a kernel's error is measured.
 //
+// That distance says too little of an lse. A score is a sum whose products may cancel, and the LSE
+// of one key is that score: of q = (1.5, 1.1), k = (1.3, -1.8) the products 1.95 - 1.98 leave
+// -0.03, and f32 rounds them at 2^-24 of 1.98, whatever the order, not at 2^-24 of 0.03. `plain`
+// meets one sample of that rounding, with few rows next to nothing of it. So the exact result also
+// says how large the products of a row's scores are (lseTerms), and an lse may be off by 2^-24 of
+// that.
+//
 // Sees nothing of the compiler but the meaning of a predicate at a point.
 #pragma once
 
@@ -32,6 +39,8 @@ template <class T>
 struct AttentionResult {
   std::vector<T> out; ///< [batch, heads, nq, valueDim]
   std::vector<T> lse; ///< [batch, heads, nq]
+  /// Of `exact`: the largest scale * sum_d |Q[q][d] K[k][d]| of a key that the row attends to.
+  std::vector<double> lseTerms;
 };
 
 /// Which keys each query of one head attends to: [nq, n], 1 or 0.
@@ -40,22 +49,5 @@ std::vector<uint8_t> attended(const AttentionProblem &problem, int64_t head);
 AttentionResult<double> exact(const AttentionProblem &problem);
 /// `round` rounds to the tensors' type.
 AttentionResult<float> plain(const AttentionProblem &problem, float (*round)(float));
-
-/// Measures a result against the exact one, in units of what `plain` gets wrong:
-/// bound = k max|plain - exact| + 2^-24 max|exact|.
-class Comparison {
-public:
-  /// One element. Where the exact value is infinite, the result has to equal it;
-  /// such elements do not count for the bound.
-  void add(double result, double exact, double plain, size_t index);
-
-  double error() const { return worstError; } ///< infinite when a NaN or infinity is misplaced
-  double bound(double k) const { return k * plainError + largest * 0x1p-24; }
-  size_t worst() const { return worstIndex; } ///< index of the largest error
-
-private:
-  double worstError = 0, plainError = 0, largest = 0;
-  size_t worstIndex = 0;
-};
 
 } // namespace sparsec::reference

@@ -30,6 +30,10 @@ class Verify(CommandTest):
             self.assertEqual((case["operation"], case["dtype"], case["n"], case["head_dim"]), ("forward", "f32", 70, 64))
             self.assertTrue(case["passed"] and 0 <= case["error"] <= case["bound"], case)
 
+    def test_operations(self):
+        self.assertEqual(self.works("verify", "local", "--device=sim", "-n", "33", "-q", "--op", "forward"),
+                         self.works("verify", "local", "--device=sim", "-n", "33", "-q"))
+
     def test_quiet(self):
         out = self.works("verify", "local", "--device=sim", "-n", "33", "-q")
         self.assertEqual(out, "passed: 2 of 2 outputs within the bound\n")

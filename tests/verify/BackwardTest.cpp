@@ -4,8 +4,8 @@
 #include "tests/reference/AttentionBackward.h"
 #include "tests/verify/SmallZoo.h"
 #include "tests/verify/TestDevice.h"
-#include "tools/verify/Problem.h"
 #include "tools/verify/Random.h"
+#include "tools/verify/ops/forward/Problem.h"
 
 #include <fmt/format.h>
 
@@ -25,7 +25,7 @@ struct BackwardRun {
 /// One problem, its reference, and its run on a device.
 class BackwardBench {
 public:
-  BackwardBench(const Pattern &pattern, const VerifyCase &c, bool dlse)
+  BackwardBench(const Pattern &pattern, const ForwardCase &c, bool dlse)
       : pattern(pattern),
         c(c), problem{.forward = makeProblem(pattern, c), .dout = {}, .dlse = {}} {
     Random random(c.seed + 77);
@@ -145,7 +145,7 @@ public:
 
 private:
   const Pattern &pattern;
-  VerifyCase c;
+  ForwardCase c;
   reference::BackwardProblem problem;
 
   std::string judge(const char *name, const std::vector<float> &found,
@@ -166,20 +166,20 @@ private:
   }
 };
 
-std::vector<VerifyCase> backwardCases() {
-  VerifyCase base{.headDim = 32, .valueDim = 32, .n = 100, .nq = 100, .heads = 2, .kvHeads = 2};
+std::vector<ForwardCase> backwardCases() {
+  ForwardCase base{.headDim = 32, .valueDim = 32, .n = 100, .nq = 100, .heads = 2, .kvHeads = 2};
   base.surround = Surround::Filled;
   base.block = {32, 32};
-  VerifyCase grouped = base; // 6 heads on 3: with two entries every kv head gets both
+  ForwardCase grouped = base; // 6 heads on 3: with two entries every kv head gets both
   grouped.heads = 6, grouped.kvHeads = 3, grouped.batch = 2;
   grouped.order = TensorOrder::BatchRowHead;
-  VerifyCase shared = base;
+  ForwardCase shared = base;
   shared.heads = 4, shared.kvHeads = 1, shared.headDim = 16, shared.valueDim = 48;
-  VerifyCase decoding = base;
+  ForwardCase decoding = base;
   decoding.n = 130, decoding.nq = 17, decoding.gap = 16, decoding.headDim = 80;
-  VerifyCase keyless = base; // rows before the first key
+  ForwardCase keyless = base; // rows before the first key
   keyless.n = 40, keyless.nq = 90;
-  VerifyCase one = base;
+  ForwardCase one = base;
   one.n = one.nq = 1;
   return {base, grouped, shared, decoding, keyless, one};
 }
@@ -191,7 +191,7 @@ TEST_P(Backward, AgreesWithFloat64) {
   auto [zoo, dtype] = GetParam();
   Pattern pattern = testing::smallZooPattern(zoo, {{"l", 20}, {"c", 4}});
   ASSERT_FALSE(pattern.heads.empty());
-  for (VerifyCase c : backwardCases()) {
+  for (ForwardCase c : backwardCases()) {
     c.dtype = dtype;
     auto entries = BackwardBench(pattern, c, false).compileEntries(targetOf(device));
     ASSERT_TRUE(entries) << describe(c) << ": " << entries.error().render();
@@ -216,7 +216,7 @@ INSTANTIATE_TEST_SUITE_P(Zoo, Backward,
 TEST(BackwardBits, Repeat) {
   SPARSEC_OPEN_TEST_DEVICE(device);
   Pattern pattern = testing::smallZooPattern("strided", {{"l", 20}});
-  VerifyCase c = backwardCases()[1];
+  ForwardCase c = backwardCases()[1];
   c.dtype = DType::F32;
   BackwardBench bench(pattern, c, true);
   auto entries = bench.compileEntries(targetOf(device));

@@ -7,7 +7,7 @@
 #include "tests/verify/GuardedDevice.h"
 #include "tests/verify/RandomCase.h"
 #include "tests/verify/SmallZoo.h"
-#include "tools/verify/Problem.h"
+#include "tools/verify/ops/forward/Problem.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -18,12 +18,12 @@ namespace sparsec::testing {
 namespace {
 
 /// Sizes, strides and heads that no tile divides, each tensor with nothing after its last element.
-VerifyCase guardedCase(Random &random) {
+ForwardCase guardedCase(Random &random) {
   auto pick = [&](auto... values) {
     std::array choices = {values...};
     return choices[random.below(choices.size())];
   };
-  VerifyCase c = randomCase(random);
+  ForwardCase c = randomCase(random);
   c.headDim = pick(16, 48, 64, 80, 128, 256);
   c.valueDim = pick(16, 48, 64, 80, 128, 256);
   c.block = pick(Block{}, Block{}, c.block);
@@ -41,7 +41,7 @@ VerifyCase guardedCase(Random &random) {
 }
 
 /// Whatever is wrong with the rows of one case, or nothing.
-std::string wrongWith(Verifier &verifier, const VerifyCase &c) {
+std::string wrongWith(Verifier &verifier, const ForwardCase &c) {
   auto rows = verifier.run(c);
   if (!rows)
     return rows.error().render();
@@ -92,13 +92,13 @@ TEST_P(Guarded, RandomPatternsTouchNothingElse) {
   for (int seed = 1; seed <= 60; ++seed) {
     Random random((GetParam() == Guard::Before ? 6000 : 7000) + seed);
     std::string predicate = randomPredicate(random);
-    VerifyCase c = guardedCase(random);
+    ForwardCase c = guardedCase(random);
     Pattern pattern = patternOf(predicate);
     pattern.heads[0].schedule = randomSchedule(random, pattern.heads[0].attend);
     std::string what = print(pattern) + describe(c);
     CrashNote note(what);
     BlockSource blocks = seed % 4 ? BlockSource::Auto : BlockSource::Tables;
-    Verifier verifier(device, pattern, targetOf(device, c.dtype, seed), compile, blocks);
+    Verifier verifier({device, pattern, targetOf(device, c.dtype, seed), compile, blocks});
     EXPECT_EQ(wrongWith(verifier, c), "") << what;
   }
 }
@@ -108,9 +108,9 @@ TEST_P(Guarded, TheZooTouchesNothingElse) {
   for (const std::string &name : zooNames()) {
     Pattern pattern = smallZooPattern(name, {{"l", 40}, {"c", 8}});
     ASSERT_FALSE(pattern.heads.empty());
-    Verifier verifier(device, pattern, targetOf(device), compile);
-    std::vector<VerifyCase> all = defaultCases(pattern);
-    for (VerifyCase c : {all[0], all[3], all[5]}) { // a case of each type
+    Verifier verifier({device, pattern, targetOf(device), compile});
+    std::vector<ForwardCase> all = defaultForwardCases(pattern);
+    for (ForwardCase c : {all[0], all[3], all[5]}) { // a case of each type
       c.surround = Surround::None;
       CrashNote note(name + "\n" + describe(c));
       EXPECT_EQ(wrongWith(verifier, c), "") << name << ": " << describe(c);
@@ -124,14 +124,14 @@ INSTANTIATE_TEST_SUITE_P(Sides, Guarded, ::testing::Values(Guard::Before, Guard:
                          });
 
 /// The bits of out and lse of one run.
-std::vector<std::byte> bits(const Pattern &pattern, const VerifyCase &c, const AttentionPart &part,
+std::vector<std::byte> bits(const Pattern &pattern, const ForwardCase &c, const AttentionPart &part,
                             int threads) {
   std::unique_ptr<Device> device = openCpuDevice({.threads = threads});
-  Tensors tensors(makeProblem(pattern, c), c);
-  Result<void> ran = tensors.run(*device, part, c);
+  Tensors tensors = tensorsOf(makeProblem(pattern, c), c);
+  Result<void> ran = run(*device, part, c, tensors);
   EXPECT_TRUE(ran) << ran.error().render();
-  std::vector<std::byte> all = tensors.out.bytes();
-  all.insert(all.end(), tensors.lse.bytes().begin(), tensors.lse.bytes().end());
+  std::vector<std::byte> all = tensors["out"].bytes();
+  all.insert(all.end(), tensors["lse"].bytes().begin(), tensors["lse"].bytes().end());
   return all;
 }
 
@@ -140,7 +140,7 @@ TEST(Threads, AnyNumberGivesTheSameBits) {
     Random random(9000 + seed);
     std::string text = randomPredicate(random);
     Pattern pattern = patternOf(text);
-    VerifyCase c = guardedCase(random);
+    ForwardCase c = guardedCase(random);
     AttentionRequest request{.entry = "kernel",
                              .attend = pattern.heads[0].attend,
                              .dtype = c.dtype,

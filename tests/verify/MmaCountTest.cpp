@@ -4,6 +4,7 @@
 #include "runtime/sim/SimDevice.h"
 #include "tests/verify/SmallZoo.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Case.h"
 
 #include <gtest/gtest.h>
 
@@ -11,13 +12,13 @@ namespace sparsec {
 namespace {
 
 /// mma.sync.m16n8k16 for Q K^T and for P V of one tile.
-uint64_t mmaOfTile(const VerifyCase &c) {
+uint64_t mmaOfTile(const ForwardCase &c) {
   auto [q, k] = c.block;
   return q / 16 * (k / 8 * (c.headDim / 16) + c.valueDim / 8 * (k / 16));
 }
 
 /// Of the parts that the verifier runs, each in its orders.
-uint64_t liveTiles(const Pattern &pattern, const VerifyCase &c) {
+uint64_t liveTiles(const Pattern &pattern, const ForwardCase &c) {
   uint64_t live = 0;
   int64_t entries = static_cast<int64_t>(pattern.heads.size());
   for (int64_t h = 0; h < c.heads; ++h) {
@@ -52,16 +53,16 @@ TEST(MmaCount, IsLiveTilesTimesTheCountOfATile) {
   for (const std::string &zoo : zooNames()) {
     Pattern pattern = testing::smallZooPattern(zoo, {{"l", 32}, {"c", 8}});
     std::unique_ptr<Device> device = openSimDevice();
-    Verifier verifier(*device, pattern, *findTarget("sm_80"), compile);
-    for (VerifyCase c : {
-             VerifyCase{.headDim = 64,
+    Verifier verifier({*device, pattern, *findTarget("sm_80"), compile});
+    for (ForwardCase c : {
+             ForwardCase{.headDim = 64,
             .valueDim = 64,
             .n = 200,
             .nq = 200,
             .batch = 2,
             .heads = 2,
             .block = {.q = 64, .k = 64}},
-             VerifyCase{.dtype = DType::F16,
+             ForwardCase{.dtype = DType::F16,
              .headDim = 32,
              .valueDim = 80,
              .n = 150,

@@ -6,7 +6,7 @@
 #include "tests/verify/SmallZoo.h"
 #include "tests/verify/TestDevice.h"
 #include "tools/verify/Judge.h"
-#include "tools/verify/Problem.h"
+#include "tools/verify/ops/forward/Forward.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -60,33 +60,25 @@ TEST(Mutation, TakesOneThingOutOfTheText) {
 /// One kernel on inputs for which everything in it matters, with the reference worked out once.
 class Bench {
 public:
-  Bench(Device &device, const HeadEntry &entry, const VerifyCase &c)
-      : device(device), pattern{.name = "mutation", .heads = {entry}}, c(c),
-        problem(makeProblem(pattern, c)), exact(reference::exact(problem)),
-        plain(reference::plain(problem, rounding(c.dtype))) {}
+  Bench(Device &device, const HeadEntry &entry, const ForwardCase &c)
+      : device(device), c(c), trial({.name = "mutation", .heads = {entry}}, c) {}
 
   /// What is wrong with a kernel: empty when nothing is.
   Result<std::string> run(const AttentionPart &part) {
     Result<Attention> attention = Attention::load(device, {part});
     if (!attention)
       return attention.error();
-    Tensors tensors(problem, c);
+    Tensors tensors = trial.tensors();
     if (Result<void> uploaded = tensors.upload(device); !uploaded)
       return uploaded.error();
     Heads heads = headsOfEntry(0, 1, c.heads);
-    if (Result<void> launched = attention->launch(tensors.call(c, heads)); !launched)
+    if (Result<void> launched = attention->launch(callOf(c, tensors, heads)); !launched)
       return launched.error();
     if (Result<void> ran = device.synchronize(); !ran)
       return ran.error().message;
     if (Result<void> back = tensors.download(device); !back)
       return back.error();
-    Outcome outcome{.c = c,
-                    .problem = problem,
-                    .out = tensors.out.get(),
-                    .lse = tensors.lse.get(),
-                    .exact = exact,
-                    .plain = plain};
-    for (const VerifyRow &row : {judgeOut(outcome, heads, {}), judgeLse(outcome, heads, {})})
+    for (const VerifyRow &row : judge(c, trial, tensors, std::vector<std::string>(1)))
       if (!row.passed)
         return "outside of the bound: " + row.detail;
     return std::string();
@@ -94,11 +86,8 @@ public:
 
 private:
   Device &device;
-  Pattern pattern;
-  VerifyCase c;
-  reference::AttentionProblem problem;
-  reference::AttentionResult<double> exact;
-  reference::AttentionResult<float> plain;
+  ForwardCase c;
+  ForwardTrial trial;
 };
 
 using Params = std::map<std::string, int64_t>;
@@ -110,22 +99,22 @@ std::vector<Params> paramsFor(const Block &block) {
   return {{{"l", 5 * block.k}, {"c", 8}}, {{"l", 12}, {"c", 4}}};
 }
 
-std::vector<VerifyCase> casesFor(DType dtype, int headDim, const Block &block) {
-  VerifyCase base{.dtype = dtype, .headDim = headDim, .valueDim = headDim, .block = block};
+std::vector<ForwardCase> casesFor(DType dtype, int headDim, const Block &block) {
+  ForwardCase base{.dtype = dtype, .headDim = headDim, .valueDim = headDim, .block = block};
   // Seven block columns, the last of one key, so that every element of a tile is past the end once;
   // five block rows, the last of one row; queries past the last key, so that a causal pattern needs
   // the end of all its keys too, not at a multiple of 8 from them. Nothing around the tensors.
-  VerifyCase many = base;
+  ForwardCase many = base;
   many.n = 6 * block.k + 1;
   many.nq = 4 * block.q + 1;
   many.q0 = many.n - many.nq + block.k + 4;
   // The first block is the last, and of one key.
-  VerifyCase one = base;
+  ForwardCase one = base;
   one.n = 1;
   one.nq = block.q + 1;
   one.q0 = 0;
   // Both starts of both axes together.
-  VerifyCase square = base;
+  ForwardCase square = base;
   square.n = square.nq = 6 * block.k + 1;
   return {many, one, square};
 }
@@ -144,7 +133,7 @@ struct Subject {
   std::vector<Site> sites;
 };
 
-void addKernel(Subject &subject, const HeadEntry &entry, const VerifyCase &c) {
+void addKernel(Subject &subject, const HeadEntry &entry, const ForwardCase &c) {
   AttentionRequest request{.entry = "mutant",
                            .attend = entry.attend,
                            .dtype = c.dtype,
@@ -169,7 +158,7 @@ void addKernel(Subject &subject, const HeadEntry &entry, const VerifyCase &c) {
 }
 
 /// Runs what is not caught yet.
-void hunt(Device &device, Subject &subject, size_t kernel, const VerifyCase &c) {
+void hunt(Device &device, Subject &subject, size_t kernel, const ForwardCase &c) {
   Bench bench(device, subject.entries[kernel], c);
   Result<std::string> healthy = bench.run(subject.kernels[kernel]);
   ASSERT_TRUE(healthy) << healthy.error().render();
@@ -219,7 +208,7 @@ void expectAllCaught(const std::string &zoo, DType dtype, int headDim, const Blo
   SPARSEC_OPEN_TEST_DEVICE(device);
   if (device.name() != "sim")
     GTEST_SKIP() << "a mutant may hang a GPU: mutants run on sim alone";
-  std::vector<VerifyCase> cases = casesFor(dtype, headDim, block);
+  std::vector<ForwardCase> cases = casesFor(dtype, headDim, block);
   std::vector<Params> paramSets = paramsFor(block);
   std::vector<Subject> subjects;
   for (const Params &params : paramSets) {
@@ -233,7 +222,7 @@ void expectAllCaught(const std::string &zoo, DType dtype, int headDim, const Blo
   }
   std::map<MutationKind, int> count;
   for (Subject &subject : subjects) {
-    for (const VerifyCase &c : cases)
+    for (const ForwardCase &c : cases)
       for (size_t kernel = 0; kernel < subject.kernels.size(); ++kernel)
         ASSERT_NO_FATAL_FAILURE(hunt(device, subject, kernel, c));
     std::string here =

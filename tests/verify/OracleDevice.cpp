@@ -201,8 +201,10 @@ void OracleDevice::foldBlock(const WorkItem &item, int32_t column, bool masked) 
     float top = rows.top[r];
     for (int64_t k = 0; k < keys; ++k) {
       float score = 0;
-      for (int64_t d = 0; d < request.headDim; ++d)
+      for (int64_t i = 0; i < request.headDim; ++i) {
+        int64_t d = sums == Sums::Forwards ? i : request.headDim - 1 - i;
         score += query[d] * keyRows[k][d];
+      }
       point.k = firstKey + k;
       bool sees =
           !masked || bug == Bug::NoMask || evaluate(request.attend, point, {.nq = a.nq, .nk = a.n});

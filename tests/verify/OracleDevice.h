@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Case.h"
 
 namespace sparsec::testing {
 
@@ -30,9 +31,12 @@ enum class Bug {
 std::vector<Bug> allBugs();
 std::string_view name(Bug bug);
 
+/// In which order a score's products are added: both are right, and rounded differently.
+enum class Sums { Forwards, Backwards };
+
 class OracleDevice : public Device {
 public:
-  explicit OracleDevice(Bug bug = Bug::None) : bug(bug) {}
+  explicit OracleDevice(Bug bug = Bug::None, Sums sums = Sums::Forwards) : bug(bug), sums(sums) {}
 
   /// A "kernel" for this device.
   Result<std::vector<Kernel>> compile(const Request &request);
@@ -71,6 +75,7 @@ private:
   } rows;
 
   Bug bug;
+  Sums sums;
   std::map<std::string, AttentionRequest> requests;
   std::map<DeviceAddress, std::vector<std::byte>> memory;
   std::vector<std::byte> scratch;

@@ -78,12 +78,12 @@ std::string randomPredicate(Random &random, int depth) {
   return "(" + left + (random.below(3) ? ") and (" : ") or (") + right + ")";
 }
 
-VerifyCase randomCase(Random &random) {
+ForwardCase randomCase(Random &random) {
   auto pick = [&](auto... values) {
     std::array choices = {values...};
     return choices[random.below(choices.size())];
   };
-  VerifyCase c;
+  ForwardCase c;
   c.dtype = pick(DType::BF16, DType::F16, DType::F32);
   c.headDim = pick(16, 32, 48);
   c.valueDim = pick(16, 32, 64);
@@ -142,7 +142,7 @@ std::string runRandomCase(uint64_t seed, Device &device, const CompileFunction &
                           Schedules schedules) {
   Random random(seed);
   std::string text = randomPredicate(random);
-  VerifyCase c = randomCase(random);
+  ForwardCase c = randomCase(random);
   std::string what = fmt::format("seed {}: {}\n{}, blocks {} x {}: ", seed, text, describe(c),
                                  c.block.q, c.block.k);
   Result<Expr> predicate = parsePredicate(std::make_shared<SourceText>(SourceText{"random", text}));
@@ -158,7 +158,7 @@ std::string runRandomCase(uint64_t seed, Device &device, const CompileFunction &
     pattern.heads[0].schedule = {
         .orderQ = NaturalOrder{}, .orderK = NaturalOrder{}, .split = SplitChoice::Never};
   }
-  Verifier verifier(device, pattern, targetOf(device), compile, blocks);
+  Verifier verifier({device, pattern, targetOf(device), compile, blocks});
   Result<std::vector<VerifyRow>> rows = verifier.run(c);
   if (!rows)
     return what + rows.error().render();

@@ -3,13 +3,14 @@
 
 #include "tools/verify/Random.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Case.h"
 
 namespace sparsec::testing {
 
 /// Comparisons of the forms that patterns are made of, and odd ones, joined by and, or and not. As
 /// text, so that a failure can be typed in again.
 std::string randomPredicate(Random &random, int depth = 2);
-VerifyCase randomCase(Random &random);
+ForwardCase randomCase(Random &random);
 
 /// Which schedules a random case may have.
 enum class Schedules {

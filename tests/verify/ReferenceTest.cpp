@@ -1,5 +1,6 @@
 // The reference against numbers worked by hand.
 #include "tests/reference/Attention.h"
+#include "tests/reference/Comparison.h"
 #include "tools/verify/HostTensor.h"
 
 #include <gtest/gtest.h>
@@ -91,6 +92,30 @@ TEST(Reference, PlainRoundsPAndOut) {
   std::vector<float> out = plain(p, rounding(DType::BF16)).out;
   EXPECT_EQ(out[0], 1.0f);
   EXPECT_EQ(out[1], 0.333984375f);
+}
+
+/// What a row's lse is rounded at: its scores may be far smaller than their products.
+TEST(Reference, SaysHowLargeTheTermsOfAScoreAre) {
+  AttentionProblem p{.attend = {parse("k != 1 and q != 7")},
+                     .nq = 2,
+                     .n = 3,
+                     .q0 = 6,
+                     .headDim = 2,
+                     .valueDim = 1,
+                     .scale = 0.5,
+                     .q = {1.5, 2, 1, 1},
+                     .k = {2, -1.5, 9, 9, -1, 0.25},
+                     .v = {1, 1, 1}};
+  AttentionResult<double> result = exact(p);
+  EXPECT_EQ(result.lseTerms, (std::vector<double>{3, 0})); // (3 + 3) / 2, though the score is 0
+  EXPECT_EQ(result.lse[0], std::log(1 + std::exp(-0.5)));
+}
+
+TEST(Comparison, TermsThatMayCancelWidenTheBound) {
+  Comparison c;
+  c.add(0.5, 0.25, 0.25, 0, 16);
+  c.add(0.25, 0.25, 0.25, 1, 8);
+  EXPECT_EQ(c.bound(2), 16.25 * 0x1p-24);
 }
 
 TEST(Comparison, MeasuresInUnitsOfPlain) {

@@ -5,6 +5,7 @@
 #include "tests/verify/SmallZoo.h"
 #include "tests/verify/TestDevice.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Case.h"
 
 #include "layout/Split.h"
 
@@ -36,13 +37,13 @@ std::string describe(const Schedule &schedule, BlockSource blocks) {
 }
 
 void expectOnceEach(Device &device, const std::string &attend, const Schedule &schedule,
-                    BlockSource blocks, const VerifyCase &c) {
+                    BlockSource blocks, const ForwardCase &c) {
   SCOPED_TRACE(attend + "\n" + describe(schedule, blocks) + "\n" + sparsec::describe(c));
   auto source = std::make_shared<SourceText>(SourceText{"test", attend});
   Result<Pattern> pattern = patternOfExpression(source);
   ASSERT_TRUE(pattern) << pattern.error().render();
   pattern->heads[0].schedule = schedule;
-  Verifier verifier(device, *pattern, targetOf(device), compile, blocks);
+  Verifier verifier({device, *pattern, targetOf(device), compile, blocks});
   Result<std::vector<VerifyRow>> rows = verifier.run(c);
   ASSERT_TRUE(rows) << rows.error().render();
   for (const VerifyRow &row : *rows)
@@ -58,21 +59,21 @@ TEST_P(EveryOrder, CountsEachPairOnce) {
   SPARSEC_OPEN_TEST_DEVICE(device);
   constexpr int64_t n = 60;
   OrderSpec order = ordersOf(n)[GetParam()];
-  VerifyCase counting{.dtype = DType::F32,
-                      .headDim = 16,
-                      .valueDim = 64,
-                      .n = n,
-                      .nq = n,
-                      .heads = 2,
-                      .inputs = Inputs::Count,
-                      .block = {16, 16}};
-  VerifyCase plain{.headDim = 32,
-                   .valueDim = 48,
-                   .n = n,
-                   .nq = n,
-                   .heads = 2,
-                   .inputs = Inputs::Peaked,
-                   .block = {32, 16}};
+  ForwardCase counting{.dtype = DType::F32,
+                       .headDim = 16,
+                       .valueDim = 64,
+                       .n = n,
+                       .nq = n,
+                       .heads = 2,
+                       .inputs = Inputs::Count,
+                       .block = {16, 16}};
+  ForwardCase plain{.headDim = 32,
+                    .valueDim = 48,
+                    .n = n,
+                    .nq = n,
+                    .heads = 2,
+                    .inputs = Inputs::Peaked,
+                    .block = {32, 16}};
   Schedule both{.orderQ = order, .orderK = order, .split = SplitChoice::Never};
   Schedule queries{.orderQ = order, .orderK = NaturalOrder{}, .split = SplitChoice::Never};
   Schedule keys{.orderQ = NaturalOrder{}, .orderK = order, .split = SplitChoice::Never};

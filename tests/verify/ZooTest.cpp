@@ -5,6 +5,7 @@
 #include "tests/verify/SmallZoo.h"
 #include "tests/verify/TestDevice.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Case.h"
 
 #include <gtest/gtest.h>
 
@@ -18,8 +19,8 @@ TEST_P(Zoo, AgreesWithTheReference) {
   auto [name, dtype] = GetParam();
   Pattern pattern = testing::smallZooPattern(name, {{"l", 40}, {"c", 8}});
   ASSERT_FALSE(pattern.heads.empty());
-  Verifier verifier(device, pattern, targetOf(device), compile);
-  for (const VerifyCase &c : fullCases(pattern)) {
+  Verifier verifier({device, pattern, targetOf(device), compile});
+  for (const ForwardCase &c : fullForwardCases(pattern)) {
     if (c.dtype != dtype)
       continue;
     SCOPED_TRACE(describe(c));

@@ -7,6 +7,7 @@
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/ManyPatterns.h"
+#include "tools/sparsec/OperationFlag.h"
 #include "tools/sparsec/Plan.h"
 
 #include <algorithm>
@@ -267,6 +268,8 @@ Action declareBench(Options &options) {
   declareManyPatterns(options, asked->patterns);
   declareLayerFlag(options, asked->patterns.flags);
   options.heading("Bench");
+  asked->patterns.flags.operations = plannedOperations();
+  declareOperationFlag(options, asked->patterns.flags.operations);
   declareDeviceFlag(options, asked->device);
   options.integer("--batch", "sequences in a call (1)", asked->batch, {1, 65535});
   options.integer("--samples", "timings of each, fewer of what takes long (15)", asked->samples,

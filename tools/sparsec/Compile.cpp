@@ -3,6 +3,7 @@
 #include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/Manifest.h"
+#include "tools/sparsec/OperationFlag.h"
 #include "tools/sparsec/OutputFolder.h"
 #include "tools/sparsec/Progress.h"
 
@@ -41,15 +42,6 @@ std::string readTargets(const std::string &text, std::vector<Target> &targets) {
     begin = end + 1;
   }
   return "";
-}
-
-std::string readOperations(const std::string &text) {
-  if (text == "forward")
-    return "";
-  for (const char *later : {"backward", "decode"})
-    if (text.find(later) != std::string::npos)
-      return fmt::format("'{}' is not built yet; this version has forward", later);
-  return fmt::format("expected forward, found '{}'{}", text, suggestion(text, {"forward"}));
 }
 
 using Job = std::function<Result<void>()>;
@@ -301,7 +293,8 @@ Action declareCompile(Options &options) {
   options.heading("Compile");
   options.value("--target", "NAMES", listed(targetNames()) + ", comma-separated (sm_80)",
                 [asked](const std::string &text) { return readTargets(text, asked->targets); });
-  options.value("--op", "NAMES", "forward (all there are)", readOperations);
+  asked->pattern.operations = plannedOperations();
+  declareOperationFlag(options, asked->pattern.operations);
   options.flag("--cubin", "machine code too (needs NVRTC or ptxas)", asked->cubin);
   options.value("-o,--out", "DIR", "folder to write (./NAME.kernels), replaced whole",
                 [asked](const std::string &text) {

@@ -4,6 +4,7 @@
 #include "layout/LaunchNumbers.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/HeadReport.h"
+#include "tools/sparsec/OperationFlag.h"
 
 #include <fmt/core.h>
 
@@ -233,6 +234,8 @@ Action declareExplain(Options &options) {
     stages.push_back(std::move(name));
   options.heading("Explain");
   options.choice("--after", "STAGE", listed(stages), asked->after, stages);
+  asked->pattern.operations = plannedOperations();
+  declareOperationFlag(options, asked->pattern.operations, HowMany::One);
   options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
                  targetNames());
   return [asked](Session &session) { return explainPattern(session, *asked); };

@@ -23,7 +23,8 @@ struct PatternFlags {
   Block block;
   std::string order; ///< --order, as given; empty: as the file says
   std::optional<SplitChoice> split;
-  std::optional<int64_t> layer; ///< --layer; none: every distinct one
+  std::optional<int64_t> layer;        ///< --layer; none: every distinct one
+  std::vector<std::string> operations; ///< --op, of commands that have it (OperationFlag.h)
 };
 
 /// PATTERN or -e, and the flags below.

@@ -3,6 +3,11 @@
 #include <fmt/core.h>
 
 namespace sparsec::cli {
+
+std::vector<std::string> plannedOperations() {
+  return {std::string(AttentionRequest::kOperation)};
+}
+
 const PlannedHead &Plan::headOf(int entry) const {
   for (const PlannedHead &head : heads)
     if (std::find(head.entries.begin(), head.entries.end(), entry) != head.entries.end())

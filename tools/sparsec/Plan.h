@@ -46,6 +46,9 @@ struct Plan {
   CostShape shapeOf(int entry, int64_t copies) const;
 };
 
+/// The operations that plans have kernels of.
+std::vector<std::string> plannedOperations();
+
 /// The length at which ways are weighed when none is given.
 inline constexpr int64_t kWeighedAt = 4096;
 

@@ -4,12 +4,14 @@
 #include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
+#include "tools/sparsec/OperationFlag.h"
 #include "tools/sparsec/Plan.h"
 #include "tools/sparsec/Progress.h"
 
 #include <cmath>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace sparsec::cli {
 namespace {
@@ -28,30 +30,31 @@ struct LayerRows {
   std::vector<VerifyRow> rows;
 };
 
-/// Of a layer, as a pattern.
-std::vector<VerifyCase> casesOf(const VerifyOptions &options, const LoadedPattern &loaded,
-                                const Pattern &pattern, const Target &target, uint64_t seed) {
+/// What the flags say about the cases.
+CaseFlags caseFlags(const VerifyOptions &options, const LoadedPattern &loaded, const Target &target,
+                    uint64_t seed) {
+  const PatternFlags &flags = options.pattern;
+  using enum CaseFlags::Set;
+  return {.set = options.oneCase ? One
+                 : options.full  ? Full
+                                 : Default,
+          .seed = seed,
+          .n = loaded.n, // a table's, where it is not asked for
+          .dtype = flags.dtype.value_or(defaultDType(target)),
+          .headDim = static_cast<int>(flags.headDim),
+          .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
+          .heads = loaded.heads,
+          .kvHeads = loaded.kvHeads,
+          .block = flags.block};
+}
+
+/// Of a layer, as a pattern: those of each operation that was asked for.
+std::vector<VerifyCase> casesOf(const VerifyOptions &options, const Pattern &pattern,
+                                const CaseFlags &flags) {
   std::vector<VerifyCase> cases;
-  if (options.oneCase) {
-    const PatternFlags &flags = options.pattern;
-    int64_t n = loaded.n.value_or(200);
-    cases.push_back({.dtype = flags.dtype.value_or(defaultDType(target)),
-                     .headDim = static_cast<int>(flags.headDim),
-                     .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-                     .n = n,
-                     .nq = n,
-                     .heads = loaded.heads,
-                     .kvHeads = loaded.kvHeads,
-                     .runs = 2,
-                     .block = flags.block});
-  } else {
-    cases = options.full ? fullCases(pattern) : defaultCases(pattern);
-  }
-  for (VerifyCase &each : cases) {
-    each.seed += seed;
-    if (loaded.n) // a table's, where it is not asked for
-      each.n = each.nq = *loaded.n;
-  }
+  for (const std::string &name : options.pattern.operations)
+    std::ranges::move(findVerifyOperation(verifyOperations(), name)->cases(pattern, flags),
+                      std::back_inserter(cases));
   return cases;
 }
 
@@ -64,25 +67,33 @@ nlohmann::ordered_json json(const VerifyRow &row) {
   nlohmann::ordered_json out = {{"operation", row.operation},
                                 {"output", row.output},
                                 {"head", row.head},
-                                {"dtype", name(c.dtype)},
-                                {"head_dim", c.headDim},
-                                {"value_dim", c.valueDim},
-                                {"n", c.n},
-                                {"nq", c.nq},
-                                {"case", describe(c)},
-                                {"error", error},
-                                {"bound", row.bound},
-                                {"passed", row.passed}};
+                                {"dtype", name(c.dtype())}};
+  for (const auto &[size, value] : c.sizes())
+    out[std::string(size)] = value;
+  out["case"] = c.text();
+  out["error"] = error;
+  out["bound"] = row.bound;
+  out["passed"] = row.passed;
   if (!row.detail.empty())
     out["detail"] = row.detail;
   return out;
 }
 
-/// The rows of one case and head on one line: error / bound for each output.
+bool severalOperations(const std::vector<LayerRows> &layers) {
+  std::set<std::string_view> names;
+  for (const LayerRows &layer : layers)
+    for (const VerifyRow &row : layer.rows)
+      names.insert(row.operation);
+  return names.size() > 1;
+}
+
+/// A line for each output: error and bound.
 std::string reportTable(const std::vector<LayerRows> &layers, const Style &style) {
   std::vector<Table::Column> columns = {
       {"head"}, {"output"}, {"error", Table::Right}, {"bound", Table::Right}, {""}, {"case"}};
-  bool several = layers.size() > 1;
+  bool several = layers.size() > 1, operations = severalOperations(layers);
+  if (operations)
+    columns.insert(columns.begin() + 1, {"op"});
   if (several)
     columns.insert(columns.begin(), {"layer"});
   Table table(columns);
@@ -94,12 +105,14 @@ std::string reportTable(const std::vector<LayerRows> &layers, const Style &style
                                         fmt::format("{:.1e}", row.error),
                                         fmt::format("{:.1e}", row.bound),
                                         row.passed ? "ok" : "FAILED",
-                                        describe(row.testCase)};
+                                        row.testCase.text()};
+      if (operations)
+        cells.insert(cells.begin() + 1, row.operation);
       if (several)
         cells.insert(cells.begin(), abbreviated(layer.indices));
       table.add(std::move(cells));
       if (!row.detail.empty())
-        details += fmt::format("\n{} {}, {}:\n  {}\n", row.head, row.output, describe(row.testCase),
+        details += fmt::format("\n{} {}, {}:\n  {}\n", row.head, row.output, row.testCase.text(),
                                row.detail);
     }
   return table.render(style) + style.bad(details);
@@ -109,18 +122,19 @@ std::string reportTable(const std::vector<LayerRows> &layers, const Style &style
 Result<std::vector<LayerRows>> run(const Session &session, const VerifyOptions &options,
                                    const LoadedPattern &loaded, Device &device,
                                    const Target &target) {
+  CaseFlags flags = caseFlags(options, loaded, target, session.seed);
   std::vector<Pattern> patterns;
   std::vector<std::vector<VerifyCase>> cases;
   size_t all = 0;
   for (const Layer &layer : loaded.layers) {
     patterns.push_back(patternOf(loaded.pattern, layer));
-    cases.push_back(casesOf(options, loaded, patterns.back(), target, session.seed));
+    cases.push_back(casesOf(options, patterns.back(), flags));
     all += cases.back().size();
   }
   Progress progress(session, "verifying", static_cast<int64_t>(all));
   std::vector<LayerRows> found;
   for (size_t i = 0; i < patterns.size(); ++i) {
-    Verifier verifier(device, patterns[i], target, compile);
+    Verifier verifier({device, patterns[i], target, compile});
     found.push_back({loaded.layers[i], {}});
     for (const VerifyCase &each : cases[i]) {
       auto more = verifier.run(each);
@@ -183,6 +197,9 @@ Action declareVerify(Options &options) {
   declarePatternFlags(options, asked->pattern);
   declareLayerFlag(options, asked->pattern);
   options.heading("Verify");
+  for (const VerifyOperation &operation : verifyOperations())
+    asked->pattern.operations.emplace_back(operation.name);
+  declareOperationFlag(options, asked->pattern.operations);
   declareDeviceFlag(options, asked->device);
   options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",
                  asked->target, targetNames());

@@ -1,52 +1,91 @@
-// One run of a pattern's kernels that can be checked: types, sizes, layout in memory, inputs; and
-// the sets of runs that `sparsec verify` makes.
+// One run of an operation that can be checked, and which runs a command line asks for. Each
+// operation has a plain struct of its own (ops/<op>/Case.h); a VerifyCase is any of them:
+//
+//   VerifyCase c = ForwardCase{.dtype = DType::BF16, .headDim = 64, .n = 200, .nq = 77};
+//   c.operation()     "forward"
+//   c.text()          "bf16, head dim 64, n 200, nq 77, 2 x 4 heads (2 kv), BSHD"
+//   c.sizes()         head_dim 64, value_dim 64, n 200, nq 77
+//
+// An operation's case is a struct with `dtype`, `runs` (2: the second has to give the same bits), a
+// constant `kOperation`, and these functions beside it:
+//
+//   std::string describe(const C &)
+//   std::vector<NamedSize> sizesOf(const C &)      what reports give fields of their own
 #pragma once
 
-#include "tools/verify/HostTensor.h"
+#include "kernel/DType.h"
+#include "patterns/Pattern.h"
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace sparsec {
 
-enum class Inputs {
-  Normal, ///< q, k, v of mean 0 and variance 1
-  Peaked, ///< scores to +-40 in rising order: the running maximum of a row moves at every block
-  Count,  ///< q = 0, v one-hot by key: out * exp(lse) counts how often each key was used
+struct NamedSize {
+  std::string_view name;
+  int64_t value = 0;
 };
 
-enum class LseOutput { Wanted, NotWanted };
+class VerifyCase {
+public:
+  template <class C>
+  requires requires { C::kOperation; }
+  VerifyCase(C plain) : model(std::make_shared<Model<C>>(std::move(plain))) {}
 
-struct VerifyCase {
+  std::string_view operation() const { return model->operation(); }
+  DType dtype() const { return model->dtype(); }
+  int runs() const { return model->runs(); }
+  std::string text() const { return model->text(); }
+  std::vector<NamedSize> sizes() const { return model->sizes(); }
+
+  /// The plain case; null of another operation.
+  template <class C>
+  const C *as() const {
+    auto *own = dynamic_cast<const Model<C> *>(model.get());
+    return own ? &own->plain : nullptr;
+  }
+
+private:
+  struct Concept {
+    virtual ~Concept() = default;
+    virtual std::string_view operation() const = 0;
+    virtual DType dtype() const = 0;
+    virtual int runs() const = 0;
+    virtual std::string text() const = 0;
+    virtual std::vector<NamedSize> sizes() const = 0;
+  };
+  template <class C>
+  struct Model : Concept {
+    explicit Model(C plain) : plain(std::move(plain)) {}
+    std::string_view operation() const override { return C::kOperation; }
+    DType dtype() const override { return plain.dtype; }
+    int runs() const override { return plain.runs; }
+    // By argument-dependent lookup: the functions beside the case's type.
+    std::string text() const override { return describe(plain); }
+    std::vector<NamedSize> sizes() const override { return sizesOf(plain); }
+    C plain;
+  };
+  std::shared_ptr<const Concept> model;
+};
+
+/// Which cases are wanted, and what a command line says about them. An operation takes of it what
+/// it has.
+struct CaseFlags {
+  enum class Set : uint8_t {
+    Default, ///< a few that touch every type and every kind of size: seconds on the simulator
+    Full,    ///< every type with every kind of size
+    One,     ///< the one that the sizes below say
+  };
+  Set set = Set::Default;
+  uint64_t seed = 0; ///< added to that of each case
+  std::optional<int64_t>
+      n; ///< of all cases: the only length that a pattern holds for, or asked for
+  // Set::One.
   DType dtype = DType::BF16;
   int headDim = 64, valueDim = 64;
-  int64_t n = 0, nq = 0;
-  std::optional<int64_t> q0; ///< n - nq when absent
-  int64_t batch = 1, heads = 1, kvHeads = 1;
-  TensorOrder order = TensorOrder::BatchHeadRow;
-  int64_t gap = 0;    ///< elements after each row; a multiple of 16 bytes
-  int64_t rowGap = 0; ///< rows after the last one
-  Surround surround = Surround::None;
-  Inputs inputs = Inputs::Normal;
-  LseOutput lse = LseOutput::Wanted;
-  int runs = 1; ///< 2: the second has to give the same bits
-  Block block;  ///< 0: chosen by the compiler
-  uint64_t seed = 1;
-
-  AttentionShape shape() const {
-    return {.batch = batch,
-            .heads = heads,
-            .kvHeads = kvHeads,
-            .nq = nq,
-            .n = n,
-            .q0 = q0.value_or(n - nq)};
-  }
+  int64_t heads = 1, kvHeads = 1;
+  Block block; ///< 0: chosen by the compiler
 };
-
-/// "bf16, head dim 64, n 200, nq 77, 2 x 4 heads (2 kv), BSHD"
-std::string describe(const VerifyCase &c);
-
-/// A few runs that touch every dtype and every kind of size: under 20 s on the simulator.
-std::vector<VerifyCase> defaultCases(const Pattern &pattern);
-/// Every dtype with head dims 16, 64, 80, 128 and 256, each with ragged n, nq < n, nq > n, grouped
-/// heads, both memory orders and a value dim of its own.
-std::vector<VerifyCase> fullCases(const Pattern &pattern);
 
 } // namespace sparsec

@@ -10,7 +10,8 @@
 //   access before a or after f.
 #pragma once
 
-#include "runtime/Attention.h"
+#include "runtime/Buffer.h"
+#include "runtime/Tensor.h"
 
 namespace sparsec {
 

@@ -1,23 +1,12 @@
-// Turns the outputs of a run into rows of a report.
+// Holds what a run left in its outputs against what is expected: rows of a report.
 #pragma once
 
-#include "tests/reference/Attention.h"
 #include "tools/verify/Verify.h"
 
 namespace sparsec {
 
-/// Everything the comparison of one case needs.
-struct Outcome {
-  const VerifyCase &c;
-  const reference::AttentionProblem &problem;
-  std::vector<float> out, lse;
-  reference::AttentionResult<double> exact;
-  reference::AttentionResult<float> plain;
-};
-
-/// The row of one output of one entry. `row` brings the names, and a detail when something is
-/// already known to be wrong.
-VerifyRow judgeOut(const Outcome &outcome, const Heads &heads, VerifyRow row);
-VerifyRow judgeLse(const Outcome &outcome, const Heads &heads, VerifyRow row);
+/// The rows of all groups and outputs. `faults`: what is already known to be wrong with a group.
+std::vector<VerifyRow> judge(const VerifyCase &c, Trial &trial, const Tensors &found,
+                             std::span<const std::string> faults);
 
 } // namespace sparsec

@@ -1,29 +1,21 @@
-// Runs a pattern's kernels on a device and compares them with the reference.
+// Runs an operation's kernels on a device and compares them with its reference.
 //
-//   Pattern + VerifyCase -> schedule and compile each entry -> launch on guarded tensors ->
-//   VerifyRow per output
+//   Pattern + VerifyCase -> the operation's row (Operation.h) -> launch on guarded tensors ->
+//   VerifyRow per group and output
 //
-// The bound is k max|plain - f64| + 2^-24 max|f64| (see tests/reference/Attention.h), k = 2 for f16
-// and bf16, 8 for f32. Beyond numbers: nothing outside of the outputs is written, all of them are,
-// inputs are left alone, a second run gives the same bits, and every key counts once.
+// Beyond numbers: nothing outside of the outputs is written, all of them are, inputs are left
+// alone, a second run gives the same bits, and whatever else an operation checks.
 #pragma once
 
-#include "tools/verify/Case.h"
-
-#include <functional>
+#include "tools/verify/Operation.h"
 
 namespace sparsec {
 
-struct Tensors;
-namespace reference {
-struct AttentionProblem;
-}
-
-/// One output of one entry in one case.
+/// One output of one group in one case.
 struct VerifyRow {
-  std::string operation = "forward";
+  std::string operation;
   std::string output; ///< "out", "lse"
-  std::string head;   ///< name of the pattern's entry
+  std::string head;   ///< name of the group: of the pattern's entry
   VerifyCase testCase;
   double error = 0; ///< max |kernel - f64|; infinite when it did not run or a NaN came out
   double bound = 0;
@@ -31,29 +23,27 @@ struct VerifyRow {
   std::string detail; ///< what is wrong, when it is not the number alone
 };
 
-/// Kernels of one pattern on one device, compiled and loaded on first use.
+/// Kernels of one pattern on one device.
 class Verifier {
 public:
-  /// Kernels as the pattern's schedule says, or as the cost model chooses.
-  Verifier(Device &device, const Pattern &pattern, Target target, CompileFunction compile,
-           BlockSource blocks = BlockSource::Auto);
+  /// Kernels as the pattern's schedule says, or as the cost model chooses. What the setting refers
+  /// to and the table must outlive the verifier.
+  explicit Verifier(VerifySetting setting,
+                    std::span<const VerifyOperation> table = verifyOperations())
+      : setting(std::move(setting)), table(table) {}
 
   /// All rows of one case. An Error is ours or the machine's: what a kernel does wrong is a row.
   Result<std::vector<VerifyRow>> run(const VerifyCase &c);
 
 private:
-  Result<Attention *> kernel(size_t entry, const VerifyCase &c);
-  /// Runs every entry; what the device found wrong with each, empty: nothing.
-  Result<std::vector<std::string>> launch(const VerifyCase &c, Tensors &tensors);
-  Result<std::string> checkMemory(const VerifyCase &c, const Tensors &tensors,
-                                  const reference::AttentionProblem &problem);
+  /// Runs every group; what the device found wrong with each, empty: nothing.
+  Result<std::vector<std::string>> launch(Runner &runner, const VerifyCase &c, Tensors &tensors);
+  Result<std::string> checkMemory(Runner &runner, const VerifyCase &c, const Tensors &tensors,
+                                  const Trial &trial);
 
-  Device &device;
-  const Pattern &pattern;
-  Target target;
-  CompileFunction compile;
-  BlockSource blocks;
-  std::map<std::string, Attention> loaded;
+  VerifySetting setting;
+  std::span<const VerifyOperation> table;
+  std::map<std::string_view, std::unique_ptr<Runner>> runners;
 };
 
 } // namespace sparsec

@@ -5,6 +5,7 @@
 #include "tests/verify/PlainArguments.h"
 #include "tests/verify/PlainSignature.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/forward/Case.h"
 
 #include <gtest/gtest.h>
 
@@ -47,25 +48,25 @@ Pattern pattern() {
   return {.name = "window", .heads = {{.name = "recent", .attend = *parsePredicate(text)}}};
 }
 
-std::vector<VerifyCase> cases() {
-  VerifyCase base{.dtype = DType::F32, .headDim = 32, .valueDim = 48, .n = 100, .nq = 100};
-  VerifyCase grouped = base;
+std::vector<ForwardCase> cases() {
+  ForwardCase base{.dtype = DType::F32, .headDim = 32, .valueDim = 48, .n = 100, .nq = 100};
+  ForwardCase grouped = base;
   grouped.heads = 6;
   grouped.kvHeads = 2;
   grouped.batch = 2;
   grouped.order = TensorOrder::BatchRowHead;
   grouped.runs = 2;
-  VerifyCase decoding = base;
+  ForwardCase decoding = base;
   decoding.n = 77;
   decoding.nq = 13;
   decoding.heads = decoding.kvHeads = 3;
   decoding.gap = 12;
   decoding.rowGap = 3;
-  VerifyCase keyless = base; // rows before the first key
+  ForwardCase keyless = base; // rows before the first key
   keyless.n = 40;
   keyless.nq = 90;
   keyless.lse = LseOutput::NotWanted;
-  VerifyCase one = base;
+  ForwardCase one = base;
   one.n = one.nq = 1;
   return {base, grouped, decoding, keyless, one};
 }
@@ -73,10 +74,10 @@ std::vector<VerifyCase> cases() {
 void agreesWithTheReference(Device &device) {
   Pattern window = pattern();
   Verifier verifier(
-      device, window, targetOf(device),
-      [](const Request &) -> Result<std::vector<Kernel>> { return std::vector{plainKernel()}; },
-      BlockSource::Tables);
-  for (const VerifyCase &c : cases()) {
+      {device, window, targetOf(device),
+       [](const Request &) -> Result<std::vector<Kernel>> { return std::vector{plainKernel()}; },
+       BlockSource::Tables});
+  for (const ForwardCase &c : cases()) {
     CrashNote note(describe(c));
     auto rows = verifier.run(c);
     ASSERT_TRUE(rows) << rows.error().render();

@@ -1,4 +1,4 @@
-#include "tools/verify/Problem.h"
+#include "tools/verify/ops/forward/Problem.h"
 
 #include "tools/verify/Random.h"
 
@@ -21,7 +21,7 @@ std::vector<float> normals(Random &random, int64_t count, float scale) {
 
 } // namespace
 
-AttentionProblem makeProblem(const Pattern &pattern, const VerifyCase &c) {
+AttentionProblem makeProblem(const Pattern &pattern, const ForwardCase &c) {
   AttentionShape shape = c.shape();
   AttentionProblem p{.batch = c.batch,
                      .heads = c.heads,
@@ -69,7 +69,7 @@ AttentionProblem makeProblem(const Pattern &pattern, const VerifyCase &c) {
 
 namespace {
 
-TensorSpec spec(const VerifyCase &c, int64_t heads, int64_t rows, int64_t columns) {
+TensorSpec spec(const ForwardCase &c, int64_t heads, int64_t rows, int64_t columns) {
   return {.extent = {c.batch, heads, rows},
           .columns = columns,
           .order = c.order,
@@ -81,76 +81,45 @@ TensorSpec spec(const VerifyCase &c, int64_t heads, int64_t rows, int64_t column
 
 } // namespace
 
-Tensors::Tensors(const AttentionProblem &p, const VerifyCase &c)
-    : q(spec(c, c.heads, c.nq, c.headDim)), k(spec(c, c.kvHeads, c.n, c.headDim)),
-      v(spec(c, c.kvHeads, c.n, c.valueDim)), out(spec(c, c.heads, c.nq, c.valueDim)),
-      lse({.extent = {c.batch, c.heads, 1},
-           .columns = c.nq,
-           .gap = c.rowGap,
-           .surround = c.surround}) {
-  q.set(p.q);
-  k.set(p.k);
-  v.set(p.v);
+Tensors tensorsOf(const AttentionProblem &p, const ForwardCase &c) {
+  Tensors tensors;
+  tensors.input("q", spec(c, c.heads, c.nq, c.headDim), p.q);
+  tensors.input("k", spec(c, c.kvHeads, c.n, c.headDim), p.k);
+  tensors.input("v", spec(c, c.kvHeads, c.n, c.valueDim), p.v);
+  tensors.output("out", spec(c, c.heads, c.nq, c.valueDim));
+  TensorSpec lse{
+      .extent = {c.batch, c.heads, 1}, .columns = c.nq, .gap = c.rowGap, .surround = c.surround};
+  if (c.lse == LseOutput::Wanted)
+    tensors.output("lse", lse);
+  else
+    tensors.unasked("lse", lse);
+  return tensors;
 }
 
-Result<void> Tensors::upload(Device &device) {
-  for (HostTensor *tensor : {&q, &k, &v, &out, &lse})
-    if (Result<void> done = tensor->upload(device); !done)
-      return done;
-  return {};
-}
-
-Result<void> Tensors::download(Device &device) {
-  Result<void> done = out.download(device);
-  return done ? lse.download(device) : done;
-}
-
-AttentionCall Tensors::call(const VerifyCase &c, const Heads &heads) const {
+AttentionCall callOf(const ForwardCase &c, const Tensors &tensors, const Heads &heads) {
   AttentionCall call{.shape = c.shape(),
                      .heads = heads,
-                     .q = q.tensor(),
-                     .k = k.tensor(),
-                     .v = v.tensor(),
-                     .out = out.tensor()};
+                     .q = tensors["q"].tensor(),
+                     .k = tensors["k"].tensor(),
+                     .v = tensors["v"].tensor(),
+                     .out = tensors["out"].tensor()};
   if (c.lse == LseOutput::Wanted)
-    call.lse = lse.tensor();
+    call.lse = tensors["lse"].tensor();
   return call;
 }
 
-Result<std::string> Tensors::inspect(const VerifyCase &c, Device &device) const {
-  for (auto [name, tensor] : {std::pair{"q", &q}, {"k", &k}, {"v", &v}}) {
-    Result<bool> same = tensor->unchanged(device);
-    if (!same)
-      return same.error();
-    if (!*same)
-      return fmt::format("{} was written to", name);
-  }
-  for (auto [name, tensor] : {std::pair{"out", &out}, {"lse", &lse}}) {
-    if (std::optional<int64_t> at = tensor->firstOverwritten())
-      return fmt::format("{}: byte {} outside of the tensor was written to", name, *at);
-    HostTensor::Unwritten missing = tensor->unwritten();
-    if (tensor == &lse && c.lse == LseOutput::NotWanted) {
-      if (missing.count != tensor->size())
-        return std::string("lse was written to and not asked for");
-    } else if (missing.count) {
-      return fmt::format("{}: {} of {} elements were not written, the first is element {}", name,
-                         missing.count, tensor->size(), missing.first);
-    }
-  }
-  return std::string();
-}
-
-Result<void> Tensors::run(Device &device, const AttentionPart &part, const VerifyCase &c) {
-  if (Result<void> uploaded = upload(device); !uploaded)
+Result<void> run(Device &device, const AttentionPart &part, const ForwardCase &c,
+                 Tensors &tensors) {
+  if (Result<void> uploaded = tensors.upload(device); !uploaded)
     return uploaded;
   Result<Attention> attention = Attention::load(device, {part});
   if (!attention)
     return attention.error();
-  if (Result<void> launched = attention->launch(call(c, {0, 1, c.heads})); !launched)
+  if (Result<void> launched = attention->launch(callOf(c, tensors, {0, 1, c.heads})); !launched)
     return launched;
   if (Result<void> done = device.synchronize(); !done)
     return done;
-  return download(device);
+  return tensors.download(device);
 }
 
 } // namespace sparsec

@@ -1,15 +1,13 @@
-#include "runtime/Operand.h"
+#include "runtime/Tensor.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
+#include <optional>
 
 namespace sparsec {
-namespace {
 
-constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
-constexpr int64_t kMaxGridYZ = 65535; // of every CUDA device
+namespace {
 
 /// Bytes from the first element to one past the last, or nothing when that leaves 64 bits.
 std::optional<int64_t> bytesSpanned(const Operand &operand) {
@@ -83,34 +81,6 @@ Result<void> checkDisjoint(const Operand &operand) {
                                     operand.columns));
     reach += (operand.extent[axis] - 1) * stride[axis];
   }
-  return {};
-}
-
-Result<void> checkShape(const AttentionShape &shape, const Heads &heads) {
-  auto refuse = [](std::string_view what, int64_t found) {
-    return inputError(fmt::format("expected {}, found {}", what, found));
-  };
-  if (shape.batch < 0 || shape.batch > kMaxGridYZ)
-    return refuse("a batch of 0 to 65535", shape.batch);
-  if (shape.heads < 1 || shape.heads > kMaxGridYZ)
-    return refuse("1 to 65535 heads", shape.heads);
-  if (shape.kvHeads < 1 || shape.heads % shape.kvHeads != 0)
-    return inputError(fmt::format("expected kv heads that divide the {} heads, found {}",
-                                  shape.heads, shape.kvHeads));
-  if (shape.n < 0 || shape.n >= kMaxInt32)
-    return refuse("0 <= n < 2^31 - 1 keys", shape.n);
-  if (shape.nq < 0 || shape.nq >= kMaxInt32)
-    return refuse("0 <= nq < 2^31 - 1 query rows", shape.nq);
-  if (shape.q0 <= -kMaxInt32 || shape.q0 >= kMaxInt32 || shape.q0 + shape.nq > kMaxInt32)
-    return inputError(fmt::format("expected query positions q0 .. q0 + nq in 32 bits, found q0 = "
-                                  "{}, nq = {}",
-                                  shape.q0, shape.nq));
-  // Small numbers first, so that the last product cannot overflow.
-  if (heads.first < 0 || heads.step < 1 || heads.step > kMaxInt32 || heads.count < 0 ||
-      heads.count > shape.heads ||
-      (heads.count && heads.first + (heads.count - 1) * heads.step >= shape.heads))
-    return inputError(fmt::format("expected heads below {}, found {} from {} in steps of {}",
-                                  shape.heads, heads.count, heads.first, heads.step));
   return {};
 }
 

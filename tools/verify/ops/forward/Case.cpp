@@ -1,4 +1,4 @@
-#include "tools/verify/Case.h"
+#include "tools/verify/ops/forward/Case.h"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,7 @@ int64_t aligned(DType type, int64_t vectors) {
 
 } // namespace
 
-std::string describe(const VerifyCase &c) {
+std::string describe(const ForwardCase &c) {
   std::string text = fmt::format("{}, head dim {}", name(c.dtype), c.headDim);
   if (c.valueDim != c.headDim)
     text += fmt::format(", value dim {}", c.valueDim);
@@ -51,7 +51,11 @@ std::string describe(const VerifyCase &c) {
   return text;
 }
 
-std::vector<VerifyCase> defaultCases(const Pattern &pattern) {
+std::vector<NamedSize> sizesOf(const ForwardCase &c) {
+  return {{"head_dim", c.headDim}, {"value_dim", c.valueDim}, {"n", c.n}, {"nq", c.nq}};
+}
+
+std::vector<ForwardCase> defaultForwardCases(const Pattern &pattern) {
   int64_t heads = headsFor(pattern);
   using enum TensorOrder;
   return {
@@ -112,21 +116,21 @@ std::vector<VerifyCase> defaultCases(const Pattern &pattern) {
   };
 }
 
-std::vector<VerifyCase> fullCases(const Pattern &pattern) {
+std::vector<ForwardCase> fullForwardCases(const Pattern &pattern) {
   int64_t heads = headsFor(pattern);
   using enum TensorOrder;
-  std::vector<VerifyCase> cases;
+  std::vector<ForwardCase> cases;
   for (DType type : kTypes)
     for (auto [headDim, otherValueDim] :
          {std::pair{16, 80}, {64, 128}, {80, 64}, {128, 16}, {256, 80}}) {
-      VerifyCase base{.dtype = type, .headDim = headDim, .valueDim = headDim, .heads = heads};
+      ForwardCase base{.dtype = type, .headDim = headDim, .valueDim = headDim, .heads = heads};
       bool slow = type == DType::F32; // on the simulator: no mma
-      VerifyCase ragged = base;
+      ForwardCase ragged = base;
       ragged.n = ragged.nq = slow ? 140 : 200;
       ragged.kvHeads = heads / 2;
       ragged.order = BatchRowHead;
       ragged.runs = 2;
-      VerifyCase decoding = base;
+      ForwardCase decoding = base;
       decoding.n = slow ? 150 : 300;
       decoding.nq = slow ? 37 : 77;
       decoding.valueDim = otherValueDim;
@@ -136,7 +140,7 @@ std::vector<VerifyCase> fullCases(const Pattern &pattern) {
       decoding.rowGap = 3;
       decoding.surround = Surround::Filled;
       decoding.inputs = Inputs::Peaked;
-      VerifyCase keyless = base; // rows before the first key
+      ForwardCase keyless = base; // rows before the first key
       keyless.n = 70;
       keyless.nq = 133;
       keyless.kvHeads = 1;
@@ -144,12 +148,49 @@ std::vector<VerifyCase> fullCases(const Pattern &pattern) {
       keyless.gap = aligned(type, 2);
       keyless.surround = Surround::Filled;
       keyless.lse = type == DType::F16 ? LseOutput::NotWanted : LseOutput::Wanted;
-      VerifyCase counting = base;
+      ForwardCase counting = base;
       counting.n = counting.nq = 128;
       counting.kvHeads = heads;
       counting.inputs = Inputs::Count;
       cases.insert(cases.end(), {ragged, decoding, keyless, counting});
     }
+  return cases;
+}
+
+/// What the command line says of all sizes.
+static ForwardCase caseOf(const CaseFlags &flags) {
+  int64_t n = flags.n.value_or(200);
+  return {.dtype = flags.dtype,
+          .headDim = flags.headDim,
+          .valueDim = flags.valueDim,
+          .n = n,
+          .nq = n,
+          .heads = flags.heads,
+          .kvHeads = flags.kvHeads,
+          .runs = 2,
+          .block = flags.block};
+}
+
+std::vector<VerifyCase> forwardCases(const Pattern &pattern, const CaseFlags &flags) {
+  std::vector<ForwardCase> plain;
+  switch (flags.set) {
+  case CaseFlags::Set::Default:
+    plain = defaultForwardCases(pattern);
+    break;
+  case CaseFlags::Set::Full:
+    plain = fullForwardCases(pattern);
+    break;
+  case CaseFlags::Set::One:
+    plain = {caseOf(flags)};
+    break;
+  }
+  std::vector<VerifyCase> cases;
+  for (ForwardCase &each : plain) {
+    each.seed += flags.seed;
+    if (flags.n)
+      each.n = each.nq = *flags.n;
+    cases.push_back(each);
+  }
   return cases;
 }
 

@@ -1,0 +1,50 @@
+#include "tools/sparsec/OperationFlag.h"
+
+#include "tools/sparsec/Options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sparsec::cli {
+namespace {
+
+/// Words that documents already use: refused by name until they are in the table.
+constexpr std::string_view kLater[] = {"backward", "decode"};
+
+std::string readOperation(const std::string &name, const std::vector<std::string> &known,
+                          std::vector<std::string> &read) {
+  if (std::ranges::find(known, name) == known.end())
+    return std::ranges::find(kLater, name) != std::end(kLater)
+               ? fmt::format("'{}' is not built yet; this version has {}", name,
+                             listed(known, "and"))
+               : fmt::format("expected {}, found '{}'{}", listed(known), name,
+                             suggestion(name, known));
+  if (std::ranges::find(read, name) != read.end())
+    return fmt::format("{} is given twice", name);
+  read.push_back(name);
+  return "";
+}
+
+} // namespace
+
+void declareOperationFlag(Options &options, std::vector<std::string> &operations, HowMany howMany) {
+  bool any = howMany == HowMany::Any;
+  options.value("--op", any ? "NAMES" : "NAME",
+                fmt::format("{}{} (all there are)", listed(operations),
+                            any && operations.size() > 1 ? ", comma-separated" : ""),
+                [&operations, known = operations, any](const std::string &text) -> std::string {
+                  std::vector<std::string> read;
+                  for (size_t begin = 0; begin <= text.size();) {
+                    size_t end = any ? std::min(text.find(',', begin), text.size()) : text.size();
+                    std::string wrong = readOperation(text.substr(begin, end - begin), known, read);
+                    if (!wrong.empty())
+                      return wrong;
+                    begin = end + 1;
+                  }
+                  operations = std::move(read);
+                  return "";
+                });
+}
+
+} // namespace sparsec::cli

@@ -1,0 +1,16 @@
+// --op NAMES, the same for every command that makes kernels: names from the table that the command
+// goes by (Plan.h, tools/verify/Operation.h), all of them when the flag is not given.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace sparsec::cli {
+
+class Options;
+enum class HowMany : uint8_t { One, Any };
+/// `operations`: the names of the table, what holds when the flag is not given.
+void declareOperationFlag(Options &options, std::vector<std::string> &operations,
+                          HowMany howMany = HowMany::Any);
+
+} // namespace sparsec::cli

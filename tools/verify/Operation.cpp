@@ -1,0 +1,29 @@
+#include "tools/verify/Operation.h"
+
+#include "tools/verify/ops/forward/Forward.h"
+
+namespace sparsec {
+
+double defaultUnits(DType type) {
+  switch (type) {
+  case DType::F16:
+  case DType::BF16:
+    return 2;
+  case DType::F32:
+    return 8;
+  }
+  return 0;
+}
+
+std::span<const VerifyOperation> verifyOperations() {
+  static constexpr VerifyOperation table[] = {kForwardVerification};
+  return table;
+}
+
+const VerifyOperation *findVerifyOperation(std::span<const VerifyOperation> table,
+                                           std::string_view name) {
+  auto found = std::ranges::find(table, name, &VerifyOperation::name);
+  return found == table.end() ? nullptr : &*found;
+}
+
+} // namespace sparsec
