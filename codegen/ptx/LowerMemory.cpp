@@ -27,8 +27,8 @@ struct HeldRows {
   }
 };
 
-/// A tile of floats into registers, as accumulators or their rows are held. Rows that do not exist
-/// read as 0.
+/// A tile of floats into registers, as accumulators, their rows or their columns are held. Rows
+/// that do not exist read as 0.
 struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::LoadOp op, OpAdaptor adaptor,
@@ -37,9 +37,15 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
     if (op.getIndices().size() != 2 || op.getColumns() || !type.getEncoding())
       return rewriter.notifyMatchFailure(op, "expected an encoded tile of [batch, head, rows]");
     ThreadEmitter emit(op, rewriter);
-    HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
     Value base = headAddress(emit, adaptor.getView(), adaptor.getIndices()[0],
                              adaptor.getIndices()[1], bytesOf(type.getElementType()));
+    auto slice = dyn_cast<warp::SliceAttr>(type.getEncoding());
+    if (slice && slice.getAxis() == warp::Axis::Columns) {
+      RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
+      rewriter.replaceOp(op, emit.pack(readColumns(emit, rows, base, type)));
+      return success();
+    }
+    HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
     SmallVector<Value> values(warp::elementsPerThread(type));
     for (auto [half, place] : llvm::enumerate(fragments::rows().registers)) {
       RowPositions::Row row = held.at(place);
@@ -58,6 +64,29 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
     }
     rewriter.replaceOp(op, emit.pack(values));
     return success();
+  }
+
+  /// A thread holds many columns: one branch for all of them. Where there are any rows, those that
+  /// do not exist read the first one of the axis, which does.
+  static SmallVector<Value> readColumns(ThreadEmitter &emit, RowPositions &rows, Value base,
+                                        RankedTensorType type) {
+    fragments::Fragment held = fragments::columns(type.getDimSize(0));
+    Value column = emit.laneColumn(held.lane);
+    Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
+    int64_t bytes = bytesOf(type.getElementType());
+    auto read = [&] {
+      SmallVector<Value> values;
+      for (fragments::Coordinate place : held.registers) {
+        RowPositions::Row row = rows.at(column, place.column);
+        Value position = emit.wide(emit.select(row.exists, row.position, emit.i32(0)));
+        Value address = emit.advance(base, emit.multiply(position, bytes));
+        Value value = emit.create<LLVM::LoadOp>(type.getElementType(), address, bytes);
+        values.push_back(emit.select(row.exists, value, zero));
+      }
+      return values;
+    };
+    auto none = [&] { return SmallVector<Value>(held.registers.size(), zero); };
+    return emit.choose(rows.mayExist(), read, none);
   }
 
   /// The elements of a thread that lie in one of its rows.

@@ -41,7 +41,9 @@ LogicalResult BlockStages::allocate(Block &body) {
 
 void BlockStages::findBounds(PipelineBuilder &emit) {
   tile::BlocksOp blocks = FoldChain::blocks(chain.first());
-  auto row = emit.create<warp::BlockRowOp>(blocks.getLayout(), blocks.getRow());
+  auto ofHead = blocks.getRow().getDefiningOp<tile::LayoutRowOp>();
+  auto row = emit.create<warp::BlockRowOp>(blocks.getLayout(), blocks.getRow(),
+                                           ofHead ? ofHead.getPlace() : Value());
   list = row.getList();
   middle = row.getFull();
   from = blocks.getSet() == tile::BlockSet::Full ? middle : row.getPartial();
