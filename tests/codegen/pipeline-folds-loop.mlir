@@ -29,8 +29,8 @@
 // CHECK: scf.if
 // CHECK-NOT: tile.load
 // CHECK: warp.commit
-// CHECK: tile.load %lse{{.*}} -> tensor<64xf32, #warp.slice<columns, warps = 4>>
-// CHECK: tile.load %delta{{.*}} -> tensor<64xf32, #warp.slice<columns, warps = 4>>
+// CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, warps = 4>>
+// CHECK: tile.load %delta{{.*}} -> tensor<32xf32, #warp.slice<columns, warps = 4>>
 // CHECK: warp.mma
 
 // The keys of a full block all exist, its queries need not.
@@ -38,7 +38,7 @@
 // CHECK-NOT: valid
 // CHECK: scf.yield
 // CHECK: tile.store {{.*}} %dk_sums
-sparsec.attention_backward @keys over_keys #sparsec.pattern<"k <= q"> dtype bf16 head_dim 64 value_dim 64 block 64 x 64
+sparsec.attention_backward @keys over_keys #sparsec.pattern<"k <= q"> dtype bf16 head_dim 64 value_dim 64 block 32 x 64
 
 // -----
 
