@@ -5,6 +5,7 @@
 //                                                      fetched    [k rows, 64], [k rows, 128]
 //                                                      carried    [q rows, 128] in f32
 //                                                      summed     64: the depth of scores
+//                                                      scores     1
 #pragma once
 
 #include "kernel/DType.h"
@@ -25,8 +26,10 @@ struct Needs {
   DType dtype = DType::F32;
   std::vector<TileNeed> resident; ///< for the whole work item
   std::vector<TileNeed> fetched;  ///< for each block, the next one on its way
-  int carried = 0;                ///< widest sum that is carried from block to block, in columns
+  int vectors = 0;                ///< one value a row, for each block beside what is fetched
+  int carried = 0;                ///< sums that are carried from block to block, in columns
   int summed = 0;                 ///< longest sum of a product that is no carry
+  int scores = 1;                 ///< tiles of a block's queries and keys that are held at once
   std::string sizes;              ///< for messages: "head dim 64 and value dim 128"
   /// No blocks at all: the kernel reads no layout.
   bool none() const { return fetched.empty(); }

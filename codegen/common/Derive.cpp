@@ -78,6 +78,10 @@ std::string layoutField(StringRef layout, const LayoutFieldSpec &field) {
   return (isOnly ? "" : layout.str() + "_") + std::string(field.name);
 }
 
+bool areKeys(tile::RowsOp rows) {
+  return rows.getLength() == rows->getParentOfType<tile::KernelOp>().argument("n");
+}
+
 Signature signatureOf(tile::KernelOp kernel) {
   return Fields(kernel).run();
 }
@@ -100,7 +104,7 @@ Grid gridOf(tile::KernelOp kernel) {
   for (auto rows : kernel.getBody().front().getOps<tile::RowsOp>())
     if (rows.getTile() == blockRow) {
       grid.tile = int(rows.getRows().getType().getSize());
-      if (rows.getLength() == kernel.argument("n")) // keys; queries are nq
+      if (areKeys(rows))
         grid.axis = Grid::Axis::Keys;
     }
   if (grid.axis == Grid::Axis::Keys) // under a causal pattern the first keys have most queries

@@ -9,6 +9,8 @@ namespace sparsec {
 
 /// The fields of a kernel's arguments (kernel/Signature.h): what its arguments are, and what `work`
 /// and `layout` add.
+/// Whether rows lie on the keys' axis, which is `n` long; the queries' is `nq`.
+bool areKeys(tile::RowsOp rows);
 Signature signatureOf(tile::KernelOp kernel);
 Grid gridOf(tile::KernelOp kernel);
 

@@ -9,9 +9,7 @@
 // so an operation's reads go through those to what must exist before it.
 #pragma once
 
-#include "dialect/Tile.h"
-
-#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "codegen/common/Carries.h"
 
 namespace sparsec::cpu {
 
@@ -55,13 +53,5 @@ bool isElementwise(mlir::Operation *op);
 mlir::RankedTensorType tileType(mlir::Value value); ///< null when it is no tile
 bool isMatrix(mlir::Value value);
 bool isVector(mlir::Value value);
-/// The step's carries and what it yields for them, of a fold or scf.for.
-struct Carries {
-  mlir::OperandRange init;
-  llvm::SmallVector<mlir::Value> arguments;
-  llvm::SmallVector<mlir::Value> yields;
-  mlir::ResultRange results;
-};
-Carries carriesOf(mlir::Operation *loop);
 
 } // namespace sparsec::cpu

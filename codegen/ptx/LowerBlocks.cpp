@@ -37,14 +37,42 @@ struct WorkPattern : OpConversionPattern<tile::WorkOp> {
     Value y = nvvm::blockIndex(emit, nvvm::Axis::Y);
     Value batch = nvvm::blockIndex(emit, nvvm::Axis::Z);
     auto field = [&](LayoutField which) { return emit.field(adaptor.getItems(), which); };
-    WorkRow work(emit, field, y);
-    // Without an order of their own, the last rows first: causal rows grow.
-    auto fromTheEnd = [&]() -> SmallVector<Value> {
-      return {emit.subtract(emit.add(nvvm::gridSize(emit), -1), x)};
+    bool groups = op.getKind() == tile::WorkKind::Groups;
+    WorkRow work(emit, field, groups ? emit.i32(0) : y); // groups share the first head's order
+    // Without an order of their own the longest rows first: of queries the last ones, since causal
+    // rows grow, of keys, which groups have, the first ones.
+    auto longestFirst = [&]() -> SmallVector<Value> {
+      return {groups ? x : emit.subtract(emit.add(nvvm::gridSize(emit), -1), x)};
     };
     auto inOrder = [&]() -> SmallVector<Value> { return {work.inOrder(x)}; };
-    Value row = emit.choose(emit.isNull(work.order()), fromTheEnd, inOrder)[0];
+    Value row = emit.choose(emit.isNull(work.order()), longestFirst, inOrder)[0];
+    if (groups) {
+      rewriter.replaceOp(op, {batch, y, row});
+      return success();
+    }
     rewriter.replaceOp(op, {batch, work.head(field), row, work.tableRow(row)});
+    return success();
+  }
+};
+
+struct LayoutRowPattern : OpConversionPattern<tile::LayoutRowOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::LayoutRowOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    auto field = [&](LayoutField which) { return emit.field(adaptor.getLayout(), which); };
+    WorkRow work(emit, field, adaptor.getPlace());
+    rewriter.replaceOp(op, {work.head(field), work.tableRow(adaptor.getRow())});
+    return success();
+  }
+};
+
+struct NumberPattern : OpConversionPattern<tile::NumberOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::NumberOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    rewriter.replaceOp(op, loadTable(emit, adaptor.getNumbers(), adaptor.getIndex()));
     return success();
   }
 };
@@ -58,7 +86,11 @@ struct BlockRowPattern : OpConversionPattern<warp::BlockRowOp> {
     ThreadEmitter emit(op, rewriter);
     Value layout = adaptor.getLayout(), forms = emit.field(layout, kRowForms);
     auto table = [&] { return fromTables(emit, layout, adaptor.getRow()); };
-    auto form = [&] { return fromForms(emit, layout, forms, adaptor.getRow()); };
+    auto form = [&] {
+      Value place = adaptor.getPlace();
+      return fromForms(emit, layout, forms, place ? place : nvvm::blockIndex(emit, nvvm::Axis::Y),
+                       adaptor.getRow());
+    };
     SmallVector<Value> values =
         tablesOnly(op) ? table() : emit.choose(emit.isNull(forms), table, form);
     auto listType = getTypeConverter()->convertType(op.getList().getType());
@@ -81,9 +113,10 @@ struct BlockRowPattern : OpConversionPattern<warp::BlockRowOp> {
     return values;
   }
 
-  static SmallVector<Value> fromForms(ThreadEmitter &emit, Value layout, Value forms, Value row) {
+  static SmallVector<Value> fromForms(ThreadEmitter &emit, Value layout, Value forms, Value place,
+                                      Value row) {
     auto field = [&](LayoutField which) { return emit.field(layout, which); };
-    FormRow form = formRow(emit, field, forms, nvvm::blockIndex(emit, nvvm::Axis::Y), row);
+    FormRow form = formRow(emit, field, forms, place, row);
     SmallVector<Value> firsts, ends;
     Value end = emit.i32(0);
     for (int i = 0; i < kRuns; ++i) {
@@ -129,7 +162,8 @@ struct BlockColumnPattern : OpConversionPattern<warp::BlockColumnOp> {
 } // namespace
 
 void populateBlockPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
-  patterns.add<WorkPattern, BlockRowPattern, BlockColumnPattern>(types, patterns.getContext());
+  patterns.add<WorkPattern, LayoutRowPattern, NumberPattern, BlockRowPattern, BlockColumnPattern>(
+      types, patterns.getContext());
 }
 
 } // namespace sparsec

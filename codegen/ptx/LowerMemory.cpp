@@ -27,31 +27,36 @@ struct HeldRows {
   }
 };
 
-/// A tile of f32 into registers, as accumulators or their rows are held. Rows that do not exist
-/// read as 0.
+/// A tile of floats into registers, as accumulators, their rows or their columns are held. Rows
+/// that do not exist read as 0.
 struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::LoadOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getResult().getType());
-    if (op.getIndices().size() != 2 || op.getColumns() || !type.getEncoding() ||
-        !type.getElementType().isF32())
-      return rewriter.notifyMatchFailure(op, "expected an encoded f32 tile of [batch, head, rows]");
+    if (op.getIndices().size() != 2 || op.getColumns() || !type.getEncoding())
+      return rewriter.notifyMatchFailure(op, "expected an encoded tile of [batch, head, rows]");
     ThreadEmitter emit(op, rewriter);
-    HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
     Value base = headAddress(emit, adaptor.getView(), adaptor.getIndices()[0],
                              adaptor.getIndices()[1], bytesOf(type.getElementType()));
+    auto slice = dyn_cast<warp::SliceAttr>(type.getEncoding());
+    if (slice && slice.getAxis() == warp::Axis::Columns) {
+      RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
+      rewriter.replaceOp(op, emit.pack(readColumns(emit, rows, base, type)));
+      return success();
+    }
+    HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
     SmallVector<Value> values(warp::elementsPerThread(type));
     for (auto [half, place] : llvm::enumerate(fragments::rows().registers)) {
       RowPositions::Row row = held.at(place);
-      auto branch = emit.create<scf::IfOp>(heldTypes(emit, type), row.exists, /*else=*/true);
+      auto branch = emit.create<scf::IfOp>(heldTypes(type), row.exists, /*else=*/true);
       {
         OpBuilder::InsertionGuard guard(emit);
         emit.setInsertionPointToStart(branch.thenBlock());
         emit.create<scf::YieldOp>(
             read(emit, held, adaptor.getView(), base, row.position, type, place.row));
         emit.setInsertionPointToStart(branch.elseBlock());
-        Value zero = emit.create<LLVM::ConstantOp>(emit.getF32Type(), emit.getF32FloatAttr(0));
+        Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
         emit.create<scf::YieldOp>(SmallVector<Value>(branch.getNumResults(), zero));
       }
       for (auto [index, value] : llvm::zip(indices(type, half, place.row), branch.getResults()))
@@ -59,6 +64,29 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
     }
     rewriter.replaceOp(op, emit.pack(values));
     return success();
+  }
+
+  /// A thread holds many columns: one branch for all of them. Where there are any rows, those that
+  /// do not exist read the first one of the axis, which does.
+  static SmallVector<Value> readColumns(ThreadEmitter &emit, RowPositions &rows, Value base,
+                                        RankedTensorType type) {
+    fragments::Fragment held = fragments::columns(type.getDimSize(0));
+    Value column = emit.laneColumn(held.lane);
+    Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
+    int64_t bytes = bytesOf(type.getElementType());
+    auto read = [&] {
+      SmallVector<Value> values;
+      for (fragments::Coordinate place : held.registers) {
+        RowPositions::Row row = rows.at(column, place.column);
+        Value position = emit.wide(emit.select(row.exists, row.position, emit.i32(0)));
+        Value address = emit.advance(base, emit.multiply(position, bytes));
+        Value value = emit.create<LLVM::LoadOp>(type.getElementType(), address, bytes);
+        values.push_back(emit.select(row.exists, value, zero));
+      }
+      return values;
+    };
+    auto none = [&] { return SmallVector<Value>(held.registers.size(), zero); };
+    return emit.choose(rows.mayExist(), read, none);
   }
 
   /// The elements of a thread that lie in one of its rows.
@@ -72,24 +100,27 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
         found.push_back(i);
     return found;
   }
-  static SmallVector<Type> heldTypes(ThreadEmitter &emit, RankedTensorType type) {
-    return SmallVector<Type>(type.getRank() == 1 ? 1 : type.getDimSize(1) / 4, emit.getF32Type());
+  static SmallVector<Type> heldTypes(RankedTensorType type) {
+    return SmallVector<Type>(type.getRank() == 1 ? 1 : type.getDimSize(1) / 4,
+                             type.getElementType());
   }
 
   static SmallVector<Value> read(ThreadEmitter &emit, HeldRows &held, Value view, Value base,
                                  Value position, RankedTensorType type, int row) {
+    Type element = type.getElementType();
+    int64_t bytes = bytesOf(element);
     if (type.getRank() == 1)
       return {emit.create<LLVM::LoadOp>(
-          emit.getF32Type(), emit.advance(base, emit.multiply(emit.wide(position), 4)), 4)};
+          element, emit.advance(base, emit.multiply(emit.wide(position), bytes)), bytes)};
     fragments::Fragment fragment = fragments::accumulator(type.getDimSize(1));
-    Value address = held.address(view, base, position, fragment, 4);
-    auto pairType = VectorType::get({2}, emit.getF32Type());
+    Value address = held.address(view, base, position, fragment, bytes);
+    auto pairType = VectorType::get({2}, element);
     SmallVector<Value> values;
     // Two neighbouring columns at a time.
     for (size_t i = 0; i < fragment.registers.size(); i += 2)
       if (fragment.registers[i].row == row) {
         Value pair = emit.create<LLVM::LoadOp>(
-            pairType, emit.advance(address, 4 * fragment.registers[i].column), 8);
+            pairType, emit.advance(address, bytes * fragment.registers[i].column), 2 * bytes);
         values.append({emit.element(pair, 0), emit.element(pair, 1)});
       }
     return values;

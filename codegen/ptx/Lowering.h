@@ -150,6 +150,9 @@ public:
   /// The same, 2^31 - 1 or beyond the end where there is none.
   mlir::Value position(mlir::Value row, int64_t constant = 0);
 
+  /// Whether the axis has a position at all; where it has, position 0 is one.
+  mlir::Value mayExist() { return emit.greater(emit.field(rows, 1), 0); }
+
   bool isNatural() const { return type.getOrder() == tile::OrderKind::Natural; }
 
 private:

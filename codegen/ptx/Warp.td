@@ -190,9 +190,10 @@ def Warp_PresentOp : Warp_Op<"present", [Pure]> {
 
 def Warp_BlockRowOp : Warp_Op<"block_row", [Pure]> {
   let summary = "a layout row's blocks, and where its partial ones begin, its full ones begin, and both end";
-  let arguments = (ins Tile_LayoutType:$layout, I32:$row);
+  let description = [{ `of %place`: the row is one of the head at that place of the launch, and not of the work item's own. }];
+  let arguments = (ins Tile_LayoutType:$layout, I32:$row, Optional<I32>:$place);
   let results = (outs Warp_BlockListType:$list, I32:$partial, I32:$full, I32:$end);
-  let assemblyFormat = "$layout `[` $row `]` attr-dict `:` qualified(type($layout))";
+  let assemblyFormat = "$layout `[` $row `]` (`of` $place^)? attr-dict `:` qualified(type($layout))";
 }
 
 def Warp_BlockColumnOp : Warp_Op<"block_column", [Pure]> {

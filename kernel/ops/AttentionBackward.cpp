@@ -30,8 +30,10 @@ Needs needsOf(const AttentionBackwardRequest &request) {
   return {.dtype = request.dtype,
           .resident = resident,
           .fetched = fetched,
+          .vectors = queries ? 0 : 2, // lse and delta
           .carried = queries ? request.headDim : request.headDim + request.valueDim,
           .summed = std::max(request.headDim, request.valueDim),
+          .scores = 2, // and their gradients
           .sizes = fmt::format("head dim {} and value dim {}", request.headDim, request.valueDim)};
 }
 

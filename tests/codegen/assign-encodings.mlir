@@ -51,6 +51,50 @@ tile.kernel @attend(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.
 
 // -----
 
+// A loop around a fold: what goes round in both is one accumulator. A fetched vector that belongs to the
+// columns is loaded to registers, by both names that it has.
+// CHECK-LABEL: tile.kernel @group
+tile.kernel @group(%k: !tile.view<f16, 3>, %q: !tile.view<f16, 3>, %lse: !tile.view<f32, 2>, %sums: !tile.view<f32, 3>, %layout: !tile.layout, %n: i32, %nq: i32)
+    args ["k", "q", "lse", "sums", "layout", "n", "nq"] {
+  %zero = arith.constant 0 : i32
+  %one = arith.constant 1 : i32
+  %b, %g, %i = tile.work groups of %layout : !tile.layout
+  %kr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
+  %kt = tile.load %k[%b, %g, %kr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x16xf16>
+  // CHECK: %[[START:.*]] = tile.load %sums{{.*}} -> tensor<32x16xf32, #warp.accumulator<warps = 2>>
+  %start = tile.load %sums[%b, %g, %kr] : !tile.view<f32, 3>, !tile.rows<32> -> tensor<32x16xf32>
+  // CHECK: scf.for {{.*}} iter_args(%[[SUM:.*]] = %[[START]]) -> (tensor<32x16xf32, #warp.accumulator<warps = 2>>)
+  %sum = scf.for %m = %zero to %n step %one iter_args(%before = %start) -> (tensor<32x16xf32>) : i32 {
+    %h, %r = tile.layout_row %layout[%m, %i] : !tile.layout
+    %blocks = tile.blocks all %layout[%r] : !tile.blocks
+    // CHECK: tile.fold {{.*}} init(%[[SUM]]) : tensor<32x16xf32, #warp.accumulator<warps = 2>>
+    %next = tile.fold %j in %blocks init(%before) : tensor<32x16xf32> fetch {
+      %qr = tile.rows #tile.order<natural>[%j] of %nq : !tile.rows<32>
+      // CHECK: tile.load %q{{.*}} -> tensor<32x16xf16>
+      %qt = tile.load %q[%b, %h, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x16xf16>
+      // CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, warps = 2>>
+      %l = tile.load %lse[%b, %h, %qr] : !tile.view<f32, 2>, !tile.rows<32> -> tensor<32xf32>
+      tile.yield %qt, %l : tensor<32x16xf16>, tensor<32xf32>
+    } lead(%qt, %l) {
+      %s = tile.dot %kt, %qt {rhs_t} : tensor<32x16xf16>, tensor<32x16xf16> -> tensor<32x32xf32>
+      tile.yield %s : tensor<32x32xf32>
+    } step(%qt, %l, %s, %acc) {
+      // CHECK: tile.expand %{{.*}} {dim = 0 : i64} : tensor<32xf32, #warp.slice<columns, warps = 2>>
+      %l2 = tile.expand %l {dim = 0} : tensor<32xf32> -> tensor<32x32xf32>
+      %d = arith.subf %s, %l2 : tensor<32x32xf32>
+      %p = arith.truncf %d : tensor<32x32xf32> to tensor<32x32xf16>
+      %o = tile.dot %p, %qt acc(%acc : tensor<32x16xf32>) : tensor<32x32xf16>, tensor<32x16xf16> -> tensor<32x16xf32>
+      tile.yield %o : tensor<32x16xf32>
+    }
+    // CHECK: scf.yield %{{.*}} : tensor<32x16xf32, #warp.accumulator<warps = 2>>
+    scf.yield %next : tensor<32x16xf32>
+  }
+  tile.store %sum, %sums[%b, %g, %kr] : tensor<32x16xf32>, !tile.view<f32, 3>, !tile.rows<32>
+  tile.return
+}
+
+// -----
+
 // expected-error @+1 {{expected tiles of 16 to 128 rows in steps of 16, found 0}}
 tile.kernel @no_tile(%n: i32) args ["n"] {
   tile.return
@@ -76,5 +120,32 @@ tile.kernel @columns(%q: !tile.view<f16, 3>, %l: !tile.view<f32, 2>, %n: i32, %i
   // expected-error @+1 {{a reduction down the columns is not lowered to warps yet}}
   %m = tile.reduce max %s {dim = 0} : tensor<32x32xf32> -> tensor<32xf32>
   tile.store %m, %l[%i, %i, %qr] : tensor<32xf32>, !tile.view<f32, 2>, !tile.rows<32>
+  tile.return
+}
+
+// -----
+
+// A fetched tile has one place.
+tile.kernel @fetched(%k: !tile.view<f16, 3>, %out: !tile.view<f16, 3>, %layout: !tile.layout, %n: i32) args ["k", "out", "layout", "n"] {
+  %b, %h, %i, %r = tile.work rows of %layout : !tile.layout
+  %kr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<16>
+  %kt = tile.load %k[%b, %h, %kr] : !tile.view<f16, 3>, !tile.rows<16> -> tensor<16x16xf16>
+  %zeros = arith.constant dense<0.0> : tensor<16x16xf16>
+  %blocks = tile.blocks all %layout[%r] : !tile.blocks
+  %sum = tile.fold %j in %blocks init(%zeros) : tensor<16x16xf16> fetch {
+    %jr = tile.rows #tile.order<natural>[%j] of %n : !tile.rows<16>
+    // expected-error @+1 {{a tile of products that is used elsewhere too is not lowered to warps yet}}
+    %t = tile.load %k[%b, %h, %jr] : !tile.view<f16, 3>, !tile.rows<16> -> tensor<16x16xf16>
+    tile.yield %t : tensor<16x16xf16>
+  } lead(%t) {
+    %s = tile.dot %kt, %t {rhs_t} : tensor<16x16xf16>, tensor<16x16xf16> -> tensor<16x16xf32>
+    tile.yield %s : tensor<16x16xf32>
+  } step(%t, %s, %acc) {
+    %narrow = arith.truncf %s : tensor<16x16xf32> to tensor<16x16xf16>
+    %a = arith.addf %t, %narrow : tensor<16x16xf16>
+    %next = arith.addf %a, %acc : tensor<16x16xf16>
+    tile.yield %next : tensor<16x16xf16>
+  }
+  tile.store %sum, %out[%b, %h, %kr] : tensor<16x16xf16>, !tile.view<f16, 3>, !tile.rows<16>
   tile.return
 }

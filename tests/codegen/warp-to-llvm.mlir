@@ -135,3 +135,66 @@ tile.kernel @range(%x: !tile.view<f32, 3>, %y: !tile.view<f32, 2>, %items: i32, 
   tile.store %sum, %y[%zero, %head, %rows] : tensor<16xf32, #rows>, !tile.view<f32, 2>, !tile.rows<16>
   tile.return
 }
+
+// -----
+
+#acc = #warp.accumulator<warps = 1>
+#rows = #warp.slice<rows, warps = 1>
+
+// A tile to registers, for what is done element by element: pairs of neighbours, in the rows that
+// exist.
+// CHECK-LABEL: llvm.func @sums
+tile.kernel @sums(%q: !tile.view<bf16, 3>, %sums: !tile.view<f32, 2>, %n: i32, %i: i32) args ["q", "sums", "n", "head_group"] attributes {warp.warps = 1 : i32} {
+  %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<16>
+  // CHECK: llvm.icmp "ult"
+  // CHECK: scf.if %{{.*}} -> (bf16, bf16, bf16, bf16)
+  // CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
+  // CHECK: else
+  // CHECK: scf.if %{{.*}} -> (bf16, bf16, bf16, bf16)
+  // CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
+  %t = tile.load %q[%i, %i, %qr] : !tile.view<bf16, 3>, !tile.rows<16> -> tensor<16x16xbf16, #acc>
+  // CHECK: arith.extf %{{.*}} : vector<8xbf16> to vector<8xf32>
+  %w = arith.extf %t : tensor<16x16xbf16, #acc> to tensor<16x16xf32, #acc>
+  %s = tile.reduce sum %w {dim = 1} : tensor<16x16xf32, #acc> -> tensor<16xf32, #rows>
+  tile.store %s, %sums[%i, %i, %qr] : tensor<16xf32, #rows>, !tile.view<f32, 2>, !tile.rows<16>
+  tile.return
+}
+
+// -----
+
+#acc = #warp.accumulator<warps = 1>
+#columns = #warp.slice<columns, warps = 1>
+
+// Groups of heads: a head's row of the tables, and of its closed form, by its place in the launch.
+// CHECK-LABEL: llvm.func @groups
+tile.kernel @groups(%lse: !tile.view<f32, 2>, %out: !tile.view<f32, 3>, %numbers: !tile.numbers, %layout: !tile.layout, %n: i32)
+    args ["lse", "out", "numbers", "layout", "n"] attributes {warp.warps = 1 : i32} {
+  // Without an order the first rows come first.
+  // CHECK: %[[X:.*]] = nvvm.read.ptx.sreg.ctaid.x
+  // CHECK: %[[I:.*]] = scf.if
+  // CHECK-NEXT: scf.yield %[[X]]
+  // CHECK: else
+  // CHECK: scf.yield
+  %b, %g, %i = tile.work groups of %layout : !tile.layout
+  // CHECK: %[[PLACE:.*]] = llvm.load %{{.*}} invariant {alignment = 4 : i64} : !llvm.ptr<1> -> i32
+  %place = tile.number %numbers[%g]
+  // CHECK: %[[SKIPPED:.*]] = llvm.mul %[[PLACE]], %{{.*}} : i32
+  // CHECK: llvm.mul %[[PLACE]], %{{.*}} : i32
+  // CHECK: llvm.add %[[SKIPPED]], %[[I]] : i32
+  %h, %r = tile.layout_row %layout[%place, %i] : !tile.layout
+  // CHECK: scf.if
+  // CHECK: else
+  // CHECK: llvm.mul %[[PLACE]], %{{.*}} : i32
+  %list, %partial, %full, %end = warp.block_row %layout[%r] of %place : !tile.layout
+  %qr = tile.rows #tile.order<natural>[%end] of %n : !tile.rows<16>
+  // One value per column, in one branch; rows that do not exist read row 0, which does.
+  // CHECK: llvm.icmp "sgt"
+  // CHECK: scf.if %{{.*}} -> (f32, f32, f32, f32)
+  // CHECK-COUNT-4: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> f32
+  // CHECK-NOT: scf.if
+  // CHECK: else
+  %l = tile.load %lse[%b, %h, %qr] : !tile.view<f32, 2>, !tile.rows<16> -> tensor<16xf32, #columns>
+  %l2 = tile.expand %l {dim = 0} : tensor<16xf32, #columns> -> tensor<16x16xf32, #acc>
+  tile.store %l2, %out[%b, %h, %qr] : tensor<16x16xf32, #acc>, !tile.view<f32, 3>, !tile.rows<16>
+  tile.return
+}

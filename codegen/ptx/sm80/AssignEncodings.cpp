@@ -9,6 +9,7 @@
 // its operands must be. A value that is wanted two ways (a constant, or positions used for rows and
 // for columns) is computed twice; only values without side effects and without loops may be.
 // Tiles that products read from shared memory keep no encoding; other loads go to registers.
+#include "codegen/common/Carries.h"
 #include "codegen/ptx/Fragments.h"
 #include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
@@ -56,6 +57,19 @@ bool isShared(Value value) {
   return argument.getArgNumber() < yields.getNumOperands() &&
          isShared(yields.getOperand(argument.getArgNumber()));
 }
+/// Whether products read a tile, by its own name or by those that a fold's regions have for it.
+bool isMultiplied(Value tile) {
+  return llvm::any_of(tile.getUses(), [](OpOperand &use) {
+    if (auto dot = dyn_cast<tile::DotOp>(use.getOwner()))
+      return use.get() != dot.getAcc();
+    auto fold = dyn_cast<tile::FoldOp>(use.getOwner()->getParentOp());
+    if (!fold || use.getOwner() != fold.fetchYield())
+      return false;
+    unsigned number = use.getOperandNumber();
+    return isMultiplied(fold.getLead().getArgument(number)) ||
+           isMultiplied(fold.getStep().getArgument(number));
+  });
+}
 
 class Assignment {
 public:
@@ -99,6 +113,8 @@ private:
     if (auto dot = dyn_cast<tile::DotOp>(op)) {
       if (dot.getLhsT())
         return dot.emitOpError("a transposed left operand is not lowered to warps yet");
+      if (operand.get() == dot.getAcc())
+        return Attribute(as.accumulator);
       if (isShared(operand.get()))
         return Attribute();
       if (operand.get() == dot.getRhs())
@@ -139,18 +155,22 @@ private:
   /// A value is wanted as `encoding`: what follows for where it comes from.
   LogicalResult pass(Value value, Attribute encoding) {
     if (auto argument = dyn_cast<BlockArgument>(value)) {
-      auto fold = dyn_cast<tile::FoldOp>(argument.getOwner()->getParentOp());
-      if (!fold)
+      Operation *owner = argument.getOwner()->getParentOp();
+      if (auto fold = dyn_cast<tile::FoldOp>(owner)) {
+        passArgument(fold, argument, encoding);
+      } else if (auto loop = dyn_cast<scf::ForOp>(owner)) {
+        passCarry(loop, argument.getArgNumber() - loop.getNumInductionVars(), encoding);
+      } else {
         return kernel.emitOpError("tensor arguments are not lowered to warps");
-      return passArgument(fold, argument, encoding);
-    }
-    Operation *op = value.getDefiningOp();
-    if (auto fold = dyn_cast<tile::FoldOp>(op)) {
-      passCarry(fold, cast<OpResult>(value).getResultNumber(), encoding);
+      }
       return success();
     }
-    if (isa<tile::LoadOp>(op) &&
-        llvm::any_of(op->getUsers(), [](Operation *user) { return isa<tile::DotOp>(user); }))
+    Operation *op = value.getDefiningOp();
+    if (isLoop(op)) {
+      passCarry(op, cast<OpResult>(value).getResultNumber(), encoding);
+      return success();
+    }
+    if (isa<tile::LoadOp>(op) && isMultiplied(value))
       return op->emitOpError(
           "a tile of products that is used elsewhere too is not lowered to warps "
           "yet");
@@ -159,23 +179,26 @@ private:
     return demandOperands(op, encoding);
   }
 
-  void passCarry(tile::FoldOp fold, unsigned index, Attribute encoding) {
-    demand(fold.getResult(index), encoding);
-    demand(fold.getInit()[index], encoding);
-    demand(fold.carries()[index], encoding);
-    demand(fold.stepYield().getOperand(index), encoding);
+  void passCarry(Operation *loop, unsigned index, Attribute encoding) {
+    Carries carries = carriesOf(loop);
+    demand(carries.results[index], encoding);
+    demand(carries.init[index], encoding);
+    demand(carries.arguments[index], encoding);
+    demand(carries.yields[index], encoding);
   }
 
-  LogicalResult passArgument(tile::FoldOp fold, BlockArgument argument, Attribute encoding) {
+  void passArgument(tile::FoldOp fold, BlockArgument argument, Attribute encoding) {
     unsigned number = argument.getArgNumber(), fetched = fold.fetchYield().getNumOperands();
     unsigned led = fold.leadYield().getNumOperands();
-    if (number < fetched)
-      return fold.emitOpError("a tile used outside products is not lowered to warps yet");
-    if (number < fetched + led)
+    if (number < fetched) { // one value, by the names of both regions
+      demand(fold.fetchYield().getOperand(number), encoding);
+      demand(fold.getLead().getArgument(number), encoding);
+      demand(fold.getStep().getArgument(number), encoding);
+    } else if (number < fetched + led) {
       demand(fold.leadYield().getOperand(number - fetched), encoding);
-    else
+    } else {
       passCarry(fold, number - fetched - led, encoding);
-    return success();
+    }
   }
 
   //===-- Applying ----------------------------------------------------------------------------===//
@@ -231,16 +254,10 @@ private:
   }
 
   LogicalResult applyTo(Operation *op) {
-    if (auto fold = dyn_cast<tile::FoldOp>(op)) {
-      for (Value result : fold.getResults())
-        if (failed(setOnly(result, fold.getLoc())))
-          return failure();
-      for (OpOperand &init : fold.getInitMutable())
-        replaceByDemand(init, fold.getResult(init.getOperandNumber() - 1));
-      return success();
-    }
-    if (auto yield = dyn_cast<tile::YieldOp>(op)) {
-      setYield(yield);
+    if (isLoop(op))
+      return applyToLoop(op);
+    if (isa<tile::YieldOp, scf::YieldOp>(op)) {
+      setYield(op);
       return success();
     }
     if (isa<tile::StoreOp>(op))
@@ -268,6 +285,17 @@ private:
     return success();
   }
 
+  LogicalResult applyToLoop(Operation *loop) {
+    Carries carries = carriesOf(loop);
+    unsigned first = carries.init.getBeginOperandIndex();
+    for (OpResult result : carries.results) {
+      if (failed(setOnly(result, loop->getLoc())))
+        return failure();
+      replaceByDemand(loop->getOpOperand(first + result.getResultNumber()), result);
+    }
+    return success();
+  }
+
   /// Makes an operand what the carry it feeds is.
   void replaceByDemand(OpOperand &operand, Value carry) {
     auto type = dyn_cast<RankedTensorType>(carry.getType());
@@ -275,25 +303,30 @@ private:
       operand.set(made.lookup({operand.get(), type.getEncoding()}));
   }
 
-  void setYield(tile::YieldOp yield) {
-    auto fold = cast<tile::FoldOp>(yield->getParentOp());
-    if (yield->getParentRegion() == &fold.getStep()) {
-      for (OpOperand &operand : yield->getOpOperands())
-        replaceByDemand(operand, fold.carries()[operand.getOperandNumber()]);
-    } else if (yield->getParentRegion() == &fold.getLead()) {
-      unsigned fetched = fold.fetchYield().getNumOperands();
-      for (OpOperand &operand : yield->getOpOperands())
-        replaceByDemand(operand, fold.getStep().getArgument(fetched + operand.getOperandNumber()));
-    }
+  void setYield(Operation *yield) {
+    for (OpOperand &operand : yield->getOpOperands())
+      if (Value name = nameOf(operand))
+        replaceByDemand(operand, name);
+  }
+
+  /// The argument by which a loop goes on with what it yields; null where there is none.
+  static Value nameOf(OpOperand &yielded) {
+    Operation *yield = yielded.getOwner(), *loop = yield->getParentOp();
+    unsigned number = yielded.getOperandNumber();
+    if (auto fold = dyn_cast<tile::FoldOp>(loop); fold && yield != fold.stepYield())
+      return fold.getStep().getArgument(
+          yield == fold.fetchYield() ? number : fold.fetchYield().getNumOperands() + number);
+    return isLoop(loop) ? carriesOf(loop).arguments[number] : Value();
   }
 
   LogicalResult apply() {
     // Block arguments first: their types do not depend on anything computed.
-    WalkResult arguments = kernel.walk([&](tile::FoldOp fold) -> WalkResult {
-      for (Region *region : {&fold.getLead(), &fold.getStep()})
-        for (BlockArgument argument : region->getArguments())
-          if (failed(setOnly(argument, fold.getLoc())))
-            return failure();
+    WalkResult arguments = kernel.walk([&](Operation *op) -> WalkResult {
+      if (isLoop(op))
+        for (Region &region : op->getRegions())
+          for (BlockArgument argument : region.getArguments())
+            if (failed(setOnly(argument, op->getLoc())))
+              return failure();
       return success();
     });
     if (arguments.wasInterrupted())

@@ -1,5 +1,6 @@
 #include "codegen/ptx/sm80/BlockStages.h"
 
+#include "codegen/common/Derive.h"
 #include "codegen/ptx/Warp.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -22,15 +23,27 @@ static Value stageOf(PipelineBuilder &emit, Value buffer, Value stage) {
   return emit.create<warp::StageOp>(type.withStages(1), buffer, stage);
 }
 
-/// Keys of full blocks are known to exist.
-static bool areValid(tile::FoldOp fold) {
-  return FoldChain::blocks(fold).getSet() == tile::BlockSet::Full;
+/// What lives in registers belongs to computing a block: no copies wait for it, and it is loaded by
+/// whoever computes.
+static bool isInRegisters(Operation *op) {
+  return llvm::any_of(op->getResultTypes(), [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getEncoding();
+  });
 }
 
-LogicalResult BlockStages::allocate(Block &body) {
+/// Keys of full blocks are known to exist; queries are not, since no pattern asks for it.
+static bool areValid(tile::FoldOp fold, tile::LoadOp load) {
+  auto rows = load.getRows().getDefiningOp<tile::RowsOp>();
+  return FoldChain::blocks(fold).getSet() == tile::BlockSet::Full && rows && areKeys(rows);
+}
+
+LogicalResult BlockStages::allocate(mlir::Block &body) {
   PipelineBuilder atTop(chain.first().getLoc(), body.getParentOp());
   atTop.setInsertionPointToStart(&body);
   for (auto load : chain.first().getFetch().front().getOps<tile::LoadOp>()) {
+    if (isInRegisters(load))
+      continue;
     FailureOr<Value> buffer = allocateBuffer(atTop, load, /*stages=*/2);
     if (failed(buffer))
       return failure();
@@ -41,7 +54,9 @@ LogicalResult BlockStages::allocate(Block &body) {
 
 void BlockStages::findBounds(PipelineBuilder &emit) {
   tile::BlocksOp blocks = FoldChain::blocks(chain.first());
-  auto row = emit.create<warp::BlockRowOp>(blocks.getLayout(), blocks.getRow());
+  auto ofHead = blocks.getRow().getDefiningOp<tile::LayoutRowOp>();
+  auto row = emit.create<warp::BlockRowOp>(blocks.getLayout(), blocks.getRow(),
+                                           ofHead ? ofHead.getPlace() : Value());
   list = row.getList();
   middle = row.getFull();
   from = blocks.getSet() == tile::BlockSet::Full ? middle : row.getPartial();
@@ -62,6 +77,8 @@ void BlockStages::copyBlock(PipelineBuilder &emit, tile::FoldOp fold, Value colu
   map.map(fold.getBlockIndex(), column);
   auto buffer = buffers.begin();
   for (Operation &op : fold.getFetch().front().without_terminator()) {
+    if (isInRegisters(&op))
+      continue;
     auto load = dyn_cast<tile::LoadOp>(op);
     if (!load) {
       emit.clone(op, map);
@@ -70,7 +87,7 @@ void BlockStages::copyBlock(PipelineBuilder &emit, tile::FoldOp fold, Value colu
     emit.create<warp::CopyOp>(
         map.lookupOrDefault(load.getView()), map.lookupOrDefault(load.getIndices()[0]),
         map.lookupOrDefault(load.getIndices()[1]), map.lookupOrDefault(load.getRows()),
-        stageOf(emit, *buffer++, stage), areValid(fold) ? emit.getUnitAttr() : UnitAttr());
+        stageOf(emit, *buffer++, stage), areValid(fold, load) ? emit.getUnitAttr() : UnitAttr());
   }
 }
 
@@ -106,7 +123,8 @@ void BlockStages::mapFetched(PipelineBuilder &emit, tile::FoldOp fold, const Car
   map.map(fold.getBlockIndex(), now.column);
   auto buffer = buffers.begin();
   for (Operation &op : fold.getFetch().front().without_terminator()) {
-    if (auto load = dyn_cast<tile::LoadOp>(op))
+    auto load = dyn_cast<tile::LoadOp>(op);
+    if (load && !isInRegisters(load))
       map.map(load.getResult(), stageOf(emit, *buffer++, now.stage));
     else
       emit.clone(op, map);

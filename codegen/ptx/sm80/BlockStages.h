@@ -28,7 +28,7 @@ public:
 
   explicit BlockStages(const FoldChain &chain) : chain(chain) {}
 
-  /// Buffers for what a block fetches.
+  /// Buffers for what a block fetches into shared memory.
   mlir::LogicalResult allocate(mlir::Block &body);
   /// Where the blocks are, in the row's list.
   void findBounds(PipelineBuilder &emit);
@@ -42,13 +42,13 @@ public:
   Value prefetch(PipelineBuilder &emit, tile::FoldOp fold, Value index, const Carried &now,
                  Value other);
   /// What the fetch region gives for the block that is computed: its tiles are where they were
-  /// copied to.
+  /// copied to, or loaded now to registers.
   void mapFetched(PipelineBuilder &emit, tile::FoldOp fold, const Carried &now,
                   mlir::IRMapping &map) const;
 
 private:
   FoldChain chain;
-  mlir::SmallVector<Value> buffers; ///< of the loads of a fetch, in order
+  mlir::SmallVector<Value> buffers; ///< of a fetch's loads into shared memory, in order
   Value list, from, middle, to, last;
 
   Value columnAt(PipelineBuilder &emit, Value index) const;

@@ -10,10 +10,17 @@
 namespace sparsec::sm80 {
 namespace {
 
+/// Rows stay for the whole work item, and each warp has 16 of them; columns are fetched.
+struct Shape {
+  int rows, columns;
+};
+
 /// Preferred first. Long blocks reuse what they load more; square ones waste less of a sparse
 /// pattern. What follows a block is for head dims whose tiles are too large for it.
-constexpr Block kPreferred[] = {{64, 64}, {64, 32}, {32, 32}, {32, 16}, {16, 16}};
-constexpr Block kPreferredF32[] = {{64, 32}, {32, 32}, {32, 16}, {16, 16}};
+constexpr Shape kPreferred[] = {{64, 64}, {64, 32}, {32, 32}, {32, 16}, {16, 16}};
+constexpr Shape kPreferredF32[] = {{64, 32}, {32, 32}, {32, 16}, {16, 16}};
+/// Where registers are few.
+constexpr Shape kNarrow[] = {{64, 16}, {32, 16}, {16, 16}};
 
 /// What CUDA keeps of a multiprocessor's shared memory for each block.
 constexpr int kReservedPerBlock = 1024;
@@ -22,26 +29,42 @@ std::string text(Block block) {
   return fmt::format("{}x{}", block.q, block.k);
 }
 
+bool queriesStay(const Needs &needs) {
+  return needs.resident.front().side == TileNeed::Side::Q;
+}
+
+/// 32-bit registers of a thread: an accumulator's columns are two a row in four lanes, and so are
+/// those of the operands and masks on their way; a vector's are in all rows alike.
+int registersOf(const Needs &needs, Shape shape) {
+  return needs.carried / 2 + (needs.scores + 1) * shape.columns / 2 +
+         needs.vectors * shape.columns / 4;
+}
+
+/// Shapes that a thread has registers for. What is left of 255 goes to addresses and to sums in
+/// chains (addChain in LowerProducts.cpp).
+std::span<const Shape> candidatesOf(const Needs &needs) {
+  constexpr int kMost = 160;
+  std::span<const Shape> preferred(kPreferred);
+  if (needs.dtype == DType::F32)
+    return kPreferredF32;
+  // f16 sums in shorter chains still.
+  if (needs.dtype == DType::F16 && needs.summed > 192 && needs.carried > 192)
+    return kNarrow;
+  if (registersOf(needs, preferred[0]) <= kMost)
+    return preferred;
+  return registersOf(needs, preferred[1]) <= kMost ? preferred.subspan(1) : kNarrow;
+}
+
 /// The first block that runs on the target; rows and columns that are given stay. First those of 64
 /// rows or more that leave room for a second on their multiprocessor, so that one computes while
 /// the other waits; then any that fits at all.
 std::optional<Block> firstThatFits(const Needs &needs, const Target &target, Block given) {
   int most = target.sharedBytes;
-  std::span<const Block> candidates(kPreferred);
-  if (needs.dtype == DType::F32)
-    candidates = kPreferredF32;
-  // Long sums take twice the registers (addChain in LowerProducts.cpp), which the widest carries do
-  // not leave.
-  if (needs.dtype != DType::F32 && needs.carried > 192)
-    candidates = candidates.subspan(1);
-  // f16 sums in shorter chains still.
-  static constexpr Block kWidestF16[] = {{64, 16}, {32, 16}, {16, 16}};
-  if (needs.dtype == DType::F16 && needs.summed > 192 && needs.carried > 192)
-    candidates = kWidestF16;
   for (int resident : {2, 1})
-    for (Block block : candidates) {
+    for (auto [rows, columns] : candidatesOf(needs)) {
+      Block block = queriesStay(needs) ? Block{rows, columns} : Block{columns, rows};
       block = {given.q ? given.q : block.q, given.k ? given.k : block.k};
-      if (resident == 2 && block.q < 64)
+      if (resident == 2 && (queriesStay(needs) ? block.q : block.k) < 64)
         continue;
       int each = sharedBytes(needs, block) + kReservedPerBlock;
       if (resident * each <= most + kReservedPerBlock)
@@ -66,15 +89,16 @@ Result<Block> choose(const Needs &needs, const Target &target, Block given) {
 /// smallest keep too few of a multiprocessor's warps busy.
 std::vector<Block> others(Block first) {
   std::vector<Block> blocks;
-  for (const Block &block : kPreferred)
-    if (block.q >= 32 && block.k >= 32 && block.q * block.k < first.q * first.k &&
-        block.q <= first.q && block.k <= first.k)
+  for (Block block : {Block{64, 64}, Block{64, 32}, Block{32, 32}})
+    if (block.q * block.k < first.q * first.k && block.q <= first.q && block.k <= first.k)
       blocks.push_back(block);
   return blocks;
 }
 
 bool takesRowForms(const Needs &needs) {
-  return needs.dtype == DType::BF16 || needs.carried <= 192;
+  if (needs.dtype == DType::BF16)
+    return needs.carried <= 256;
+  return needs.carried * needs.scores <= 192;
 }
 
 } // namespace

@@ -15,6 +15,10 @@
 //
 // One barrier a block is enough, and each wait and barrier is needed. Neighbouring folds may share
 // a pipeline (FoldChain.h): then the second loop goes on where the first one ended.
+//
+// A chain in a loop starts anew in every turn, with a barrier before its first copies: until then
+// some may still compute the last block of the turn before, out of the same stages. Tiles that stay
+// are copied outside, once.
 #include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 #include "codegen/ptx/sm80/BlockCompute.h"
@@ -41,6 +45,8 @@ public:
   LogicalResult run(Block &body) {
     if (failed(stages.allocate(body)))
       return failure();
+    if (chain.first()->getBlock() != &body) // everyone is done with the turn before
+      emit.create<warp::BarrierOp>();
     stages.findBounds(emit);
     BlockStages::Carried carried = prologue();
     for (tile::FoldOp fold : chain.folds)
@@ -112,54 +118,85 @@ private:
   }
 };
 
-struct PipelineFolds : impl::PipelineFoldsBase<PipelineFolds> {
-  void runOnOperation() override {
-    tile::KernelOp kernel = getOperation();
-    Block &body = kernel.getBody().front();
-    ResidentTiles resident;
-    SmallVector<Operation *> done;
-    DenseSet<Operation *> lowered;
-    for (Operation &op : llvm::make_early_inc_range(body)) {
-      if (auto load = dyn_cast<tile::LoadOp>(op)) {
-        if (cast<RankedTensorType>(load.getResult().getType()).getEncoding())
-          continue; // to registers
-        if (failed(resident.copy(load, body)))
-          return signalPassFailure();
-        done.push_back(load);
-      } else if (auto fold = dyn_cast<tile::FoldOp>(op)) {
-        done.push_back(fold);
-        if (lowered.contains(fold))
-          continue;
-        FoldChain chain = FoldChain::startingAt(fold);
-        lowered.insert(chain.folds.begin(), chain.folds.end());
-        if (failed(lower(chain, resident, body)))
-          return signalPassFailure();
-      } else if (auto store = dyn_cast<tile::StoreOp>(op)) {
-        guardOptional(kernel, store);
-      }
-    }
+/// All folds of a kernel.
+class KernelFolds {
+public:
+  explicit KernelFolds(tile::KernelOp kernel) : kernel(kernel), body(kernel.getBody().front()) {}
+
+  LogicalResult run() {
+    if (failed(lower(body)))
+      return failure();
     for (Operation *op : llvm::reverse(done))
       op->erase();
-    for (tile::BlocksOp blocks : llvm::make_early_inc_range(body.getOps<tile::BlocksOp>()))
+    kernel.walk([](tile::BlocksOp blocks) {
       if (blocks->use_empty())
         blocks->erase();
+    });
+    return success();
   }
 
-  static LogicalResult lower(const FoldChain &chain, const ResidentTiles &resident, Block &body) {
-    if (!FoldChain::blocks(chain.first()))
-      return chain.first().emitOpError("only folds over tile.blocks are lowered to warps yet");
-    auto warps = body.getParentOp()->getAttrOfType<IntegerAttr>(warp::kWarpsAttr);
+private:
+  tile::KernelOp kernel;
+  Block &body;
+  ResidentTiles resident;
+  SmallVector<Operation *> done;
+  DenseSet<Operation *> lowered;
+
+  /// The body, or a loop's in it.
+  LogicalResult lower(Block &block) {
+    for (Operation &op : llvm::make_early_inc_range(block)) {
+      LogicalResult result = success();
+      if (auto load = dyn_cast<tile::LoadOp>(op))
+        result = lower(load);
+      else if (auto fold = dyn_cast<tile::FoldOp>(op))
+        result = lower(fold);
+      else if (auto store = dyn_cast<tile::StoreOp>(op))
+        guardOptional(store);
+      else if (auto loop = dyn_cast<scf::ForOp>(op))
+        result = lower(*loop.getBody());
+      if (failed(result))
+        return failure();
+    }
+    return success();
+  }
+
+  LogicalResult lower(tile::LoadOp load) {
+    if (cast<RankedTensorType>(load.getResult().getType()).getEncoding())
+      return success(); // to registers
+    if (load->getBlock() != &body)
+      return load.emitOpError("a tile of products that is loaded in a loop, outside a fold, is not "
+                              "lowered to warps yet");
+    done.push_back(load);
+    return resident.copy(load, body);
+  }
+
+  LogicalResult lower(tile::FoldOp fold) {
+    done.push_back(fold);
+    if (lowered.contains(fold))
+      return success();
+    FoldChain chain = FoldChain::startingAt(fold);
+    lowered.insert(chain.folds.begin(), chain.folds.end());
+    if (!FoldChain::blocks(fold))
+      return fold.emitOpError("only folds over tile.blocks are lowered to warps yet");
+    auto warps = kernel->getAttrOfType<IntegerAttr>(warp::kWarpsAttr);
     return Pipeline(chain, resident, static_cast<int>(warps.getInt())).run(body);
   }
 
   /// A store to an optional view happens only where there is one.
-  static void guardOptional(tile::KernelOp kernel, tile::StoreOp store) {
+  void guardOptional(tile::StoreOp store) {
     auto view = dyn_cast<BlockArgument>(store.getView());
     if (!view || !kernel.isOptional(view))
       return;
     PipelineBuilder emit(store.getLoc(), store);
     auto branch = emit.create<scf::IfOp>(emit.create<warp::PresentOp>(view), /*else=*/false);
     store->moveBefore(branch.thenBlock()->getTerminator());
+  }
+};
+
+struct PipelineFolds : impl::PipelineFoldsBase<PipelineFolds> {
+  void runOnOperation() override {
+    if (failed(KernelFolds(getOperation()).run()))
+      signalPassFailure();
   }
 };
 

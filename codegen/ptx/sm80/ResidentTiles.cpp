@@ -8,17 +8,18 @@ using namespace mlir;
 namespace sparsec::sm80 {
 namespace {
 
-/// 32-bit registers of left operands, accumulators and scores that a thread can spare before left
-/// operands are read from shared memory again for each block.
+/// 32-bit registers of left operands, accumulators, scores and fetched vectors that a thread can
+/// spare before left operands are read from shared memory again for each block.
 constexpr int64_t kFragmentRegisters = 160;
 
 /// What the folds of a chain hold of tiles, in registers of a thread.
 int64_t registersOf(const FoldChain &chain) {
   tile::FoldOp fold = chain.first();
   int64_t registers = 0;
-  for (ValueRange values : {ValueRange(fold.getInit()), ValueRange(fold.leadYield().getOperands())})
+  for (ValueRange values : {ValueRange(fold.getInit()), ValueRange(fold.leadYield().getOperands()),
+                            ValueRange(fold.fetchYield().getOperands())})
     for (Value value : values)
-      if (auto tensor = dyn_cast<RankedTensorType>(value.getType()))
+      if (auto tensor = dyn_cast<RankedTensorType>(value.getType()); tensor && tensor.getEncoding())
         registers += warp::elementsPerThread(tensor);
   return registers;
 }

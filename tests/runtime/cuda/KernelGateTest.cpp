@@ -2,6 +2,7 @@
 // calls, by every assembler of this machine. Needs no GPU.
 #include "codegen/Compiler.h"
 #include "kernel/ops/Attention.h"
+#include "kernel/ops/AttentionBackward.h"
 #include "runtime/cuda/Gate.h"
 
 #include <fmt/format.h>
@@ -57,40 +58,77 @@ std::vector<Shape> shapes() {
   return unique;
 }
 
-class KernelGate : public ::testing::TestWithParam<Shape> {};
+/// From about head dim 192 on the sums of dk and dv alone are more than a thread's registers.
+std::vector<Shape> backwardShapes() {
+  std::vector<Shape> all;
+  for (DType dtype : {DType::BF16, DType::F16})
+    for (int headDim : {64, 128})
+      all.push_back({"strided", dtype, headDim, 0, "sm_80"});
+  return all;
+}
 
-TEST_P(KernelGate, Passes) {
-  const Shape &shape = GetParam();
-  Assemblers assemblers = Assemblers::open(AssemblerSearch::fromEnvironment());
-  Result<Target> target = findTarget(shape.target);
-  ASSERT_TRUE(target) << target.error().render();
-  Result<Pattern> pattern = parsePattern(zooFile(shape.pattern));
-  ASSERT_TRUE(pattern) << pattern.error().render();
-  for (const HeadEntry &head : pattern->heads) {
-    AttentionRequest request;
-    request.entry = "attend_" + head.name;
-    request.attend = head.attend;
-    request.dtype = shape.dtype;
-    request.headDim = shape.headDim;
-    request.valueDim = shape.valueDim ? shape.valueDim : shape.headDim;
-    request.target = *target;
-    Result<Kernel> kernel = compileKernel(request);
-    ASSERT_TRUE(kernel) << kernel.error().render();
+class KernelGate : public ::testing::TestWithParam<Shape> {
+protected:
+  /// A request of the shape for each head of its pattern, and what `fill` adds.
+  template <class Request>
+  void passes(const std::function<void(Request &)> &fill) {
+    const Shape &shape = GetParam();
+    Result<Target> target = findTarget(shape.target);
+    ASSERT_TRUE(target) << target.error().render();
+    Result<Pattern> pattern = parsePattern(zooFile(shape.pattern));
+    ASSERT_TRUE(pattern) << pattern.error().render();
+    for (const HeadEntry &head : pattern->heads) {
+      Request request;
+      request.entry = "attend_" + head.name;
+      request.attend = head.attend;
+      request.dtype = shape.dtype;
+      request.headDim = shape.headDim;
+      request.valueDim = shape.valueDim ? shape.valueDim : shape.headDim;
+      request.target = *target;
+      fill(request);
+      Result<std::vector<Kernel>> kernels = compile(request);
+      ASSERT_TRUE(kernels) << kernels.error().render();
+      assemble(kernels->front(), head.name);
+    }
+  }
+
+private:
+  /// All kernels of a request are in one text.
+  void assemble(const Kernel &kernel, const std::string &head) {
+    Assemblers assemblers = Assemblers::open(AssemblerSearch::fromEnvironment());
     for (const auto &assembler : assemblers.found) {
-      SCOPED_TRACE(std::string(assembler->name()) + ", " + head.name);
-      Result<Cubin> cubin = assembler->assemble(kernel->code, shape.target);
+      SCOPED_TRACE(std::string(assembler->name()) + ", " + head);
+      Result<Cubin> cubin = assembler->assemble(kernel.code, GetParam().target);
       ASSERT_TRUE(cubin) << cubin.error().render();
       Result<void> passes = gate(*cubin);
       EXPECT_TRUE(passes) << passes.error().render() << cubin->log;
-      RecordProperty(fmt::format("{}_{}_registers", head.name, assembler->name()),
+      RecordProperty(fmt::format("{}_{}_registers", head, assembler->name()),
                      cubin->report.registers);
     }
+    if (assemblers.found.empty())
+      GTEST_SKIP() << assemblers.missing[0] << "; " << assemblers.missing[1];
   }
-  if (assemblers.found.empty())
-    GTEST_SKIP() << assemblers.missing[0] << "; " << assemblers.missing[1];
+};
+
+TEST_P(KernelGate, Passes) {
+  passes<AttentionRequest>([](AttentionRequest &) {});
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, KernelGate, ::testing::ValuesIn(shapes()),
+                         [](const auto &info) { return nameOf(info.param); });
+
+class BackwardGate : public KernelGate {};
+
+TEST_P(BackwardGate, Passes) {
+  using Pass = AttentionBackwardRequest::Pass;
+  for (Pass pass : {Pass::Queries, Pass::Keys}) {
+    SCOPED_TRACE(name(pass));
+    passes<AttentionBackwardRequest>(
+        [&](AttentionBackwardRequest &request) { request.pass = pass; });
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, BackwardGate, ::testing::ValuesIn(backwardShapes()),
                          [](const auto &info) { return nameOf(info.param); });
 
 } // namespace
