@@ -28,12 +28,16 @@ std::string readOperation(const std::string &name, const std::vector<std::string
 
 } // namespace
 
-void declareOperationFlag(Options &options, std::vector<std::string> &operations, HowMany howMany) {
+void declareOperationFlag(Options &options, std::vector<std::string> &operations, HowMany howMany,
+                          const std::vector<std::string> &more) {
   bool any = howMany == HowMany::Any;
+  std::vector<std::string> known = operations;
+  std::ranges::copy(more, std::back_inserter(known));
   options.value("--op", any ? "NAMES" : "NAME",
-                fmt::format("{}{} (all there are)", listed(operations),
-                            any && operations.size() > 1 ? ", comma-separated" : ""),
-                [&operations, known = operations, any](const std::string &text) -> std::string {
+                fmt::format("{}{} ({})", listed(known),
+                            any && known.size() > 1 ? ", comma-separated" : "",
+                            more.empty() ? "all there are" : listed(operations, "and")),
+                [&operations, known, any](const std::string &text) -> std::string {
                   std::vector<std::string> read;
                   for (size_t begin = 0; begin <= text.size();) {
                     size_t end = any ? std::min(text.find(',', begin), text.size()) : text.size();
