@@ -79,7 +79,7 @@ class Usage(CommandTest):
         self.wrong("--target: 'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89, sm_90 and cpu",
                    "strided", "--target", "sm_80,sm_90a")
         self.wrong("--op: 'backward' is not built yet; this version has forward", "strided", "--op", "forward,backward")
-        for command, operations in (("explain", "forward and backward"), ("verify", "forward"), ("bench", "forward")):
+        for command, operations in (("explain", "forward and backward"), ("verify", "forward"), ("bench", "forward and backward")):
             self.wrong(f"--op: 'decode' is not built yet; this version has {operations}", command, "strided", "--op", "decode",
                        note=f"note: 'sparsec {command} --help' lists what there is\n")
         for command in ("train", "eval", "sample", "inspect", "cache"):
