@@ -2,10 +2,12 @@
 // times do run.
 #include "codegen/Compiler.h"
 #include "runtime/sim/SimDevice.h"
-#include "tools/bench/ForwardRun.h"
+#include "tools/bench/BackwardRun.h"
 #include "tools/bench/Stopwatch.h"
 
 #include <gtest/gtest.h>
+
+#include <numeric>
 
 namespace sparsec {
 namespace {
@@ -87,6 +89,88 @@ TEST(ForwardRun, RunsEveryHeadAndCountsItsWork) {
   ASSERT_TRUE(run->enqueue());
   Result<void> done = device->synchronize();
   ASSERT_TRUE(done) << done.error().render();
+}
+
+/// The kernels of an entry, for the device cpu.
+void compileBoth(const HeadEntry &head, std::vector<AttentionPart> &parts, BackwardEntry &entry) {
+  auto target = findTarget("cpu");
+  ASSERT_TRUE(target);
+  AttentionRequest forward{.entry = head.name,
+                           .attend = head.attend,
+                           .dtype = DType::F32,
+                           .headDim = 16,
+                           .valueDim = 32,
+                           .block = {16, 16},
+                           .target = *target};
+  auto kernel = compileKernel(forward);
+  ASSERT_TRUE(kernel) << kernel.error().render();
+  parts.push_back({std::move(*kernel), std::move(forward)});
+  entry.queries = {.entry = head.name,
+                   .attend = head.attend,
+                   .dtype = DType::F32,
+                   .headDim = 16,
+                   .valueDim = 32,
+                   .block = {16, 32},
+                   .target = *target};
+  entry.keys = entry.queries;
+  entry.keys.pass = AttentionBackwardRequest::Pass::Keys;
+  entry.keys.block = {32, 16};
+  auto queries = compile(entry.queries);
+  ASSERT_TRUE(queries) << queries.error().render();
+  entry.queryKernels = std::move(*queries);
+  auto keys = compileKernel(entry.keys);
+  ASSERT_TRUE(keys) << keys.error().render();
+  entry.keyKernel = std::move(*keys);
+}
+
+TEST(BackwardRun, TakesWhatForwardGaveAndCountsItsWork) {
+  auto device = openDevice("cpu", {.threads = 2});
+  ASSERT_TRUE(device) << device.error().render();
+  auto pattern = parsePattern(zooFile("strided"), {{{"l", 8}}});
+  ASSERT_TRUE(pattern);
+  constexpr int64_t n = 40, batch = 2, heads = 4;
+  auto tensors = ForwardTensors::allocate(
+      **device, {.shape = {.batch = batch, .heads = heads, .kvHeads = 2, .nq = n, .n = n, .q0 = 0},
+                 .headDim = 16,
+                 .valueDim = 32,
+                 .dtype = DType::F32,
+                 .seed = 7});
+  ASSERT_TRUE(tensors);
+  std::vector<std::vector<AttentionPart>> kernels(pattern->heads.size());
+  std::vector<BackwardEntry> entries(pattern->heads.size());
+  for (size_t i = 0; i < entries.size(); ++i)
+    ASSERT_NO_FATAL_FAILURE(compileBoth(pattern->heads[i], kernels[i], entries[i]));
+  auto forward = ForwardRun::load(**device, *pattern, std::move(kernels), *tensors);
+  ASSERT_TRUE(forward) << forward.error().render();
+  auto gradients = BackwardTensors::allocate(**device, *tensors);
+  ASSERT_TRUE(gradients);
+  auto run =
+      BackwardRun::load(**device, *pattern, std::move(entries), *forward, *tensors, *gradients);
+  ASSERT_TRUE(run) << run.error().render();
+
+  const BackwardWork &work = run->work();
+  EXPECT_EQ(work.elements, forward->work().elements);
+  EXPECT_EQ(work.pairs, forward->work().pairs);
+  EXPECT_EQ(work.liveFlops(tensors->problem()), 2 * (3 * 16 + 2 * 32) * work.elements);
+  EXPECT_EQ(work.computedFlops(tensors->problem()),
+            2 * (2 * 16 + 32) * work.computedQueries + 2 * (2 * 16 + 2 * 32) * work.computedKeys);
+  // Blocks of 16 x 32: rows have 1, 1 and 2, in both heads. Of 32 x 16: 2 and 2 of the row head, 2
+  // and 3 of the column head.
+  double block = batch * heads / 2 * 16 * 32;
+  EXPECT_EQ(work.computedQueries, (4 + 4) * block);
+  EXPECT_EQ(work.computedKeys, (4 + 5) * block);
+
+  // Rows of the softmax sum to 1, so dv sums to what dout does: not without forward's lse.
+  ASSERT_TRUE(run->enqueue());
+  Result<void> done = (*device)->synchronize();
+  ASSERT_TRUE(done) << done.error().render();
+  AttentionBackwardCall call = gradients->call({}, {});
+  auto sum = [&](const Tensor &tensor, int64_t elements) {
+    std::vector<float> values(static_cast<size_t>(elements));
+    EXPECT_TRUE((*device)->copyToHost(values.data(), tensor.address, values.size() * 4));
+    return std::accumulate(values.begin(), values.end(), 0.0);
+  };
+  EXPECT_NEAR(sum(call.dv, batch * 2 * n * 32), sum(call.dout, batch * heads * n * 32), 1e-2);
 }
 
 } // namespace

@@ -70,12 +70,55 @@ class Bench(CommandTest):
         self.assertEqual([row["pattern"] for row in report["rows"]], ["dense", "causal", "fma peak"])
         self.assertEqual(report["openblas"], "OpenBLAS computes f32 alone: no rows of it")
 
+    def test_backward_is_a_row_of_its_own(self):
+        report = self.bench("-e", QUARTER, "strided", "--op", "forward,backward", "--head-dim", 32, "--value-dim", 64,
+                            "--block", 64, "--heads", 2, "--kv-heads", 1, "--baselines", "dense")
+        rows = {(row["pattern"], row["operation"]): row for row in report["rows"]}
+        self.assertEqual(list(rows), [(name, operation) for name in ("dense", "strided", QUARTER) for operation in ("forward", "backward")]
+                         + [("fma peak", "fma")])
+
+        def operations(row, rate):
+            return row[rate] * row["median_ms"] * 1e6
+
+        pairs = 2 * 512 * 512
+        for name, share in (("dense", 1), (QUARTER, 4)):
+            forward, backward = rows[name, "forward"], rows[name, "backward"]
+            # Two products of forward; of backward five that its gradients are made of, and seven that it computes.
+            self.assertAlmostEqual(operations(forward, "gflops_live"), 2 * (32 + 64) * pairs / share, delta=1)
+            self.assertAlmostEqual(operations(backward, "gflops_live"), 2 * (3 * 32 + 2 * 64) * pairs / share, delta=1)
+            self.assertAlmostEqual(operations(backward, "gflops_computed"), 2 * (4 * 32 + 3 * 64) * pairs / share, delta=1)
+            self.assertEqual(backward["ideal_speedup"], share)
+        for name in ("dense", "strided", QUARTER):
+            backward = rows[name, "backward"]
+            self.assertAlmostEqual(backward["speedup_over_dense"], rows["dense", "backward"]["median_ms"] / backward["median_ms"])
+            self.assertAlmostEqual(backward["fraction_of_peak"], backward["gflops_computed"] / rows["fma peak", "fma"]["gflops_computed"])
+            self.assertGreater(backward["compile_ms"], 0)
+            self.assertIsNone(backward["predicted_ms"])
+            self.assertIsNone(backward["reuse_us"])
+        alone = self.bench("local", "--op", "backward")
+        self.assertEqual([(row["pattern"], row["operation"]) for row in alone["rows"]],
+                         [("dense", "backward"), ("local", "backward"), ("fma peak", "fma")])
+
+    def test_backward_of_distinct_layers(self):
+        rows = self.bench("strided-interleaved", "--op", "backward", "--baselines", "none")["rows"]
+        self.assertGreater(len([row for row in rows if row["operation"] == "backward" and row["layers"]]), 1)
+
+    def test_backward_refuses_a_schedule_that_it_does_not_have(self):
+        self.refuses(1, "--order:1:1: error: expected an order that attention backward is computed in: so far natural alone\n"
+                        "  residue:8\n  ^~~~~~~~~\n", "bench", "local", "--op", "forward,backward", "--order", "residue:8", "--device=cpu")
+        self.refuses(2, "error: --op: 'decode' is not built yet; this version has forward and backward\n"
+                        "note: 'sparsec bench --help' lists what there is\n", "bench", "local", "--op", "forward,decode")
+
     def test_the_text(self):
         out = self.works("bench", "local", "--device=cpu", "-n", 512, "--samples", 3, "--threads", 1)
         self.assertRegex(out, r"^device: cpu, .+\nforward, f32, head dim 64, batch 1, 1 head \(1 kv\), 1 thread\npeak: .+\n")
         self.assertRegex(out, r"\npattern +n +ms +quartiles +GFLOP/s live +computed +of peak +over dense +ideal")
         self.assertRegex(out, r"\nlocal +512 +\d+\.\d{4} ")
         self.assertRegex(out, r"\nfma peak +512 .* 100\.0 % ")
+        out = self.works("bench", "local", "--device=cpu", "-n", 512, "--samples", 3, "--threads", 1, "--op", "backward,forward", "--baselines=none")
+        self.assertRegex(out, r"^device: cpu, .+\nbackward and forward, f32, head dim 64, ")
+        self.assertRegex(out, r"\npattern +operation +n +ms +")
+        self.assertRegex(out, r"\nlocal +backward +512 +\d+\.\d{4} ")
 
 
 if __name__ == "__main__":

@@ -175,6 +175,33 @@ wrote out: 5 files, SIZE, in TIME
         for word in ("attend", "block", "  order", "split", "  blocks  closed form", "ways weighed at n = 4,096"):
             self.assertIn(f"\n  {word}", text)
 
+    def test_explain_backward(self):
+        def explain(*arguments):
+            return self.works("explain", "strided", "--op", "backward", *arguments)
+
+        for stage, text in (("pattern", "attend:"), ("layout", "folded by columns"), ("plan", "strided_row_backward"),
+                            ("sparsec", "sparsec.attention_backward"), ("tile", "tile.fold"), ("llvm", "define void @strided_row_backward_dq"),
+                            ("asm", "strided_column_backward_dkv:")):
+            self.assertIn(text, explain(f"--after={stage}", "--target=cpu"))
+        # Each pass of each head is a section.
+        sections = json.loads(explain("--after=tile", "--target=cpu", "--json"))["sections"]
+        self.assertEqual([section["name"] for section in sections],
+                         [f"strided_{head}_backward{pass_}" for head in ("row", "column") for pass_ in (", over queries", "_dkv, over keys")])
+        self.assertEqual([section["text"].count("tile.kernel") for section in sections], [2, 1, 2, 1])
+        text = explain("--target=cpu", "--block", "64x32")
+        for line in ("  order   natural", "  split   not", "  pass over queries", "  pass over keys", "    block   64x32: as asked for", "    blocks  closed form"):
+            self.assertIn(f"\n{line}", text)
+        self.refuses(1, "--order:1:1: error: expected an order that attention backward is computed in: so far natural alone\n"
+                        "  residue:8\n  ^~~~~~~~~\n", "explain", "strided", "--op", "backward", "--order", "residue:8")
+        self.refuses(1, "error: --split: attention backward computes a head in one part so far\n",
+                     "explain", "strided", "--op", "backward", "--split", "always")
+        self.assertEqual(explain("--target=cpu", "--order=natural", "--split=never"), explain("--target=cpu"))
+
+    def test_explain_takes_the_targets_of_a_compile(self):
+        for operation in ("forward", "backward"):
+            self.assertIn("ymm", self.works("explain", "local", "--op", operation, "--after=asm", "--target=cpu-avx2"))
+            self.assertIn("zmm", self.works("explain", "local", "--op", operation, "--after=asm", "--target=cpu-avx512"))
+
     def test_colour(self):
         escape = "\x1b["
         self.assertIn(escape, self.terminal("show", "local", "--stats"))

@@ -59,8 +59,12 @@ class Usage(CommandTest):
         self.wrong("--target: sm_80 is given twice", "strided", "--target", "sm_80,sm_80")
         self.wrong("--op: expected forward, found 'forwards'; did you mean 'forward'?", "strided", "--op", "forwards")
         self.wrong("--op: forward is given twice", "strided", "--op", "forward,forward")
-        self.wrong("--op: expected forward, found 'forward,forward'; did you mean 'forward'?", "explain", "strided", "--op", "forward,forward",
+        self.wrong("--op: expected forward or backward, found 'forward,forward'; did you mean 'forward'?", "explain", "strided", "--op", "forward,forward",
                    note="note: 'sparsec explain --help' lists what there is\n")
+        for target, wrong in (("sm80", "expected sm_80, sm_86, sm_89, sm_90 or cpu, found 'sm80'; did you mean 'sm_80'?"),
+                              ("sm_90a", "'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89, sm_90 and cpu")):
+            self.wrong(f"--target: {wrong}", "explain", "strided", "--target", target,
+                       note="note: 'sparsec explain --help' lists what there is\n")
         self.wrong("--order: expected auto, natural, residue:L, tails:L,C, grid:HxW/HxW or table:FILE, for one axis "
                    "q=... or k=..., found 'residu:8'; did you mean 'residue'?", "strided", "--order", "residu:8")
         self.wrong("--split: expected auto, always or never, found 'alway'; did you mean 'always'?",
@@ -75,7 +79,8 @@ class Usage(CommandTest):
         self.wrong("--target: 'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89, sm_90 and cpu",
                    "strided", "--target", "sm_80,sm_90a")
         self.wrong("--op: 'backward' is not built yet; this version has forward", "strided", "--op", "forward,backward")
-        for command, operations in (("explain", "forward"), ("verify", "forward and backward"), ("bench", "forward")):
+        for command, operations in (("explain", "forward and backward"), ("verify", "forward and backward"),
+                                    ("bench", "forward and backward")):
             self.wrong(f"--op: 'decode' is not built yet; this version has {operations}", command, "strided", "--op", "decode",
                        note=f"note: 'sparsec {command} --help' lists what there is\n")
         for command in ("train", "eval", "sample", "inspect", "cache"):

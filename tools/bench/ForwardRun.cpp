@@ -6,9 +6,7 @@
 #include <cstring>
 
 namespace sparsec {
-namespace {
 
-/// Memory of dense [batch, heads, rows, columns] elements, random or as the device gives it.
 Result<Buffer> randomBuffer(Device &device, int64_t elements, DType dtype, uint64_t seed) {
   // A period of random numbers is enough: what counts is that the bits vary as real ones do.
   constexpr int64_t kPeriod = 1 << 20;
@@ -39,6 +37,8 @@ Result<Buffer> randomBuffer(Device &device, int64_t elements, DType dtype, uint6
                 static_cast<size_t>(std::min(kPeriod, elements - i) * bytes(dtype)));
   return Buffer::upload(device, image);
 }
+
+namespace {
 
 Tensor dense(const Buffer &buffer, int64_t heads, int64_t rows, int64_t columns) {
   return {.address = buffer.address(),

@@ -13,6 +13,9 @@ struct ForwardProblem {
   uint64_t seed = 0;
 };
 
+/// Memory of that many elements, random of mean 0 and variance 1.
+Result<Buffer> randomBuffer(Device &device, int64_t elements, DType dtype, uint64_t seed);
+
 /// Random q, k, v of mean 0 and variance 1, BHSD, and room for out and lse. Shared by the runs that
 /// are compared.
 class ForwardTensors {
@@ -21,6 +24,8 @@ public:
 
   const ForwardProblem &problem() const { return asked; }
   AttentionCall call(const Heads &heads) const;
+  const Buffer &outBuffer() const { return out; }
+  const Buffer &lseBuffer() const { return lse; }
 
 private:
   ForwardProblem asked;

@@ -3,6 +3,7 @@
 #include "codegen/Compiler.h"
 #include "runtime/KernelCache.h"
 #include "tools/bench/CpuBaselines.h"
+#include "tools/sparsec/BenchBackward.h"
 #include "tools/sparsec/BenchReport.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
@@ -26,6 +27,17 @@ struct BenchOptions {
   std::string baselines = "all";
   int64_t batch = 1;
   int64_t samples = 15;
+
+  bool times(std::string_view operation) const {
+    return std::ranges::find(patterns.flags.operations, operation) !=
+           patterns.flags.operations.end();
+  }
+};
+
+/// Of one pattern; forward's is there for backward, too, which takes what it gives.
+struct BenchPlan {
+  Plan forward;
+  std::optional<BackwardPlan> backward; ///< where it is timed
 };
 
 using Clock = std::chrono::steady_clock;
@@ -104,28 +116,35 @@ Result<CompiledEntry> compileEntry(Device &device, const std::vector<AttentionRe
 }
 
 /// The kernels of a pattern's layer, loaded on the device.
-Result<Contestant> prepare(Device &device, const Plan &plan, const Layer &layer,
-                           const std::map<int, CompiledEntry> &compiled,
-                           const ForwardTensors &tensors) {
+Result<std::shared_ptr<ForwardRun>> loadForward(Device &device, const Plan &plan,
+                                                const Layer &layer,
+                                                const std::map<int, CompiledEntry> &compiled,
+                                                const ForwardTensors &tensors) {
   std::vector<std::vector<AttentionPart>> parts;
-  double compileMs = 0, reuseUs = 0;
-  for (int entry : layer.entries) {
-    const CompiledEntry &each = compiled.at(entry);
-    parts.push_back(each.parts);
-    compileMs = std::max(compileMs, each.compileMs);
-    reuseUs = std::max(reuseUs, each.reuseUs);
-  }
-  Pattern pattern = patternOf(plan.loaded.pattern, layer);
-  Result<ForwardRun> loaded = ForwardRun::load(device, pattern, std::move(parts), tensors);
+  for (int entry : layer.entries)
+    parts.push_back(compiled.at(entry).parts);
+  Result<ForwardRun> loaded =
+      ForwardRun::load(device, patternOf(plan.loaded.pattern, layer), std::move(parts), tensors);
   if (!loaded)
     return loaded.error();
-  auto run = std::make_shared<ForwardRun>(std::move(*loaded));
+  return std::make_shared<ForwardRun>(std::move(*loaded));
+}
+
+Contestant forwardContestant(const Plan &plan, const Layer &layer,
+                             const std::map<int, CompiledEntry> &compiled,
+                             const ForwardProblem &problem,
+                             const std::shared_ptr<ForwardRun> &run) {
+  double compileMs = 0, reuseUs = 0;
+  for (int entry : layer.entries) {
+    compileMs = std::max(compileMs, compiled.at(entry).compileMs);
+    reuseUs = std::max(reuseUs, compiled.at(entry).reuseUs);
+  }
   const ForwardWork &work = run->work();
-  double flopsPerPair = 2.0 * (tensors.problem().headDim + tensors.problem().valueDim);
+  double flopsPerPair = 2.0 * (problem.headDim + problem.valueDim);
   Contestant one{.kind = ContestantKind::Kernel,
-                 .pattern = pattern.name,
+                 .pattern = plan.loaded.pattern.name,
                  .layers = plan.loaded.layers.size() > 1 ? layer.indices : std::vector<int64_t>(),
-                 .operation = "forward",
+                 .operation = std::string(AttentionRequest::kOperation),
                  .call = [run] { return run->enqueue(); },
                  .liveFlops = work.elements * flopsPerPair,
                  .computedFlops = work.computed * flopsPerPair,
@@ -136,26 +155,41 @@ Result<Contestant> prepare(Device &device, const Plan &plan, const Layer &layer,
   return one;
 }
 
-/// A contestant for each distinct layer of a pattern.
-Result<std::vector<Contestant>> prepare(Device &device, const Plan &plan,
-                                        const ForwardTensors &tensors, int threads) {
+/// A contestant for each operation that is timed and each distinct layer of a pattern.
+Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const BenchPlan &plans,
+                                        bool timesForward, int threads) {
+  const Plan &plan = plans.forward;
+  const ForwardTensors &tensors = bench.forward;
   std::map<int, CompiledEntry> compiled;
   for (int entry : entriesOf(plan.loaded.layers)) {
-    Result<CompiledEntry> one = compileEntry(device, plan.partsOf(entry));
+    Result<CompiledEntry> one = compileEntry(bench.device, plan.partsOf(entry));
     if (!one)
       return one.error();
     compiled.emplace(entry, std::move(*one));
   }
+  Result<std::map<int, CompiledBackward>> backward =
+      plans.backward ? compileBackward(*plans.backward) : std::map<int, CompiledBackward>();
+  if (!backward)
+    return backward.error();
   std::vector<Contestant> contestants;
   for (const Layer &layer : plan.loaded.layers) {
-    Result<Contestant> one = prepare(device, plan, layer, compiled, tensors);
-    if (!one)
-      return one.error();
-    Result<double> expected = predicted(plan, layer, tensors.problem(), device, threads);
-    if (!expected)
-      return expected.error();
-    one->predicted = *expected;
-    contestants.push_back(std::move(*one));
+    auto run = loadForward(bench.device, plan, layer, compiled, tensors);
+    if (!run)
+      return run.error();
+    if (timesForward) {
+      Contestant one = forwardContestant(plan, layer, compiled, tensors.problem(), *run);
+      Result<double> expected = predicted(plan, layer, tensors.problem(), bench.device, threads);
+      if (!expected)
+        return expected.error();
+      one.predicted = *expected;
+      contestants.push_back(std::move(one));
+    }
+    if (plans.backward) {
+      auto one = backwardContestant(bench, *plans.backward, layer, *backward, **run);
+      if (!one)
+        return one.error();
+      contestants.push_back(std::move(*one));
+    }
   }
   return contestants;
 }
@@ -176,8 +210,8 @@ Result<std::vector<PatternFlags>> contestantsOf(const BenchOptions &options) {
   return wanted;
 }
 
-Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target) {
-  std::vector<Plan> made;
+Result<std::vector<BenchPlan>> plans(const BenchOptions &options, const Target &target) {
+  std::vector<BenchPlan> made;
   auto contestants = contestantsOf(options);
   if (!contestants)
     return contestants.error();
@@ -187,18 +221,25 @@ Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &targe
       return plan.error();
     if (flags.hasExpression)
       plan->loaded.pattern.name = flags.expression; // several are told apart
-    made.push_back(std::move(*plan));
+    BenchPlan both{.forward = std::move(*plan), .backward = {}};
+    if (options.times(AttentionBackwardRequest::kOperation)) {
+      auto backward = makeBackwardPlan(both.forward.loaded, flags, target);
+      if (!backward)
+        return backward.error();
+      both.backward = std::move(*backward);
+    }
+    made.push_back(std::move(both));
   }
   return made;
 }
 
 /// The problem that all patterns are timed on: heads enough to use every entry of each.
-ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &plans,
+ForwardProblem problemOf(const BenchOptions &options, const std::vector<BenchPlan> &plans,
                          const Target &target, uint64_t seed) {
   int64_t heads = 1, n = kDefaultLength;
-  for (const Plan &plan : plans) {
-    heads = std::max<int64_t>(heads, plan.loaded.heads);
-    n = plan.loaded.n.value_or(n);
+  for (const BenchPlan &plan : plans) {
+    heads = std::max<int64_t>(heads, plan.forward.loaded.heads);
+    n = plan.forward.loaded.n.value_or(n);
   }
   const PatternFlags &flags = options.patterns.flags;
   return {.shape = {.batch = options.batch,
@@ -220,7 +261,7 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
     return opened.error();
   Device &device = **opened;
   Target target = targetOf(device);
-  Result<std::vector<Plan>> made = plans(options, target);
+  Result<std::vector<BenchPlan>> made = plans(options, target);
   if (!made)
     return made.error();
   if (device.name() == "sim")
@@ -229,22 +270,31 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
 
   BenchReport report{.device = std::string(device.name()),
                      .description = device.description(),
+                     .operations = options.patterns.flags.operations,
                      .problem = problemOf(options, *made, target, session.seed)};
   Result<ForwardTensors> tensors = ForwardTensors::allocate(device, report.problem);
   if (!tensors)
     return tensors.error();
+  BackwardBench bench{.device = device, .forward = *tensors, .tensors = {}};
+  if (options.times(AttentionBackwardRequest::kOperation)) {
+    auto allocated = BackwardTensors::allocate(device, *tensors);
+    if (!allocated)
+      return allocated.error();
+    bench.tensors = std::move(*allocated);
+  }
+  bool timesForward = options.times(AttentionRequest::kOperation);
   std::vector<Contestant> contestants;
-  for (const Plan &plan : *made) {
-    auto more = prepare(device, plan, *tensors, session.threads);
+  for (const BenchPlan &plan : *made) {
+    auto more = prepare(bench, plan, timesForward, session.threads);
     if (!more)
       return more.error();
     std::ranges::move(*more, std::back_inserter(contestants));
   }
   if (device.name() == "cpu") {
     report.threads = session.threads;
-    CpuBaselines baselines =
-        cpuBaselines(*tensors, session.threads,
-                     options.baselines == "all" ? Baselines::All : Baselines::PeakOnly);
+    CpuBaselines baselines = cpuBaselines(
+        *tensors, session.threads,
+        options.baselines == "all" && timesForward ? Baselines::All : Baselines::PeakOnly);
     report.peak = baselines.peak;
     report.blas = baselines.blas;
     std::ranges::move(baselines.contestants, std::back_inserter(contestants));
@@ -269,7 +319,8 @@ Action declareBench(Options &options) {
   declareLayerFlag(options, asked->patterns.flags);
   options.heading("Bench");
   asked->patterns.flags.operations = plannedOperations();
-  declareOperationFlag(options, asked->patterns.flags.operations);
+  declareOperationFlag(options, asked->patterns.flags.operations, HowMany::Any,
+                       {std::string(AttentionBackwardRequest::kOperation)});
   declareDeviceFlag(options, asked->device);
   options.integer("--batch", "sequences in a call (1)", asked->batch, {1, 65535});
   options.integer("--samples", "timings of each, fewer of what takes long (15)", asked->samples,

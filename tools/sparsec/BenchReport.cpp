@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <map>
 
 namespace sparsec::cli {
 namespace {
@@ -10,15 +12,15 @@ using Json = nlohmann::ordered_json;
 
 /// What every row is compared with: nothing where it was not measured.
 struct Yardsticks {
-  const Measured *dense = nullptr, *peak = nullptr;
+  std::map<std::string, const Measured *> dense; ///< by operation
+  const Measured *peak = nullptr;
 
   explicit Yardsticks(const std::vector<Measured> &rows) {
     for (const Measured &row : rows) {
       if (!peak && row.contestant.kind == ContestantKind::Peak)
         peak = &row;
-      if (!dense && row.contestant.kind == ContestantKind::Kernel &&
-          row.contestant.pattern == "dense")
-        dense = &row;
+      if (row.contestant.kind == ContestantKind::Kernel && row.contestant.pattern == "dense")
+        dense.try_emplace(row.contestant.operation, &row);
     }
   }
   std::optional<double> fractionOfPeak(const Measured &row) const {
@@ -27,9 +29,10 @@ struct Yardsticks {
     return row.computedGflops() / peak->computedGflops();
   }
   std::optional<double> overDense(const Measured &row) const {
-    if (!dense || row.contestant.operation != "forward")
+    auto found = dense.find(row.contestant.operation);
+    if (found == dense.end())
       return std::nullopt;
-    return dense->timing.medianMs / row.timing.medianMs;
+    return found->second->timing.medianMs / row.timing.medianMs;
   }
 };
 
@@ -97,6 +100,9 @@ std::string table(const BenchReport &report, const Yardsticks &yardsticks, const
       report.rows, [](const Measured &row) { return !row.contestant.layers.empty(); });
   if (layers)
     columns.insert(columns.begin() + 1, {"layer"});
+  bool operations = report.operations.size() > 1;
+  if (operations)
+    columns.insert(columns.begin() + 1, {"operation"});
   Table table(columns);
   for (const Measured &row : report.rows) {
     std::vector<std::string> cells = {
@@ -116,6 +122,8 @@ std::string table(const BenchReport &report, const Yardsticks &yardsticks, const
     if (layers)
       cells.insert(cells.begin() + 1,
                    row.contestant.layers.empty() ? "-" : abbreviated(row.contestant.layers));
+    if (operations)
+      cells.insert(cells.begin() + 1, row.contestant.operation);
     table.add(std::move(cells));
   }
   return table.render(style);
@@ -139,8 +147,9 @@ Json json(const BenchReport &report) {
 
 std::string text(const BenchReport &report, const Style &style) {
   const ForwardProblem &problem = report.problem;
-  std::string lines = fmt::format("device: {}, {}\nforward, {}, head dim {}", report.device,
-                                  report.description, name(problem.dtype), problem.headDim);
+  std::string lines =
+      fmt::format("device: {}, {}\n{}, {}, head dim {}", report.device, report.description,
+                  fmt::join(report.operations, " and "), name(problem.dtype), problem.headDim);
   if (problem.valueDim != problem.headDim)
     lines += fmt::format(", value dim {}", problem.valueDim);
   lines += fmt::format(", batch {}, {} ({} kv)", problem.shape.batch,

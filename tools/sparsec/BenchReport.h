@@ -11,11 +11,13 @@ namespace sparsec::cli {
 
 struct BenchReport {
   std::string device, description;
+  std::vector<std::string> operations; ///< that were timed
   ForwardProblem problem;
   std::optional<int> threads; ///< of the cpu
   std::string peak;           ///< the instructions of the peak's rows, where there is one
   std::string blas;           ///< OpenBLAS' version, or why it is missing; empty: not asked for
-  std::vector<Measured> rows; ///< dense attention by our kernels is the first "dense"
+  std::vector<Measured>
+      rows; ///< of an operation dense attention by our kernels is the first "dense"
 };
 
 nlohmann::ordered_json json(const BenchReport &report);

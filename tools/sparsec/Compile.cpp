@@ -6,6 +6,7 @@
 #include "tools/sparsec/OperationFlag.h"
 #include "tools/sparsec/OutputFolder.h"
 #include "tools/sparsec/Progress.h"
+#include "tools/sparsec/TargetFlag.h"
 
 #include <bit>
 #include <chrono>
@@ -29,16 +30,13 @@ std::string readTargets(const std::string &text, std::vector<Target> &targets) {
   while (begin <= text.size()) {
     size_t end = std::min(text.find(',', begin), text.size());
     std::string each = text.substr(begin, end - begin);
-    auto target = findTarget(each);
-    if (!target)
-      return each == "sm_90a" ? fmt::format("'{}' is not built yet; this version has {}", each,
-                                            listed(targetNames(), "and"))
-                              : fmt::format("expected {}, found '{}'{}", listed(targetNames()),
-                                            each, suggestion(each, targetNames()));
+    Target target;
+    if (std::string wrong = readTarget(each, target); !wrong.empty())
+      return wrong;
     for (const Target &known : targets)
       if (known.name == each)
         return fmt::format("{} is given twice", each);
-    targets.push_back(*target);
+    targets.push_back(std::move(target));
     begin = end + 1;
   }
   return "";

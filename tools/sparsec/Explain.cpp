@@ -1,28 +1,47 @@
 // sparsec explain PATTERN: what was decided and why; or, with --after, the text of a stage.
+#include "tools/sparsec/Explain.h"
+
 #include "codegen/ChooseBlock.h"
 #include "codegen/Compiler.h"
-#include "layout/LaunchNumbers.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/HeadReport.h"
 #include "tools/sparsec/OperationFlag.h"
+#include "tools/sparsec/TargetFlag.h"
 
 #include <fmt/core.h>
 
 namespace sparsec::cli {
+
+std::string entryNames(const LoadedPattern &loaded, const std::vector<int> &entries) {
+  std::string names;
+  for (int entry : entries)
+    names += (names.empty() ? "" : ", ") + loaded.pattern.heads[entry].name;
+  return names;
+}
+
+Heads firstHeads(const LoadedPattern &loaded, int entry) {
+  for (const Layer &layer : loaded.layers)
+    for (const auto &[used, heads] : usesOf(layer, loaded.heads))
+      if (used == entry)
+        return {heads.first, heads.step, std::max<int64_t>(1, heads.count)};
+  assert(false && "every planned entry is used by a layer");
+  return {};
+}
+
+std::string blocksText(const LaunchNumbers &numbers) {
+  std::string size = fmt::format("{} bytes in all", grouped(numbers.bytes()));
+  if (numbers.forms)
+    return fmt::format("closed form: {}; {}", numbers.forms->text, size);
+  return fmt::format("tables: the rows are no few progressions that move evenly; {}", size);
+}
+
 namespace {
 
 struct ExplainOptions {
   PatternFlags pattern;
   std::string after;
-  std::string target = "sm_80";
+  Target target;
 };
-
-/// One text for each head or kernel, under its name.
-struct Section {
-  std::string name;
-  std::string text;
-};
-using Sections = std::vector<Section>;
 
 /// The layout of each part of each head, in its orders; a layer's sections begin with its title
 /// where there are several.
@@ -63,37 +82,17 @@ Result<Sections> layouts(const Plan &plan, int64_t n) {
   return all;
 }
 
-std::string entryNames(const Plan &plan, const PlannedKernel &kernel) {
-  std::string names;
-  for (int entry : kernel.entries)
-    names += (names.empty() ? "" : ", ") + plan.loaded.pattern.heads[entry].name;
-  return names;
-}
-
-/// The heads that the first of a kernel's launches is for; one where the model has too few.
-Heads firstHeads(const Plan &plan, const PlannedKernel &kernel) {
-  for (const Layer &layer : plan.loaded.layers)
-    for (const auto &[entry, heads] : usesOf(layer, plan.loaded.heads))
-      if (entry == kernel.entries[0])
-        return {heads.first, heads.step, std::max<int64_t>(1, heads.count)};
-  assert(false && "every planned entry is used by a layer");
-  return {};
-}
-
 /// How a kernel is told its blocks at a length, and why.
 Result<std::string> blockSource(const Plan &plan, const PlannedKernel &kernel, int64_t n) {
   const AttentionRequest &request = kernel.request;
   auto numbers = launchNumbers(
       request.attend,
       {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
-      request.queryOrder, request.keyOrder, firstHeads(plan, kernel),
+      request.queryOrder, request.keyOrder, firstHeads(plan.loaded, kernel.entries[0]),
       takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables);
   if (!numbers)
     return numbers.error();
-  std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
-  if (numbers->forms)
-    return fmt::format("closed form: {}; {}", numbers->forms->text, size);
-  return fmt::format("tables: the rows are no few progressions that move evenly; {}", size);
+  return blocksText(*numbers);
 }
 
 Sections plans(const Plan &plan) {
@@ -102,7 +101,7 @@ Sections plans(const Plan &plan) {
     for (size_t i = 0; i < head.kernels.size(); ++i) {
       const PlannedKernel &kernel = plan.kernels[head.kernels[i]];
       const AttentionRequest &request = kernel.request;
-      table.add({request.entry, entryNames(plan, kernel), request.target.name,
+      table.add({request.entry, entryNames(plan.loaded, kernel.entries), request.target.name,
                  fmt::format("{}x{}", request.block.q, request.block.k),
                  ordersText({{request.attend, request.queryOrder, request.keyOrder}}),
                  fmt::format("{} of {}", i + 1, head.kernels.size()),
@@ -144,7 +143,8 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
   std::string text;
   for (const PlannedHead &head : plan.heads) {
     const PlannedKernel &first = plan.kernels[head.kernels[0]];
-    text += fmt::format("{} (heads: {})\n", first.request.entry, entryNames(plan, first));
+    text += fmt::format("{} (heads: {})\n", first.request.entry,
+                        entryNames(plan.loaded, first.entries));
     text += fmt::format("  block   {}x{}: {}\n", first.request.block.q, first.request.block.k,
                         blockReason(plan, first));
     text += fmt::format("  split   {}\n", head.kernels.size() == 1
@@ -181,7 +181,7 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
 }
 
 Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
-  int64_t n = plan.loaded.n.value_or(options.after == "layout" ? 512 : kWeighedAt);
+  int64_t n = plan.loaded.n.value_or(options.after == "layout" ? kDrawnAt : kWeighedAt);
   if (options.after.empty())
     return decisions(plan, n);
   if (options.after == "pattern")
@@ -193,30 +193,42 @@ Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
   return stage(plan, options.after);
 }
 
-Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
-  auto target = findTarget(options.target);
-  if (!target)
-    return target.error();
-  auto plan = makePlan(options.pattern, {*target});
+/// The name of the pattern, and what is said of it.
+Result<std::pair<std::string, Sections>> explained(const ExplainOptions &options) {
+  auto named = [](const LoadedPattern &loaded, Result<Sections> sections) {
+    return sections ? Result(std::pair(loaded.pattern.name, std::move(*sections)))
+                    : Result<std::pair<std::string, Sections>>(sections.error());
+  };
+  if (options.pattern.operations.front() == AttentionBackwardRequest::kOperation) {
+    auto plan = makeBackwardPlan(options.pattern, options.target);
+    return plan ? named(plan->loaded, explainBackward(*plan, options.after))
+                : Result<std::pair<std::string, Sections>>(plan.error());
+  }
+  auto plan = makePlan(options.pattern, {options.target});
   if (!plan)
     return plan.error();
-  auto sections = sectionsOf(*plan, options);
-  if (!sections)
-    return sections.error();
+  return named(plan->loaded, sectionsOf(*plan, options));
+}
+
+Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
+  auto said = explained(options);
+  if (!said)
+    return said.error();
+  const auto &[pattern, sections] = *said;
   if (session.json) {
     auto rows = nlohmann::ordered_json::array();
-    for (const Section &section : *sections)
+    for (const Section &section : sections)
       rows.push_back({{"name", section.name}, {"text", section.text}});
-    fmt::print("{}\n", nlohmann::ordered_json{{"pattern", plan->loaded.pattern.name},
-                                              {"after", options.after},
-                                              {"sections", rows}}
-                           .dump(2));
+    fmt::print(
+        "{}\n",
+        nlohmann::ordered_json{{"pattern", pattern}, {"after", options.after}, {"sections", rows}}
+            .dump(2));
     return Answer::Yes;
   }
-  for (size_t i = 0; i < sections->size(); ++i) {
-    const Section &section = (*sections)[i];
+  for (size_t i = 0; i < sections.size(); ++i) {
+    const Section &section = sections[i];
     // A comment in PTX and MLIR, so that the text of one kernel can be used as it is.
-    if (sections->size() > 1)
+    if (sections.size() > 1)
       fmt::print("{}{}\n", i ? "\n" : "", session.style.dim("// " + section.name));
     fmt::print("{}{}", section.text, section.text.ends_with('\n') ? "" : "\n");
   }
@@ -235,9 +247,11 @@ Action declareExplain(Options &options) {
   options.heading("Explain");
   options.choice("--after", "STAGE", listed(stages), asked->after, stages);
   asked->pattern.operations = plannedOperations();
-  declareOperationFlag(options, asked->pattern.operations, HowMany::One);
-  options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
-                 targetNames());
+  declareOperationFlag(options, asked->pattern.operations, HowMany::One,
+                       {std::string(AttentionBackwardRequest::kOperation)});
+  asked->target = *findTarget("sm_80");
+  options.value("--target", "TARGET", listed(targetNames()) + " (sm_80)",
+                [asked](const std::string &text) { return readTarget(text, asked->target); });
   return [asked](Session &session) { return explainPattern(session, *asked); };
 }
 

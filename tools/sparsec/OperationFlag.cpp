@@ -29,14 +29,14 @@ std::string readOperation(const std::string &name, const std::vector<std::string
 } // namespace
 
 void declareOperationFlag(Options &options, std::vector<std::string> &operations, HowMany howMany,
-                          std::vector<std::string> known) {
+                          const std::vector<std::string> &more) {
   bool any = howMany == HowMany::Any;
-  if (known.empty())
-    known = operations;
+  std::vector<std::string> known = operations;
+  std::ranges::copy(more, std::back_inserter(known));
   options.value("--op", any ? "NAMES" : "NAME",
                 fmt::format("{}{} ({})", listed(known),
                             any && known.size() > 1 ? ", comma-separated" : "",
-                            known == operations ? "all there are" : listed(operations, "and")),
+                            more.empty() ? "all there are" : listed(operations, "and")),
                 [&operations, known, any](const std::string &text) -> std::string {
                   std::vector<std::string> read;
                   for (size_t begin = 0; begin <= text.size();) {

@@ -9,9 +9,10 @@ namespace sparsec::cli {
 
 class Options;
 enum class HowMany : uint8_t { One, Any };
-/// `operations`: what holds when the flag is not given; also the names of the table, unless `known`
-/// says more.
+/// `operations`: what holds when the flag is not given, the names of the table; `more`: what must
+/// be asked for.
 void declareOperationFlag(Options &options, std::vector<std::string> &operations,
-                          HowMany howMany = HowMany::Any, std::vector<std::string> known = {});
+                          HowMany howMany = HowMany::Any,
+                          const std::vector<std::string> &more = {});
 
 } // namespace sparsec::cli

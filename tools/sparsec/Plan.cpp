@@ -8,6 +8,14 @@ std::vector<std::string> plannedOperations() {
   return {std::string(AttentionRequest::kOperation)};
 }
 
+std::vector<std::string> headNamesOf(const Pattern &pattern) {
+  Names names;
+  std::vector<std::string> taken;
+  for (const HeadEntry &head : pattern.heads)
+    taken.push_back(names.take(identifier(head.name)));
+  return taken;
+}
+
 const PlannedHead &Plan::headOf(int entry) const {
   for (const PlannedHead &head : heads)
     if (std::find(head.entries.begin(), head.entries.end(), entry) != head.entries.end())
@@ -140,9 +148,7 @@ Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targ
 Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
                       const std::vector<Target> &targets, int64_t n, PlanFor use) {
   Plan plan{.loaded = std::move(loaded), .weighedAt = std::max<int64_t>(n, 1)};
-  Names names;
-  for (const HeadEntry &head : plan.loaded.pattern.heads)
-    plan.headNames.push_back(names.take(identifier(head.name)));
+  plan.headNames = headNamesOf(plan.loaded.pattern);
   Planner planner(plan, flags, flags.dtype.value_or(defaultDType(targets)), use);
   for (const Target &target : targets)
     for (int entry : entriesOf(plan.loaded.layers))

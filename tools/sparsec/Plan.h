@@ -30,9 +30,8 @@ struct PlannedHead {
 
 struct Plan {
   LoadedPattern loaded;
-  int64_t weighedAt = 0; ///< n of the cost model's choice
-  /// Of the pattern's entries, in symbols, constants and files: identifiers, no two the same.
-  std::vector<std::string> headNames;
+  int64_t weighedAt = 0;              ///< n of the cost model's choice
+  std::vector<std::string> headNames; ///< headNamesOf()
   /// Of the kernel that computes an entry; of its parts without their suffixes.
   std::string forwardName(int entry) const;
   std::vector<PlannedKernel> kernels;
@@ -46,6 +45,9 @@ struct Plan {
   /// What `copies` heads of an entry are made of.
   CostShape shapeOf(int entry, int64_t copies) const;
 };
+
+/// Of a pattern's entries, in symbols, constants and files: identifiers, no two the same.
+std::vector<std::string> headNamesOf(const Pattern &pattern);
 
 /// The operations that plans have kernels of.
 std::vector<std::string> plannedOperations();

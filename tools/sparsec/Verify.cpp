@@ -198,12 +198,12 @@ Action declareVerify(Options &options) {
   declarePatternFlags(options, asked->pattern);
   declareLayerFlag(options, asked->pattern);
   options.heading("Verify");
-  std::vector<std::string> known;
-  for (const VerifyOperation &operation : verifyOperations())
-    known.emplace_back(operation.name);
-  // Not every device has a path for the others.
   asked->pattern.operations = {std::string(ForwardCase::kOperation)};
-  declareOperationFlag(options, asked->pattern.operations, HowMany::Any, known);
+  std::vector<std::string> more; // not every device has a path for them
+  for (const VerifyOperation &operation : verifyOperations())
+    if (operation.name != ForwardCase::kOperation)
+      more.emplace_back(operation.name);
+  declareOperationFlag(options, asked->pattern.operations, HowMany::Any, more);
   declareDeviceFlag(options, asked->device);
   options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",
                  asked->target, targetNames());
