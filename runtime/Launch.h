@@ -29,7 +29,7 @@ private:
   friend class Arguments;
   explicit Slot(const Field &field) : offset(field.offset), count(field.count), type(field.type) {}
   int offset = 0, count = 0;
-  FieldType type = FieldType::I32;
+  [[maybe_unused]] FieldType type = FieldType::I32; ///< held against what is set
 };
 
 /// The places of a view: its pointer and its strides.
