@@ -4,6 +4,7 @@
 #include "codegen/CompileTileProgram.h"
 #include "codegen/Compiler.h"
 #include "kernel/ops/Attention.h"
+#include "kernel/ops/AttentionBackward.h"
 
 #include <gtest/gtest.h>
 
@@ -146,6 +147,17 @@ TEST(Compile, HalfABlockIsCompleted) {
   request.headDim = request.valueDim = 256;
   request.block = {128, 0}; // 64 KB of queries leave room for 32 keys
   EXPECT_EQ(*chooseBlock(request), (Block{128, 32}));
+}
+
+/// 64 rows stay, of queries or of keys; as many columns are fetched as there are registers for.
+TEST(Compile, ABlockLeavesRegisters) {
+  AttentionBackwardRequest request{
+      .entry = "b", .attend = make(Op::True, {}), .target = *findTarget("sm_80")};
+  EXPECT_EQ(*chooseBlock(request), (Block{64, 64}));
+  request.pass = AttentionBackwardRequest::Pass::Keys;
+  EXPECT_EQ(*chooseBlock(request), (Block{32, 64}));
+  request.headDim = request.valueDim = 128;
+  EXPECT_EQ(*chooseBlock(request), (Block{16, 64}));
 }
 
 TEST(CompileTileProgram, PointsIntoTheText) {

@@ -58,7 +58,7 @@ std::vector<Shape> shapes() {
   return unique;
 }
 
-/// From about head dim 192 on the sums of dk and dv alone are more than a thread's registers.
+/// From about head dim 192 on the sums of dk and dv leave a thread too few registers: they spill.
 std::vector<Shape> backwardShapes() {
   std::vector<Shape> all;
   for (DType dtype : {DType::BF16, DType::F16})
