@@ -24,6 +24,7 @@ LEFT_OUT = {
     "./dev budget": "builds for release and measures seconds, which no test does",
     "python3 tools/bench/bars.py": "times for minutes, and fails where a machine misses a bar",
     "python3 tools/bench/peer_baselines.py": "needs PyTorch and a GPU",
+    "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
 }
 # Commands that run in another way than they stand: what is replaced, by what, and why. Each applies to a document.
 REPLACED = [

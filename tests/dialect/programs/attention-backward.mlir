@@ -5,8 +5,9 @@
 //   dp = dO v^T                 ds = p (dp - delta)
 //   dq = scale ds k             dk = scale ds^T q             dv = p^T dO
 //
-// In two kernels, because a sum over keys and a sum over queries meet different blocks. Nothing lowers them yet: they
-// hold the dialect to what it must be able to carry, verify, round-trip, and go through the passes that know no target.
+// In two kernels, because a sum over keys and a sum over queries meet different blocks. Without dropout the compiler
+// writes and lowers them (dialect/ops/attention/Backward.cpp); these hold the dialect to what it must be able to carry,
+// verify, round-trip, and go through the passes that know no target.
 // RUN: sparsec-opt %s | sparsec-opt | FileCheck %s
 // RUN: sparsec-opt --lower-predicates --cse --canonicalize --loop-invariant-code-motion %s | FileCheck %s --check-prefix=LOWERED
 
