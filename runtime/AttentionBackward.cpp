@@ -78,13 +78,14 @@ AttentionBackward::load(Device &device, std::vector<BackwardEntry> entries, Bloc
     given.queries.block = given.queryKernels[0].block; // where the compiler chose it
     given.keys.block = given.keyKernel.block;
     Entry entry;
-    for (auto [kernel, executable] : {std::pair{&given.queryKernels[0], &entry.delta},
-                                      {&given.queryKernels[1], &entry.dq},
-                                      {&given.keyKernel, &entry.dkv}}) {
-      auto loaded = device.load(kernel->code, kernel->entry);
-      if (!loaded)
-        return loaded.error();
-      *executable = std::move(*loaded);
+    for (auto [kernel, loaded] : {std::pair{&given.queryKernels[0], &entry.delta},
+                                  {&given.queryKernels[1], &entry.dq},
+                                  {&given.keyKernel, &entry.dkv}}) {
+      auto executable = device.load(kernel->code, kernel->entry);
+      if (!executable)
+        return executable.error();
+      Slots slots(kernel->signature);
+      *loaded = {std::move(*kernel), std::move(*executable), std::move(slots)};
     }
     entry.given = std::move(given);
     result.entries.push_back(std::move(entry));
@@ -174,12 +175,12 @@ Result<void> AttentionBackward::prepare(Entry &entry, const AttentionShape &shap
   entry.keys = {};
   if (given.heads.count == 0)
     return {};
-  if (Result<void> ok = makeReady(given.queries, given.heads, shape,
-                                  takesForms(given.queryKernels[1]), entry.queries);
+  if (Result<void> ok =
+          makeReady(given.queries, given.heads, shape, takesForms(entry.dq.kernel), entry.queries);
       !ok)
     return ok;
   if (Result<void> ok =
-          makeReady(given.keys, given.heads, shape, takesForms(given.keyKernel), entry.keys);
+          makeReady(given.keys, given.heads, shape, takesForms(entry.dkv.kernel), entry.keys);
       !ok)
     return ok;
   std::vector<int32_t> groups = groupsOf(entry, shape);
@@ -217,55 +218,60 @@ Result<void> AttentionBackward::prepare(const AttentionShape &shape) {
   return {};
 }
 
-Result<void> AttentionBackward::run(const Kernel &kernel, const Executable &executable,
-                                    const Entry &entry, const Ready &ready, int64_t y,
-                                    const AttentionBackwardCall &call) {
+/// What a call and what is ready give a kernel, in the order of the names below.
+static constexpr std::array<const char *, 13> kViews = {
+    "q", "k", "v", "out", "dout", "lse", "dlse", "dq", "dk", "dv", "delta", "dk_sums", "dv_sums"};
+static constexpr std::array<const char *, 7> kPointers = {
+    "query_order",   "key_order", "row_forms", "block_offsets",
+    "block_columns", "row_order", "groups"};
+static constexpr std::array<const char *, 9> kNumbers = {
+    "n",          "nq", "q0", "dlse_rows", "head_first", "head_step", "head_group", "layout_stride",
+    "form_stride"};
+
+AttentionBackward::Slots::Slots(const Signature &signature) : scale(signature, "scale") {
+  for (const char *name : kViews)
+    views.emplace_back(signature, name);
+  for (const char *name : kPointers)
+    pointers.emplace_back(signature, name);
+  for (const char *name : kNumbers)
+    numbers.emplace_back(signature, name);
+}
+
+Result<void> AttentionBackward::run(const Loaded &loaded, const Entry &entry, const Ready &ready,
+                                    int64_t y, const AttentionBackwardCall &call) {
   const AttentionShape &shape = call.shape;
   const AttentionBackwardRequest &request = entry.given.queries;
-  Arguments arguments(kernel.signature);
-  auto slot = [&](const std::string &name) { return Slot(kernel.signature, name); };
-  auto setView = [&](const std::string &name, const Tensor &tensor) {
-    arguments.setPointer(slot(name), tensor.address);
-    arguments.set(slot(name + "_stride"), tensor.stride);
-  };
-  for (auto [name, tensor] : {std::pair{"q", &call.q},
-                              {"k", &call.k},
-                              {"v", &call.v},
-                              {"out", &call.out},
-                              {"dout", &call.dout},
-                              {"lse", &call.lse},
-                              {"dlse", &call.dlse},
-                              {"dq", &call.dq},
-                              {"dk", &call.dk},
-                              {"dv", &call.dv}})
-    setView(name, *tensor);
-  setView("delta", {.address = delta.address(), .stride = {shape.heads * shape.nq, shape.nq, 1}});
-  setView("dk_sums", dense(dkSums, shape.kvHeads, shape.n, request.headDim));
-  setView("dv_sums", dense(dvSums, shape.kvHeads, shape.n, request.valueDim));
-  for (auto [name, buffer] : {std::pair{"query_order", &ready.queryOrder},
-                              {"key_order", &ready.keyOrder},
-                              {"row_forms", &ready.forms},
-                              {"block_offsets", &ready.offsets},
-                              {"block_columns", &ready.columns},
-                              {"row_order", &ready.rowOrder},
-                              {"groups", &ready.groups}})
-    arguments.setPointer(slot(name), buffer->address());
   const Heads &heads = entry.given.heads;
-  for (auto [name, value] : {std::pair<const char *, int64_t>{"n", shape.n},
-                             {"nq", shape.nq},
-                             {"q0", shape.q0},
-                             {"dlse_rows", call.dlse.address ? shape.nq : 0},
-                             {"head_first", heads.first},
-                             {"head_step", heads.step},
-                             {"head_group", shape.heads / shape.kvHeads},
-                             {"layout_stride", ready.rowsPerHead},
-                             {"form_stride", ready.formStride}})
-    arguments.set(slot(name), static_cast<int32_t>(value));
-  arguments.set(slot("scale"),
+  Arguments arguments(loaded.kernel.signature);
+  Tensor deltas{.address = delta.address(), .stride = {shape.heads * shape.nq, shape.nq, 1}};
+  Tensor ofKeys = dense(dkSums, shape.kvHeads, shape.n, request.headDim);
+  Tensor ofValues = dense(dvSums, shape.kvHeads, shape.n, request.valueDim);
+  std::array<const Tensor *, kViews.size()> views = {
+      &call.q,  &call.k,  &call.v,  &call.out, &call.dout, &call.lse, &call.dlse,
+      &call.dq, &call.dk, &call.dv, &deltas,   &ofKeys,    &ofValues};
+  for (size_t i = 0; i < views.size(); ++i)
+    arguments.setView(loaded.slots.views[i], views[i]->address, views[i]->stride);
+  std::array<const Buffer *, kPointers.size()> pointers = {
+      &ready.queryOrder, &ready.keyOrder, &ready.forms, &ready.offsets,
+      &ready.columns,    &ready.rowOrder, &ready.groups};
+  for (size_t i = 0; i < pointers.size(); ++i)
+    arguments.setPointer(loaded.slots.pointers[i], pointers[i]->address());
+  std::array<int64_t, kNumbers.size()> numbers = {shape.n,
+                                                  shape.nq,
+                                                  shape.q0,
+                                                  call.dlse.address ? shape.nq : 0,
+                                                  heads.first,
+                                                  heads.step,
+                                                  shape.heads / shape.kvHeads,
+                                                  ready.rowsPerHead,
+                                                  ready.formStride};
+  for (size_t i = 0; i < numbers.size(); ++i)
+    arguments.set(loaded.slots.numbers[i], static_cast<int32_t>(numbers[i]));
+  arguments.set(loaded.slots.scale,
                 call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim))));
   const void *parameters[] = {arguments.data()};
-  return device->launch(executable, launchShape(kernel, ready.rowTiles, y, shape.batch),
-                        parameters);
+  return device->launch(*loaded.executable,
+                        launchShape(loaded.kernel, ready.rowTiles, y, shape.batch), parameters);
 }
 
 Result<void> AttentionBackward::launch(const AttentionBackwardCall &call) {
@@ -279,16 +285,11 @@ Result<void> AttentionBackward::launch(const AttentionBackwardCall &call) {
     const BackwardEntry &given = entry.given;
     if (given.heads.count == 0)
       continue;
-    for (auto [kernel, executable] :
-         {std::pair{&given.queryKernels[0], &entry.delta}, {&given.queryKernels[1], &entry.dq}})
-      if (Result<void> ok =
-              run(*kernel, **executable, entry, entry.queries, given.heads.count, call);
-          !ok)
+    for (const Loaded *loaded : {&entry.delta, &entry.dq})
+      if (Result<void> ok = run(*loaded, entry, entry.queries, given.heads.count, call); !ok)
         return ok;
     if (entry.keys.rowTiles > 0)
-      if (Result<void> ok =
-              run(given.keyKernel, *entry.dkv, entry, entry.keys, entry.keys.groupCount, call);
-          !ok)
+      if (Result<void> ok = run(entry.dkv, entry, entry.keys, entry.keys.groupCount, call); !ok)
         return ok;
   }
   return {};

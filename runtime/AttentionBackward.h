@@ -55,9 +55,22 @@ private:
     int32_t rowsPerHead = 0, formStride = 0;
     int64_t rowTiles = 0, groupCount = 0;
   };
+  /// Where a kernel takes what every call gives it: by name once, when it is loaded.
+  struct Slots {
+    Slots() = default;
+    explicit Slots(const Signature &signature);
+    std::vector<ViewSlot> views;
+    std::vector<Slot> pointers, numbers;
+    Slot scale;
+  };
+  struct Loaded {
+    Kernel kernel;
+    std::unique_ptr<Executable> executable;
+    Slots slots;
+  };
   struct Entry {
-    BackwardEntry given;
-    std::unique_ptr<Executable> delta, dq, dkv;
+    BackwardEntry given; ///< its kernels are the ones below
+    Loaded delta, dq, dkv;
     Ready queries, keys;
   };
 
@@ -66,8 +79,8 @@ private:
                          const AttentionShape &shape, bool takesForms, Ready &ready) const;
   std::vector<int32_t> groupsOf(const Entry &entry, const AttentionShape &shape) const;
   bool meets(const AttentionShape &shape) const;
-  Result<void> run(const Kernel &kernel, const Executable &executable, const Entry &entry,
-                   const Ready &ready, int64_t y, const AttentionBackwardCall &call);
+  Result<void> run(const Loaded &loaded, const Entry &entry, const Ready &ready, int64_t y,
+                   const AttentionBackwardCall &call);
 
   Device *device = nullptr;
   BlockSource source = BlockSource::Auto;
