@@ -1,8 +1,8 @@
 // A back end as one row: how tile programs become code on one path.
 //
 //   path   passes on tile    then               texts of emit()    blocks
-//   Sm80   addTilePasses     warp, (llvm)       llvm, ptx          ptx/sm80/Blocks.h
-//   Cpu    addCpuTilePasses                     llvm, asm          cpu/Blocks.h
+//   Sm80   addTilePasses     warp, (llvm)       llvm, ptx          ptx/sm80/Blocks.cpp
+//   Cpu    addCpuTilePasses                     llvm, asm          cpu/Blocks.cpp
 //
 // Nothing asks what kind of machine a target is: what differs between them stands here.
 #pragma once

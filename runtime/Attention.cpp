@@ -95,7 +95,7 @@ Result<Attention> Attention::load(Device &device, std::vector<AttentionPart> par
       return executable.error();
     Slots slots(kernel.signature);
     result.parts.push_back(
-        {std::move(kernel), std::move(request), std::move(*executable), slots, Ready{}});
+        {std::move(kernel), std::move(request), std::move(*executable), slots, UploadedNumbers{}});
   }
   if (result.parts.empty())
     return internalError("attention without a kernel");
@@ -135,34 +135,10 @@ Result<void> Attention::prepare(Part &part, const AttentionShape &shape, const H
                                                 part.slots.rowForms ? source : BlockSource::Tables);
   if (!numbers)
     return numbers.error();
-  Ready ready{.rowsPerHead = static_cast<int32_t>(numbers->rowsPerHead),
-              .rowTiles = numbers->rowTiles,
-              .counts = numbers->counts};
-  struct Upload {
-    Buffer *buffer;
-    std::span<const int32_t> numbers;
-  };
-  std::vector<Upload> uploads = {{&ready.queryOrder, numbers->queryOrder},
-                                 {&ready.keyOrder, numbers->keyOrder}};
-  if (numbers->forms) {
-    uploads.push_back({&ready.forms, numbers->forms->numbers});
-    ready.formStride = static_cast<int32_t>(numbers->forms->stride);
-  } else {
-    BlockTables &tables = numbers->tables.tables;
-    tables.columns.push_back(0); // kernels may form the address of an empty list
-    uploads.push_back({&ready.offsets, tables.offsets});
-    uploads.push_back({&ready.columns, tables.columns});
-    uploads.push_back({&ready.rowOrder, tables.rowOrder});
-  }
-  for (Upload &each : uploads) {
-    if (each.numbers.empty())
-      continue;
-    Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(each.numbers));
-    if (!uploaded)
-      return uploaded.error();
-    *each.buffer = std::move(*uploaded);
-  }
-  part.ready = std::move(ready);
+  Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
+  if (!uploaded)
+    return uploaded.error();
+  part.ready = std::move(*uploaded);
   return {};
 }
 

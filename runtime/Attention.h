@@ -22,6 +22,7 @@
 #include "runtime/Buffer.h"
 #include "runtime/Launch.h"
 #include "runtime/Tensor.h"
+#include "runtime/UploadedNumbers.h"
 
 namespace sparsec {
 
@@ -84,13 +85,6 @@ public:
   Result<void> launch(const AttentionCall &call);
 
 private:
-  /// What a part's launch needs for the lengths that are ready.
-  struct Ready {
-    Buffer queryOrder, keyOrder, forms, offsets, columns, rowOrder;
-    int32_t rowsPerHead = 0, formStride = 0;
-    int64_t rowTiles = 0;
-    BlockCounts counts;
-  };
   /// Where a kernel takes what every call gives it.
   struct Slots {
     explicit Slots(const Signature &signature);
@@ -103,7 +97,7 @@ private:
     AttentionRequest request;
     std::unique_ptr<Executable> executable;
     Slots slots;
-    Ready ready;
+    UploadedNumbers ready; ///< for the lengths that are ready
   };
   /// Sums of the parts before the last one, in f32, of the heads first .. last of the entry. Each
   /// thread reads and writes its own elements of out, but a row's maximum and sum are read by

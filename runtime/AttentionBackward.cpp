@@ -141,28 +141,10 @@ Result<void> AttentionBackward::makeReady(const AttentionBackwardRequest &reques
                                                 takesForms ? source : BlockSource::Tables, rows);
   if (!numbers)
     return numbers.error();
-  ready.rowTiles = numbers->rowTiles;
-  ready.rowsPerHead = static_cast<int32_t>(numbers->rowsPerHead);
-  std::vector<std::pair<Buffer *, std::span<const int32_t>>> uploads = {
-      {&ready.queryOrder, numbers->queryOrder}, {&ready.keyOrder, numbers->keyOrder}};
-  if (numbers->forms) {
-    ready.formStride = static_cast<int32_t>(numbers->forms->stride);
-    uploads.push_back({&ready.forms, numbers->forms->numbers});
-  } else {
-    BlockTables &tables = numbers->tables.tables;
-    tables.columns.push_back(0); // kernels may form the address of an empty list
-    uploads.push_back({&ready.offsets, tables.offsets});
-    uploads.push_back({&ready.columns, tables.columns});
-    uploads.push_back({&ready.rowOrder, tables.rowOrder});
-  }
-  for (auto &[buffer, values] : uploads) {
-    if (values.empty())
-      continue;
-    Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(values));
-    if (!uploaded)
-      return uploaded.error();
-    *buffer = std::move(*uploaded);
-  }
+  Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
+  if (!uploaded)
+    return uploaded.error();
+  static_cast<UploadedNumbers &>(ready) = std::move(*uploaded);
   return {};
 }
 

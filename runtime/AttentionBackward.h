@@ -14,6 +14,7 @@
 
 #include "kernel/ops/AttentionBackward.h"
 #include "runtime/Attention.h"
+#include "runtime/UploadedNumbers.h"
 
 namespace sparsec {
 
@@ -50,10 +51,9 @@ public:
 
 private:
   /// Numbers of one pass, on the device.
-  struct Ready {
-    Buffer queryOrder, keyOrder, forms, offsets, columns, rowOrder, groups;
-    int32_t rowsPerHead = 0, formStride = 0;
-    int64_t rowTiles = 0, groupCount = 0;
+  struct Ready : UploadedNumbers {
+    Buffer groups; ///< of the keys' pass: dialect/ops/attention/Backward.cpp
+    int64_t groupCount = 0;
   };
   /// Where a kernel takes what every call gives it: by name once, when it is loaded.
   struct Slots {
