@@ -30,6 +30,9 @@ public:
   /// A tile of rank 1, of a view whose rows are contiguous.
   Value load(Value view, mlir::ValueRange indices, Value rows);
   void store(Value tile, Value view, mlir::ValueRange indices, Value rows);
+  /// The same of view[indices..., rows, cols columns].
+  Value load(Value view, mlir::ValueRange indices, Value rows, Value columns);
+  void store(Value tile, Value view, mlir::ValueRange indices, Value rows, Value columns);
 
   // Arithmetic. The second operand of an elementwise operation may be a vector beside a matrix: it
   // is repeated along the columns.
@@ -43,7 +46,8 @@ public:
   Value max(Value a, Value b);
   Value equal(Value a, Value b);
   Value select(Value condition, Value a, Value b);
-  Value reduceRows(ReduceKind kind, Value matrix); ///< over the columns of each row
+  Value reduceRows(ReduceKind kind, Value matrix);    ///< over the columns of each row
+  Value reduceColumns(ReduceKind kind, Value matrix); ///< over the rows of each column
 
 private:
   Value matching(Value b, Value a);
