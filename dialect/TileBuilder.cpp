@@ -93,6 +93,9 @@ Value TileBuilder::widen(Value a) {
     return a;
   return create<arith::ExtFOp>(typeOf(a).clone(getF32Type()), a);
 }
+Value TileBuilder::expand(Value a, RankedTensorType to) {
+  return create<ExpandOp>(to, a, /*dim=*/1);
+}
 Value TileBuilder::acrossRows(Value a, int64_t rows) {
   RankedTensorType type = typeOf(a);
   return create<ExpandOp>(tensor({rows, type.getDimSize(0)}, type.getElementType()), a, /*dim=*/0);

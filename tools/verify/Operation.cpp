@@ -1,6 +1,7 @@
 #include "tools/verify/Operation.h"
 
 #include "tools/verify/ops/backward/Backward.h"
+#include "tools/verify/ops/cross_entropy/CrossEntropy.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
 
@@ -22,6 +23,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kForwardVerification,
       kBackwardVerification,
       kLayerNormVerification,
+      kCrossEntropyVerification,
       kLayerNormBackwardVerification,
   };
   return table;
