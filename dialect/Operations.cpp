@@ -5,6 +5,7 @@
 #include "kernel/ops/AttentionBackward.h"
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/LayerNorm.h"
+#include "kernel/ops/Matmul.h"
 
 #include <fmt/core.h>
 
@@ -22,6 +23,7 @@ std::span<const Operation> operations() {
       {CrossEntropyRequest::kOperation, nullptr, describe<CrossEntropyRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
+      {MatmulRequest::kOperation, nullptr, describe<MatmulRequest>},
   };
   return table;
 }

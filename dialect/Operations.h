@@ -6,6 +6,7 @@
 //   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
 //   cross_entropy
 //              sparsec.cross_entropy              kernel/ops/CrossEntropy.h
+//   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
 #pragma once

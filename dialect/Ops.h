@@ -15,6 +15,7 @@ struct AttentionBackwardRequest;
 struct CrossEntropyRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
+struct MatmulRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -25,5 +26,6 @@ void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request)
 void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const MatmulRequest &request);
 
 } // namespace sparsec::ops

@@ -20,5 +20,6 @@ include "dialect/ops/attention/Attention.td"
 include "dialect/ops/attention/AttentionBackward.td"
 include "dialect/ops/cross_entropy/CrossEntropy.td"
 include "dialect/ops/layer_norm/LayerNorm.td"
+include "dialect/ops/matmul/Matmul.td"
 
 #endif

@@ -4,6 +4,7 @@
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/matmul/Matmul.h"
 
 namespace sparsec {
 
@@ -25,6 +26,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kLayerNormVerification,
       kCrossEntropyVerification,
       kLayerNormBackwardVerification,
+      kMatmulVerification,
   };
   return table;
 }
