@@ -55,9 +55,8 @@ struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
       return rewriter.notifyMatchFailure(op, "expected a slice");
     ThreadEmitter emit(op, rewriter);
     bool byRow = slice.getAxis() == warp::Axis::Rows;
-    fragments::Fragment held = byRow ? fragments::rows() : fragments::columns(type.getDimSize(0));
-    Value mine =
-        byRow ? emit.add(emit.laneRow(held.lane), emit.warpRow()) : emit.laneColumn(held.lane);
+    fragments::Fragment held = warp::fragmentOf(type);
+    Value mine = byRow ? emit.firstRow(held) : emit.laneColumn(held.lane);
     RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
     SmallVector<Value> values;
     for (fragments::Coordinate place : held.registers)

@@ -61,6 +61,15 @@ Value ThreadEmitter::thread() {
   return nvvm::threadIndex(*this);
 }
 
+Value ThreadEmitter::firstRow(const fragments::Fragment &held) {
+  unsigned rows = held.warpRows; // 0 where all warps begin alike
+  Value own = laneRow(held.lane);
+  if (!rows)
+    return own;
+  return add(own, llvm::isPowerOf2_32(rows) ? shiftLeft(warp(), int(llvm::Log2_32(rows)))
+                                            : multiply(warp(), rows));
+}
+
 Value ThreadEmitter::laneRow(const fragments::LaneMap &map) {
   return map.rowFactor ? multiply(divide(lane(), map.rowDivisor), map.rowFactor) : i32(0);
 }

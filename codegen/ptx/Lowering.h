@@ -2,7 +2,7 @@
 //
 //   tensor<64x64xf32, #warp.accumulator<warps = 4>>   vector<32xf32>, in the order of Fragments
 //   tensor<64x64xbf16, #warp.lhs<warps = 4>>          vector<16xi32>: pairs, as mma takes them
-//   tensor<64xi32, #warp.slice<rows, warps = 4>>      vector<2xi32>
+//   tensor<64xi32, #warp.slice<rows, ...>>           vector<2xi32>
 //   !tile.view<bf16, 3>            struct<(ptr<1>, i64, i64, i64)>
 //   !tile.numbers                  ptr<1>
 //   !tile.rows<64>                 struct<(i32 first, i32 length)>
@@ -52,6 +52,8 @@ public:
   mlir::Value warp() { return shiftRight(thread(), 5); }
   /// Row of the block's tile at which this warp begins.
   mlir::Value warpRow() { return shiftLeft(warp(), 4); }
+  /// Row of the block's tile at which this thread begins.
+  mlir::Value firstRow(const fragments::Fragment &held);
   /// A lane map's row and column for this lane.
   mlir::Value laneRow(const fragments::LaneMap &map);
   mlir::Value laneColumn(const fragments::LaneMap &map);
@@ -165,13 +167,18 @@ private:
 inline int64_t bytesOf(mlir::Type element) {
   return element.getIntOrFloatBitWidth() / 8;
 }
-/// Address of (batch, head, row 0) of a view: 64-bit arithmetic throughout.
-mlir::Value headAddress(ThreadEmitter &emit, mlir::Value view, mlir::Value batch, mlir::Value head,
+/// Address of (indices, row 0) of a view: 64-bit arithmetic throughout.
+mlir::Value baseAddress(ThreadEmitter &emit, mlir::Value view, mlir::ValueRange indices,
                         int64_t elementBytes);
 
+/// Whether every row of a view begins on a multiple of `bytes`, a power of two.
+mlir::Value isAligned(ThreadEmitter &emit, mlir::Value view, tile::ViewType type, int64_t bytes);
+
 void populateBlockPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateColumnPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateElementwisePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateMemoryPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateReductionPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateRowPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 
 /// By cp.async, ldmatrix and mma.sync.
