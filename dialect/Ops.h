@@ -12,6 +12,10 @@
 namespace sparsec {
 struct AttentionRequest;
 struct AttentionBackwardRequest;
+struct CrossEntropyRequest;
+struct ElementwiseRequest;
+struct LayerNormRequest;
+struct LayerNormBackwardRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -19,5 +23,9 @@ namespace sparsec::ops {
 /// Writes the operation of a request, which is right and has its block.
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
+void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
+void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
+void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
 
 } // namespace sparsec::ops

@@ -14,15 +14,15 @@ struct HeldRows {
   Value row; ///< the first one in the tile
 
   HeldRows(ThreadEmitter &emit, const fragments::Fragment &held, tile::RowsType type, Value rows)
-      : emit(emit), rows(emit, type, rows), row(emit.firstRow(held)) {}
+      : emit(emit), rows(emit, type, rows, &held), row(emit.firstRow(held)) {}
 
   RowPositions::Row at(const fragments::Coordinate &place) { return rows.at(row, place.row); }
 
   /// Address of this thread's first column in a row; `stride`: of the rows.
   Value address(Value stride, Value base, Value position, const fragments::Fragment &held,
                 int64_t bytes) {
-    Value elements = emit.add(emit.multiply(emit.wide(position), stride),
-                              emit.wide(emit.laneColumn(held.lane)));
+    Value elements =
+        emit.add(emit.multiply(emit.wide(position), stride), emit.wide(emit.laneColumn(held.lane)));
     return emit.advance(base, emit.multiply(elements, bytes));
   }
 };
@@ -42,6 +42,10 @@ SmallVector<int64_t> indicesOf(const fragments::Fragment &held, int row) {
   return found;
 }
 
+Type elementOf(tile::LoadOp load) {
+  return load.getView().getType().getElementType();
+}
+
 /// A tile into registers, or a vector along its rows or columns. Rows that do not exist read as 0.
 struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -51,12 +55,13 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
     if (op.getColumns() || !type.getEncoding())
       return rewriter.notifyMatchFailure(op, "expected an encoded tile of whole rows");
     ThreadEmitter emit(op, rewriter);
-    Value base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(),
-                             bytesOf(type.getElementType()));
+    Value base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytesOf(elementOf(op)));
     auto slice = dyn_cast<warp::SliceAttr>(type.getEncoding());
     if (slice && slice.getAxis() == warp::Axis::Columns) {
       RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
-      rewriter.replaceOp(op, emit.pack(readColumns(emit, rows, base, type)));
+      if (rows.isGathered())
+        return rewriter.notifyMatchFailure(op, "gathered rows are not held by columns");
+      rewriter.replaceOp(op, emit.pack(readColumns(emit, rows, base, elementOf(op), type)));
       return success();
     }
     fragments::Fragment fragment = warp::fragmentOf(type);
@@ -72,11 +77,11 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
         emit.setInsertionPointToStart(branch.thenBlock());
         Value address = type.getRank() == 2
                             ? held.address(rowStride(emit, op, adaptor.getView()), base,
-                                           row.position, fragment, bytesOf(type.getElementType()))
+                                           row.position, fragment, bytesOf(elementOf(op)))
                             : Value();
         emit.create<scf::YieldOp>(
-            address ? readRow(emit, address, type, fragment, indices)
-                    : SmallVector<Value>{readOne(emit, base, row.position, type)});
+            address ? readRow(emit, address, elementOf(op), fragment, indices)
+                    : SmallVector<Value>{readOne(emit, base, row.position, elementOf(op))});
         emit.setInsertionPointToStart(branch.elseBlock());
         Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
         emit.create<scf::YieldOp>(SmallVector<Value>(branch.getNumResults(), zero));
@@ -91,18 +96,18 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   /// A thread holds many columns: one branch for all of them. Where there are any rows, those that
   /// do not exist read the first one of the axis, which does.
   static SmallVector<Value> readColumns(ThreadEmitter &emit, RowPositions &rows, Value base,
-                                        RankedTensorType type) {
+                                        Type element, RankedTensorType type) {
     fragments::Fragment held = warp::fragmentOf(type);
     Value column = emit.laneColumn(held.lane);
     Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
-    int64_t bytes = bytesOf(type.getElementType());
+    int64_t bytes = bytesOf(element);
     auto read = [&] {
       SmallVector<Value> values;
       for (fragments::Coordinate place : held.registers) {
         RowPositions::Row row = rows.at(column, place.column);
         Value position = emit.wide(emit.select(row.exists, row.position, emit.i32(0)));
         Value address = emit.advance(base, emit.multiply(position, bytes));
-        Value value = emit.create<LLVM::LoadOp>(type.getElementType(), address, bytes);
+        Value value = sparsec::readElements(emit, element, address);
         values.push_back(emit.select(row.exists, value, zero));
       }
       return values;
@@ -111,25 +116,19 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
     return emit.choose(rows.mayExist(), read, none);
   }
 
-  static Value readOne(ThreadEmitter &emit, Value base, Value position, RankedTensorType type) {
-    int64_t bytes = bytesOf(type.getElementType());
-    return emit.create<LLVM::LoadOp>(
-        type.getElementType(), emit.advance(base, emit.multiply(emit.wide(position), bytes)),
-        bytes);
+  static Value readOne(ThreadEmitter &emit, Value base, Value position, Type element) {
+    return readElements(emit, element,
+                        emit.advance(base, emit.multiply(emit.wide(position), bytesOf(element))));
   }
 
   /// Neighbouring columns at a time.
-  static SmallVector<Value> readRow(ThreadEmitter &emit, Value address, RankedTensorType type,
+  static SmallVector<Value> readRow(ThreadEmitter &emit, Value address, Type element,
                                     const fragments::Fragment &held, ArrayRef<int64_t> indices) {
-    int64_t bytes = bytesOf(type.getElementType());
-    auto width = std::min<int64_t>(held.run, 16 / bytes);
-    auto runType = VectorType::get({width}, type.getElementType());
+    int64_t bytes = bytesOf(element), width = std::min<int64_t>(held.run, 16 / bytes);
     SmallVector<Value> values;
     for (size_t i = 0; i < indices.size(); i += width) {
-      Value run = emit.create<LLVM::LoadOp>(
-          runType, emit.advance(address, bytes * held.registers[indices[i]].column),
-          width * bytes);
-      values.append(emit.elements(run));
+      Value from = emit.advance(address, bytes * held.registers[indices[i]].column);
+      values.append(emit.elements(readElements(emit, VectorType::get({width}, element), from)));
     }
     return values;
   }
@@ -145,8 +144,8 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
     ThreadEmitter emit(op, rewriter);
     fragments::Fragment fragment = warp::fragmentOf(type);
     HeldRows held(emit, fragment, op.getRows().getType(), adaptor.getRows());
-    Value base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(),
-                             bytesOf(type.getElementType()));
+    Value base =
+        baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytesOf(type.getElementType()));
     for (auto [index, place] : llvm::enumerate(fragments::rowsOf(fragment).registers)) {
       auto [position, writes] = held.at(place);
       if (type.getRank() == 1) // one of the row's lanes
@@ -191,6 +190,40 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
       emit.create<LLVM::StoreOp>(
           run, emit.advance(address, bytes * held.registers[indices[i]].column), width * bytes);
     }
+  }
+};
+
+/// Of a view without strides.
+Value scalarAddress(ThreadEmitter &emit, Value view, Value index, Type type) {
+  return emit.advance(emit.field(view, 0), emit.multiply(emit.wide(index), bytesOf(type)));
+}
+
+struct ScalarPattern : OpConversionPattern<tile::ScalarOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::ScalarOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    Value address = scalarAddress(emit, adaptor.getView(), adaptor.getIndex(), op.getType());
+    rewriter.replaceOp(op, emit.create<LLVM::LoadOp>(op.getType(), address, bytesOf(op.getType())));
+    return success();
+  }
+};
+
+/// By one thread, once all have read what it may write over.
+struct StoreScalarPattern : OpConversionPattern<tile::StoreScalarOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::StoreScalarOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    nvvm::barrier(emit);
+    auto branch = emit.create<scf::IfOp>(emit.equal(emit.thread(), 0), /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(emit);
+    emit.setInsertionPointToStart(branch.thenBlock());
+    Type type = op.getValue().getType();
+    Value address = scalarAddress(emit, adaptor.getView(), adaptor.getIndex(), type);
+    emit.create<LLVM::StoreOp>(adaptor.getValue(), address, bytesOf(type));
+    rewriter.eraseOp(op);
+    return success();
   }
 };
 
@@ -253,6 +286,18 @@ Value baseAddress(ThreadEmitter &emit, Value view, ValueRange indices, int64_t e
   return elements ? emit.advance(start, emit.multiply(elements, elementBytes)) : start;
 }
 
+Value readElements(ThreadEmitter &emit, Type type, Value address) {
+  Type element = getElementTypeOrSelf(type);
+  auto vector = dyn_cast<VectorType>(type);
+  int64_t count = vector ? vector.getNumElements() : 1;
+  Value value = emit.create<LLVM::LoadOp>(type, address, count * bytesOf(element));
+  if (!element.isInteger(8) && !element.isInteger(16))
+    return value;
+  Type wide = emit.getI32Type();
+  return emit.create<LLVM::ZExtOp>(vector ? Type(VectorType::get(vector.getShape(), wide)) : wide,
+                                   value);
+}
+
 Value isAligned(ThreadEmitter &emit, Value view, tile::ViewType type, int64_t bytes) {
   Value bits = emit.create<LLVM::PtrToIntOp>(emit.getI64Type(), emit.field(view, 0));
   for (int64_t i = 0; i < type.getStrides(); ++i) {
@@ -263,9 +308,8 @@ Value isAligned(ThreadEmitter &emit, Value view, tile::ViewType type, int64_t by
 }
 
 void populateMemoryPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
-  patterns
-      .add<LoadPattern, StorePattern, PresentPattern, AllocPattern, StagePattern, BarrierPattern>(
-          types, patterns.getContext());
+  patterns.add<LoadPattern, StorePattern, ScalarPattern, StoreScalarPattern, PresentPattern,
+               AllocPattern, StagePattern, BarrierPattern>(types, patterns.getContext());
 }
 
 } // namespace sparsec

@@ -33,10 +33,6 @@ bool isTensor(Value value) {
 bool isElementwise(Operation *op) {
   return OpTrait::hasElementwiseMappableTraits(op) || isa<tile::MaskOp>(op);
 }
-/// A reduction of a whole vector.
-bool isToScalar(Operation *op) {
-  return isa<tile::ReduceOp>(op) && !isTensor(op->getResult(0));
-}
 /// A tile that products read from shared memory.
 bool isShared(Value value) {
   if (value.getDefiningOp<tile::LoadOp>())
@@ -61,6 +57,12 @@ bool isMultiplied(Value tile) {
     return isMultiplied(fold.getLead().getArgument(number)) ||
            isMultiplied(fold.getStep().getArgument(number));
   });
+}
+
+/// What takes tiles and makes none: they are held as it asks.
+bool leavesRegisters(Operation *op) {
+  auto reduce = dyn_cast<tile::ReduceOp>(op);
+  return isa<tile::StoreOp, tile::RowsAtOp>(op) || (reduce && !isTensor(reduce.getResult()));
 }
 
 class Assignment {
@@ -97,6 +99,8 @@ private:
       return encoding;
     if (auto expand = dyn_cast<tile::ExpandOp>(op))
       return Attribute(expand.getDim() == 1 ? as.rows : as.columns);
+    if (isa<tile::RowsAtOp>(op))
+      return Attribute(as.rows);
     if (isa<tile::ReduceOp, tile::StoreOp>(op)) // a vector becomes a scalar, or is stored
       return cast<RankedTensorType>(operand.get().getType()).getRank() == 2
                  ? as.tile
@@ -133,8 +137,12 @@ private:
     WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
       if (auto dot = dyn_cast<tile::DotOp>(op))
         demand(dot.getResult(), as.tile);
-      else if (isa<tile::StoreOp>(op) || isToScalar(op))
+      else if (leavesRegisters(op))
         return demandOperands(op, {});
+      auto load = dyn_cast<tile::LoadOp>(op);
+      if (load && load.getRows().getType().getOrder() == tile::OrderKind::Gathered &&
+          isMultiplied(load.getResult()))
+        return op->emitOpError("gathered rows of products are not lowered to warps yet");
       return success();
     });
     return failure(result.wasInterrupted());
@@ -248,7 +256,7 @@ private:
       setYield(op);
       return success();
     }
-    if (isa<tile::StoreOp>(op) || isToScalar(op))
+    if (leavesRegisters(op))
       return setOperands(op, {});
     if (op->getNumResults() != 1 || !isTensor(op->getResult(0)))
       return success();
@@ -273,6 +281,8 @@ private:
 
   LogicalResult applyToLoop(Operation *loop) {
     Carries carries = carriesOf(loop);
+    if (carries.init.empty())
+      return success();
     unsigned first = carries.init.getBeginOperandIndex();
     for (OpResult result : carries.results) {
       if (failed(setOnly(result, loop->getLoc())))

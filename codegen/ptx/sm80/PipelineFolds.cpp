@@ -47,7 +47,8 @@ public:
   LogicalResult run(Block &body) {
     if (failed(stages.allocate(body)))
       return failure();
-    if (stages.copies() && chain.first()->getBlock() != &body) // everyone is done with the turn before
+    if (stages.copies() &&
+        chain.first()->getBlock() != &body) // everyone is done with the turn before
       emit.create<warp::BarrierOp>();
     stages.findBounds(emit);
     BlockStages::Carried carried = prologue();
@@ -104,9 +105,8 @@ private:
     if (failed(yields))
       return failure();
     yields->append(stages.packed(after));
-    if (loop.getBody()->mightHaveTerminator())
-      loop.getBody()->getTerminator()->erase();
-    body.create<scf::YieldOp>(*yields);
+    if (!yields->empty()) // else it is there
+      body.create<scf::YieldOp>(*yields);
     for (auto [result, value] : llvm::zip(fold.getResults(), loop.getResults()))
       result.replaceAllUsesWith(value);
     ValueRange results = loop.getResults();
