@@ -5,6 +5,7 @@
 #include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/matmul/Matmul.h"
 
 namespace sparsec {
 
@@ -27,6 +28,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kCrossEntropyVerification,
       kElementwiseVerification,
       kLayerNormBackwardVerification,
+      kMatmulVerification,
   };
   return table;
 }
