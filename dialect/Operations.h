@@ -6,12 +6,9 @@
 //   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
 //   cross_entropy
 //              sparsec.cross_entropy              kernel/ops/CrossEntropy.h
-<<<<<<< HEAD
 //   elementwise
 //              sparsec.elementwise                kernel/ops/Elementwise.h
-=======
 //   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
->>>>>>> matmul
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
 #pragma once
