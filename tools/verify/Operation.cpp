@@ -2,6 +2,7 @@
 
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/forward/Forward.h"
+#include "tools/verify/ops/layer_norm/LayerNorm.h"
 
 namespace sparsec {
 
@@ -17,7 +18,12 @@ double defaultUnits(DType type) {
 }
 
 std::span<const VerifyOperation> verifyOperations() {
-  static constexpr VerifyOperation table[] = {kForwardVerification, kBackwardVerification};
+  static constexpr VerifyOperation table[] = {
+      kForwardVerification,
+      kBackwardVerification,
+      kLayerNormVerification,
+      kLayerNormBackwardVerification,
+  };
   return table;
 }
 
