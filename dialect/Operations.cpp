@@ -1,6 +1,7 @@
 #include "dialect/Operations.h"
 
 #include "dialect/Ops.h"
+#include "kernel/ops/Adam.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
 #include "kernel/ops/LayerNorm.h"
@@ -16,6 +17,7 @@ static void describe(mlir::OpBuilder &builder, const Request &request) {
 
 std::span<const Operation> operations() {
   static constexpr Operation table[] = {
+      {AdamRequest::kOperation, nullptr, describe<AdamRequest>},
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
       {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},

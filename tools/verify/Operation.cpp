@@ -1,5 +1,6 @@
 #include "tools/verify/Operation.h"
 
+#include "tools/verify/ops/adam/Adam.h"
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
@@ -19,10 +20,8 @@ double defaultUnits(DType type) {
 
 std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
-      kForwardVerification,
-      kBackwardVerification,
-      kLayerNormVerification,
-      kLayerNormBackwardVerification,
+      kForwardVerification,   kBackwardVerification,          kAdamVerification,
+      kLayerNormVerification, kLayerNormBackwardVerification,
   };
   return table;
 }
