@@ -6,6 +6,7 @@
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/Elementwise.h"
 #include "kernel/ops/LayerNorm.h"
+#include "kernel/ops/Sample.h"
 
 #include <fmt/core.h>
 
@@ -24,6 +25,7 @@ std::span<const Operation> operations() {
       {ElementwiseRequest::kOperation, nullptr, describe<ElementwiseRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
+      {SampleRequest::kOperation, nullptr, describe<SampleRequest>},
   };
   return table;
 }

@@ -10,6 +10,7 @@
 //              sparsec.elementwise                kernel/ops/Elementwise.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
+//   sample     sparsec.sample                     kernel/ops/Sample.h
 #pragma once
 
 #include "kernel/Request.h"

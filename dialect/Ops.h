@@ -16,6 +16,7 @@ struct CrossEntropyRequest;
 struct ElementwiseRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
+struct SampleRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -27,5 +28,6 @@ void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
 void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const SampleRequest &request);
 
 } // namespace sparsec::ops

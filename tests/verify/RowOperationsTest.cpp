@@ -41,7 +41,7 @@ TEST_P(RowOperations, AgreeWithTheirReferences) {
 
 INSTANTIATE_TEST_SUITE_P(All, RowOperations,
                          ::testing::Values("layer_norm", "layer_norm_backward", "cross_entropy",
-                                           "elementwise"),
+                                           "elementwise", "sample"),
                          [](const auto &info) { return std::string(info.param); });
 
 /// A kernel of rows one column shorter is found.

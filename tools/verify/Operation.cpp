@@ -5,6 +5,7 @@
 #include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/sample/Sample.h"
 
 namespace sparsec {
 
@@ -26,6 +27,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kLayerNormVerification,
       kCrossEntropyVerification,
       kElementwiseVerification,
+      kSampleVerification,
       kLayerNormBackwardVerification,
   };
   return table;
