@@ -13,8 +13,11 @@ namespace sparsec {
 struct AdamRequest;
 struct AttentionRequest;
 struct AttentionBackwardRequest;
+struct CrossEntropyRequest;
+struct ElementwiseRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
+struct SampleRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -23,7 +26,10 @@ namespace sparsec::ops {
 void describe(mlir::OpBuilder &builder, const AdamRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
+void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const SampleRequest &request);
 
 } // namespace sparsec::ops

@@ -34,6 +34,9 @@ public:
   /// A tile of rank 1, of a view whose rows are contiguous.
   Value load(Value view, mlir::ValueRange indices, Value rows);
   void store(Value tile, Value view, mlir::ValueRange indices, Value rows);
+  /// The same of view[indices..., rows, cols columns].
+  Value load(Value view, mlir::ValueRange indices, Value rows, Value columns);
+  void store(Value tile, Value view, mlir::ValueRange indices, Value rows, Value columns);
   Value i32(int64_t value);
   /// The rows at `positions`, all of which may exist.
   Value rowsAt(Value positions);
@@ -52,11 +55,13 @@ public:
   Value exp2(Value a);
   Value convert(Value a, mlir::Type element); ///< rounds to a float type; itself when it has it
   Value widen(Value a);                       ///< to f32; itself when it is
+  Value expand(Value a, mlir::RankedTensorType to); ///< a vector repeated along columns
   Value acrossRows(Value a, int64_t rows);    ///< a vector repeated in each of so many rows
   Value max(Value a, Value b);
   Value equal(Value a, Value b);
   Value select(Value condition, Value a, Value b);
-  Value reduceRows(ReduceKind kind, Value matrix); ///< over the columns of each row
+  Value reduceRows(ReduceKind kind, Value matrix);    ///< over the columns of each row
+  Value reduceColumns(ReduceKind kind, Value matrix); ///< over the rows of each column
 
 private:
   Value matching(Value b, Value a);

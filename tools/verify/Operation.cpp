@@ -2,8 +2,11 @@
 
 #include "tools/verify/ops/adam/Adam.h"
 #include "tools/verify/ops/backward/Backward.h"
+#include "tools/verify/ops/cross_entropy/CrossEntropy.h"
+#include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/sample/Sample.h"
 
 namespace sparsec {
 
@@ -20,8 +23,14 @@ double defaultUnits(DType type) {
 
 std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
-      kForwardVerification,   kBackwardVerification,          kAdamVerification,
-      kLayerNormVerification, kLayerNormBackwardVerification,
+      kForwardVerification,
+      kBackwardVerification,
+      kAdamVerification,
+      kLayerNormVerification,
+      kCrossEntropyVerification,
+      kElementwiseVerification,
+      kSampleVerification,
+      kLayerNormBackwardVerification,
   };
   return table;
 }
