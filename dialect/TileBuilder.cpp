@@ -11,6 +11,18 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+Type elementType(MLIRContext *context, DType type) {
+  switch (type) {
+  case DType::F16:
+    return Float16Type::get(context);
+  case DType::BF16:
+    return BFloat16Type::get(context);
+  case DType::F32:
+    return Float32Type::get(context);
+  }
+  return {};
+}
+
 RankedTensorType TileBuilder::tensor(ArrayRef<int64_t> shape, Type element) {
   return RankedTensorType::get(shape, element);
 }
@@ -49,6 +61,42 @@ Value TileBuilder::load(Value view, ValueRange indices, Value rows) {
 void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows) {
   create<StoreOp>(tile, view, indices, rows, Value());
 }
+Value TileBuilder::load(Value view, ValueRange indices, Value rows, Value columns) {
+  auto size = [](Value axis) { return cast<RowsType>(axis.getType()).getSize(); };
+  Type element = cast<ViewType>(view.getType()).getElementType();
+  return create<LoadOp>(tensor({size(rows), size(columns)}, element), view, indices, rows, columns);
+}
+void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows, Value columns) {
+  create<StoreOp>(tile, view, indices, rows, columns);
+}
+
+Value TileBuilder::i32(int64_t value) {
+  return create<arith::ConstantOp>(getI32IntegerAttr(static_cast<int32_t>(value)));
+}
+Value TileBuilder::rowsAt(Value positions) {
+  int64_t size = typeOf(positions).getDimSize(0);
+  auto type = RowsType::get(getContext(), size, /*heads=*/1, OrderKind::Gathered);
+  return create<RowsAtOp>(type, positions, i32(size));
+}
+Value TileBuilder::scalar(Value view, int64_t index) {
+  Type element = cast<ViewType>(view.getType()).getElementType();
+  return create<ScalarOp>(element, view, i32(index));
+}
+void TileBuilder::storeScalar(Value value, Value view, int64_t index) {
+  create<StoreScalarOp>(value, view, i32(index));
+}
+Value TileBuilder::random(Value seed, Value rowPositions, Value columnPositions) {
+  SmallVector<int64_t> shape = {typeOf(rowPositions).getDimSize(0)};
+  if (columnPositions)
+    shape.push_back(typeOf(columnPositions).getDimSize(0));
+  return create<RandomOp>(tensor(shape, getI32Type()), seed, rowPositions, columnPositions);
+}
+Value TileBuilder::uniform(Value bits) {
+  RankedTensorType type = typeOf(bits), floats = type.clone(getF32Type());
+  Value eight = create<arith::ConstantOp>(DenseElementsAttr::get(type, int32_t(8)));
+  Value high = create<arith::ShRUIOp>(bits, eight); // 24 bits: not negative
+  return multiply(create<arith::SIToFPOp>(floats, high), constant(floats, 0x1p-24f));
+}
 
 Value TileBuilder::matching(Value b, Value a) {
   if (b.getType() == a.getType())
@@ -81,6 +129,9 @@ Value TileBuilder::widen(Value a) {
     return a;
   return create<arith::ExtFOp>(typeOf(a).clone(getF32Type()), a);
 }
+Value TileBuilder::expand(Value a, RankedTensorType to) {
+  return create<ExpandOp>(to, a, /*dim=*/1);
+}
 Value TileBuilder::acrossRows(Value a, int64_t rows) {
   RankedTensorType type = typeOf(a);
   return create<ExpandOp>(tensor({rows, type.getDimSize(0)}, type.getElementType()), a, /*dim=*/0);
@@ -94,6 +145,10 @@ Value TileBuilder::select(Value condition, Value a, Value b) {
 Value TileBuilder::reduceRows(ReduceKind kind, Value matrix) {
   RankedTensorType type = tensor({typeOf(matrix).getDimSize(0)}, typeOf(matrix).getElementType());
   return create<ReduceOp>(type, kind, matrix, /*dim=*/1);
+}
+Value TileBuilder::reduceColumns(ReduceKind kind, Value matrix) {
+  RankedTensorType type = tensor({typeOf(matrix).getDimSize(1)}, typeOf(matrix).getElementType());
+  return create<ReduceOp>(type, kind, matrix, /*dim=*/0);
 }
 
 } // namespace sparsec::tile

@@ -45,6 +45,23 @@ struct RowsPattern : OpConversionPattern<tile::RowsOp> {
   }
 };
 
+struct RowsAtPattern : OpConversionPattern<tile::RowsAtOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::RowsAtOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    SmallVector<Value> positions = emit.elements(adaptor.getPositions());
+    if (positions.size() > size_t(kGatheredRows))
+      return rewriter.notifyMatchFailure(op, "a thread has more rows than registers for them");
+    positions.resize(kGatheredRows, emit.create<LLVM::PoisonOp>(emit.getI32Type()));
+    Value rows = emit.create<LLVM::PoisonOp>(getTypeConverter()->convertType(op.getType()));
+    rows = emit.create<LLVM::InsertValueOp>(rows, emit.pack(positions), ArrayRef<int64_t>{0});
+    rows = emit.create<LLVM::InsertValueOp>(rows, adaptor.getCount(), ArrayRef<int64_t>{1});
+    rewriter.replaceOp(op, rows);
+    return success();
+  }
+};
+
 struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::PositionsOp op, OpAdaptor adaptor,
@@ -55,10 +72,11 @@ struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
       return rewriter.notifyMatchFailure(op, "expected a slice");
     ThreadEmitter emit(op, rewriter);
     bool byRow = slice.getAxis() == warp::Axis::Rows;
-    fragments::Fragment held = byRow ? fragments::rows() : fragments::columns(type.getDimSize(0));
-    Value mine =
-        byRow ? emit.add(emit.laneRow(held.lane), emit.warpRow()) : emit.laneColumn(held.lane);
-    RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
+    fragments::Fragment held = warp::fragmentOf(type);
+    Value mine = byRow ? emit.firstRow(held) : emit.laneColumn(held.lane);
+    RowPositions rows(emit, op.getRows().getType(), adaptor.getRows(), &held);
+    if (rows.isGathered() && !byRow)
+      return rewriter.notifyMatchFailure(op, "gathered rows are not held by columns");
     SmallVector<Value> values;
     for (fragments::Coordinate place : held.registers)
       values.push_back(rows.position(mine, byRow ? place.row : place.column));
@@ -74,6 +92,13 @@ RowPositions::Row RowPositions::at(Value row, int64_t constant) {
   if (isNatural()) {
     Value position = emit.add(emit.add(first, row), constant);
     return {position, emit.below(position, length)};
+  }
+  if (isGathered()) {
+    auto found = llvm::find(registers, fragments::Coordinate{int(constant), 0});
+    Value position = emit.element(first, found - registers.begin());
+    Value exists = emit.bitAnd(emit.less(emit.add(row, constant), length),
+                               emit.below(position, emit.i32(kNoPosition)));
+    return {position, exists};
   }
   Value table = emit.field(rows, 3);
   // Not invariant: kept in registers for the whole loop they would be many.
@@ -96,7 +121,7 @@ Value RowPositions::position(Value row, int64_t constant) {
 }
 
 void populateRowPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
-  patterns.add<RowsPattern, PositionsPattern>(types, patterns.getContext());
+  patterns.add<RowsPattern, RowsAtPattern, PositionsPattern>(types, patterns.getContext());
 }
 
 } // namespace sparsec
