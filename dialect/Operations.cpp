@@ -8,6 +8,7 @@
 #include "kernel/ops/Elementwise.h"
 #include "kernel/ops/LayerNorm.h"
 #include "kernel/ops/Sample.h"
+#include "kernel/ops/Matmul.h"
 
 #include <fmt/core.h>
 
@@ -28,6 +29,7 @@ std::span<const Operation> operations() {
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
       {SampleRequest::kOperation, nullptr, describe<SampleRequest>},
+      {MatmulRequest::kOperation, nullptr, describe<MatmulRequest>},
   };
   return table;
 }

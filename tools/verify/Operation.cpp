@@ -7,6 +7,7 @@
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
 #include "tools/verify/ops/sample/Sample.h"
+#include "tools/verify/ops/matmul/Matmul.h"
 
 namespace sparsec {
 
@@ -31,6 +32,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kElementwiseVerification,
       kSampleVerification,
       kLayerNormBackwardVerification,
+      kMatmulVerification,
   };
   return table;
 }
