@@ -1,10 +1,13 @@
 #include "dialect/Operations.h"
 
 #include "dialect/Ops.h"
+#include "kernel/ops/Adam.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
 #include "kernel/ops/CrossEntropy.h"
+#include "kernel/ops/Elementwise.h"
 #include "kernel/ops/LayerNorm.h"
+#include "kernel/ops/Sample.h"
 #include "kernel/ops/Matmul.h"
 
 #include <fmt/core.h>
@@ -18,11 +21,14 @@ static void describe(mlir::OpBuilder &builder, const Request &request) {
 
 std::span<const Operation> operations() {
   static constexpr Operation table[] = {
+      {AdamRequest::kOperation, nullptr, describe<AdamRequest>},
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
       {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
       {CrossEntropyRequest::kOperation, nullptr, describe<CrossEntropyRequest>},
+      {ElementwiseRequest::kOperation, nullptr, describe<ElementwiseRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
+      {SampleRequest::kOperation, nullptr, describe<SampleRequest>},
       {MatmulRequest::kOperation, nullptr, describe<MatmulRequest>},
   };
   return table;

@@ -2,13 +2,17 @@
 // itself, and a test passes a table of its own with one row more.
 //
 //   name       what it writes                      whose request
+//   adam       sparsec.adam                        kernel/ops/Adam.h
 //   forward    sparsec.attention                   kernel/ops/Attention.h
 //   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
 //   cross_entropy
 //              sparsec.cross_entropy              kernel/ops/CrossEntropy.h
+//   elementwise
+//              sparsec.elementwise                kernel/ops/Elementwise.h
 //   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
+//   sample     sparsec.sample                     kernel/ops/Sample.h
 #pragma once
 
 #include "kernel/Request.h"

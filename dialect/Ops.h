@@ -10,22 +10,28 @@
 #include "dialect/Ops.h.inc"
 
 namespace sparsec {
+struct AdamRequest;
 struct AttentionRequest;
 struct AttentionBackwardRequest;
 struct CrossEntropyRequest;
+struct ElementwiseRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
+struct SampleRequest;
 struct MatmulRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
 
 /// Writes the operation of a request, which is right and has its block.
+void describe(mlir::OpBuilder &builder, const AdamRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
 void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
+void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const SampleRequest &request);
 void describe(mlir::OpBuilder &builder, const MatmulRequest &request);
 
 } // namespace sparsec::ops

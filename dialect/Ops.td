@@ -16,10 +16,13 @@ def Tile_OrderAttr : Attr<CPred<"::llvm::isa<::sparsec::tile::OrderAttr>($_self)
   let convertFromStorage = "$_self";
 }
 
+include "dialect/ops/adam/Adam.td"
 include "dialect/ops/attention/Attention.td"
 include "dialect/ops/attention/AttentionBackward.td"
 include "dialect/ops/cross_entropy/CrossEntropy.td"
+include "dialect/ops/elementwise/Elementwise.td"
 include "dialect/ops/layer_norm/LayerNorm.td"
+include "dialect/ops/sample/Sample.td"
 include "dialect/ops/matmul/Matmul.td"
 
 #endif

@@ -2,12 +2,12 @@
 //
 //   tensor<64x64xf32, #warp.accumulator<warps = 4>>   vector<32xf32>, in the order of Fragments
 //   tensor<64x64xbf16, #warp.lhs<warps = 4>>          vector<16xi32>: pairs, as mma takes them
-//   tensor<64xi32, #warp.slice<rows, warps = 4>>      vector<2xi32>
+//   tensor<64xi32, #warp.slice<rows, ...>>           vector<2xi32>
 //   !tile.view<bf16, 3>            struct<(ptr<1>, i64, i64, i64)>
 //   !tile.numbers                  ptr<1>
 //   !tile.rows<64>                 struct<(i32 first, i32 length)>
 //   !tile.rows<64 by residue>      struct<(i32 first, i32 length, i32 counts, ptr<1> rows)>
-//   !tile.rows<64 by gathered>     struct<(vector<2xi32>, i32 count)>: of an accumulator's rows
+//   !tile.rows<64 by gathered>     struct<(vector<32xi32>, i32 count)>: of the thread's rows
 //   !tile.layout                   struct of LayoutField (common/LayoutFields.h)
 //   !warp.block_list               struct<(ptr<1> columns, ptr<1> runs, i32 first[5], end[4])>
 //   !warp.buffer<...>              i32: byte offset in shared memory
@@ -53,6 +53,8 @@ public:
   mlir::Value warp() { return shiftRight(thread(), 5); }
   /// Row of the block's tile at which this warp begins.
   mlir::Value warpRow() { return shiftLeft(warp(), 4); }
+  /// Row of the block's tile at which this thread begins.
+  mlir::Value firstRow(const fragments::Fragment &held);
   /// A lane map's row and column for this lane.
   mlir::Value laneRow(const fragments::LaneMap &map);
   mlir::Value laneColumn(const fragments::LaneMap &map);
@@ -136,11 +138,19 @@ private:
   llvm::SmallDenseMap<int, mlir::Value> variants;
 };
 
+/// Rows that a thread can hold of a tile whose rows are gathered.
+inline constexpr int kGatheredRows = 32;
+
 /// Positions of the rows of a tile.
 class RowPositions {
 public:
-  RowPositions(ThreadEmitter &emit, tile::RowsType type, mlir::Value rows)
-      : emit(emit), type(type), rows(rows) {}
+  /// `held`: what the thread holds of the rows, for those that are gathered.
+  RowPositions(ThreadEmitter &emit, tile::RowsType type, mlir::Value rows,
+               const fragments::Fragment *held = nullptr)
+      : emit(emit), type(type), rows(rows) {
+    if (held)
+      registers = fragments::rowsOf(*held).registers;
+  }
 
   struct Row {
     mlir::Value position; ///< any number where there is none
@@ -155,26 +165,35 @@ public:
   mlir::Value mayExist() { return emit.greater(emit.field(rows, 1), 0); }
 
   bool isNatural() const { return type.getOrder() == tile::OrderKind::Natural; }
-  /// Then `row` is the lane's row of an accumulator and `constant` that of a register.
+  /// Then `row` is the thread's first row and `constant` that of a register.
   bool isGathered() const { return type.getOrder() == tile::OrderKind::Gathered; }
 
 private:
   ThreadEmitter &emit;
   tile::RowsType type;
   mlir::Value rows;
+  std::vector<fragments::Coordinate> registers;
 };
 
 /// Of one element in memory.
 inline int64_t bytesOf(mlir::Type element) {
   return element.getIntOrFloatBitWidth() / 8;
 }
-/// Address of (batch, head, row 0) of a view: 64-bit arithmetic throughout.
-mlir::Value headAddress(ThreadEmitter &emit, mlir::Value view, mlir::Value batch, mlir::Value head,
+/// Address of (indices, row 0) of a view: 64-bit arithmetic throughout.
+mlir::Value baseAddress(ThreadEmitter &emit, mlir::Value view, mlir::ValueRange indices,
                         int64_t elementBytes);
 
+/// A number of a view, or a vector of them, as tiles hold it: integers of fewer than 32 bits are
+/// unsigned and widened.
+mlir::Value readElements(ThreadEmitter &emit, mlir::Type type, mlir::Value address);
+/// Whether every row of a view begins on a multiple of `bytes`, a power of two.
+mlir::Value isAligned(ThreadEmitter &emit, mlir::Value view, tile::ViewType type, int64_t bytes);
+
 void populateBlockPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateColumnPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateElementwisePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateMemoryPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateReductionPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateRowPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 
 /// By cp.async, ldmatrix and mma.sync.

@@ -162,10 +162,13 @@ struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
     target.addLegalDialect(nvvm::kDialect);
     target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
     target.addIllegalDialect<tile::TileDialect, warp::WarpDialect>();
+    target.addIllegalOp<math::ExpOp>(); // of scalars too: LLVM has none for these targets
     target.addDynamicallyLegalDialect<arith::ArithDialect, math::MathDialect>(
         [&](Operation *op) { return types.isLegal(op); });
+    populateColumnPatterns(patterns, types);
     populateElementwisePatterns(patterns, types);
     populateMemoryPatterns(patterns, types);
+    populateReductionPatterns(patterns, types);
     populateRowPatterns(patterns, types);
     populateBlockPatterns(patterns, types);
     sm80::populateCopyPatterns(patterns, types);

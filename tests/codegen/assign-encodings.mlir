@@ -7,8 +7,8 @@
 tile.kernel @attend(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.view<f32, 3>, %layout: !tile.layout, %n: i32)
     args ["q", "k", "out", "layout", "n"] {
   // A constant for rows and one for columns.
-  // CHECK-DAG: arith.constant dense<7> : tensor<32xi32, #warp.slice<rows, warps = 2>>
-  // CHECK-DAG: arith.constant dense<7> : tensor<32xi32, #warp.slice<columns, warps = 2>>
+  // CHECK-DAG: arith.constant dense<7> : tensor<32xi32, #warp.slice<rows, #warp.accumulator<warps = 2>>>
+  // CHECK-DAG: arith.constant dense<7> : tensor<32xi32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
   %seven = arith.constant dense<7> : tensor<32xi32>
   // CHECK-DAG: arith.constant dense<0.000000e+00> : tensor<32x16xf32, #warp.accumulator<warps = 2>>
   %zeros = arith.constant dense<0.0> : tensor<32x16xf32>
@@ -18,7 +18,7 @@ tile.kernel @attend(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.
   // CHECK: tile.load %q{{.*}} -> tensor<32x16xf16>
   %qt = tile.load %q[%b, %h, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x16xf16>
   %qp = tile.positions %qr : !tile.rows<32> -> tensor<32xi32>
-  // CHECK: arith.addi %{{.*}}, %{{.*}} : tensor<32xi32, #warp.slice<rows, warps = 2>>
+  // CHECK: arith.addi %{{.*}}, %{{.*}} : tensor<32xi32, #warp.slice<rows, #warp.accumulator<warps = 2>>>
   %qs = arith.addi %qp, %seven : tensor<32xi32>
   %blocks = tile.blocks all %layout[%r] : !tile.blocks
   %o = tile.fold %j in %blocks init(%zeros) : tensor<32x16xf32>
@@ -31,7 +31,7 @@ tile.kernel @attend(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.
       %s = tile.dot %qt, %kt {rhs_t} : tensor<32x16xf16>, tensor<32x16xf16> -> tensor<32x32xf32>
       tile.yield %s : tensor<32x32xf32>
     } step(%kr, %kt, %s, %acc) {
-      // CHECK: tile.positions %{{.*}} -> tensor<32xi32, #warp.slice<columns, warps = 2>>
+      // CHECK: tile.positions %{{.*}} -> tensor<32xi32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
       %kp = tile.positions %kr : !tile.rows<32> -> tensor<32xi32>
       %ks = arith.addi %kp, %seven : tensor<32xi32>
       %q2 = tile.expand %qs {dim = 1} : tensor<32xi32> -> tensor<32x32xi32>
@@ -72,14 +72,14 @@ tile.kernel @group(%k: !tile.view<f16, 3>, %q: !tile.view<f16, 3>, %lse: !tile.v
       %qr = tile.rows #tile.order<natural>[%j] of %nq : !tile.rows<32>
       // CHECK: tile.load %q{{.*}} -> tensor<32x16xf16>
       %qt = tile.load %q[%b, %h, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x16xf16>
-      // CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, warps = 2>>
+      // CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
       %l = tile.load %lse[%b, %h, %qr] : !tile.view<f32, 2>, !tile.rows<32> -> tensor<32xf32>
       tile.yield %qt, %l : tensor<32x16xf16>, tensor<32xf32>
     } lead(%qt, %l) {
       %s = tile.dot %kt, %qt {rhs_t} : tensor<32x16xf16>, tensor<32x16xf16> -> tensor<32x32xf32>
       tile.yield %s : tensor<32x32xf32>
     } step(%qt, %l, %s, %acc) {
-      // CHECK: tile.expand %{{.*}} {dim = 0 : i64} : tensor<32xf32, #warp.slice<columns, warps = 2>>
+      // CHECK: tile.expand %{{.*}} {dim = 0 : i64} : tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
       %l2 = tile.expand %l {dim = 0} : tensor<32xf32> -> tensor<32x32xf32>
       %d = arith.subf %s, %l2 : tensor<32x32xf32>
       %p = arith.truncf %d : tensor<32x32xf32> to tensor<32x32xf16>
@@ -113,13 +113,59 @@ tile.kernel @elementwise(%q: !tile.view<f16, 3>, %n: i32, %i: i32) args ["q", "n
 
 // -----
 
+// What is reduced down the columns belongs to them, though there are as many of them as rows.
+// CHECK-LABEL: tile.kernel @columns
 tile.kernel @columns(%q: !tile.view<f16, 3>, %l: !tile.view<f32, 2>, %n: i32, %i: i32) args ["q", "lse", "n", "head_group"] {
   %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
   %qt = tile.load %q[%i, %i, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x32xf16>
   %s = tile.dot %qt, %qt {rhs_t} : tensor<32x32xf16>, tensor<32x32xf16> -> tensor<32x32xf32>
-  // expected-error @+1 {{a reduction down the columns is not lowered to warps yet}}
+  // CHECK: tile.reduce max %{{.*}} : tensor<32x32xf32, #warp.accumulator<warps = 2>> -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
   %m = tile.reduce max %s {dim = 0} : tensor<32x32xf32> -> tensor<32xf32>
-  tile.store %m, %l[%i, %i, %qr] : tensor<32xf32>, !tile.view<f32, 2>, !tile.rows<32>
+  // CHECK: arith.addf %{{.*}} : tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
+  %m2 = arith.addf %m, %m : tensor<32xf32>
+  tile.store %m2, %l[%i, %i, %qr] : tensor<32xf32>, !tile.view<f32, 2>, !tile.rows<32>
+  tile.return
+}
+
+// -----
+
+// Without products a warp holds whole rows: 32 lanes with runs of 16 bytes of the smallest type, and as many
+// warps as leave a thread 16 elements. A vector in memory belongs to the axis of its size.
+// CHECK-LABEL: tile.kernel @stripes
+// CHECK-SAME: warp.warps = 8 : i32
+tile.kernel @stripes(%x: !tile.view<bf16, 1>, %gain: !tile.view<f32, 0>, %y: !tile.view<f32, 1>, %n: i32, %i: i32) args ["x", "gain", "y", "n", "i"] {
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<16>
+  %c = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<256>
+  // CHECK: tile.load %x{{.*}} -> tensor<16x256xbf16, #warp.striped<warps = 8, across = 32, vector = 8>>
+  %t = tile.load %x[%r, cols %c] : !tile.view<bf16, 1>, !tile.rows<16>, !tile.rows<256> -> tensor<16x256xbf16>
+  %f = arith.extf %t : tensor<16x256xbf16> to tensor<16x256xf32>
+  // CHECK: tile.load %gain{{.*}} -> tensor<256xf32, #warp.slice<columns, #warp.striped<warps = 8, across = 32, vector = 8>>>
+  %g = tile.load %gain[%c] : !tile.view<f32, 0>, !tile.rows<256> -> tensor<256xf32>
+  %gs = tile.expand %g {dim = 0} : tensor<256xf32> -> tensor<16x256xf32>
+  %p = arith.mulf %f, %gs : tensor<16x256xf32>
+  tile.store %p, %y[%r, cols %c] : tensor<16x256xf32>, !tile.view<f32, 1>, !tile.rows<16>, !tile.rows<256>
+  tile.return
+}
+
+// -----
+
+// Narrow rows share a warp; vectors alone have a lane for each element.
+// CHECK-LABEL: tile.kernel @narrow
+tile.kernel @narrow(%x: !tile.view<f32, 1>, %n: i32, %i: i32) args ["x", "n", "i"] {
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<64>
+  %c = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<48>
+  // CHECK: #warp.striped<warps = 8, across = 4, vector = 4>
+  %t = tile.load %x[%r, cols %c] : !tile.view<f32, 1>, !tile.rows<64>, !tile.rows<48> -> tensor<64x48xf32>
+  tile.store %t, %x[%r, cols %c] : tensor<64x48xf32>, !tile.view<f32, 1>, !tile.rows<64>, !tile.rows<48>
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @vectors
+tile.kernel @vectors(%x: !tile.view<f32, 0>, %n: i32, %i: i32) args ["x", "n", "i"] {
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<1024>
+  // CHECK: tensor<1024xf32, #warp.slice<rows, #warp.striped<warps = 2, across = 1, vector = 1>>>
+  %t = tile.load %x[%r] : !tile.view<f32, 0>, !tile.rows<1024> -> tensor<1024xf32>
+  tile.store %t, %x[%r] : tensor<1024xf32>, !tile.view<f32, 0>, !tile.rows<1024>
   tile.return
 }
 

@@ -1,9 +1,12 @@
 #include "tools/verify/Operation.h"
 
+#include "tools/verify/ops/adam/Adam.h"
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
+#include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/sample/Sample.h"
 #include "tools/verify/ops/matmul/Matmul.h"
 
 namespace sparsec {
@@ -23,8 +26,11 @@ std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
       kForwardVerification,
       kBackwardVerification,
+      kAdamVerification,
       kLayerNormVerification,
       kCrossEntropyVerification,
+      kElementwiseVerification,
+      kSampleVerification,
       kLayerNormBackwardVerification,
       kMatmulVerification,
   };
