@@ -117,7 +117,7 @@ Result<void> checkRequest(const MatmulRequest &request) {
   auto only = [&](bool flag, const char *word, bool fits) -> Result<void> {
     if (!flag || fits)
       return {};
-    return inputError(fmt::format("'{}' is nothing that a {} has", word, name(request.pass)));
+    return inputError(fmt::format("'{}' is nothing that the {} has", word, name(request.pass)));
   };
   bool forward = request.pass == Pass::Forward, weights = request.pass == Pass::WeightGradient;
   for (const Result<void> &checked :
