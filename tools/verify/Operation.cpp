@@ -6,8 +6,8 @@
 #include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
-#include "tools/verify/ops/sample/Sample.h"
 #include "tools/verify/ops/matmul/Matmul.h"
+#include "tools/verify/ops/sample/Sample.h"
 
 namespace sparsec {
 
@@ -24,15 +24,9 @@ double defaultUnits(DType type) {
 
 std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
-      kForwardVerification,
-      kBackwardVerification,
-      kAdamVerification,
-      kLayerNormVerification,
-      kCrossEntropyVerification,
-      kElementwiseVerification,
-      kSampleVerification,
-      kLayerNormBackwardVerification,
-      kMatmulVerification,
+      kForwardVerification,   kBackwardVerification,          kAdamVerification,
+      kLayerNormVerification, kCrossEntropyVerification,      kElementwiseVerification,
+      kSampleVerification,    kLayerNormBackwardVerification, kMatmulVerification,
   };
   return table;
 }
