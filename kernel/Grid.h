@@ -2,7 +2,7 @@
 //
 //   work rows of queries, 64 a tile        x: a row of blocks of the layout, longest first
 //                                          y: a head of the entry    z: batch
-//   work range of tiles                    x: 0 .. tiles - 1; y, z: not used
+//   work range of tiles                    x: 0 .. tiles - 1, in this order; y, z: not used
 //
 // Without an order of its own (the field `order` null) a kernel over rows begins at that end where
 // rows are longest: causal queries at the last row.

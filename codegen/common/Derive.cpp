@@ -95,6 +95,7 @@ Grid gridOf(tile::KernelOp kernel) {
     return grid;
   if (work.getKind() == tile::WorkKind::Range) {
     grid.work = Grid::Work::Range;
+    grid.longest = Grid::Longest::First; // all alike: in their order
     if (auto count = dyn_cast<BlockArgument>(work.getItems()))
       grid.order = cast<StringAttr>(kernel.getNames()[count.getArgNumber()]).str();
     return grid;

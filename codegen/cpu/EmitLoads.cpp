@@ -104,8 +104,12 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     made.inMemory = view.type;
     made.laneDim = 1;
     made.shape = code.shape(type.getDimSize(1));
-    if (columns->live && rowTables[flow.resolve(load.getRows())].first)
+    auto rows = flow.resolve(load.getRows()).getDefiningOp<tile::RowsOp>();
+    if (columns->live && rows && rowTables[rows.getRows()].first) {
       made.rowBytes = code.CreateMul(view.strides.back(), code.i64(bytesOf(view.element)));
+      if (flow.resolve(rows.getTile()).getDefiningOp<tile::WorkOp>())
+        made.toNextItem = code.CreateMul(made.rowBytes, code.i64(type.getDimSize(0)));
+    }
     storage[load.getResult()] = made;
     return;
   }

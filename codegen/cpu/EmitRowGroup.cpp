@@ -83,6 +83,7 @@ void KernelEmitter::emitRowGroup(const Group &group, Operation *loop) {
                   [&](llvm::Value *panel, ArrayRef<llvm::Value *> carried) {
                     Cell cell = line;
                     cell.panel = panel;
+                    prefetchNextItem(group, cell);
                     for (Operation *op : group.ops) {
                       if (isa<tile::StoreOp, tile::AccumulateOp>(op)) {
                         writeRow(op, cell);

@@ -44,7 +44,8 @@ struct Storage {
   PanelShape shape;
   int64_t panelStride = 0, rowStride = 0; ///< in elements
   bool local = false;                     ///< one panel's memory
-  llvm::Value *rowBytes = nullptr; ///< of pointers to parts of rows: from each to the next one's
+  llvm::Value *rowBytes = nullptr;   ///< of pointers to parts of rows: from each to the next one's
+  llvm::Value *toNextItem = nullptr; ///< and to that of the next work item; null: nobody can say
   NextBlock next;
 };
 
@@ -148,6 +149,7 @@ private:
   NextBlock nextBlock(tile::LoadOp load, llvm::Value *pointers);
   void prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count);
   static constexpr int64_t kRowsAhead = 4; ///< that copies ask for
+  void prefetchNextItem(const Group &group, const Cell &cell);
   void prefetchRow(llvm::Value *pointers, llvm::Value *row, int64_t bytes);
 
   // EmitRows.cpp: which rows a work item has, and which blocks.

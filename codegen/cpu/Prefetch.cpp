@@ -62,6 +62,26 @@ void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value 
   }
 }
 
+/// While a row is written, which is the last that is done to it: the same part of the row that the
+/// next work item reads in its place. Workers take runs of items.
+void KernelEmitter::prefetchNextItem(const Group &group, const Cell &cell) {
+  SmallVector<llvm::Value *> asked; // tables
+  bool writes = llvm::any_of(group.ops, llvm::IsaPred<tile::StoreOp>);
+  for (Operation *op : group.ops)
+    for (const Read &read : loopPlan.reads(op)) {
+      auto found = storage.find(read.value);
+      if (!writes || found == storage.end() || !found->second.toNextItem ||
+          llvm::is_contained(asked, found->second.base))
+        continue;
+      const Storage &from = found->second;
+      asked.push_back(from.base);
+      llvm::Value *begin = lanesPointer(from, cell.panel, cell.row, cell.shape.panel);
+      begin = code.at(begin, from.toNextItem);
+      for (int64_t line = 0; line < cell.shape.panel * bytesOf(from.element); line += kLine)
+        code.askFor(code.at(begin, line), /*firstLevel=*/false);
+    }
+}
+
 /// While a part of a row is copied: the part that comes a few rows later, too far away for the
 /// machine to foresee. Behind the last ones the table holds anything.
 void KernelEmitter::prefetchRow(llvm::Value *pointers, llvm::Value *row, int64_t bytes) {
