@@ -9,6 +9,7 @@
 #include "kernel/ops/Elementwise.h"
 #include "kernel/ops/LayerNorm.h"
 #include "kernel/ops/Sample.h"
+#include "kernel/ops/Matmul.h"
 
 #include <fmt/core.h>
 
@@ -31,6 +32,7 @@ std::span<const Operation> operations() {
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
       {SampleRequest::kOperation, nullptr, describe<SampleRequest>},
+      {MatmulRequest::kOperation, nullptr, describe<MatmulRequest>},
   };
   return table;
 }

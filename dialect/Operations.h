@@ -11,6 +11,7 @@
 //              sparsec.elementwise                kernel/ops/Elementwise.h
 //   embedding, embedding_gradient
 //              likewise                           kernel/ops/Embedding.h
+//   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
 //   sample     sparsec.sample                     kernel/ops/Sample.h

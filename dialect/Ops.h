@@ -20,6 +20,7 @@ struct ElementwiseRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
 struct SampleRequest;
+struct MatmulRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -35,5 +36,6 @@ void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
 void describe(mlir::OpBuilder &builder, const SampleRequest &request);
+void describe(mlir::OpBuilder &builder, const MatmulRequest &request);
 
 } // namespace sparsec::ops

@@ -24,5 +24,6 @@ include "dialect/ops/elementwise/Elementwise.td"
 include "dialect/ops/embedding/Embedding.td"
 include "dialect/ops/layer_norm/LayerNorm.td"
 include "dialect/ops/sample/Sample.td"
+include "dialect/ops/matmul/Matmul.td"
 
 #endif

@@ -8,6 +8,7 @@
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
 #include "tools/verify/ops/sample/Sample.h"
+#include "tools/verify/ops/matmul/Matmul.h"
 
 namespace sparsec {
 
@@ -34,6 +35,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kElementwiseVerification,
       kSampleVerification,
       kLayerNormBackwardVerification,
+      kMatmulVerification,
   };
   return table;
 }

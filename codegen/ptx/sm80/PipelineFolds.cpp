@@ -138,7 +138,7 @@ public:
       if (isa<tile::BlocksOp, tile::RangeOp>(op) && op->use_empty())
         op->erase();
       else if (auto store = dyn_cast<tile::StoreOp>(op))
-        guardOptional(store);
+        finish(store);
     });
     return success();
   }
@@ -186,6 +186,18 @@ private:
       return fold.emitOpError("only folds over tile.blocks and tile.range are lowered to warps");
     auto warps = kernel->getAttrOfType<IntegerAttr>(warp::kWarpsAttr);
     return Pipeline(chain, resident, static_cast<int>(warps.getInt())).run(body);
+  }
+
+  /// A vector is in several threads, and one of them stores it: what it writes over must have been
+  /// read by all.
+  void finish(tile::StoreOp store) {
+    auto slice = dyn_cast_or_null<warp::SliceAttr>(
+        cast<RankedTensorType>(store.getValue().getType()).getEncoding());
+    bool crosses =
+        slice && (slice.getAxis() == warp::Axis::Columns || isa<warp::StripedAttr>(slice.getOf()));
+    if (crosses && llvm::any_of(store.getView().getUsers(), llvm::IsaPred<tile::LoadOp>))
+      PipelineBuilder(store.getLoc(), store).create<warp::BarrierOp>();
+    guardOptional(store);
   }
 
   /// A store to an optional view happens only where there is one.
