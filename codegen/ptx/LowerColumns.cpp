@@ -146,8 +146,11 @@ struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
     Type element = op.getView().getType().getElementType();
     auto runs = VectorType::get({access.runWidth()}, type.getElementType());
     auto whole = [&] { return loadWhole(emit, access, element); };
-    auto byRuns = [&] { return loadParts(emit, access, access.runWidth(), element); };
-    auto byElements = [&] { return packed(emit, loadParts(emit, access, 1, element), runs); };
+    auto parts = [&](int step) {
+      return loadParts(emit, access, step, element, isWritten(op.getView()));
+    };
+    auto byRuns = [&] { return parts(access.runWidth()); };
+    auto byElements = [&] { return packed(emit, parts(1), runs); };
     auto none = [&] {
       Value zero = emit.create<LLVM::ZeroOp>(runs);
       return SmallVector<Value>(access.registers() / access.runWidth(), zero);
@@ -174,14 +177,25 @@ struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
     return values;
   }
 
+  /// Whether the kernel that reads a view also writes it.
+  static bool isWritten(Value view) {
+    return llvm::any_of(view.getUsers(), llvm::IsaPred<tile::StoreOp, tile::AccumulateOp>);
+  }
+
+  /// A place that does not exist is read as another one, unless some thread may be writing there.
   static SmallVector<Value> loadParts(ThreadEmitter &emit, TileAccess &access, int step,
-                                      Type element) {
+                                      Type element, bool written) {
     Type part = step == 1 ? element : Type(VectorType::get({step}, element));
     SmallVector<Value> values;
     access.visitParts(step, [&](const TileAccess::Place &place) {
-      Value value = readElements(emit, part, place.address);
-      values.push_back(
-          emit.select(place.exists, value, emit.create<LLVM::ZeroOp>(value.getType())));
+      auto read = [&] { return SmallVector<Value>{readElements(emit, part, place.address)}; };
+      auto zero = [&](Type type) { return SmallVector<Value>{emit.create<LLVM::ZeroOp>(type)}; };
+      if (written) { // what is stored is not widened when it is read
+        values.append(emit.choose(place.exists, read, [&] { return zero(part); }));
+        return;
+      }
+      Value value = read()[0];
+      values.push_back(emit.select(place.exists, value, zero(value.getType())[0]));
     });
     return values;
   }
