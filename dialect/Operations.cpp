@@ -4,12 +4,12 @@
 #include "kernel/ops/Adam.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
-#include "kernel/ops/Embedding.h"
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/Elementwise.h"
+#include "kernel/ops/Embedding.h"
 #include "kernel/ops/LayerNorm.h"
-#include "kernel/ops/Sample.h"
 #include "kernel/ops/Matmul.h"
+#include "kernel/ops/Sample.h"
 
 #include <fmt/core.h>
 
