@@ -1,7 +1,9 @@
 // Kernels of operations beside attention assemble at the sizes of a transformer: no spills, no
 // local memory, no complaint. What they compute, tests of their own say.
 #include "codegen/Compiler.h"
+#include "kernel/ops/Adam.h"
 #include "kernel/ops/CrossEntropy.h"
+#include "kernel/ops/Embedding.h"
 #include "kernel/ops/LayerNorm.h"
 #include "kernel/ops/Matmul.h"
 #include "runtime/cuda/Gate.h"
@@ -56,6 +58,22 @@ std::vector<Operated> requests() {
   for (int64_t columns : {50257})
     all.push_back({fmt::format("cross_entropy_{}", columns),
                    CrossEntropyRequest{.entry = "kernel", .columns = columns, .target = target}});
+  for (std::optional<DType> copy : {std::optional<DType>{}, std::optional(DType::BF16)})
+    all.push_back({copy ? "adam_bf16" : "adam",
+                   AdamRequest{.entry = "kernel", .copy = copy, .target = target}});
+  for (DType dtype : {DType::BF16, DType::F32})
+    for (int64_t columns : {1000, 1024}) {
+      std::string sizes = fmt::format("{}_{}", name(dtype), columns);
+      all.push_back({"embedding_" + sizes, EmbeddingRequest{.entry = "kernel",
+                                                            .columns = columns,
+                                                            .tables = dtype,
+                                                            .dtype = dtype,
+                                                            .positions = 3,
+                                                            .target = target}});
+      all.push_back({"embedding_gradient_" + sizes,
+                     EmbeddingGradientRequest{
+                         .entry = "kernel", .columns = columns, .dtype = dtype, .target = target}});
+    }
   return all;
 }
 
