@@ -1,0 +1,152 @@
+// A step of a model as a list of calls on operations, which prints itself and runs on any device.
+//
+//   CallList list = ...                        pure data: buffers, and calls that name them
+//   MemoryPlan plan = list.plan();             where each buffer lies
+//   Result<RunningList> run = RunningList::load(machine, list)     kernels compiled, memory there
+//   run->enqueue();                            every call in turn
+//
+// An operation (model/ops/, a file each) says what it reads and writes, how it prints, and how it is
+// launched: the only place that knows the call of the runtime behind it.
+#pragma once
+
+#include "kernel/ops/Attention.h"
+#include "model/Memory.h"
+#include "runtime/Buffer.h"
+#include "runtime/Device.h"
+#include "runtime/KernelStore.h"
+#include "runtime/Tensor.h"
+
+#include <any>
+#include <functional>
+#include <map>
+
+namespace sparsec {
+
+class Loader;
+
+/// Enqueues a call's launches.
+using Launch = std::function<Result<void>()>;
+
+/// One operation with its tensors.
+class CallOperation {
+public:
+  virtual ~CallOperation() = default;
+  virtual std::string_view operation() const = 0; ///< "matmul"
+  virtual std::vector<Use> uses() const = 0;
+  /// Sizes, for whoever reads the list: "4096 x 128 -> 384, bias".
+  virtual std::string shape() const = 0;
+  /// Multiplications and additions, as the operation is defined.
+  virtual double flops() const { return 0; }
+  virtual Result<Launch> load(Loader &loader) const = 0;
+};
+
+struct Call {
+  std::string name; ///< "layers.0.attention.norm"
+  std::shared_ptr<const CallOperation> operation;
+};
+
+/// A device, what compiles for it, and what was loaded on it: equal requests share it.
+struct Machine {
+  Device &device;
+  KernelStore &store;
+  Target target;
+  /// The parts of attention's request in their blocks and orders, for `schedule` at n tokens and so
+  /// many heads and batches (codegen/ChooseSchedule.h, which no model sees).
+  std::function<Result<std::vector<AttentionRequest>>(const AttentionRequest &, const Schedule &,
+                                                      int64_t n, int64_t copies)>
+      scheduleAttention;
+  std::map<std::string, std::any> loaded;
+};
+
+class CallList {
+public:
+  int addBuffer(std::string name, BufferKind kind, int64_t bytes);
+  /// A passing buffer of its own for a dense matrix.
+  Matrix passing(std::string name, int64_t rows, int64_t columns, DType dtype);
+  Matrix kept(std::string name, int64_t rows, int64_t columns, int elementBytes);
+  void add(std::string name, std::shared_ptr<const CallOperation> operation) {
+    calls.push_back({std::move(name), std::move(operation)});
+  }
+
+  MemoryPlan plan() const;
+  const std::vector<BufferInfo> &allBuffers() const { return buffers; }
+  const std::vector<Call> &all() const { return calls; }
+  /// A line a call: name, operation, shape, bytes that it touches.
+  std::string print() const;
+
+private:
+  std::vector<BufferInfo> buffers;
+  std::vector<Call> calls;
+};
+
+/// What an operation loads its kernels with.
+class Loader {
+public:
+  Loader(Machine &machine, std::vector<DeviceAddress> addresses, std::vector<int64_t> bytes)
+      : used(machine), where(std::move(addresses)), sizes(std::move(bytes)) {}
+
+  Machine &machine() const { return used; }
+  /// The kernels of a request, compiled once.
+  Result<std::vector<Kernel>> kernels(const Request &request) const;
+  DeviceAddress address(const Matrix &matrix) const;
+  /// As [1, 1, rows, columns].
+  Tensor tensor(const Matrix &matrix) const;
+  /// What was loaded under a key, or what `make` makes now.
+  template <class T>
+  Result<std::shared_ptr<T>> shared(const std::string &key,
+                                    const std::function<Result<T>()> &make) {
+    std::any &entry = used.loaded[key];
+    if (entry.has_value())
+      return std::any_cast<std::shared_ptr<T>>(entry);
+    Result<T> fresh = make();
+    if (!fresh)
+      return fresh.error();
+    auto kept = std::make_shared<T>(*std::move(fresh));
+    entry = kept;
+    return kept;
+  }
+
+  /// An operation of the runtime by its request: T::load(device, kernels, request).
+  template <class T, class R>
+  Result<std::shared_ptr<T>> load(const R &request) {
+    Request whole(request);
+    return shared<T>(whole.text(), [&]() -> Result<T> {
+      auto compiled = kernels(whole);
+      if (!compiled)
+        return compiled.error();
+      return T::load(used.device, std::move(*compiled), request);
+    });
+  }
+
+private:
+  Machine &used;
+  std::vector<DeviceAddress> where; ///< of each buffer
+  std::vector<int64_t> sizes;
+};
+
+/// A list on a device: its memory, its kernels.
+class RunningList {
+public:
+  /// `given`: memory of kept buffers that other lists have, by name.
+  static Result<RunningList> load(Machine &machine, const CallList &list,
+                                  const std::map<std::string, DeviceAddress> &given = {});
+  Result<void> enqueue() const;
+  /// The memory of a buffer: of kept ones always, of passing ones while their calls run.
+  DeviceAddress address(const std::string &name) const;
+
+  struct Loaded {
+    std::string name;
+    Launch launch;
+  };
+  const std::vector<Loaded> &calls() const { return loaded; }
+  const MemoryPlan &memory() const { return plan; }
+
+private:
+  MemoryPlan plan;
+  Buffer arena;
+  std::vector<Buffer> kept;
+  std::map<std::string, DeviceAddress> addresses;
+  std::vector<Loaded> loaded;
+};
+
+} // namespace sparsec
