@@ -12,6 +12,8 @@
 namespace sparsec {
 struct AttentionRequest;
 struct AttentionBackwardRequest;
+struct LayerNormRequest;
+struct LayerNormBackwardRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -19,5 +21,7 @@ namespace sparsec::ops {
 /// Writes the operation of a request, which is right and has its block.
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
+void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
 
 } // namespace sparsec::ops

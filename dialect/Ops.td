@@ -18,5 +18,6 @@ def Tile_OrderAttr : Attr<CPred<"::llvm::isa<::sparsec::tile::OrderAttr>($_self)
 
 include "dialect/ops/attention/Attention.td"
 include "dialect/ops/attention/AttentionBackward.td"
+include "dialect/ops/layer_norm/LayerNorm.td"
 
 #endif

@@ -11,6 +11,18 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+Type elementType(MLIRContext *context, DType type) {
+  switch (type) {
+  case DType::F16:
+    return Float16Type::get(context);
+  case DType::BF16:
+    return BFloat16Type::get(context);
+  case DType::F32:
+    return Float32Type::get(context);
+  }
+  return {};
+}
+
 RankedTensorType TileBuilder::tensor(ArrayRef<int64_t> shape, Type element) {
   return RankedTensorType::get(shape, element);
 }

@@ -3,10 +3,14 @@
 #pragma once
 
 #include "dialect/Tile.h"
+#include "kernel/DType.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace sparsec::tile {
+
+/// The type of elements in memory.
+mlir::Type elementType(mlir::MLIRContext *context, DType type);
 
 class TileBuilder : public mlir::ImplicitLocOpBuilder {
 public:

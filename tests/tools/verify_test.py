@@ -47,7 +47,7 @@ class Verify(CommandTest):
 
     def test_full_takes_no_sizes(self):
         self.refuses(1, "error: --full runs every size and type: it takes no -n, --heads, --kv-heads, --head-dim, "
-                        "--value-dim, --dtype or --block\n", "verify", "local", "--full", "-n", "3")
+                        "--value-dim, --dtype, --block, --rows or --columns\n", "verify", "local", "--full", "-n", "3")
 
     def test_no_gpu(self):
         env = json.loads(self.works("env", "--json"))

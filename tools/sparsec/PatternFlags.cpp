@@ -128,7 +128,7 @@ Result<std::shared_ptr<const SourceText>> findSource(const PatternFlags &flags) 
 
 } // namespace
 
-void declarePatternFlags(Options &options, PatternFlags &flags) {
+void declarePatternFlags(Options &options, PatternFlags &flags, std::function<bool()> needed) {
   options.heading("The pattern");
   options.positional("PATTERN", flags.pattern);
   options.value("-e", "EXPR", "a predicate in place of PATTERN", [&flags](const std::string &text) {
@@ -137,8 +137,8 @@ void declarePatternFlags(Options &options, PatternFlags &flags) {
     return std::string();
   });
   declareSharedFlags(options, flags);
-  options.check([&flags]() -> std::string {
-    if (flags.pattern.empty() && !flags.hasExpression)
+  options.check([&flags, needed]() -> std::string {
+    if (flags.pattern.empty() && !flags.hasExpression && (!needed || needed()))
       return "PATTERN: missing: a path, a name of the zoo, - or -e EXPR";
     if (!flags.pattern.empty() && flags.hasExpression)
       return fmt::format("-e: PATTERN is '{}' already", flags.pattern);

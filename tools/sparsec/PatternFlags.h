@@ -27,8 +27,10 @@ struct PatternFlags {
   std::vector<std::string> operations; ///< --op, of commands that have it (OperationFlag.h)
 };
 
-/// PATTERN or -e, and the flags below.
-void declarePatternFlags(Options &options, PatternFlags &flags);
+/// PATTERN or -e, and the flags below. `needed` says, when all options are read, whether there has
+/// to be one; always when absent.
+void declarePatternFlags(Options &options, PatternFlags &flags,
+                         std::function<bool()> needed = nullptr);
 /// The flags that hold for any number of patterns.
 void declareSharedFlags(Options &options, PatternFlags &flags);
 /// --layer, of commands that look at layers one by one.

@@ -1,4 +1,5 @@
-// sparsec verify PATTERN: runs the kernels on a device and compares them with the reference.
+// sparsec verify [PATTERN]: runs the kernels on a device and compares them with the reference.
+// Operations that no pattern is about are verified once, with or without a PATTERN.
 #include "tools/verify/Verify.h"
 
 #include "codegen/Compiler.h"
@@ -22,10 +23,26 @@ struct VerifyOptions {
   std::string device;
   std::string target; ///< what the device runs, when empty
   bool full = false;
-  bool oneCase = false; ///< a flag says which sizes or types to run
+  bool oneCase = false;                 ///< a flag says which sizes or types to run
+  std::optional<int64_t> rows, columns; ///< of operations on matrices
+
+  bool hasPattern() const { return !pattern.pattern.empty() || pattern.hasExpression; }
+  std::vector<const VerifyOperation *> operations() const {
+    std::vector<const VerifyOperation *> found;
+    for (const std::string &name : pattern.operations)
+      found.push_back(findVerifyOperation(verifyOperations(), name));
+    return found;
+  }
 };
 
-/// What was found of a layer's heads.
+/// What is verified together: a layer's heads, or what is about no pattern.
+struct Part {
+  Layer layer; ///< without indices: of no layer
+  Pattern pattern;
+  std::vector<VerifyCase> cases;
+};
+
+/// What was found of a part.
 struct LayerRows {
   Layer layer;
   std::vector<VerifyRow> rows;
@@ -46,17 +63,28 @@ CaseFlags caseFlags(const VerifyOptions &options, const LoadedPattern &loaded, c
           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
           .heads = loaded.heads,
           .kvHeads = loaded.kvHeads,
+          .rows = options.rows,
+          .columns = options.columns,
           .block = flags.block};
 }
 
-/// Of a layer, as a pattern: those of each operation that was asked for.
-std::vector<VerifyCase> casesOf(const VerifyOptions &options, const Pattern &pattern,
-                                const CaseFlags &flags) {
-  std::vector<VerifyCase> cases;
-  for (const std::string &name : options.pattern.operations)
-    std::ranges::move(findVerifyOperation(verifyOperations(), name)->cases(pattern, flags),
-                      std::back_inserter(cases));
-  return cases;
+/// Each layer as a pattern of its own, whose heads take the layer's entries in turn; last the
+/// operations that are about none.
+std::vector<Part> partsOf(const VerifyOptions &options, const LoadedPattern &loaded,
+                          const CaseFlags &flags) {
+  std::vector<Part> parts;
+  if (options.hasPattern())
+    for (const Layer &layer : loaded.layers)
+      parts.push_back({layer, patternOf(loaded.pattern, layer), {}});
+  parts.emplace_back();
+  for (const VerifyOperation *operation : options.operations()) {
+    bool ofPattern = options.hasPattern() && operation->pattern != PatternUse::None;
+    for (Part &part : parts)
+      if (ofPattern == (&part != &parts.back()))
+        std::ranges::move(operation->cases(part.pattern, flags), std::back_inserter(part.cases));
+  }
+  std::erase_if(parts, [](const Part &part) { return part.cases.empty(); });
+  return parts;
 }
 
 nlohmann::ordered_json json(const VerifyRow &row) {
@@ -119,25 +147,20 @@ std::string reportTable(const std::vector<LayerRows> &layers, const Style &style
   return table.render(style) + style.bad(details);
 }
 
-/// Each layer as a pattern of its own, whose heads take the layer's entries in turn.
 Result<std::vector<LayerRows>> run(const Session &session, const VerifyOptions &options,
                                    const LoadedPattern &loaded, Device &device,
                                    const Target &target) {
   CaseFlags flags = caseFlags(options, loaded, target, session.seed);
-  std::vector<Pattern> patterns;
-  std::vector<std::vector<VerifyCase>> cases;
+  std::vector<Part> parts = partsOf(options, loaded, flags);
   size_t all = 0;
-  for (const Layer &layer : loaded.layers) {
-    patterns.push_back(patternOf(loaded.pattern, layer));
-    cases.push_back(casesOf(options, patterns.back(), flags));
-    all += cases.back().size();
-  }
+  for (const Part &part : parts)
+    all += part.cases.size();
   Progress progress(session, "verifying", static_cast<int64_t>(all));
   std::vector<LayerRows> found;
-  for (size_t i = 0; i < patterns.size(); ++i) {
-    Verifier verifier({device, patterns[i], target, compile});
-    found.push_back({loaded.layers[i], {}});
-    for (const VerifyCase &each : cases[i]) {
+  for (const Part &part : parts) {
+    Verifier verifier({device, part.pattern, target, compile});
+    found.push_back({part.layer, {}});
+    for (const VerifyCase &each : part.cases) {
       auto more = verifier.run(each);
       if (!more)
         return more.error();
@@ -148,8 +171,19 @@ Result<std::vector<LayerRows>> run(const Session &session, const VerifyOptions &
   return found;
 }
 
+/// The pattern, or none that has the heads of the flags.
+Result<LoadedPattern> loadIfGiven(const VerifyOptions &options) {
+  if (options.hasPattern())
+    return load(options.pattern);
+  LoadedPattern none;
+  none.heads = static_cast<int>(options.pattern.heads.value_or(1));
+  none.kvHeads = static_cast<int>(options.pattern.kvHeads.value_or(none.heads));
+  none.n = options.pattern.n;
+  return none;
+}
+
 Result<Answer> verify(const Session &session, const VerifyOptions &options) {
-  auto loaded = load(options.pattern);
+  auto loaded = loadIfGiven(options);
   if (!loaded)
     return loaded.error();
   auto device = chooseDevice(options.device, {.threads = session.threads});
@@ -174,7 +208,7 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
     for (const auto &[layer, rows] : *layers)
       for (const VerifyRow &row : rows) {
         list.push_back(json(row));
-        if (layers->size() > 1)
+        if (layers->size() > 1 && !layer.indices.empty())
           list.back()["layers"] = layer.indices;
       }
     nlohmann::ordered_json report = {{"device", (*device)->name()},
@@ -195,7 +229,11 @@ Result<Answer> verify(const Session &session, const VerifyOptions &options) {
 
 Action declareVerify(Options &options) {
   auto asked = std::make_shared<VerifyOptions>();
-  declarePatternFlags(options, asked->pattern);
+  declarePatternFlags(options, asked->pattern, [asked] {
+    return std::ranges::any_of(asked->operations(), [](const VerifyOperation *operation) {
+      return operation->pattern == PatternUse::Needed;
+    });
+  });
   declareLayerFlag(options, asked->pattern);
   options.heading("Verify");
   asked->pattern.operations = {std::string(ForwardCase::kOperation)};
@@ -207,13 +245,22 @@ Action declareVerify(Options &options) {
   declareDeviceFlag(options, asked->device);
   options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",
                  asked->target, targetNames());
+  options.integer("--rows", "of operations on matrices", asked->rows, {0, INT32_MAX});
+  options.integer("--columns", "likewise", asked->columns, {1, 1 << 20});
   options.flag("--full", "the whole matrix of types and sizes", asked->full);
   return [asked, &options](Session &session) -> Result<Answer> {
-    asked->oneCase = options.given(
-        {"-n", "--heads", "--kv-heads", "--head-dim", "--value-dim", "--dtype", "--block"});
+    asked->oneCase = options.given({"-n", "--heads", "--kv-heads", "--head-dim", "--value-dim",
+                                    "--dtype", "--block", "--rows", "--columns"});
     if (asked->oneCase && asked->full)
       return inputError("--full runs every size and type: it takes no -n, --heads, --kv-heads, "
-                        "--head-dim, --value-dim, --dtype or --block");
+                        "--head-dim, --value-dim, --dtype, --block, --rows or --columns");
+    if (asked->hasPattern() &&
+        std::ranges::all_of(asked->operations(), [](const VerifyOperation *operation) {
+          return operation->pattern == PatternUse::None;
+        }))
+      return inputError(
+          fmt::format("--op {}: no pattern is about it, so it takes no PATTERN and no -e",
+                      asked->pattern.operations.front()));
     return verify(session, *asked);
   };
 }

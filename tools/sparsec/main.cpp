@@ -27,7 +27,7 @@ constexpr Command kCommands[] = {
      declareReach},
     {"compare", "PATTERN...", "density, blocks, reach and predicted time side by side",
      declareCompare},
-    {"verify", "PATTERN", "run the kernels on a device against the reference", declareVerify},
+    {"verify", "[PATTERN]", "run the kernels on a device against the reference", declareVerify},
     {"bench", "PATTERN...", "time the kernels, dense attention beside them", declareBench},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };

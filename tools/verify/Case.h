@@ -85,7 +85,8 @@ struct CaseFlags {
   DType dtype = DType::BF16;
   int headDim = 64, valueDim = 64;
   int64_t heads = 1, kvHeads = 1;
-  Block block; ///< 0: chosen by the compiler
+  std::optional<int64_t> rows, columns; ///< of operations on matrices
+  Block block;                          ///< 0: chosen by the compiler
 };
 
 } // namespace sparsec

@@ -76,11 +76,19 @@ public:
   virtual Result<std::vector<std::string>> launch(const VerifyCase &c, const Tensors &tensors) = 0;
 };
 
+/// Whether an operation's cases are about a pattern.
+enum class PatternUse : uint8_t {
+  Needed,
+  Optional, ///< without one cases() and the rest get a pattern without heads
+  None,     ///< always
+};
+
 struct VerifyOperation {
   std::string_view name; ///< that of its cases
   std::vector<VerifyCase> (*cases)(const Pattern &pattern, const CaseFlags &flags);
   std::unique_ptr<Trial> (*trial)(const Pattern &pattern, const VerifyCase &c);
   std::unique_ptr<Runner> (*runner)(const VerifySetting &setting);
+  PatternUse pattern = PatternUse::Needed;
 };
 
 /// sparsec's own.

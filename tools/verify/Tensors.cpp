@@ -13,6 +13,11 @@ void Tensors::output(std::string name, const TensorSpec &spec) {
   all.push_back({std::move(name), Use::Output, HostTensor(spec)});
 }
 
+void Tensors::updated(std::string name, const TensorSpec &spec, std::span<const float> values) {
+  all.push_back({std::move(name), Use::Output, HostTensor(spec)});
+  all.back().tensor.set(values);
+}
+
 void Tensors::unasked(std::string name, const TensorSpec &spec) {
   all.push_back({std::move(name), Use::Unasked, HostTensor(spec)});
 }

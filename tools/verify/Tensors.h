@@ -13,6 +13,8 @@ public:
   /// Values in dense order, which the tensor's type holds exactly.
   void input(std::string name, const TensorSpec &spec, std::span<const float> values);
   void output(std::string name, const TensorSpec &spec);
+  /// An output that holds values before the run, which it may read.
+  void updated(std::string name, const TensorSpec &spec, std::span<const float> values);
   /// An output whose address is not handed to the kernel: it has to stay as it is.
   void unasked(std::string name, const TensorSpec &spec);
 

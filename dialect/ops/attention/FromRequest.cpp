@@ -1,6 +1,7 @@
 // Requests for attention (kernel/ops/) as ops.
 #include "dialect/Ops.h"
 #include "dialect/Orders.h"
+#include "dialect/TileBuilder.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
 
@@ -8,18 +9,6 @@ using namespace mlir;
 using namespace sparsec::tile;
 
 namespace sparsec::ops {
-
-static Type elementType(MLIRContext *context, DType type) {
-  switch (type) {
-  case DType::F16:
-    return Float16Type::get(context);
-  case DType::BF16:
-    return BFloat16Type::get(context);
-  case DType::F32:
-    return Float32Type::get(context);
-  }
-  return {};
-}
 
 /// Null for natural order.
 static OrderAttr orderAttribute(MLIRContext *context, const OrderSpec &order) {

@@ -1,0 +1,84 @@
+#include "dialect/ops/rows/RowWriter.h"
+
+using namespace mlir;
+using namespace sparsec::tile;
+
+namespace sparsec::ops {
+
+void RowWriter::addNumbers(ArrayRef<StringRef> integers, ArrayRef<StringRef> reals) {
+  for (StringRef name : integers)
+    addArgument(name, b.getI32Type());
+  for (StringRef name : reals)
+    addArgument(name, b.getF32Type());
+}
+
+Value RowWriter::loadMatrix(StringRef name, Value ofRows, Value columns) {
+  Value view = argument(name);
+  auto sizeOf = [](Value of) { return cast<RowsType>(of.getType()).getSize(); };
+  Type element = cast<ViewType>(view.getType()).getElementType();
+  RankedTensorType type = b.tensor({sizeOf(ofRows), sizeOf(columns)}, element);
+  return b.widen(b.create<LoadOp>(type, view, ValueRange(), ofRows, columns));
+}
+
+Value RowWriter::loadTile(StringRef name, Value ofRows, Value columns) {
+  if (Value before = loaded.lookup(name))
+    return before;
+  Value made = loadMatrix(name, ofRows, columns);
+  if (isOneTile())
+    loaded[name] = made;
+  return made;
+}
+
+Value RowWriter::loadAcross(StringRef name, Value columns) {
+  return b.acrossRows(b.widen(b.load(argument(name), {}, columns)), tile.rows);
+}
+
+void RowWriter::storeTile(Value value, StringRef name, Value columns) {
+  Value view = argument(name);
+  Type element = cast<ViewType>(view.getType()).getElementType();
+  b.create<StoreOp>(b.convert(value, element), view, ValueRange(), rows, columns);
+}
+
+Value RowWriter::whereColumns(Value columns, Value value, float other) {
+  if (width % tile.columns == 0)
+    return value;
+  Value limit = b.splat(integer(width), {tile.columns});
+  Value exists = b.create<arith::CmpIOp>(arith::CmpIPredicate::slt, b.positions(columns), limit);
+  return b.select(b.acrossRows(exists, tile.rows), value, b.constant(ofTile, other));
+}
+
+RowWriter::Values RowWriter::foldColumns(ValueRange init, Fetch fetch, Step step) {
+  auto columnsOf = [&](Value index) {
+    return b.rows(OrderKind::Natural, index, integer(width), Value(), tile.columns);
+  };
+  if (isOneTile()) {
+    Value columns = columnsOf(integer(0));
+    return step(columns, fetch(columns), init);
+  }
+  int64_t tiles = (width + tile.columns - 1) / tile.columns;
+  Value blocks = b.create<RangeOp>(integer(0), integer(tiles));
+  auto fold = b.create<FoldOp>(init.getTypes(), blocks, init);
+  OpBuilder::InsertionGuard guard(b);
+  mlir::Block &ofFetch = enter(fold.getFetch(), b.getI32Type());
+  Value columns = columnsOf(ofFetch.getArgument(0));
+  Values fetched = {columns};
+  llvm::append_range(fetched, fetch(columns));
+  b.create<YieldOp>(fetched);
+  SmallVector<Type> types(fold.fetchYield().getValues().getTypes());
+  enter(fold.getLead(), types);
+  b.create<YieldOp>(ValueRange());
+  size_t count = types.size();
+  llvm::append_range(types, init.getTypes());
+  ValueRange given = enter(fold.getStep(), types).getArguments();
+  b.create<YieldOp>(step(given[0], given.slice(1, count - 1), given.drop_front(count)));
+  return Values(fold.getResults());
+}
+
+void RowWriter::forColumns(Fetch fetch, function_ref<void(Value, ValueRange)> step) {
+  foldColumns({}, fetch, [&](Value columns, ValueRange fetched, ValueRange) {
+    step(columns, fetched);
+    return Values();
+  });
+}
+
+} // namespace sparsec::ops

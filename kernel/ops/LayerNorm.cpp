@@ -1,0 +1,32 @@
+#include "kernel/ops/LayerNorm.h"
+
+#include <fmt/core.h>
+
+namespace sparsec {
+
+Result<void> checkRequest(const LayerNormRequest &request) {
+  return checkRowWidth(request.columns);
+}
+
+Needs needsOf(const LayerNormRequest &) {
+  return {};
+}
+
+static std::string sizes(const LayerNormRequest &request) {
+  return fmt::format("rows of {} in {}, normalised in {}\n", request.columns, name(request.stream),
+                     name(request.dtype));
+}
+
+std::string describeRequest(const LayerNormRequest &request) {
+  return "layer norm, " + sizes(request);
+}
+std::string describeRequest(const LayerNormBackwardRequest &request) {
+  return "layer norm backward, " + sizes(request);
+}
+
+std::string printRequest(const LayerNormRequest &request) {
+  return fmt::format("columns {}\nstream {}\ndtype {}\n", request.columns, name(request.stream),
+                     name(request.dtype));
+}
+
+} // namespace sparsec
