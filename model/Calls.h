@@ -5,8 +5,8 @@
 //   Result<RunningList> run = RunningList::load(machine, list)     kernels compiled, memory there
 //   run->enqueue();                            every call in turn
 //
-// An operation (model/ops/, a file each) says what it reads and writes, how it prints, and how it is
-// launched: the only place that knows the call of the runtime behind it.
+// An operation (model/ops/, a file each) says what it reads and writes, how it prints, and how it
+// is launched: the only place that knows the call of the runtime behind it.
 #pragma once
 
 #include "kernel/ops/Attention.h"

@@ -1,7 +1,7 @@
 // The keys of a config, once: who reads and who prints walks the same list.
 //
-// A visitor has section(key, presence, body), text, integer, number, flag and choice; `positions` and `params`
-// for what has names of its own; betas for a pair of numbers.
+// A visitor has section(key, presence, body), text, integer, number, flag and choice; `positions`
+// and `params` for what has names of its own; betas for a pair of numbers.
 #pragma once
 
 #include "model/Config.h"

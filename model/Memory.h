@@ -27,11 +27,11 @@ struct BufferInfo {
 
 /// Rows of columns in a buffer. A vector is a matrix of one row.
 struct Matrix {
-  int buffer = -1;      ///< of the list's buffers; -1: none
-  int64_t offset = 0;   ///< in bytes
+  int buffer = -1;    ///< of the list's buffers; -1: none
+  int64_t offset = 0; ///< in bytes
   int64_t rows = 0;
   int64_t columns = 0;
-  int64_t stride = 0;   ///< of rows, in elements
+  int64_t stride = 0; ///< of rows, in elements
   int elementBytes = 4;
 
   explicit operator bool() const { return buffer >= 0; }

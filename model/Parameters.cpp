@@ -9,9 +9,9 @@ namespace sparsec {
 
 namespace {
 
-constexpr double kVariance = 0.125;    // of a weight matrix, times its inputs
-constexpr int64_t kAlign = 8;          // elements: 16 bytes in the smallest type
-constexpr int64_t kInitialBlock = 2;   // normal numbers of a counter
+constexpr double kVariance = 0.125;  // of a weight matrix, times its inputs
+constexpr int64_t kAlign = 8;        // elements: 16 bytes in the smallest type
+constexpr int64_t kInitialBlock = 2; // normal numbers of a counter
 
 } // namespace
 
@@ -100,11 +100,10 @@ std::vector<float> Parameters::initial(uint64_t seed) const {
     float *to = values.data() + each.offset;
     CounterRandom random(seed, RandomStream::Initial, static_cast<uint32_t>(i));
     for (int64_t j = 0; j < each.size(); ++j)
-      to[j] = static_cast<float>(
-          each.deviation == 0
-              ? each.fill
-              : each.deviation *
-                    random.normal(static_cast<uint64_t>(j / kInitialBlock))[j % kInitialBlock]);
+      to[j] = static_cast<float>(each.deviation == 0
+                                     ? each.fill
+                                     : each.deviation * random.normal(static_cast<uint64_t>(
+                                                            j / kInitialBlock))[j % kInitialBlock]);
   }
   return values;
 }

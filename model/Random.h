@@ -1,6 +1,6 @@
 // Random numbers by counter: the n-th number of a stream is a function of the seed, the stream and
-// n, so that runs repeat and resume, whatever was drawn before. Philox 4x32-10 (Salmon, Moraes, Dror
-// and Shaw, 2011): equal on every machine.
+// n, so that runs repeat and resume, whatever was drawn before. Philox 4x32-10 (Salmon, Moraes,
+// Dror and Shaw, 2011): equal on every machine.
 #pragma once
 
 #include <array>

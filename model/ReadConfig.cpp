@@ -21,11 +21,10 @@ std::optional<double> decimalNumber(std::string_view text) {
 }
 
 std::string rangeText(const IntegerRange &range) {
-  std::string numbers = range.high >= kMaxTokens ? fmt::format("an integer of at least {}",
-                                                               range.low + !range.word.empty())
-                                                 : fmt::format("an integer from {} to {}",
-                                                               range.low + !range.word.empty(),
-                                                               range.high);
+  std::string numbers =
+      range.high >= kMaxTokens
+          ? fmt::format("an integer of at least {}", range.low + !range.word.empty())
+          : fmt::format("an integer from {} to {}", range.low + !range.word.empty(), range.high);
   return range.word.empty() ? numbers : fmt::format("{} or {}", range.word, numbers);
 }
 
@@ -125,8 +124,8 @@ public:
       return;
     if (found->kind != YamlNode::Scalar ||
         std::find(choices.begin(), choices.end(), found->text) == choices.end())
-      return fail(expected(
-          fmt::format("'{}', one of {}", prefix + key, fmt::join(choices, ", ")), *found));
+      return fail(
+          expected(fmt::format("'{}', one of {}", prefix + key, fmt::join(choices, ", ")), *found));
     into = found->text;
   }
   void betas(const std::string &key, double &first, double &second) {
@@ -143,8 +142,8 @@ public:
     if (!found)
       return;
     if (found->kind != YamlNode::Map)
-      return fail(expected(fmt::format("'{}', a mapping of names to integers", prefix + key),
-                           *found));
+      return fail(
+          expected(fmt::format("'{}', a mapping of names to integers", prefix + key), *found));
     into.clear();
     for (const auto &[name, entry] : found->entries) {
       auto read = readInteger(entry, std::numeric_limits<int64_t>::min(),
@@ -195,8 +194,7 @@ private:
     std::optional<double> number = plain ? decimalNumber(found.text) : std::nullopt;
     if (!number || *number < range.low || *number > range.high ||
         (range.openLow && *number == range.low) || (range.openHigh && *number == range.high))
-      return fail(
-          expected(fmt::format("'{}', {}", prefix + key, rangeText(range)), found));
+      return fail(expected(fmt::format("'{}', {}", prefix + key, rangeText(range)), found));
     into = *number;
   }
 
@@ -210,24 +208,24 @@ void Reader::positions(const std::string &key, std::vector<PositionTable> &into)
   if (!found)
     return;
   if (found->kind != YamlNode::Map)
-    return fail(expected(
-        fmt::format("'{}', a mapping of names to expressions of t", prefix + key), *found));
+    return fail(expected(fmt::format("'{}', a mapping of names to expressions of t", prefix + key),
+                         *found));
   Scope scope = scopeOfPositions();
   ExpansionBudget budget;
   for (const auto &[name, entry] : found->entries) {
     if (!isIdentifier(name.text))
-      return fail(inputError(fmt::format("expected a name of letters, digits and '_', found {}",
-                                         quote(name.text)),
-                             name.where));
+      return fail(inputError(
+          fmt::format("expected a name of letters, digits and '_', found {}", quote(name.text)),
+          name.where));
     if (entry.kind != YamlNode::Scalar)
       return fail(expected("an integer expression of t", entry));
     Result<Syntax> syntax = parseSyntax(entry.expression());
     if (!syntax)
       return fail(syntax.error());
     if (const Syntax *foreign = foreignName(*syntax))
-      return fail(inputError(
-          fmt::format("expected an expression of t alone, found '{}'", foreign->name),
-          foreign->where));
+      return fail(
+          inputError(fmt::format("expected an expression of t alone, found '{}'", foreign->name),
+                     foreign->where));
     Result<Expr> index = resolve(*syntax, scope, budget);
     if (!index)
       return fail(index.error());
@@ -273,15 +271,15 @@ Result<void> checkTogether(const Config &config, const Reader &reader) {
   SourceRange heads = reader.placeOf("model.heads");
   if (Result<void> ok = checkHeadDim(width, model.heads, "a width", heads); !ok)
     return ok;
-  if (Result<void> ok = checkHeadDim(model.qkRatio * width, model.heads,
-                                     "a width of queries", heads);
+  if (Result<void> ok =
+          checkHeadDim(model.qkRatio * width, model.heads, "a width of queries", heads);
       !ok)
     return ok;
   double inner = model.ffRatio * width;
   if (inner != std::floor(inner) || static_cast<int64_t>(inner) % 16 != 0)
-    return inputError(fmt::format("expected ff_ratio x width that is a multiple of 16, found {}",
-                                  inner),
-                      reader.placeOf("model.ff_ratio"));
+    return inputError(
+        fmt::format("expected ff_ratio x width that is a multiple of 16, found {}", inner),
+        reader.placeOf("model.ff_ratio"));
   if ((config.train.steps > 0) == (config.train.epochs > 0)) {
     bool both = config.train.steps > 0;
     return inputError(fmt::format("expected either 'train.steps' or 'train.epochs', found {}",
@@ -312,8 +310,8 @@ Result<void> apply(YamlNode &root, const ConfigOverride &override) {
     std::string key = override.key.substr(begin, end - begin);
     begin = end + 1;
     if (node->kind != YamlNode::Map)
-      return inputError(fmt::format("--set: there is nothing called {} in the config",
-                                    quote(override.key)));
+      return inputError(
+          fmt::format("--set: there is nothing called {} in the config", quote(override.key)));
     auto found = std::find_if(node->entries.begin(), node->entries.end(),
                               [&](const YamlNode::Entry &entry) { return entry.key.text == key; });
     if (found == node->entries.end()) {
@@ -338,9 +336,9 @@ Result<ConfigOverride> readOverride(const std::string &assignment) {
   auto source = std::make_shared<SourceText>(SourceText{"--set", assignment});
   size_t sign = assignment.find('=');
   if (sign == std::string::npos || sign == 0 || sign + 1 == assignment.size())
-    return inputError(fmt::format("expected KEY=VALUE, as train.steps=30, found {}",
-                                  quote(assignment)),
-                      SourceLines(source).at(0, static_cast<int>(assignment.size())));
+    return inputError(
+        fmt::format("expected KEY=VALUE, as train.steps=30, found {}", quote(assignment)),
+        SourceLines(source).at(0, static_cast<int>(assignment.size())));
   return ConfigOverride{assignment.substr(0, sign), assignment.substr(sign + 1)};
 }
 

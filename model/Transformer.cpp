@@ -39,8 +39,8 @@ public:
         rows(sizes.batch * config.model.length) {
     weights = list.kept(type == DType::F32 ? buffers::kParameters : buffers::kWeights, 1,
                         parameters.elements(), bytes(type));
-    master = type == DType::F32 ? weights
-                                : list.kept(buffers::kParameters, 1, parameters.elements(), 4);
+    master =
+        type == DType::F32 ? weights : list.kept(buffers::kParameters, 1, parameters.elements(), 4);
     if (use == ListUse::Train)
       gradients = list.kept(buffers::kGradients, 1, parameters.elements(), 4);
     tokens = list.kept(buffers::kTokens, 1, rows, 4);
@@ -124,9 +124,7 @@ private:
   Matrix passing(const std::string &name, int64_t columns, DType dtype) {
     return list.passing(name, rows, columns, dtype);
   }
-  Matrix perRow(const std::string &name) {
-    return list.passing(name, 1, rows, DType::F32);
-  }
+  Matrix perRow(const std::string &name) { return list.passing(name, 1, rows, DType::F32); }
   template <class C>
   void add(const std::string &name, C call) {
     list.add(name, std::make_shared<const C>(std::move(call)));
@@ -192,8 +190,8 @@ private:
   }
 
   /// The end of a branch: out = residual + dropout(x w^T + bias).
-  Matrix branchEnd(const std::string &name, const Matrix &x, const Matrix &residual,
-                   int64_t stream, const std::string &again) {
+  Matrix branchEnd(const std::string &name, const Matrix &x, const Matrix &residual, int64_t stream,
+                   const std::string &again) {
     MatmulWork call;
     call.dtype = type;
     call.x = x;
@@ -250,11 +248,11 @@ private:
       const Expr &attend = pattern->heads[static_cast<size_t>(each.entry)].attend;
       bool apart = mentions(attend, Op::Head);
       for (int64_t i = 0; i < (apart ? each.heads.count : 1); ++i)
-        all.pairs += static_cast<double>(countElements(
-                         attend, {.nq = model.length,
-                                  .nk = model.length,
-                                  .q0 = 0,
-                                  .h = each.heads.first + i * each.heads.step})) *
+        all.pairs += static_cast<double>(
+                         countElements(attend, {.nq = model.length,
+                                                .nk = model.length,
+                                                .q0 = 0,
+                                                .h = each.heads.first + i * each.heads.step})) *
                      static_cast<double>(sizes.batch * (apart ? 1 : each.heads.count));
     }
     return all;
@@ -364,9 +362,8 @@ private:
 
   /// Counting what attends takes time: once for each distinct layer.
   const AttentionSizes &sizesOfLayer(int64_t layer) {
-    int64_t distinct = pattern->layers.empty()
-                           ? 0
-                           : layer % static_cast<int64_t>(pattern->layers.size());
+    int64_t distinct =
+        pattern->layers.empty() ? 0 : layer % static_cast<int64_t>(pattern->layers.size());
     auto [at, isNew] = layerSizes.try_emplace(distinct);
     if (isNew)
       at->second = attentionSizes(layer);

@@ -25,8 +25,8 @@ enum class ListUse : uint8_t {
 };
 
 struct TransformerSizes {
-  int64_t batch = 1; ///< sequences of one run of the list
-  int64_t sequences = 1; ///< of a step, over all runs and processes: what the mean is over
+  int64_t batch = 1;         ///< sequences of one run of the list
+  int64_t sequences = 1;     ///< of a step, over all runs and processes: what the mean is over
   Sums sums = Sums::Written; ///< gradients: Added by every run of a step but its first
 };
 

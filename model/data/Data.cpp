@@ -24,7 +24,8 @@ constexpr Kind kKinds[] = {
      "2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8"},
     {"cifar10", readCifar,
      "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, 170,052,171 bytes, SHA-256 "
-     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd; --data is the folder in it"},
+     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd; --data is the folder in "
+     "it"},
     {"mnist", readMnist,
      "https://ossci-datasets.s3.amazonaws.com/mnist/, four files of 11.6 MB; "
      "train-images-idx3-ubyte.gz has SHA-256 "
@@ -37,8 +38,8 @@ constexpr Kind kKinds[] = {
      "OUT.wav"},
 };
 
-/// A place of 0 .. count - 1 for each of them: a Feistel network over the next power of four, walked
-/// until it lands below count.
+/// A place of 0 .. count - 1 for each of them: a Feistel network over the next power of four,
+/// walked until it lands below count.
 int64_t permuted(int64_t index, int64_t count, const CounterRandom &random) {
   int half = 1;
   while (int64_t(1) << 2 * half < count)
@@ -72,8 +73,8 @@ std::string_view name(Split split) {
 Result<Dataset> Dataset::open(const Config &config, const std::string &path) {
   const Kind *kind = std::ranges::find(kKinds, config.data.kind, &Kind::name);
   if (path.empty()) {
-    Error error = inputError(fmt::format("expected --data, where {} data lies, found none",
-                                         kind->name));
+    Error error =
+        inputError(fmt::format("expected --data, where {} data lies, found none", kind->name));
     error.notes.push_back(std::string(kind->where));
     return error;
   }

@@ -5,7 +5,8 @@
 //                            there once, in an order of its own
 //   items (pictures)         every item once an epoch, in an order of its own
 //
-// Which sequence a step takes depends on the seed and the step alone, so that runs repeat and go on.
+// Which sequence a step takes depends on the seed and the step alone, so that runs repeat and go
+// on.
 //
 //   kind         --data is                                     split
 //   bytes        any file                                      in order: train, valid, test

@@ -47,7 +47,8 @@ std::string describe(const AttentionSizes &sizes) {
   for (const LayerEntry &each : sizes.entries)
     names.push_back(sizes.pattern->heads[static_cast<size_t>(each.entry)].name);
   return fmt::format("{} x {} heads x {} x {}{} {}", sizes.batch, sizes.heads, sizes.length,
-                     sizes.qkDim, sizes.valueDim == sizes.qkDim ? "" : fmt::format("/{}", sizes.valueDim),
+                     sizes.qkDim,
+                     sizes.valueDim == sizes.qkDim ? "" : fmt::format("/{}", sizes.valueDim),
                      fmt::join(names, "+"));
 }
 
@@ -63,17 +64,17 @@ Result<Attention> loadForward(Loader &loader, const AttentionSizes &sizes,
                               const LayerEntry &entry) {
   const Machine &machine = loader.machine();
   const HeadEntry &head = sizes.pattern->heads[static_cast<size_t>(entry.entry)];
-  AttentionRequest request{
-      .entry = symbol(sizes.pattern->name) + "_" + symbol(head.name) + "_forward",
-      .attend = simplify(head.attend),
-      .queryOrder = {},
-      .keyOrder = {},
-      .part = {},
-      .dtype = sizes.dtype,
-      .headDim = static_cast<int>(sizes.qkDim),
-      .valueDim = static_cast<int>(sizes.valueDim),
-      .block = head.schedule.block,
-      .target = machine.target};
+  AttentionRequest request{.entry =
+                               symbol(sizes.pattern->name) + "_" + symbol(head.name) + "_forward",
+                           .attend = simplify(head.attend),
+                           .queryOrder = {},
+                           .keyOrder = {},
+                           .part = {},
+                           .dtype = sizes.dtype,
+                           .headDim = static_cast<int>(sizes.qkDim),
+                           .valueDim = static_cast<int>(sizes.valueDim),
+                           .block = head.schedule.block,
+                           .target = machine.target};
   std::vector<AttentionRequest> parts = {request};
   if (machine.scheduleAttention) {
     auto scheduled = machine.scheduleAttention(request, head.schedule, sizes.length,
@@ -102,17 +103,17 @@ Result<AttentionBackward> loadBackward(Loader &loader, const AttentionSizes &siz
   std::vector<BackwardEntry> entries;
   for (const LayerEntry &each : sizes.entries) {
     const HeadEntry &head = sizes.pattern->heads[static_cast<size_t>(each.entry)];
-    AttentionBackwardRequest request{
-        .entry = symbol(sizes.pattern->name) + "_" + symbol(head.name) + "_backward",
-        .attend = simplify(head.attend),
-        .pass = AttentionBackwardRequest::Pass::Queries,
-        .queryOrder = {},
-        .keyOrder = {},
-        .dtype = sizes.dtype,
-        .headDim = static_cast<int>(sizes.qkDim),
-        .valueDim = static_cast<int>(sizes.valueDim),
-        .block = head.schedule.block,
-        .target = machine.target};
+    AttentionBackwardRequest request{.entry = symbol(sizes.pattern->name) + "_" +
+                                              symbol(head.name) + "_backward",
+                                     .attend = simplify(head.attend),
+                                     .pass = AttentionBackwardRequest::Pass::Queries,
+                                     .queryOrder = {},
+                                     .keyOrder = {},
+                                     .dtype = sizes.dtype,
+                                     .headDim = static_cast<int>(sizes.qkDim),
+                                     .valueDim = static_cast<int>(sizes.valueDim),
+                                     .block = head.schedule.block,
+                                     .target = machine.target};
     BackwardEntry entry{.queries = request,
                         .keys = request,
                         .queryKernels = {},
@@ -130,8 +131,7 @@ Result<AttentionBackward> loadBackward(Loader &loader, const AttentionSizes &siz
     entry.keyKernel = std::move(*keys);
     entries.push_back(std::move(entry));
   }
-  Result<AttentionBackward> backward =
-      AttentionBackward::load(machine.device, std::move(entries));
+  Result<AttentionBackward> backward = AttentionBackward::load(machine.device, std::move(entries));
   if (!backward)
     return backward.error();
   if (Result<void> ready = backward->prepare(shapeOf(sizes)); !ready)
@@ -178,8 +178,8 @@ double AttentionWork::flops() const {
 Result<Launch> AttentionWork::load(Loader &loader) const {
   std::vector<std::pair<std::shared_ptr<Attention>, AttentionCall>> launches;
   for (const LayerEntry &entry : sizes.entries) {
-    auto attention = loader.shared<Attention>(
-        keyOf("forward", sizes, entry), [&] { return loadForward(loader, sizes, entry); });
+    auto attention = loader.shared<Attention>(keyOf("forward", sizes, entry),
+                                              [&] { return loadForward(loader, sizes, entry); });
     if (!attention)
       return attention.error();
     launches.push_back({*attention,
@@ -202,8 +202,8 @@ Result<Launch> AttentionWork::load(Loader &loader) const {
 }
 
 std::vector<Use> AttentionBackwardWork::uses() const {
-  return {{Use::Read, "q", q},       {Use::Read, "k", k},       {Use::Read, "v", v},
-          {Use::Read, "out", out},   {Use::Read, "lse", lse},   {Use::Read, "dout", dout},
+  return {{Use::Read, "q", q},      {Use::Read, "k", k},      {Use::Read, "v", v},
+          {Use::Read, "out", out},  {Use::Read, "lse", lse},  {Use::Read, "dout", dout},
           {Use::Written, "dq", dq}, {Use::Written, "dk", dk}, {Use::Written, "dv", dv}};
 }
 
@@ -219,7 +219,8 @@ Result<Launch> AttentionBackwardWork::load(Loader &loader) const {
   std::string key;
   for (const LayerEntry &entry : sizes.entries)
     key += keyOf("backward", sizes, entry) + "\n";
-  auto backward = loader.shared<AttentionBackward>(key, [&] { return loadBackward(loader, sizes); });
+  auto backward =
+      loader.shared<AttentionBackward>(key, [&] { return loadBackward(loader, sizes); });
   if (!backward)
     return backward.error();
   AttentionBackwardCall call{.shape = shapeOf(sizes),

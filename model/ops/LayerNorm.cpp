@@ -21,7 +21,7 @@ R requestOf(const Machine &machine, std::string entry, int64_t columns, DType dt
 } // namespace
 
 std::vector<Use> LayerNormWork::uses() const {
-  return {{Use::Read, "x", x},          {Use::Read, "gain", gain},    {Use::Read, "bias", bias},
+  return {{Use::Read, "x", x},        {Use::Read, "gain", gain},    {Use::Read, "bias", bias},
           {Use::Written, "out", out}, {Use::Written, "mean", mean}, {Use::Written, "rstd", rstd}};
 }
 
@@ -30,8 +30,7 @@ std::string LayerNormWork::shape() const {
 }
 
 Result<Launch> LayerNormWork::load(Loader &loader) const {
-  auto request =
-      requestOf<LayerNormRequest>(loader.machine(), "layer_norm", x.columns, dtype);
+  auto request = requestOf<LayerNormRequest>(loader.machine(), "layer_norm", x.columns, dtype);
   auto norm = loader.load<LayerNorm>(request);
   if (!norm)
     return norm.error();
@@ -47,14 +46,10 @@ Result<Launch> LayerNormWork::load(Loader &loader) const {
 }
 
 std::vector<Use> LayerNormBackwardWork::uses() const {
-  return {{Use::Read, "x", x},
-          {Use::Read, "gain", gain},
-          {Use::Read, "mean", mean},
-          {Use::Read, "rstd", rstd},
-          {Use::Read, "dout", dout},
-          {Use::Read, "dresidual", dresidual},
-          {Use::Written, "dx", dx},
-          {Use::Written, "dgain", dgain},
+  return {{Use::Read, "x", x},           {Use::Read, "gain", gain},
+          {Use::Read, "mean", mean},     {Use::Read, "rstd", rstd},
+          {Use::Read, "dout", dout},     {Use::Read, "dresidual", dresidual},
+          {Use::Written, "dx", dx},      {Use::Written, "dgain", dgain},
           {Use::Written, "dbias", dbias}};
 }
 

@@ -3,6 +3,7 @@
 //   x [rows, in] and weights [out, in] are matrices; rows are tokens, batch after batch
 #pragma once
 
+#include "layout/HeadTables.h"
 #include "model/Calls.h"
 #include "model/Parameters.h"
 
