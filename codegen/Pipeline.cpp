@@ -26,6 +26,7 @@ void addTilePasses(OpPassManager &passes) {
   passes.addPass(createExpandOps());
   passes.addNestedPass<tile::KernelOp>(createSplitFullBlocks());
   passes.addNestedPass<tile::KernelOp>(createLowerPredicates());
+  passes.addNestedPass<tile::KernelOp>(createLowerRandom());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
 }
@@ -34,6 +35,7 @@ void addCpuTilePasses(OpPassManager &passes) {
   passes.addPass(createExpandOps());
   passes.addNestedPass<tile::KernelOp>(createScaleOperands());
   passes.addNestedPass<tile::KernelOp>(createLowerPredicates());
+  passes.addNestedPass<tile::KernelOp>(createLowerRandom());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
 }

@@ -3,6 +3,7 @@
 #include "dialect/Ops.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
+#include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/LayerNorm.h"
 
 #include <fmt/core.h>
@@ -18,6 +19,7 @@ std::span<const Operation> operations() {
   static constexpr Operation table[] = {
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
       {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
+      {CrossEntropyRequest::kOperation, nullptr, describe<CrossEntropyRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
   };

@@ -4,6 +4,8 @@
 //   name       what it writes                      whose request
 //   forward    sparsec.attention                   kernel/ops/Attention.h
 //   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
+//   cross_entropy
+//              sparsec.cross_entropy              kernel/ops/CrossEntropy.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
 #pragma once

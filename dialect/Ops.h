@@ -12,6 +12,7 @@
 namespace sparsec {
 struct AttentionRequest;
 struct AttentionBackwardRequest;
+struct CrossEntropyRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
 } // namespace sparsec
@@ -21,6 +22,7 @@ namespace sparsec::ops {
 /// Writes the operation of a request, which is right and has its block.
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
 

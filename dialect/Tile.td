@@ -50,6 +50,7 @@ def Tile_OrderKind : I32EnumAttr<"OrderKind", "how the positions of an axis fill
   I32EnumAttrCase<"Grid2", 3, "grid2">,
   I32EnumAttrCase<"Grid3", 4, "grid3">,
   I32EnumAttrCase<"Table", 5, "table">,
+  I32EnumAttrCase<"Gathered", 6, "gathered">, // by positions that the kernel worked out: rows_at
 ]> {
   let cppNamespace = "::sparsec::tile";
   let genSpecializedAttr = 0;
@@ -244,7 +245,10 @@ def Tile_RowsByOp : Tile_Op<"rows_by", [Pure]> {
 
 def Tile_RowsAtOp : Tile_Op<"rows_at", [Pure]> {
   let summary = "rows at gathered positions";
-  let description = "Row r has position %positions[r]; rows from %count on do not exist.";
+  let description = [{
+    `tile.rows_at %positions count %count : tensor<64xi32> -> !tile.rows<64 by gathered>`: row r has
+    position %positions[r]. Rows from %count on do not exist, nor do those at position 2^31 - 1.
+  }];
   let arguments = (ins Tile_Positions:$positions, I32:$count);
   let results = (outs Tile_RowsType:$rows);
   let assemblyFormat = "$positions `count` $count attr-dict `:` type($positions) `->` qualified(type($rows))";
@@ -271,6 +275,7 @@ class Tile_AccessOp<string name, list<Trait> traits, dag before, dag after = (in
 
 def Tile_LoadOp : Tile_AccessOp<"load", [MemoryEffects<[MemRead]>], (ins)> {
   let summary = "a tile of a view; rows and columns that do not exist read as 0";
+  let description = "Integers of 8 and 16 bits are unsigned and widened: a view of i8 gives a tile of i32.";
   let results = (outs Tile_Tensor:$result);
   let assemblyFormat = [{
     $view `[` custom<Access>($indices, $rows, $columns) `]` attr-dict `:`
@@ -298,6 +303,30 @@ def Tile_AccumulateOp : Tile_AccessOp<"accumulate", [MemoryEffects<[MemRead, Mem
     (`ordered` `(` $ticket^ `)`) : (`exclusive`)? attr-dict `:`
     type($value) `,` custom<AccessTypes>(type($view), type($rows), type($columns))
   }];
+}
+
+def Tile_ScalarOp : Tile_Op<"scalar", [MemoryEffects<[MemRead]>]> {
+  let summary = "a number in memory";
+  let description = [{
+    `%rate = tile.scalar %state[%i] : !tile.view<f32, 0> -> f32`: f32, i32 or i64. What changes from
+    launch to launch (a learning rate, a step, a seed, a loss scale, a length) is read so: by value
+    it would be fixed in a captured graph.
+  }];
+  let arguments = (ins Tile_ViewType:$view, I32:$index);
+  let results = (outs AnyTypeOf<[F32, I32, I64]>:$result);
+  let assemblyFormat = "$view `[` $index `]` attr-dict `:` qualified(type($view)) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_StoreScalarOp : Tile_Op<"store_scalar", [MemoryEffects<[MemWrite]>]> {
+  let summary = "writes a number to memory, once for the work item";
+  let description = [{
+    `tile.store_scalar %step, %state[%i] : i32, !tile.view<i32, 0>`, after all that the item read
+    before it. Nothing in the kernel may read it again.
+  }];
+  let arguments = (ins AnyTypeOf<[F32, I32, I64]>:$value, Tile_ViewType:$view, I32:$index);
+  let assemblyFormat = "$value `,` $view `[` $index `]` attr-dict `:` type($value) `,` qualified(type($view))";
+  let hasVerifier = 1;
 }
 
 //===-- Block lists and the fold --------------------------------------------------------------===//
@@ -443,10 +472,14 @@ def Tile_MaskOp : Tile_Op<"mask", [Pure, AllTypesMatch<["scores", "result"]>]> {
 
 def Tile_RandomOp : Tile_Op<"random", [Pure]> {
   let summary = "32 random bits for each pair of positions, a function of seed and positions alone";
-  let arguments = (ins I64:$seed, Tile_Positions:$rows, Tile_Positions:$columns);
-  let results = (outs TensorOfInteger<[2], ".isSignlessInteger(32)", "tensor of i32 of rank 2">:$result);
+  let description = [{
+    Those of randomBits(seed, row, column) in kernel/Random.h, the same on every target. Without
+    columns a vector: those of column 0.
+  }];
+  let arguments = (ins I64:$seed, Tile_Positions:$rows, Optional<Tile_Positions>:$columns);
+  let results = (outs TensorOfInteger<[1, 2], ".isSignlessInteger(32)", "tensor of i32 of rank 1 or 2">:$result);
   let assemblyFormat = [{
-    $seed `(` $rows `,` $columns `)` attr-dict `:` type($rows) `,` type($columns) `->` type($result)
+    $seed `(` $rows (`,` $columns^)? `)` attr-dict `:` type($rows) (`,` type($columns)^)? `->` type($result)
   }];
   let hasVerifier = 1;
 }

@@ -62,6 +62,34 @@ void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows) 
   create<StoreOp>(tile, view, indices, rows, Value());
 }
 
+Value TileBuilder::i32(int64_t value) {
+  return create<arith::ConstantOp>(getI32IntegerAttr(static_cast<int32_t>(value)));
+}
+Value TileBuilder::rowsAt(Value positions) {
+  int64_t size = typeOf(positions).getDimSize(0);
+  auto type = RowsType::get(getContext(), size, /*heads=*/1, OrderKind::Gathered);
+  return create<RowsAtOp>(type, positions, i32(size));
+}
+Value TileBuilder::scalar(Value view, int64_t index) {
+  Type element = cast<ViewType>(view.getType()).getElementType();
+  return create<ScalarOp>(element, view, i32(index));
+}
+void TileBuilder::storeScalar(Value value, Value view, int64_t index) {
+  create<StoreScalarOp>(value, view, i32(index));
+}
+Value TileBuilder::random(Value seed, Value rowPositions, Value columnPositions) {
+  SmallVector<int64_t> shape = {typeOf(rowPositions).getDimSize(0)};
+  if (columnPositions)
+    shape.push_back(typeOf(columnPositions).getDimSize(0));
+  return create<RandomOp>(tensor(shape, getI32Type()), seed, rowPositions, columnPositions);
+}
+Value TileBuilder::uniform(Value bits) {
+  RankedTensorType type = typeOf(bits), floats = type.clone(getF32Type());
+  Value eight = create<arith::ConstantOp>(DenseElementsAttr::get(type, int32_t(8)));
+  Value high = create<arith::ShRUIOp>(bits, eight); // 24 bits: not negative
+  return multiply(create<arith::SIToFPOp>(floats, high), constant(floats, 0x1p-24f));
+}
+
 Value TileBuilder::matching(Value b, Value a) {
   if (b.getType() == a.getType())
     return b;
@@ -92,6 +120,9 @@ Value TileBuilder::widen(Value a) {
   if (typeOf(a).getElementType().isF32())
     return a;
   return create<arith::ExtFOp>(typeOf(a).clone(getF32Type()), a);
+}
+Value TileBuilder::expand(Value a, RankedTensorType to) {
+  return create<ExpandOp>(to, a, /*dim=*/1);
 }
 Value TileBuilder::acrossRows(Value a, int64_t rows) {
   RankedTensorType type = typeOf(a);

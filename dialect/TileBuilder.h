@@ -34,6 +34,15 @@ public:
   /// A tile of rank 1, of a view whose rows are contiguous.
   Value load(Value view, mlir::ValueRange indices, Value rows);
   void store(Value tile, Value view, mlir::ValueRange indices, Value rows);
+  Value i32(int64_t value);
+  /// The rows at `positions`, all of which may exist.
+  Value rowsAt(Value positions);
+  /// Element `index` of a view without strides.
+  Value scalar(Value view, int64_t index);
+  void storeScalar(Value value, Value view, int64_t index);
+  /// 32 bits for each row and column, or each row alone.
+  Value random(Value seed, Value rowPositions, Value columnPositions = Value());
+  Value uniform(Value bits); ///< in [0, 1), as kernel/Random.h's uniformOf()
 
   // Arithmetic. The second operand of an elementwise operation may be a vector beside a matrix: it
   // is repeated along the columns.
@@ -43,6 +52,7 @@ public:
   Value exp2(Value a);
   Value convert(Value a, mlir::Type element); ///< rounds to a float type; itself when it has it
   Value widen(Value a);                       ///< to f32; itself when it is
+  Value expand(Value a, mlir::RankedTensorType to); ///< a vector repeated along columns
   Value acrossRows(Value a, int64_t rows);    ///< a vector repeated in each of so many rows
   Value max(Value a, Value b);
   Value equal(Value a, Value b);

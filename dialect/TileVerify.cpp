@@ -84,6 +84,8 @@ LogicalResult RowsOp::verify() {
   if (kind != getRows().getType().getOrder())
     return emitOpError() << "expected rows by '" << stringifyOrderKind(kind) << "', found "
                          << getRows().getType();
+  if (kind == OrderKind::Gathered)
+    return emitOpError("rows at gathered positions are made by 'tile.rows_at'");
   if ((kind != OrderKind::Natural) != bool(getNumbers()))
     return emitOpError() << "order '" << stringifyOrderKind(kind) << "' "
                          << (getNumbers() ? "has no numbers" : "needs its numbers");
@@ -91,6 +93,8 @@ LogicalResult RowsOp::verify() {
 }
 
 LogicalResult RowsAtOp::verify() {
+  if (getRows().getType().getOrder() != OrderKind::Gathered)
+    return emitOpError() << "expected rows by 'gathered', found " << getRows().getType();
   return expectShape(*this, "positions", getPositions().getType(), {getRows().getType().getSize()});
 }
 
@@ -127,7 +131,10 @@ static LogicalResult verifyAccess(AccessOp op, Type tile) {
       return op.emitOpError() << "expected a tile of " << columns.getSize() << " columns, found "
                               << type.getDimSize(1);
   }
-  return expectElement(op, "a tile", tile, view.getElementType());
+  Type element = view.getElementType();
+  if (isa<LoadOp>(op) && element.isInteger() && element.getIntOrFloatBitWidth() < 32)
+    element = IntegerType::get(op.getContext(), 32);
+  return expectElement(op, "a tile", tile, element);
 }
 
 LogicalResult LoadOp::verify() {
@@ -135,6 +142,19 @@ LogicalResult LoadOp::verify() {
 }
 LogicalResult StoreOp::verify() {
   return verifyAccess(*this, getValue().getType());
+}
+/// A number of a view without strides.
+static LogicalResult verifyScalar(Operation *op, ViewType view, Type scalar) {
+  if (view.getStrides() == 0 && view.getElementType() == scalar)
+    return success();
+  return op->emitOpError() << "expected " << ViewType::get(op->getContext(), scalar, 0)
+                           << ", found " << view;
+}
+LogicalResult ScalarOp::verify() {
+  return verifyScalar(*this, getView().getType(), getResult().getType());
+}
+LogicalResult StoreScalarOp::verify() {
+  return verifyScalar(*this, getView().getType(), getValue().getType());
 }
 LogicalResult AccumulateOp::verify() {
   if (!elementOf(getValue()).isF32())
@@ -221,8 +241,10 @@ LogicalResult MaskOp::verify() {
 }
 
 LogicalResult RandomOp::verify() {
-  return expectShape(*this, "a result", getResult().getType(),
-                     {shapeOf(getRows())[0], shapeOf(getColumns())[0]});
+  Shape shape = {shapeOf(getRows())[0]};
+  if (getColumns())
+    shape.push_back(shapeOf(getColumns())[0]);
+  return expectShape(*this, "a result", getResult().getType(), shape);
 }
 
 } // namespace sparsec::tile

@@ -17,6 +17,8 @@ bool isWritten(BlockArgument view) {
   return llvm::any_of(view.getUsers(), [&](Operation *user) {
     if (auto store = dyn_cast<tile::StoreOp>(user))
       return store.getView() == view;
+    if (auto store = dyn_cast<tile::StoreScalarOp>(user))
+      return store.getView() == view;
     auto accumulate = dyn_cast<tile::AccumulateOp>(user);
     return accumulate && accumulate.getView() == view;
   });

@@ -29,7 +29,7 @@ bool isKnownTile(Operation *op) {
              tile::RowsAtOp, tile::PositionsOp, tile::LoadOp, tile::StoreOp, tile::AccumulateOp,
              tile::BlocksOp, tile::RangeOp, tile::FoldOp, tile::SplatOp, tile::ExpandOp,
              tile::TransposeOp, tile::ReduceOp, tile::DotOp, tile::MaskOp, tile::LayoutRowOp,
-             tile::NumberOp>(op);
+             tile::NumberOp, tile::ScalarOp, tile::StoreScalarOp>(op);
 }
 
 LogicalResult checkTypes(Operation *op) {

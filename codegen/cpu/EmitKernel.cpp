@@ -175,12 +175,26 @@ void KernelEmitter::emitSerial(Operation *op) {
         llvm::Value *bytes = code.CreateMul(code.wide(scalar(number.getIndex())), code.i64(4));
         scalars[number.getResult()] = code.number(code.at(scalar(number.getNumbers()), bytes), 0);
       })
+      .Case([&](tile::ScalarOp number) {
+        scalars[number.getResult()] = code.loadAs(
+            registerType(number.getType()), scalarPointer(number.getView(), number.getIndex()));
+      })
+      .Case([&](tile::StoreScalarOp store) {
+        code.storeTo(scalar(store.getValue()), scalarPointer(store.getView(), store.getIndex()));
+      })
       .Default([&](Operation *scalarOp) {
         SmallVector<llvm::Value *> operands;
         for (Value operand : scalarOp->getOperands())
           operands.push_back(scalar(operand));
         scalars[scalarOp->getResult(0)] = arithmetic(scalarOp, operands);
       });
+}
+
+/// Of element `index` of a view without strides.
+llvm::Value *KernelEmitter::scalarPointer(Value viewValue, Value index) {
+  const View &view = views[viewValue];
+  return code.at(view.base,
+                 code.CreateMul(code.wide(scalar(index)), code.i64(bytesOf(view.element))));
 }
 
 //===-- Reductions that leave no lanes --------------------------------------------------------===//

@@ -172,7 +172,10 @@ Storage KernelEmitter::anyStorage(Value value) {
 
 //===-- Views ---------------------------------------------------------------------------------===//
 
+/// Integers of fewer than 32 bits are unsigned and widened.
 llvm::Value *KernelEmitter::fromMemory(llvm::Value *bits, Type element) {
+  if (element.isInteger(8) || element.isInteger(16))
+    return code.CreateZExt(bits, bits->getType()->getWithNewBitWidth(32));
   if (element.isBF16())
     return code.fromBf16(bits);
   return element.isF16() ? code.fromF16(bits) : bits;

@@ -126,6 +126,7 @@ private:
   void beginCarries(Operation *loop);
   void endCarries(Operation *loop);
   llvm::Value *scalar(Value value);
+  llvm::Value *scalarPointer(Value view, Value index);
 
   // Slices.cpp
   bool isSliced(Value value, int laneClass) const;

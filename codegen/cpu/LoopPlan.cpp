@@ -12,17 +12,18 @@ namespace {
 constexpr size_t kMostAfterProduct = 40;
 
 bool writesMemory(Operation *op) {
-  if (isa<tile::StoreOp, tile::AccumulateOp>(op))
+  if (isa<tile::StoreOp, tile::AccumulateOp, tile::StoreScalarOp>(op))
     return true;
   return op
       ->walk([](Operation *inner) {
-        return isa<tile::StoreOp, tile::AccumulateOp>(inner) ? WalkResult::interrupt()
-                                                             : WalkResult::advance();
+        return isa<tile::StoreOp, tile::AccumulateOp, tile::StoreScalarOp>(inner)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
       })
       .wasInterrupted();
 }
 bool readsMemory(Operation *op) {
-  return isa<tile::LoadOp>(op) || op->getNumRegions() > 0;
+  return isa<tile::LoadOp, tile::ScalarOp>(op) || op->getNumRegions() > 0;
 }
 
 } // namespace

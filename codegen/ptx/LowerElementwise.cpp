@@ -165,15 +165,13 @@ struct ReducePattern : OpConversionPattern<tile::ReduceOp> {
   LogicalResult matchAndRewrite(tile::ReduceOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     auto source = cast<RankedTensorType>(op.getInput().getType());
+    if (source.getRank() == 1)
+      return toScalar(op, adaptor, rewriter);
     if (op.getDim() != 1 || !isa_and_nonnull<warp::AccumulatorAttr>(source.getEncoding()) ||
         !source.getElementType().isF32())
       return rewriter.notifyMatchFailure(op, "expected rows of an f32 accumulator");
     ThreadEmitter emit(op, rewriter);
-    auto combine = [&](Value a, Value b) -> Value {
-      if (op.getKind() == tile::ReduceKind::Max)
-        return emit.create<LLVM::MaxNumOp>(a, b);
-      return emit.create<LLVM::FAddOp>(a, b);
-    };
+    auto combine = [&](Value a, Value b) { return combined(emit, op.getKind(), a, b); };
     SmallVector<Value> values = emit.elements(adaptor.getInput()), results;
     fragments::Fragment held = fragments::accumulator(source.getDimSize(1));
     for (fragments::Coordinate row : fragments::rows().registers) {
@@ -196,6 +194,27 @@ struct ReducePattern : OpConversionPattern<tile::ReduceOp> {
     }
     rewriter.replaceOp(op, emit.pack(results));
     return success();
+  }
+
+  /// The rows of one warp: a thread's own, then those of the other quads. All lanes have the
+  /// result.
+  static LogicalResult toScalar(tile::ReduceOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) {
+    ThreadEmitter emit(op, rewriter);
+    if (emit.warps() != 1 || !op.getType().isF32())
+      return op.emitOpError("only the f32 rows of one warp are lowered to a number");
+    SmallVector<Value> values = emit.elements(adaptor.getInput());
+    Value result = combined(emit, op.getKind(), values[0], values[1]);
+    for (int mask : {4, 8, 16})
+      result = combined(emit, op.getKind(), result, emit.shuffleXor(result, mask));
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+
+  static Value combined(ThreadEmitter &emit, tile::ReduceKind kind, Value a, Value b) {
+    if (kind == tile::ReduceKind::Max)
+      return emit.create<LLVM::MaxNumOp>(a, b);
+    return emit.create<LLVM::FAddOp>(a, b);
   }
 };
 

@@ -27,7 +27,17 @@ struct HeldRows {
   }
 };
 
-/// A tile of floats into registers, as accumulators, their rows or their columns are held. Rows
+/// An element of a view, as tiles hold it: integers of fewer than 32 bits are unsigned and widened.
+Value readElement(ThreadEmitter &emit, Type element, Value address) {
+  Value value = emit.create<LLVM::LoadOp>(element, address, bytesOf(element));
+  bool narrow = element.isInteger(8) || element.isInteger(16);
+  return narrow ? emit.create<LLVM::ZExtOp>(emit.getI32Type(), value) : value;
+}
+Type elementOf(tile::LoadOp load) {
+  return load.getView().getType().getElementType();
+}
+
+/// A tile into registers, as accumulators, their rows or their columns are held. Rows
 /// that do not exist read as 0.
 struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -38,11 +48,13 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
       return rewriter.notifyMatchFailure(op, "expected an encoded tile of [batch, head, rows]");
     ThreadEmitter emit(op, rewriter);
     Value base = headAddress(emit, adaptor.getView(), adaptor.getIndices()[0],
-                             adaptor.getIndices()[1], bytesOf(type.getElementType()));
+                             adaptor.getIndices()[1], bytesOf(elementOf(op)));
     auto slice = dyn_cast<warp::SliceAttr>(type.getEncoding());
     if (slice && slice.getAxis() == warp::Axis::Columns) {
       RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
-      rewriter.replaceOp(op, emit.pack(readColumns(emit, rows, base, type)));
+      if (rows.isGathered())
+        return rewriter.notifyMatchFailure(op, "gathered rows are not held by columns");
+      rewriter.replaceOp(op, emit.pack(readColumns(emit, rows, base, elementOf(op), type)));
       return success();
     }
     HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
@@ -54,7 +66,7 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
         OpBuilder::InsertionGuard guard(emit);
         emit.setInsertionPointToStart(branch.thenBlock());
         emit.create<scf::YieldOp>(
-            read(emit, held, adaptor.getView(), base, row.position, type, place.row));
+            read(emit, held, op, adaptor.getView(), base, row.position, type, place.row));
         emit.setInsertionPointToStart(branch.elseBlock());
         Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
         emit.create<scf::YieldOp>(SmallVector<Value>(branch.getNumResults(), zero));
@@ -69,18 +81,18 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   /// A thread holds many columns: one branch for all of them. Where there are any rows, those that
   /// do not exist read the first one of the axis, which does.
   static SmallVector<Value> readColumns(ThreadEmitter &emit, RowPositions &rows, Value base,
-                                        RankedTensorType type) {
+                                        Type element, RankedTensorType type) {
     fragments::Fragment held = fragments::columns(type.getDimSize(0));
     Value column = emit.laneColumn(held.lane);
     Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
-    int64_t bytes = bytesOf(type.getElementType());
+    int64_t bytes = bytesOf(element);
     auto read = [&] {
       SmallVector<Value> values;
       for (fragments::Coordinate place : held.registers) {
         RowPositions::Row row = rows.at(column, place.column);
         Value position = emit.wide(emit.select(row.exists, row.position, emit.i32(0)));
         Value address = emit.advance(base, emit.multiply(position, bytes));
-        Value value = emit.create<LLVM::LoadOp>(type.getElementType(), address, bytes);
+        Value value = readElement(emit, element, address);
         values.push_back(emit.select(row.exists, value, zero));
       }
       return values;
@@ -105,13 +117,13 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
                              type.getElementType());
   }
 
-  static SmallVector<Value> read(ThreadEmitter &emit, HeldRows &held, Value view, Value base,
-                                 Value position, RankedTensorType type, int row) {
-    Type element = type.getElementType();
+  static SmallVector<Value> read(ThreadEmitter &emit, HeldRows &held, tile::LoadOp op, Value view,
+                                 Value base, Value position, RankedTensorType type, int row) {
+    Type element = elementOf(op);
     int64_t bytes = bytesOf(element);
     if (type.getRank() == 1)
-      return {emit.create<LLVM::LoadOp>(
-          element, emit.advance(base, emit.multiply(emit.wide(position), bytes)), bytes)};
+      return {readElement(emit, element,
+                          emit.advance(base, emit.multiply(emit.wide(position), bytes)))};
     fragments::Fragment fragment = fragments::accumulator(type.getDimSize(1));
     Value address = held.address(view, base, position, fragment, bytes);
     auto pairType = VectorType::get({2}, element);
@@ -182,6 +194,40 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
   }
 };
 
+/// Of a view without strides.
+Value scalarAddress(ThreadEmitter &emit, Value view, Value index, Type type) {
+  return emit.advance(emit.field(view, 0), emit.multiply(emit.wide(index), bytesOf(type)));
+}
+
+struct ScalarPattern : OpConversionPattern<tile::ScalarOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::ScalarOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    Value address = scalarAddress(emit, adaptor.getView(), adaptor.getIndex(), op.getType());
+    rewriter.replaceOp(op, emit.create<LLVM::LoadOp>(op.getType(), address, bytesOf(op.getType())));
+    return success();
+  }
+};
+
+/// By one thread, once all have read what it may write over.
+struct StoreScalarPattern : OpConversionPattern<tile::StoreScalarOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::StoreScalarOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    nvvm::barrier(emit);
+    auto branch = emit.create<scf::IfOp>(emit.equal(emit.thread(), 0), /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(emit);
+    emit.setInsertionPointToStart(branch.thenBlock());
+    Type type = op.getValue().getType();
+    Value address = scalarAddress(emit, adaptor.getView(), adaptor.getIndex(), type);
+    emit.create<LLVM::StoreOp>(adaptor.getValue(), address, bytesOf(type));
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
 struct PresentPattern : OpConversionPattern<warp::PresentOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::PresentOp op, OpAdaptor adaptor,
@@ -238,9 +284,8 @@ Value headAddress(ThreadEmitter &emit, Value view, Value batch, Value head, int6
 }
 
 void populateMemoryPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
-  patterns
-      .add<LoadPattern, StorePattern, PresentPattern, AllocPattern, StagePattern, BarrierPattern>(
-          types, patterns.getContext());
+  patterns.add<LoadPattern, StorePattern, ScalarPattern, StoreScalarPattern, PresentPattern,
+               AllocPattern, StagePattern, BarrierPattern>(types, patterns.getContext());
 }
 
 } // namespace sparsec

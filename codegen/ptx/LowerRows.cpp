@@ -45,6 +45,19 @@ struct RowsPattern : OpConversionPattern<tile::RowsOp> {
   }
 };
 
+struct RowsAtPattern : OpConversionPattern<tile::RowsAtOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::RowsAtOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    Value rows = emit.create<LLVM::PoisonOp>(getTypeConverter()->convertType(op.getType()));
+    rows = emit.create<LLVM::InsertValueOp>(rows, adaptor.getPositions(), ArrayRef<int64_t>{0});
+    rows = emit.create<LLVM::InsertValueOp>(rows, adaptor.getCount(), ArrayRef<int64_t>{1});
+    rewriter.replaceOp(op, rows);
+    return success();
+  }
+};
+
 struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::PositionsOp op, OpAdaptor adaptor,
@@ -59,6 +72,8 @@ struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
     Value mine =
         byRow ? emit.add(emit.laneRow(held.lane), emit.warpRow()) : emit.laneColumn(held.lane);
     RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
+    if (rows.isGathered() && !byRow)
+      return rewriter.notifyMatchFailure(op, "gathered rows are not held by columns");
     SmallVector<Value> values;
     for (fragments::Coordinate place : held.registers)
       values.push_back(rows.position(mine, byRow ? place.row : place.column));
@@ -74,6 +89,14 @@ RowPositions::Row RowPositions::at(Value row, int64_t constant) {
   if (isNatural()) {
     Value position = emit.add(emit.add(first, row), constant);
     return {position, emit.below(position, length)};
+  }
+  if (isGathered()) {
+    auto registers = fragments::rows().registers;
+    auto found = llvm::find(registers, fragments::Coordinate{int(constant), 0});
+    Value position = emit.element(first, found - registers.begin());
+    Value exists = emit.bitAnd(emit.less(emit.add(row, constant), length),
+                               emit.below(position, emit.i32(kNoPosition)));
+    return {position, exists};
   }
   Value table = emit.field(rows, 3);
   // Not invariant: kept in registers for the whole loop they would be many.
@@ -96,7 +119,7 @@ Value RowPositions::position(Value row, int64_t constant) {
 }
 
 void populateRowPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
-  patterns.add<RowsPattern, PositionsPattern>(types, patterns.getContext());
+  patterns.add<RowsPattern, RowsAtPattern, PositionsPattern>(types, patterns.getContext());
 }
 
 } // namespace sparsec

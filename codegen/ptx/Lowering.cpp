@@ -27,7 +27,9 @@ ThreadTypes::ThreadTypes(MLIRContext *context) {
   });
   addConversion([=](tile::RowsType type) -> Type {
     SmallVector<Type> fields = {i32, i32};
-    if (type.getOrder() != tile::OrderKind::Natural)
+    if (type.getOrder() == tile::OrderKind::Gathered)
+      fields[0] = VectorType::get({int64_t(fragments::rows().registers.size())}, i32);
+    else if (type.getOrder() != tile::OrderKind::Natural)
       fields.append({i32, pointer});
     return LLVM::LLVMStructType::getLiteral(context, fields);
   });

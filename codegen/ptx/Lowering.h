@@ -7,6 +7,7 @@
 //   !tile.numbers                  ptr<1>
 //   !tile.rows<64>                 struct<(i32 first, i32 length)>
 //   !tile.rows<64 by residue>      struct<(i32 first, i32 length, i32 counts, ptr<1> rows)>
+//   !tile.rows<64 by gathered>     struct<(vector<2xi32>, i32 count)>: of an accumulator's rows
 //   !tile.layout                   struct of LayoutField (common/LayoutFields.h)
 //   !warp.block_list               struct<(ptr<1> columns, ptr<1> runs, i32 first[5], end[4])>
 //   !warp.buffer<...>              i32: byte offset in shared memory
@@ -154,6 +155,8 @@ public:
   mlir::Value mayExist() { return emit.greater(emit.field(rows, 1), 0); }
 
   bool isNatural() const { return type.getOrder() == tile::OrderKind::Natural; }
+  /// Then `row` is the lane's row of an accumulator and `constant` that of a register.
+  bool isGathered() const { return type.getOrder() == tile::OrderKind::Gathered; }
 
 private:
   ThreadEmitter &emit;

@@ -42,4 +42,13 @@ def LowerPredicates : Pass<"lower-predicates", "::sparsec::tile::KernelOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def LowerRandom : Pass<"lower-random", "::sparsec::tile::KernelOp"> {
+  let summary = "random bits become integer arithmetic on positions";
+  let description = [{
+    `tile.random` becomes the rounds of kernel/Random.h in arith on tensors: additions, rotations and
+    exclusive ors, the same bits on every target.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 #endif

@@ -137,7 +137,40 @@ tile.kernel @a(%layout: !tile.layout) args ["layout"] {
 tile.kernel @a(%n: i32) args ["n"] {
   %p = arith.constant dense<0> : tensor<8xi32>
   // expected-error @below {{'tile.rows_at' op expected positions of shape 16, found 8}}
-  %r = tile.rows_at %p count %n : tensor<8xi32> -> !tile.rows<16>
+  %r = tile.rows_at %p count %n : tensor<8xi32> -> !tile.rows<16 by gathered>
+  tile.return
+}
+
+// -----
+
+tile.kernel @a(%n: i32) args ["n"] {
+  %p = arith.constant dense<0> : tensor<8xi32>
+  // expected-error @below {{'tile.rows_at' op expected rows by 'gathered', found '!tile.rows<8>'}}
+  %r = tile.rows_at %p count %n : tensor<8xi32> -> !tile.rows<8>
+  tile.return
+}
+
+// -----
+
+tile.kernel @a(%n: i32) args ["n"] {
+  // expected-error @below {{'tile.rows' op rows at gathered positions are made by 'tile.rows_at'}}
+  %r = tile.rows #tile.order<gathered>[%n] of %n : !tile.rows<8 by gathered>
+  tile.return
+}
+
+// -----
+
+tile.kernel @a(%x: !tile.view<f32, 1>, %n: i32) args ["x", "n"] {
+  // expected-error @below {{'tile.scalar' op expected '!tile.view<f32, 0>', found '!tile.view<f32, 1>'}}
+  %s = tile.scalar %x[%n] : !tile.view<f32, 1> -> f32
+  tile.return
+}
+
+// -----
+
+tile.kernel @a(%x: !tile.view<f32, 0>, %n: i32) args ["x", "n"] {
+  // expected-error @below {{'tile.store_scalar' op expected '!tile.view<i32, 0>', found '!tile.view<f32, 0>'}}
+  tile.store_scalar %n, %x[%n] : i32, !tile.view<f32, 0>
   tile.return
 }
 

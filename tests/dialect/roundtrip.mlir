@@ -23,10 +23,10 @@ tile.kernel @rows(%x: !tile.view<f32, 1>, %index: !tile.view<i32, 0>, %count: i3
   %p = tile.positions %by : !tile.rows<16> -> tensor<16xi32>
   // CHECK: %[[IDX:.*]] = tile.load %index[%[[BY]]] : !tile.view<i32, 0>, !tile.rows<16> -> tensor<16xi32>
   %idx = tile.load %index[%by] : !tile.view<i32, 0>, !tile.rows<16> -> tensor<16xi32>
-  // CHECK: %[[AT:.*]] = tile.rows_at %[[IDX]] count %count : tensor<16xi32> -> !tile.rows<16>
-  %at = tile.rows_at %idx count %count : tensor<16xi32> -> !tile.rows<16>
-  // CHECK: %[[T:.*]] = tile.load %x[%[[AT]], cols %[[BY]]] : !tile.view<f32, 1>, !tile.rows<16>, !tile.rows<16> -> tensor<16x16xf32>
-  %t = tile.load %x[%at, cols %by] : !tile.view<f32, 1>, !tile.rows<16>, !tile.rows<16> -> tensor<16x16xf32>
+  // CHECK: %[[AT:.*]] = tile.rows_at %[[IDX]] count %count : tensor<16xi32> -> !tile.rows<16 by gathered>
+  %at = tile.rows_at %idx count %count : tensor<16xi32> -> !tile.rows<16 by gathered>
+  // CHECK: %[[T:.*]] = tile.load %x[%[[AT]], cols %[[BY]]] : !tile.view<f32, 1>, !tile.rows<16 by gathered>, !tile.rows<16> -> tensor<16x16xf32>
+  %t = tile.load %x[%at, cols %by] : !tile.view<f32, 1>, !tile.rows<16 by gathered>, !tile.rows<16> -> tensor<16x16xf32>
   // CHECK: %[[TT:.*]] = tile.transpose %[[T]] : tensor<16x16xf32> -> tensor<16x16xf32>
   %tt = tile.transpose %t : tensor<16x16xf32> -> tensor<16x16xf32>
   // CHECK: %[[S:.*]] = tile.scan sum %[[TT]] {dim = 1 : i64} : tensor<16x16xf32> -> tensor<16x16xf32>
@@ -41,12 +41,24 @@ tile.kernel @rows(%x: !tile.view<f32, 1>, %index: !tile.view<i32, 0>, %count: i3
   %splat = tile.splat %all : f32 -> tensor<16x16xf32>
   // CHECK: tile.dot %[[E]], %[[SPLAT]] {lhs_t, rhs_t}
   %d = tile.dot %e, %splat {lhs_t, rhs_t} : tensor<16x16xf32>, tensor<16x16xf32> -> tensor<16x16xf32>
-  // CHECK: tile.accumulate %{{.*}}, %x[%[[AT]], cols %[[BY]]] exclusive : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16>, !tile.rows<16>
-  tile.accumulate %d, %x[%at, cols %by] exclusive : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16>, !tile.rows<16>
-  // CHECK: tile.accumulate %{{.*}}, %x[%[[AT]]] ordered(%[[I]]) : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16>
-  tile.accumulate %d, %x[%at] ordered(%i) : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16>
+  // CHECK: tile.accumulate %{{.*}}, %x[%[[AT]], cols %[[BY]]] exclusive : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16 by gathered>, !tile.rows<16>
+  tile.accumulate %d, %x[%at, cols %by] exclusive : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16 by gathered>, !tile.rows<16>
+  // CHECK: tile.accumulate %{{.*}}, %x[%[[AT]]] ordered(%[[I]]) : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16 by gathered>
+  tile.accumulate %d, %x[%at] ordered(%i) : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16 by gathered>
   // CHECK: tile.count "rows" by %count
   tile.count "rows" by %count
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @numbers(
+tile.kernel @numbers(%step: !tile.view<i64, 0>, %bytes: !tile.view<i8, 0>, %i: i32) args ["step", "bytes", "i"] {
+  // CHECK: %[[X:.*]] = tile.scalar %step[%i] : !tile.view<i64, 0> -> i64
+  %x = tile.scalar %step[%i] : !tile.view<i64, 0> -> i64
+  // CHECK: tile.store_scalar %[[X]], %step[%i] : i64, !tile.view<i64, 0>
+  tile.store_scalar %x, %step[%i] : i64, !tile.view<i64, 0>
+  %r = tile.rows #tile.order<natural>[%i] of %i : !tile.rows<16>
+  // CHECK: tile.load %bytes[%{{.*}}] : !tile.view<i8, 0>, !tile.rows<16> -> tensor<16xi32>
+  %t = tile.load %bytes[%r] : !tile.view<i8, 0>, !tile.rows<16> -> tensor<16xi32>
   tile.return
 }
 
@@ -64,6 +76,8 @@ tile.kernel @patterns(%y: !tile.view<i32, 1>, %layout: !tile.layout, %n: i32, %n
   %ok = tile.predicate #sparsec.pattern<"k <= q">(%h, %qp, %kp, %n, %nq) {keys_first} : tensor<16xi32>, tensor<32xi32> -> tensor<32x16xi1>
   // CHECK: tile.random %seed(%[[KP]], %[[QP]]) : tensor<32xi32>, tensor<16xi32> -> tensor<32x16xi32>
   %bits = tile.random %seed(%kp, %qp) : tensor<32xi32>, tensor<16xi32> -> tensor<32x16xi32>
+  // CHECK: tile.random %seed(%[[QP]]) : tensor<16xi32> -> tensor<16xi32>
+  %vector = tile.random %seed(%qp) : tensor<16xi32> -> tensor<16xi32>
   %zero = arith.constant dense<0> : tensor<32x16xi32>
   %kept = arith.select %ok, %bits, %zero : tensor<32x16xi1>, tensor<32x16xi32>
   %sum = tile.reduce sum %kept {dim = 1} : tensor<32x16xi32> -> tensor<32xi32>

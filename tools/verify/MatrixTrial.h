@@ -5,7 +5,7 @@
 //   struct RowScaleCase : MatrixCase { static constexpr std::string_view kOperation = "row_scale"; };
 //   std::vector<RowScaleCase> casesOf(const CaseFlags &);
 //   MatrixProblem problemOf(const RowScaleCase &);                    inputs, outputs, solve()
-//   Result<void> run(const VerifySetting &, const RowScaleCase &, const Tensors &);
+//   Result<Launched> run(const VerifySetting &, const RowScaleCase &, const Tensors &);
 //   constexpr VerifyOperation kRow = matrixVerification<RowScaleCase, casesOf, problemOf, run>();
 //
 // A vector is a matrix of one row. Compiled kernels are kept by the text of their request, so run()
@@ -71,15 +71,27 @@ std::vector<float> integerValues(std::span<const int32_t> integers);
 /// Setting::compile that compiles a request once.
 CompileFunction compileOnce(CompileFunction compile);
 
+/// What a launch uses until it has run: kernels, memory.
+using Launched = std::shared_ptr<const void>;
+/// Hands on what a launch uses, unless that failed.
+template <class T>
+Result<Launched> keep(Result<void> launched, T &&used) {
+  if (!launched)
+    return launched.error();
+  return Launched(std::make_shared<std::decay_t<T>>(std::forward<T>(used)));
+}
+
 template <class C>
 class MatrixRunner : public Runner {
 public:
-  using Run = Result<void> (*)(const VerifySetting &setting, const C &c, const Tensors &tensors);
+  using Run = Result<Launched> (*)(const VerifySetting &setting, const C &c,
+                                   const Tensors &tensors);
   MatrixRunner(const VerifySetting &given, Run run) : setting(given), run(run) {
     setting.compile = compileOnce(setting.compile);
   }
   Result<std::vector<std::string>> launch(const VerifyCase &c, const Tensors &tensors) override {
-    if (Result<void> launched = run(setting, *c.as<C>(), tensors); !launched)
+    Result<Launched> launched = run(setting, *c.as<C>(), tensors);
+    if (!launched)
       return launched.error();
     Result<void> ran = setting.device.synchronize();
     return std::vector<std::string>{ran ? "" : ran.error().message};
@@ -91,7 +103,7 @@ private:
 };
 
 template <class C, std::vector<C> (*cases)(const CaseFlags &), MatrixProblem (*problem)(const C &),
-          Result<void> (*run)(const VerifySetting &, const C &, const Tensors &)>
+          Result<Launched> (*run)(const VerifySetting &, const C &, const Tensors &)>
 constexpr VerifyOperation matrixVerification() {
   return {C::kOperation,
           [](const Pattern &, const CaseFlags &flags) {

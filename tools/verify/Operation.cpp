@@ -1,7 +1,9 @@
 #include "tools/verify/Operation.h"
 
 #include "tools/verify/ops/backward/Backward.h"
+#include "tools/verify/ops/cross_entropy/CrossEntropy.h"
 #include "tools/verify/ops/forward/Forward.h"
+#include "tools/verify/ops/layer_norm/LayerNorm.h"
 
 namespace sparsec {
 
@@ -17,7 +19,13 @@ double defaultUnits(DType type) {
 }
 
 std::span<const VerifyOperation> verifyOperations() {
-  static constexpr VerifyOperation table[] = {kForwardVerification, kBackwardVerification};
+  static constexpr VerifyOperation table[] = {
+      kForwardVerification,
+      kBackwardVerification,
+      kLayerNormVerification,
+      kCrossEntropyVerification,
+      kLayerNormBackwardVerification,
+  };
   return table;
 }
 

@@ -71,6 +71,12 @@ bool isMultiplied(Value tile) {
   });
 }
 
+/// What takes tiles and makes none: they are held as it asks.
+bool leavesRegisters(Operation *op) {
+  auto reduce = dyn_cast<tile::ReduceOp>(op);
+  return isa<tile::StoreOp, tile::RowsAtOp>(op) || (reduce && !isTensor(reduce.getResult()));
+}
+
 class Assignment {
 public:
   Assignment(tile::KernelOp kernel, int warps) : kernel(kernel), as(kernel.getContext(), warps) {}
@@ -105,7 +111,11 @@ private:
       return encoding;
     if (auto expand = dyn_cast<tile::ExpandOp>(op))
       return Attribute(expand.getDim() == 1 ? as.rows : as.columns);
+    if (isa<tile::RowsAtOp>(op))
+      return Attribute(as.rows);
     if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+      if (!isTensor(reduce.getResult()))
+        return Attribute(as.rows);
       if (reduce.getDim() != 1)
         return reduce.emitOpError("a reduction down the columns is not lowered to warps yet");
       return Attribute(as.accumulator);
@@ -145,8 +155,12 @@ private:
     WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
       if (auto dot = dyn_cast<tile::DotOp>(op))
         demand(dot.getResult(), as.accumulator);
-      else if (isa<tile::StoreOp>(op))
+      else if (leavesRegisters(op))
         return demandOperands(op, {});
+      auto load = dyn_cast<tile::LoadOp>(op);
+      if (load && load.getRows().getType().getOrder() == tile::OrderKind::Gathered &&
+          isMultiplied(load.getResult()))
+        return op->emitOpError("gathered rows of products are not lowered to warps yet");
       return success();
     });
     return failure(result.wasInterrupted());
@@ -260,7 +274,7 @@ private:
       setYield(op);
       return success();
     }
-    if (isa<tile::StoreOp>(op))
+    if (leavesRegisters(op))
       return setOperands(op, {});
     if (isa<tile::LoadOp>(op))
       return setOnly(op->getResult(0), op->getLoc());
@@ -340,7 +354,7 @@ private:
   }
 };
 
-/// Warps of a kernel: 16 rows of its products and of what it stores each.
+/// Warps of a kernel: 16 rows of its products, of what it stores and of what it sums up each.
 FailureOr<int> warpsOf(tile::KernelOp kernel) {
   int64_t rows = 0;
   WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
@@ -349,6 +363,8 @@ FailureOr<int> warpsOf(tile::KernelOp kernel) {
       tile = dot.getResult();
     else if (auto store = dyn_cast<tile::StoreOp>(op))
       tile = store.getValue();
+    else if (auto reduce = dyn_cast<tile::ReduceOp>(op); reduce && !isTensor(reduce.getResult()))
+      tile = reduce.getInput();
     else
       return success();
     int64_t found = cast<RankedTensorType>(tile.getType()).getDimSize(0);

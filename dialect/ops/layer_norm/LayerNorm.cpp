@@ -135,25 +135,18 @@ void LayerNorm::sumsBody() {
   };
   Value columns = columnsBelow(integer(width)), prior = columnsBelow(argument("prior_columns"));
   Values init = {b.load(argument("dgain"), {}, prior), b.load(argument("dbias"), {}, prior)};
-  Value blocks = b.create<RangeOp>(integer(0), argument("part_tiles"));
-  auto fold = b.create<FoldOp>(ValueRange(init).getTypes(), blocks, init);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    mlir::Block &fetch = enter(fold.getFetch(), b.getI32Type());
-    Value parts =
-        b.rows(OrderKind::Natural, fetch.getArgument(0), argument("parts"), Value(), tile.rows);
-    b.create<YieldOp>(ValueRange{loadMatrix("dgain_parts", parts, columns),
-                                 loadMatrix("dbias_parts", parts, columns)});
-    SmallVector<Type> types = {ofTile, ofTile};
-    enter(fold.getLead(), types);
-    b.create<YieldOp>(ValueRange());
-    types.append({perColumn, perColumn});
-    mlir::Block &step = enter(fold.getStep(), types);
-    b.create<YieldOp>(ValueRange{b.add(step.getArgument(2), sumOfColumns(step.getArgument(0))),
-                                 b.add(step.getArgument(3), sumOfColumns(step.getArgument(1)))});
-  }
-  b.store(fold.getResult(0), argument("dgain"), {}, columns);
-  b.store(fold.getResult(1), argument("dbias"), {}, columns);
+  auto fetch = [&](Value index) {
+    Value parts = b.rows(OrderKind::Natural, index, argument("parts"), Value(), tile.rows);
+    return Values{loadMatrix("dgain_parts", parts, columns),
+                  loadMatrix("dbias_parts", parts, columns)};
+  };
+  Values sums =
+      foldRange(argument("part_tiles"), init, fetch, [&](ValueRange parts, ValueRange sums) {
+        return Values{b.add(sums[0], sumOfColumns(parts[0])),
+                      b.add(sums[1], sumOfColumns(parts[1]))};
+      });
+  b.store(sums[0], argument("dgain"), {}, columns);
+  b.store(sums[1], argument("dbias"), {}, columns);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // Layer norm of each row. Included by Ops.td.
 
-def Sparsec_LayerNormOp : Sparsec_Op<"layer_norm", [Symbol, DeclareOpInterfaceMethods<Sparsec_KernelOpInterface>]> {
+def Sparsec_LayerNormOp
+    : Sparsec_Op<"layer_norm", [Symbol, DeclareOpInterfaceMethods<Sparsec_KernelOpInterface>]> {
   let summary = "layer norm of each row, or its gradients";
   let description = [{
     ```mlir
@@ -9,8 +10,14 @@ def Sparsec_LayerNormOp : Sparsec_Op<"layer_norm", [Symbol, DeclareOpInterfaceMe
     y = (x - mean) rstd gain + bias, with mean and rstd left for `backward`: kernels `_dx`, which gives dx and the
     partial sums of dgain and dbias of each tile of rows, and `_sums`, which adds those up.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, UnitAttr:$backward, I64Attr:$columns, TypeAttr:$stream, TypeAttr:$dtype,
-                       I64Attr:$tile_rows, I64Attr:$tile_columns);
+  let arguments = (ins SymbolNameAttr
+                   : $sym_name, UnitAttr
+                   : $backward, I64Attr
+                   : $columns, TypeAttr
+                   : $stream, TypeAttr
+                   : $dtype, I64Attr
+                   : $tile_rows, I64Attr
+                   : $tile_columns);
   let assemblyFormat = [{
     $sym_name (`backward` $backward^)? `columns` $columns `stream` $stream `dtype` $dtype
     `tile` $tile_rows `x` $tile_columns attr-dict

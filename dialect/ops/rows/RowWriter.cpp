@@ -47,6 +47,23 @@ Value RowWriter::whereColumns(Value columns, Value value, float other) {
   return b.select(b.acrossRows(exists, tile.rows), value, b.constant(ofTile, other));
 }
 
+RowWriter::Values RowWriter::foldRange(Value count, ValueRange init,
+                                       function_ref<Values(Value)> fetch,
+                                       function_ref<Values(ValueRange, ValueRange)> step) {
+  auto fold = b.create<FoldOp>(init.getTypes(), b.create<RangeOp>(integer(0), count), init);
+  OpBuilder::InsertionGuard guard(b);
+  mlir::Block &ofFetch = enter(fold.getFetch(), b.getI32Type());
+  b.create<YieldOp>(fetch(ofFetch.getArgument(0)));
+  SmallVector<Type> types(fold.fetchYield().getValues().getTypes());
+  enter(fold.getLead(), types);
+  b.create<YieldOp>(ValueRange());
+  size_t fetched = types.size();
+  llvm::append_range(types, init.getTypes());
+  ValueRange given = enter(fold.getStep(), types).getArguments();
+  b.create<YieldOp>(step(given.take_front(fetched), given.drop_front(fetched)));
+  return Values(fold.getResults());
+}
+
 RowWriter::Values RowWriter::foldColumns(ValueRange init, Fetch fetch, Step step) {
   auto columnsOf = [&](Value index) {
     return b.rows(OrderKind::Natural, index, integer(width), Value(), tile.columns);
@@ -55,23 +72,15 @@ RowWriter::Values RowWriter::foldColumns(ValueRange init, Fetch fetch, Step step
     Value columns = columnsOf(integer(0));
     return step(columns, fetch(columns), init);
   }
-  int64_t tiles = (width + tile.columns - 1) / tile.columns;
-  Value blocks = b.create<RangeOp>(integer(0), integer(tiles));
-  auto fold = b.create<FoldOp>(init.getTypes(), blocks, init);
-  OpBuilder::InsertionGuard guard(b);
-  mlir::Block &ofFetch = enter(fold.getFetch(), b.getI32Type());
-  Value columns = columnsOf(ofFetch.getArgument(0));
-  Values fetched = {columns};
-  llvm::append_range(fetched, fetch(columns));
-  b.create<YieldOp>(fetched);
-  SmallVector<Type> types(fold.fetchYield().getValues().getTypes());
-  enter(fold.getLead(), types);
-  b.create<YieldOp>(ValueRange());
-  size_t count = types.size();
-  llvm::append_range(types, init.getTypes());
-  ValueRange given = enter(fold.getStep(), types).getArguments();
-  b.create<YieldOp>(step(given[0], given.slice(1, count - 1), given.drop_front(count)));
-  return Values(fold.getResults());
+  auto fetchAll = [&](Value index) {
+    Values fetched = {columnsOf(index)};
+    llvm::append_range(fetched, fetch(fetched[0]));
+    return fetched;
+  };
+  Value tiles = integer((width + tile.columns - 1) / tile.columns);
+  return foldRange(tiles, init, fetchAll, [&](ValueRange fetched, ValueRange carried) {
+    return step(fetched[0], fetched.drop_front(), carried);
+  });
 }
 
 void RowWriter::forColumns(Fetch fetch, function_ref<void(Value, ValueRange)> step) {

@@ -37,9 +37,9 @@ tile.kernel @grouped_decode(%q: !tile.view<bf16, 3>, %k: !tile.view<bf16, 2>, %v
     %begin = arith.muli %j, %size : i32
     %left = arith.subi %n, %begin : i32
     // CHECK: tile.rows_at
-    %at = tile.rows_at %slot count %left : tensor<64xi32> -> !tile.rows<64>
-    %kt = tile.load %k[%g, %at] : !tile.view<bf16, 2>, !tile.rows<64> -> tensor<64x128xbf16>
-    %vt = tile.load %v[%g, %at] : !tile.view<bf16, 2>, !tile.rows<64> -> tensor<64x128xbf16>
+    %at = tile.rows_at %slot count %left : tensor<64xi32> -> !tile.rows<64 by gathered>
+    %kt = tile.load %k[%g, %at] : !tile.view<bf16, 2>, !tile.rows<64 by gathered> -> tensor<64x128xbf16>
+    %vt = tile.load %v[%g, %at] : !tile.view<bf16, 2>, !tile.rows<64 by gathered> -> tensor<64x128xbf16>
     tile.yield %kr, %kt, %vt : !tile.rows<64>, tensor<64x128xbf16>, tensor<64x128xbf16>
   } lead(%kr, %kt, %vt) {
     %s = tile.dot %qt, %kt {rhs_t} : tensor<16x128xbf16>, tensor<64x128xbf16> -> tensor<16x64xf32>
