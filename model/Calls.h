@@ -62,8 +62,8 @@ class CallList {
 public:
   int addBuffer(std::string name, BufferKind kind, int64_t bytes);
   /// A passing buffer of its own for a dense matrix.
-  Matrix passing(std::string name, int64_t rows, int64_t columns, DType dtype);
-  Matrix kept(std::string name, int64_t rows, int64_t columns, int elementBytes);
+  Matrix passing(std::string name, int64_t rows, int64_t columns, ElementType type);
+  Matrix kept(std::string name, int64_t rows, int64_t columns, ElementType type);
   void add(std::string name, std::shared_ptr<const CallOperation> operation) {
     calls.push_back({std::move(name), std::move(operation)});
   }
@@ -124,27 +124,43 @@ private:
   std::vector<int64_t> sizes;
 };
 
-/// A list on a device: its memory, its kernels.
+/// The memory of lists that run in turn: kept buffers by name, and one arena for all.
+class ListMemory {
+public:
+  static Result<ListMemory> allocate(Device &device, std::span<const CallList *const> lists);
+  /// Of a kept buffer.
+  DeviceAddress address(const std::string &name) const;
+  DeviceAddress arenaAddress() const { return arena.address(); }
+  int64_t bytes() const; ///< of all, as they were asked for
+
+private:
+  Buffer arena;
+  std::map<std::string, Buffer> kept;
+};
+
+/// A list on a device, its kernels loaded.
 class RunningList {
 public:
-  /// `given`: memory of kept buffers that other lists have, by name.
-  static Result<RunningList> load(Machine &machine, const CallList &list,
-                                  const std::map<std::string, DeviceAddress> &given = {});
+  static Result<RunningList> load(Machine &machine, const CallList &list, const ListMemory &memory);
+  /// Enqueues every call; errors name it.
   Result<void> enqueue() const;
-  /// The memory of a buffer: of kept ones always, of passing ones while their calls run.
+  /// Runs the calls one at a time and looks at what each wrote: the first matrix with an element
+  /// that is not finite, in words; empty where there is none.
+  Result<std::string> firstNotFinite(Device &device) const;
+  /// The memory of a buffer; passing ones hold their contents while their calls run.
   DeviceAddress address(const std::string &name) const;
 
+private:
+  struct Written {
+    std::string name;
+    DeviceAddress address = 0;
+    Matrix matrix;
+  };
   struct Loaded {
     std::string name;
     Launch launch;
+    std::vector<Written> written;
   };
-  const std::vector<Loaded> &calls() const { return loaded; }
-  const MemoryPlan &memory() const { return plan; }
-
-private:
-  MemoryPlan plan;
-  Buffer arena;
-  std::vector<Buffer> kept;
   std::map<std::string, DeviceAddress> addresses;
   std::vector<Loaded> loaded;
 };

@@ -42,9 +42,35 @@ int64_t mostAlive(std::span<const BufferInfo> buffers, const std::vector<Lifetim
 
 } // namespace
 
+int bytes(ElementType type) {
+  switch (type) {
+  case ElementType::BF16:
+  case ElementType::F16:
+    return 2;
+  case ElementType::I64:
+    return 8;
+  case ElementType::F32:
+  case ElementType::I32:
+    return 4;
+  }
+  return 4;
+}
+
+ElementType elementOf(DType dtype) {
+  switch (dtype) {
+  case DType::BF16:
+    return ElementType::BF16;
+  case DType::F16:
+    return ElementType::F16;
+  case DType::F32:
+    return ElementType::F32;
+  }
+  return ElementType::F32;
+}
+
 Matrix Matrix::slice(int64_t first, int64_t count) const {
   Matrix part = *this;
-  part.offset += first * elementBytes;
+  part.offset += first * sparsec::bytes(type);
   part.columns = count;
   return part;
 }

@@ -25,6 +25,11 @@ struct BufferInfo {
   int64_t bytes = 0;
 };
 
+/// What a matrix is made of.
+enum class ElementType : uint8_t { F32, BF16, F16, I32, I64 };
+int bytes(ElementType type);
+ElementType elementOf(DType dtype);
+
 /// Rows of columns in a buffer. A vector is a matrix of one row.
 struct Matrix {
   int buffer = -1;    ///< of the list's buffers; -1: none
@@ -32,12 +37,12 @@ struct Matrix {
   int64_t rows = 0;
   int64_t columns = 0;
   int64_t stride = 0; ///< of rows, in elements
-  int elementBytes = 4;
+  ElementType type = ElementType::F32;
 
   explicit operator bool() const { return buffer >= 0; }
   /// Columns `first` to `first + count`.
   Matrix slice(int64_t first, int64_t count) const;
-  int64_t bytes() const { return rows * columns * elementBytes; } ///< of its elements
+  int64_t bytes() const { return rows * columns * sparsec::bytes(type); } ///< of its elements
 };
 
 /// A matrix that a call reads or writes.

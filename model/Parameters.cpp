@@ -1,5 +1,6 @@
 #include "model/Parameters.h"
 
+#include "kernel/ops/Adam.h"
 #include "model/Random.h"
 
 #include <cassert>
@@ -10,7 +11,6 @@ namespace sparsec {
 namespace {
 
 constexpr double kVariance = 0.125;  // of a weight matrix, times its inputs
-constexpr int64_t kAlign = 8;        // elements: 16 bytes in the smallest type
 constexpr int64_t kInitialBlock = 2; // normal numbers of a counter
 
 } // namespace
@@ -19,17 +19,23 @@ Parameters::Parameters(const ModelConfig &model) {
   auto width = static_cast<double>(model.width);
   auto tables = static_cast<double>(model.positions.size());
   double embedding = kVariance / std::sqrt(width);
-  add("embedding.token.weight", kClasses, model.width, embedding);
-  add("embedding.start.weight", 1, model.width, embedding);
+  addMatrix("embedding.token.weight", kClasses, model.width, embedding);
+  add({.name = "embedding.start.weight",
+       .rows = 1,
+       .columns = model.width,
+       .decays = true,
+       .follows = true,
+       .deviation = embedding});
   for (const PositionTable &each : model.positions)
-    add(fmt::format("embedding.{}.weight", each.name), each.rows, model.width,
+    addMatrix(fmt::format("embedding.{}.weight", each.name), each.rows, model.width,
         embedding / std::sqrt(tables));
   for (int64_t layer = 0; layer < model.layers; ++layer)
     addLayer(model, layer);
   addVector("norm.weight", model.width, 1);
   addVector("norm.bias", model.width);
   if (!model.tiedOutput)
-    add("output.weight", kClasses, model.width, 0);
+    addMatrix("output.weight", kClasses, model.width, 0);
+  flat = (flat + AdamRequest::kRow - 1) / AdamRequest::kRow * AdamRequest::kRow;
 }
 
 void Parameters::addLayer(const ModelConfig &model, int64_t layer) {
@@ -42,37 +48,38 @@ void Parameters::addLayer(const ModelConfig &model, int64_t layer) {
   std::string inner = fmt::format("layers.{}.ff.", layer);
   addVector(attention + "norm.weight", d, 1);
   addVector(attention + "norm.bias", d);
-  add(attention + "query.weight", qk, d, deviation(d));
-  add(attention + "key.weight", qk, d, deviation(d));
-  add(attention + "value.weight", d, d, deviation(d));
+  addMatrix(attention + "query.weight", qk, d, deviation(d));
+  addMatrix(attention + "key.weight", qk, d, deviation(d));
+  addMatrix(attention + "value.weight", d, d, deviation(d));
   addVector(attention + "query.bias", qk);
-  addVector(attention + "key.bias", qk);
-  addVector(attention + "value.bias", d);
-  add(attention + "output.weight", d, d, deviation(d) / residual);
+  add({.name = attention + "key.bias", .columns = qk, .follows = true});
+  add({.name = attention + "value.bias", .columns = d, .follows = true});
+  addMatrix(attention + "output.weight", d, d, deviation(d) / residual);
   addVector(attention + "output.bias", d);
   addVector(inner + "norm.weight", d, 1);
   addVector(inner + "norm.bias", d);
-  add(inner + "inner.weight", ff, d, deviation(d));
+  addMatrix(inner + "inner.weight", ff, d, deviation(d));
   addVector(inner + "inner.bias", ff);
-  add(inner + "outer.weight", d, ff, deviation(ff) / residual);
+  addMatrix(inner + "outer.weight", d, ff, deviation(ff) / residual);
   addVector(inner + "outer.bias", d);
 }
 
-void Parameters::add(const std::string &name, int64_t rows, int64_t columns, double deviation) {
-  byName[name] = table.size();
-  table.push_back({.name = name,
-                   .rows = rows,
-                   .columns = columns,
-                   .offset = flat,
-                   .decays = true,
-                   .deviation = deviation});
-  flat = (flat + rows * columns + kAlign - 1) / kAlign * kAlign;
+void Parameters::add(Parameter parameter) {
+  if (!parameter.follows)
+    flat = (flat + AdamRequest::kRow - 1) / AdamRequest::kRow * AdamRequest::kRow;
+  parameter.offset = flat;
+  flat += parameter.size();
+  byName[parameter.name] = table.size();
+  table.push_back(std::move(parameter));
+}
+
+void Parameters::addMatrix(const std::string &name, int64_t rows, int64_t columns,
+                           double deviation) {
+  add({.name = name, .rows = rows, .columns = columns, .decays = true, .deviation = deviation});
 }
 
 void Parameters::addVector(const std::string &name, int64_t size, double fill) {
-  byName[name] = table.size();
-  table.push_back({.name = name, .columns = size, .offset = flat, .fill = fill});
-  flat = (flat + size + kAlign - 1) / kAlign * kAlign;
+  add({.name = name, .columns = size, .fill = fill});
 }
 
 const Parameter *Parameters::find(const std::string &name) const {

@@ -15,7 +15,8 @@
 //                       norm.weight, norm.bias            [d]
 //                       output.weight                     [256, d]  none when it is tied
 //
-// Weights are [out, in]. Every tensor begins at a multiple of 16 bytes in every type. At the start:
+// Weights are [out, in]. Every tensor begins at a row of the optimiser's (kernel/ops/Adam.h), or
+// where the one before it ends, if both are read as one. At the start:
 // embeddings are normal with standard deviation 0.125 / sqrt(d), positions that over the root of
 // their number, weights have variance 0.125 / in, those that end a residual branch are divided by
 // sqrt(2 layers), biases and the untied output are 0: the first loss is ln 256.
@@ -26,6 +27,7 @@
 namespace sparsec {
 
 inline constexpr int64_t kClasses = 256; ///< values of a token
+inline constexpr int64_t kStart = kClasses; ///< the input before the first token
 
 struct Parameter {
   std::string name;
@@ -33,6 +35,7 @@ struct Parameter {
   int64_t columns = 0; ///< of a vector its length
   int64_t offset = 0;  ///< in elements
   bool decays = false; ///< matrices only
+  bool follows = false; ///< begins where the one before it ends
   double deviation = 0;
   double fill = 0; ///< every element, where deviation is 0
 
@@ -53,7 +56,8 @@ public:
   std::vector<float> initial(uint64_t seed) const;
 
 private:
-  void add(const std::string &name, int64_t rows, int64_t columns, double deviation);
+  void add(Parameter parameter);
+  void addMatrix(const std::string &name, int64_t rows, int64_t columns, double deviation);
   void addVector(const std::string &name, int64_t size, double fill = 0);
   void addLayer(const ModelConfig &model, int64_t layer);
 

@@ -1,5 +1,6 @@
 #include "model/Transformer.h"
 
+#include "kernel/ops/Adam.h"
 #include "layout/BlockLayout.h"
 
 #include <fmt/format.h>
@@ -38,16 +39,17 @@ public:
         pattern(std::move(pattern)), type(type), use(use), sizes(sizes), sums(sizes.sums),
         rows(sizes.batch * config.model.length) {
     weights = list.kept(type == DType::F32 ? buffers::kParameters : buffers::kWeights, 1,
-                        parameters.elements(), bytes(type));
+                        parameters.elements(), elementOf(type));
     master =
-        type == DType::F32 ? weights : list.kept(buffers::kParameters, 1, parameters.elements(), 4);
+        type == DType::F32 ? weights : list.kept(buffers::kParameters, 1, parameters.elements(), ElementType::F32);
     if (use == ListUse::Train)
-      gradients = list.kept(buffers::kGradients, 1, parameters.elements(), 4);
-    tokens = list.kept(buffers::kTokens, 1, rows, 4);
-    targets = list.kept(buffers::kTargets, 1, rows, 4);
-    losses = list.kept(buffers::kLosses, 1, rows, 4);
+      gradients = list.kept(buffers::kGradients, 1, parameters.elements(), ElementType::F32);
+    tokens = list.kept(buffers::kTokens, 1, rows, ElementType::I32);
+    targets = list.kept(buffers::kTargets, 1, rows, ElementType::I32);
+    losses = list.kept(buffers::kLosses, 1, rows, ElementType::F32);
+    total = list.kept(buffers::kTotal, 1, 1, ElementType::F32);
     if (use == ListUse::Train && model.dropout > 0)
-      seed = list.kept(buffers::kSeed, 1, 1, 8);
+      seed = list.kept(buffers::kSeed, 1, 1, ElementType::I64);
   }
 
   CallList run() {
@@ -58,7 +60,7 @@ public:
       x = blocks.back().out;
     }
     Norm last = norm("norm", x, kLastEpsilon, "");
-    Matrix logits = list.passing(buffers::kLogits, rows, kClasses, type);
+    Matrix logits = passing(buffers::kLogits, kClasses, type);
     MatmulWork product;
     product.dtype = product.outType = type;
     product.x = last.out, product.w = outputWeight(weights), product.out = logits;
@@ -67,7 +69,9 @@ public:
     CrossEntropyWork loss;
     loss.dtype = type;
     loss.scale = 1 / static_cast<double>(sizes.sequences * model.length);
-    loss.logits = logits, loss.targets = targets, loss.losses = losses, loss.dlogits = dlogits;
+    loss.factor = use == ListUse::Train ? 1 / static_cast<double>(rows) : 1;
+    loss.logits = logits, loss.targets = targets, loss.dlogits = dlogits;
+    loss.losses = losses, loss.total = total;
     add("loss", loss);
     if (use == ListUse::Score)
       return std::move(list);
@@ -92,7 +96,7 @@ private:
   Matrix flat(const Matrix &buffer, const std::string &name, int64_t rowCount) const {
     const Parameter &first = parameters.at(name);
     Matrix matrix = buffer;
-    matrix.offset = first.offset * buffer.elementBytes;
+    matrix.offset = first.offset * bytes(buffer.type);
     matrix.rows = rowCount;
     matrix.columns = matrix.stride = first.columns;
     return matrix;
@@ -122,9 +126,9 @@ private:
     return flat(buffer, "embedding.token.weight", kClasses + 1);
   }
   Matrix passing(const std::string &name, int64_t columns, DType dtype) {
-    return list.passing(name, rows, columns, dtype);
+    return list.passing(name, rows, columns, elementOf(dtype));
   }
-  Matrix perRow(const std::string &name) { return list.passing(name, 1, rows, DType::F32); }
+  Matrix perRow(const std::string &name) { return list.passing(name, 1, rows, ElementType::F32); }
   template <class C>
   void add(const std::string &name, C call) {
     list.add(name, std::make_shared<const C>(std::move(call)));
@@ -206,7 +210,7 @@ private:
     }
     call.outType = type;
     call.out = passing(name + ".out", model.width, type);
-    DropoutWork drop = dropout(stream);
+    DropoutWork drop = dropout(stream, type, DType::F32);
     drop.x = call.out, drop.residual = residual;
     drop.out = passing(name + ".dropped", model.width, DType::F32);
     Matrix out = drop.out;
@@ -215,23 +219,30 @@ private:
     return out;
   }
   bool drops() const { return use == ListUse::Train && model.dropout > 0; }
-  DropoutWork dropout(int64_t stream) const {
+  DropoutWork dropout(int64_t stream, DType from, DType to) const {
     DropoutWork call;
-    call.dtype = type;
+    call.from = from, call.to = to;
     call.rate = model.dropout;
     call.stream = stream;
     call.seed = seed;
     return call;
   }
-  /// The gradient of a branch's last product, given that of the residual stream.
+  /// The gradient of a branch's last product, in the compute type, given that of the residual
+  /// stream.
   Matrix branchGradient(const std::string &name, const Matrix &dout, int64_t stream) {
-    if (!drops())
-      return dout;
-    DropoutWork call = dropout(stream);
-    call.x = dout;
-    call.out = passing(name + ".ddropped", model.width, type);
-    Matrix dx = call.out;
-    add(name + ".dropout backward", std::move(call));
+    Matrix dx = dout;
+    if (drops()) {
+      DropoutWork call = dropout(stream, DType::F32, type);
+      call.x = dout;
+      dx = call.out = passing(name + ".ddropped", model.width, type);
+      add(name + ".dropout backward", std::move(call));
+    } else if (type != DType::F32) {
+      CastWork call;
+      call.from = DType::F32, call.to = type;
+      call.x = dout;
+      dx = call.out = passing(name + ".dcast", model.width, type);
+      add(name + ".cast backward", std::move(call));
+    }
     return dx;
   }
 
@@ -281,7 +292,7 @@ private:
     attend.v = block.qkv.slice(2 * qk, model.width);
     attend.out = block.attended = passing(attention + ".attended", model.width, type);
     attend.lse = block.lse =
-        list.passing(attention + ".lse", sizes.batch * model.heads, model.length, DType::F32);
+        list.passing(attention + ".lse", sizes.batch * model.heads, model.length, ElementType::F32);
     add(attention + again, attend);
     Matrix middle = branchEnd(attention + ".output", block.attended, x, 2 * layer, again);
 
@@ -380,7 +391,7 @@ private:
   Sums sums;
   int64_t rows; ///< tokens of a run
   CallList list;
-  Matrix weights, master, gradients, tokens, targets, losses, seed;
+  Matrix weights, master, gradients, tokens, targets, losses, total, seed;
   std::map<int64_t, AttentionSizes> layerSizes;
 };
 
@@ -389,6 +400,26 @@ private:
 Transformer::Transformer(Config config, std::shared_ptr<const Pattern> pattern)
     : settings(std::move(config)), table(std::make_shared<Parameters>(settings.model)),
       heads(std::move(pattern)), type(dtypeOf(settings.train.precision)) {}
+
+CallList Transformer::update() const {
+  CallList list;
+  int64_t elements = table->elements();
+  AdamWork adam;
+  adam.parameters = table;
+  adam.dtype = type;
+  const TrainConfig &train = settings.train;
+  adam.beta1 = train.beta1, adam.beta2 = train.beta2;
+  adam.weightDecay = train.weightDecay, adam.gradClip = train.gradClip;
+  adam.master = list.kept(buffers::kParameters, 1, elements, ElementType::F32);
+  adam.gradient = list.kept(buffers::kGradients, 1, elements, ElementType::F32);
+  adam.first = list.kept(buffers::kFirst, 1, elements, ElementType::F32);
+  adam.second = list.kept(buffers::kSecond, 1, elements, ElementType::F32);
+  if (type != DType::F32)
+    adam.weights = list.kept(buffers::kWeights, 1, elements, elementOf(type));
+  adam.state = list.kept(buffers::kState, 1, sizeof(AdamState) / sizeof(float), ElementType::F32);
+  list.add("optimiser", std::make_shared<const AdamWork>(std::move(adam)));
+  return list;
+}
 
 CallList Transformer::list(ListUse use, const TransformerSizes &sizes) const {
   return ListBuilder(settings, *table, heads, type, use, sizes).run();

@@ -35,9 +35,13 @@ namespace buffers {
 inline constexpr const char *kParameters = "parameters";
 inline constexpr const char *kWeights = "weights"; ///< parameters in the compute type
 inline constexpr const char *kGradients = "gradients";
+inline constexpr const char *kFirst = "first moments";
+inline constexpr const char *kSecond = "second moments";
+inline constexpr const char *kState = "optimiser state"; ///< an AdamState
 inline constexpr const char *kTokens = "tokens";
 inline constexpr const char *kTargets = "targets";
-inline constexpr const char *kLosses = "losses";
+inline constexpr const char *kLosses = "losses"; ///< of each token, in nats
+inline constexpr const char *kTotal = "total";   ///< their mean; of a list that scores their sum
 inline constexpr const char *kSeed = "seed";
 inline constexpr const char *kLogits = "logits"; ///< passing, but last of all
 } // namespace buffers

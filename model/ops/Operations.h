@@ -151,7 +151,7 @@ struct AttentionBackwardWork : CallOperation {
 /// out = residual + x where the mask of (seed, stream) keeps it, over 1 - rate. The mask is a
 /// function of seed, stream and place: it is the same in backward and in a recomputed forward pass.
 struct DropoutWork : CallOperation {
-  DType dtype = DType::F32; ///< of x
+  DType from = DType::F32, to = DType::F32; ///< of x; of residual and out
   double rate = 0;
   int64_t stream = 0; ///< of the layer and its branch
   Matrix seed;        ///< one number in device memory: differs from step to step
@@ -163,14 +163,26 @@ struct DropoutWork : CallOperation {
   Result<Launch> load(Loader &loader) const override;
 };
 
-/// losses[t] = -log softmax(logits[t])[target[t]], and their gradient times `scale`.
+/// The same numbers in another type.
+struct CastWork : CallOperation {
+  DType from = DType::F32, to = DType::F32;
+  Matrix x, out;
+
+  std::string_view operation() const override { return "cast"; }
+  std::vector<Use> uses() const override;
+  std::string shape() const override;
+  Result<Launch> load(Loader &loader) const override;
+};
+
+/// losses[t] = -log softmax(logits[t])[target[t]], their sum times `factor`, and the gradient of the
+/// losses times `scale`. A token whose target is negative has loss 0 and gradient 0.
 struct CrossEntropyWork : CallOperation {
   DType dtype = DType::F32; ///< of logits and dlogits
-  double scale = 1;         ///< of the gradient: one over the tokens of a step
-  Matrix logits, targets;   ///< i32 [1, rows]
-  Matrix losses;            ///< f32 [1, rows]
-  Matrix dlogits;           ///< none: not wanted
-  Matrix lossScale;         ///< one number in device memory that multiplies the gradient; none: 1
+  double scale = 1, factor = 1;
+  Matrix logits, targets; ///< i32 [1, rows]
+  Matrix losses;          ///< f32 [1, rows]
+  Matrix total;           ///< f32 [1, 1]
+  Matrix dlogits;         ///< none: not wanted
 
   std::string_view operation() const override { return "cross_entropy"; }
   std::vector<Use> uses() const override;
@@ -181,13 +193,14 @@ struct CrossEntropyWork : CallOperation {
 /// One step of Adam over the flat buffers, with the global norm of the gradient and what follows
 /// from it: the clip, and nothing at all where the gradient is not finite.
 struct AdamWork : CallOperation {
+  static constexpr int32_t kScaleInterval = 2000; ///< clean steps before the loss scale doubles
+
   std::shared_ptr<const Parameters> parameters;
   DType dtype = DType::F32; ///< of `weights`
   double beta1 = 0, beta2 = 0, epsilon = 1e-8, weightDecay = 0, gradClip = 0;
   Matrix master, gradient, first, second; ///< f32, flat
   Matrix weights;                         ///< in `dtype`; none where it is f32
-  Matrix control;                         ///< learning rate, step and what else the host sets
-  Matrix state;                           ///< gradient norm, loss scale, steps that were skipped
+  Matrix state;                           ///< an AdamState
 
   std::string_view operation() const override { return "adam"; }
   std::vector<Use> uses() const override;
