@@ -4,6 +4,7 @@
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
 #include "kernel/ops/CrossEntropy.h"
+#include "kernel/ops/Elementwise.h"
 #include "kernel/ops/LayerNorm.h"
 
 #include <fmt/core.h>
@@ -20,6 +21,7 @@ std::span<const Operation> operations() {
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
       {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
       {CrossEntropyRequest::kOperation, nullptr, describe<CrossEntropyRequest>},
+      {ElementwiseRequest::kOperation, nullptr, describe<ElementwiseRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
   };

@@ -6,6 +6,8 @@
 //   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
 //   cross_entropy
 //              sparsec.cross_entropy              kernel/ops/CrossEntropy.h
+//   elementwise
+//              sparsec.elementwise                kernel/ops/Elementwise.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
 #pragma once

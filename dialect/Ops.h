@@ -13,6 +13,7 @@ namespace sparsec {
 struct AttentionRequest;
 struct AttentionBackwardRequest;
 struct CrossEntropyRequest;
+struct ElementwiseRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
 } // namespace sparsec
@@ -23,6 +24,7 @@ namespace sparsec::ops {
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
 void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
+void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
 

@@ -2,6 +2,7 @@
 
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
+#include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
 
@@ -24,6 +25,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kBackwardVerification,
       kLayerNormVerification,
       kCrossEntropyVerification,
+      kElementwiseVerification,
       kLayerNormBackwardVerification,
   };
   return table;

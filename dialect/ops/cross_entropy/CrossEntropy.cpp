@@ -75,7 +75,7 @@ void CrossEntropy::rowsBody() {
   };
   Values found = foldColumns({b.constant(perRow, kNone), zero, zero}, fetch, scan);
   Value max = found[0], sum = found[1];
-  Value none = b.splat(integer(0), {tile.rows});
+  Value none = b.splat(b.i32(0), {tile.rows});
   Value counts = b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, targets, none);
   Value loss = b.add(b.subtract(max, found[2]), b.create<math::LogOp>(sum));
   storePerRow(b.select(counts, loss, zero), "loss");
@@ -99,7 +99,7 @@ void CrossEntropy::sum() {
 
 void CrossEntropy::sumBody() {
   item = b.create<WorkOp>(WorkKind::Range, argument("items")).getResult(0);
-  Value only = rowsWithin(integer(1));
+  Value only = rowsWithin(b.i32(1));
   auto fetch = [&](Value index) {
     Value columns = b.rows(OrderKind::Natural, index, argument("rows"), Value(), tile.columns);
     return Values{loadMatrix("loss", only, columns)};

@@ -133,7 +133,7 @@ void LayerNorm::sumsBody() {
   auto columnsBelow = [&](Value length) {
     return b.rows(OrderKind::Natural, item, length, Value(), tile.columns);
   };
-  Value columns = columnsBelow(integer(width)), prior = columnsBelow(argument("prior_columns"));
+  Value columns = columnsBelow(b.i32(width)), prior = columnsBelow(argument("prior_columns"));
   Values init = {b.load(argument("dgain"), {}, prior), b.load(argument("dbias"), {}, prior)};
   auto fetch = [&](Value index) {
     Value parts = b.rows(OrderKind::Natural, index, argument("parts"), Value(), tile.rows);

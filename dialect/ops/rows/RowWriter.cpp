@@ -42,7 +42,7 @@ void RowWriter::storeTile(Value value, StringRef name, Value columns) {
 Value RowWriter::whereColumns(Value columns, Value value, float other) {
   if (width % tile.columns == 0)
     return value;
-  Value limit = b.splat(integer(width), {tile.columns});
+  Value limit = b.splat(b.i32(width), {tile.columns});
   Value exists = b.create<arith::CmpIOp>(arith::CmpIPredicate::slt, b.positions(columns), limit);
   return b.select(b.acrossRows(exists, tile.rows), value, b.constant(ofTile, other));
 }
@@ -50,7 +50,7 @@ Value RowWriter::whereColumns(Value columns, Value value, float other) {
 RowWriter::Values RowWriter::foldRange(Value count, ValueRange init,
                                        function_ref<Values(Value)> fetch,
                                        function_ref<Values(ValueRange, ValueRange)> step) {
-  auto fold = b.create<FoldOp>(init.getTypes(), b.create<RangeOp>(integer(0), count), init);
+  auto fold = b.create<FoldOp>(init.getTypes(), b.create<RangeOp>(b.i32(0), count), init);
   OpBuilder::InsertionGuard guard(b);
   mlir::Block &ofFetch = enter(fold.getFetch(), b.getI32Type());
   b.create<YieldOp>(fetch(ofFetch.getArgument(0)));
@@ -66,10 +66,10 @@ RowWriter::Values RowWriter::foldRange(Value count, ValueRange init,
 
 RowWriter::Values RowWriter::foldColumns(ValueRange init, Fetch fetch, Step step) {
   auto columnsOf = [&](Value index) {
-    return b.rows(OrderKind::Natural, index, integer(width), Value(), tile.columns);
+    return b.rows(OrderKind::Natural, index, b.i32(width), Value(), tile.columns);
   };
   if (isOneTile()) {
-    Value columns = columnsOf(integer(0));
+    Value columns = columnsOf(b.i32(0));
     return step(columns, fetch(columns), init);
   }
   auto fetchAll = [&](Value index) {
@@ -77,7 +77,7 @@ RowWriter::Values RowWriter::foldColumns(ValueRange init, Fetch fetch, Step step
     llvm::append_range(fetched, fetch(fetched[0]));
     return fetched;
   };
-  Value tiles = integer((width + tile.columns - 1) / tile.columns);
+  Value tiles = b.i32((width + tile.columns - 1) / tile.columns);
   return foldRange(tiles, init, fetchAll, [&](ValueRange fetched, ValueRange carried) {
     return step(fetched[0], fetched.drop_front(), carried);
   });

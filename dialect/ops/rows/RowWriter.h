@@ -87,9 +87,6 @@ protected:
   void forColumns(Fetch fetch, llvm::function_ref<void(Value columns, mlir::ValueRange)> step);
 
   bool isOneTile() const { return width <= tile.columns; }
-  Value integer(int64_t value) {
-    return b.create<mlir::arith::ConstantOp>(b.getI32IntegerAttr(int32_t(value)));
-  }
 
   RowTile tile;
   int64_t width;
