@@ -34,14 +34,12 @@ int CallList::addBuffer(std::string name, BufferKind kind, int64_t bytes) {
 
 Matrix CallList::passing(std::string name, int64_t rows, int64_t columns, ElementType type) {
   int buffer = addBuffer(std::move(name), BufferKind::Passing, rows * columns * bytes(type));
-  return {
-      .buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
+  return {.buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
 }
 
 Matrix CallList::kept(std::string name, int64_t rows, int64_t columns, ElementType type) {
   int buffer = addBuffer(std::move(name), BufferKind::Kept, rows * columns * bytes(type));
-  return {
-      .buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
+  return {.buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
 }
 
 MemoryPlan CallList::plan() const {
@@ -182,8 +180,7 @@ Result<std::string> RunningList::firstNotFinite(Device &device) const {
         return copied.error();
       for (int64_t row = 0; row < matrix.rows; ++row)
         for (int64_t column = 0; column < matrix.columns; ++column)
-          if (!isFinite(image.data() +
-                            (row * matrix.stride + column) * bytes(matrix.type),
+          if (!isFinite(image.data() + (row * matrix.stride + column) * bytes(matrix.type),
                         matrix.type))
             return fmt::format("{}, at [{}, {}]", each.name, row, column);
     }

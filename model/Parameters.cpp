@@ -28,7 +28,7 @@ Parameters::Parameters(const ModelConfig &model) {
        .deviation = embedding});
   for (const PositionTable &each : model.positions)
     addMatrix(fmt::format("embedding.{}.weight", each.name), each.rows, model.width,
-        embedding / std::sqrt(tables));
+              embedding / std::sqrt(tables));
   for (int64_t layer = 0; layer < model.layers; ++layer)
     addLayer(model, layer);
   addVector("norm.weight", model.width, 1);

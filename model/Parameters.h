@@ -26,15 +26,15 @@
 
 namespace sparsec {
 
-inline constexpr int64_t kClasses = 256; ///< values of a token
+inline constexpr int64_t kClasses = 256;    ///< values of a token
 inline constexpr int64_t kStart = kClasses; ///< the input before the first token
 
 struct Parameter {
   std::string name;
-  int64_t rows = 0;    ///< 0: a vector
-  int64_t columns = 0; ///< of a vector its length
-  int64_t offset = 0;  ///< in elements
-  bool decays = false; ///< matrices only
+  int64_t rows = 0;     ///< 0: a vector
+  int64_t columns = 0;  ///< of a vector its length
+  int64_t offset = 0;   ///< in elements
+  bool decays = false;  ///< matrices only
   bool follows = false; ///< begins where the one before it ends
   double deviation = 0;
   double fill = 0; ///< every element, where deviation is 0

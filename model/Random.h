@@ -20,8 +20,8 @@ public:
                          {static_cast<uint32_t>(stream), index})) {}
 
   uint64_t bits(uint64_t counter) const {
-    auto [a, b] = threefry2x32(
-        key, {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32)});
+    auto [a, b] =
+        threefry2x32(key, {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32)});
     return uint64_t(a) << 32 | b;
   }
   /// In [0, 1), a multiple of 2^-53.

@@ -35,8 +35,8 @@ Result<void> writeText(const std::string &path, std::string_view text) {
 Result<Json> readMark(const std::string &path) {
   auto text = readAll(path + "/" + kMark);
   if (!text)
-    return inputError(fmt::format("{}: is not the folder of a run (there is no {} in it)", path,
-                                  kMark));
+    return inputError(
+        fmt::format("{}: is not the folder of a run (there is no {} in it)", path, kMark));
   Json mark = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!mark.is_object() || mark.value("kind", "") != kKind)
     return inputError(fmt::format("{}: is not the folder of a run ({} says so)", path, kMark));
@@ -49,9 +49,9 @@ void append(std::vector<NamedTensor> &tensors, const std::string &prefix,
     std::vector<int64_t> shape = {each.columns};
     if (each.rows > 0)
       shape.insert(shape.begin(), each.rows);
-    tensors.push_back({prefix + each.name, std::move(shape),
-                       values.subspan(static_cast<size_t>(each.offset),
-                                      static_cast<size_t>(each.size()))});
+    tensors.push_back(
+        {prefix + each.name, std::move(shape),
+         values.subspan(static_cast<size_t>(each.offset), static_cast<size_t>(each.size()))});
   }
 }
 
@@ -126,7 +126,8 @@ Result<void> RunFolder::cutLog(int64_t step) const {
        begin = end + 1) {
     std::string line = text->substr(begin, end - begin + 1);
     Json read = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!read.is_object() || read.value("step", int64_t(0)) > step || read.value("kind", "") == "end")
+    if (!read.is_object() || read.value("step", int64_t(0)) > step ||
+        read.value("kind", "") == "end")
       continue;
     kept += line;
   }
@@ -195,12 +196,11 @@ Result<void> readParameters(const std::string &path, const Parameters &parameter
     for (const Parameter &each : parameters.all()) {
       auto found = tensors->find(prefix + each.name);
       if (found == tensors->end())
-        return inputError(fmt::format("{}: expected a tensor '{}{}', found none", path, prefix,
-                                      each.name));
+        return inputError(
+            fmt::format("{}: expected a tensor '{}{}', found none", path, prefix, each.name));
       if (static_cast<int64_t>(found->second.values.size()) != each.size())
         return inputError(fmt::format("{}: expected {} elements in '{}{}', found {}", path,
-                                      each.size(), prefix, each.name,
-                                      found->second.values.size()));
+                                      each.size(), prefix, each.name, found->second.values.size()));
       std::ranges::copy(found->second.values, into.begin() + each.offset);
     }
   }

@@ -62,8 +62,8 @@ private:
   Origin made;
 };
 
-/// Fills flat buffers from a file; `prefix` is before every name. Error: a tensor that is missing or
-/// of another shape.
+/// Fills flat buffers from a file; `prefix` is before every name. Error: a tensor that is missing
+/// or of another shape.
 Result<void> readParameters(const std::string &path, const Parameters &parameters,
                             std::span<float> weights, std::span<float> first = {},
                             std::span<float> second = {});

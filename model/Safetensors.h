@@ -3,8 +3,8 @@
 //
 //   {"norm.weight": {"dtype": "F32", "shape": [128], "data_offsets": [0, 512]}, "__metadata__": {...}}
 //
-// Written whole or not at all: beside the file, then renamed. Refused, with the file's name: what is
-// cut, what is no such file, tensors that overlap or leave it.
+// Written whole or not at all: beside the file, then renamed. Refused, with the file's name: what
+// is cut, what is no such file, tensors that overlap or leave it.
 #pragma once
 
 #include "patterns/Error.h"

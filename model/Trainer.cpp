@@ -88,20 +88,19 @@ Result<void> Trainer::put(const char *buffer, std::span<const T> values, int64_t
 
 template <class T>
 Result<void> Trainer::get(const char *buffer, std::span<T> values, int64_t offset) const {
-  return machine->device.copyToHost(
-      values.data(), memory.address(buffer) + static_cast<DeviceAddress>(offset),
-      values.size_bytes());
+  return machine->device.copyToHost(values.data(),
+                                    memory.address(buffer) + static_cast<DeviceAddress>(offset),
+                                    values.size_bytes());
 }
 
 Result<void> Trainer::initialise() {
   TrainedState start;
   start.weights =
       transformer->parameters().initial(static_cast<uint64_t>(transformer->config().train.seed));
-  return setState(start, 0);
+  return setState(start);
 }
 
-Result<void> Trainer::setState(const TrainedState &state, int64_t steps, int64_t skipped,
-                               const Json &optimiser) {
+Result<void> Trainer::setState(const TrainedState &state, const Json &optimiser) {
   if (auto done = put<float>(buffers::kParameters, state.weights); !done)
     return done;
   if (DType type = transformer->dtype(); type != DType::F32) {
@@ -120,12 +119,12 @@ Result<void> Trainer::setState(const TrainedState &state, int64_t steps, int64_t
     return done;
   if (auto done = put<float>(buffers::kSecond, state.second.empty() ? zeros : state.second); !done)
     return done;
-  AdamState start{.lossScale = transformer->dtype() == DType::F16 ? kFirstLossScale : 1,
-                  .step = static_cast<int32_t>(steps - skipped),
-                  .overflows = static_cast<int32_t>(skipped)};
+  AdamState start{.lossScale = transformer->dtype() == DType::F16 ? kFirstLossScale : 1};
   if (!optimiser.is_null()) {
     start.lossScale = optimiser.value("loss_scale", start.lossScale);
+    start.step = optimiser.value("steps", start.step);
     start.clean = optimiser.value("clean_steps", start.clean);
+    start.overflows = optimiser.value("skipped_steps", start.overflows);
   }
   return put<AdamState>(buffers::kState, std::span(&start, 1));
 }
@@ -150,6 +149,7 @@ Result<Json> Trainer::optimiser() const {
   if (auto done = get<AdamState>(buffers::kState, std::span(&now, 1)); !done)
     return done.error();
   return Json{{"loss_scale", now.lossScale},
+              {"steps", now.step},
               {"clean_steps", now.clean},
               {"skipped_steps", now.overflows}};
 }
@@ -162,9 +162,9 @@ void Trainer::Batch::set(int64_t sequence, std::span<const uint8_t> values, int6
   targets.resize(tokens.size(), -1);
   for (int64_t t = 0; t < length; ++t) {
     auto at = static_cast<size_t>(t);
-    tokens[begin + at] = t == 0                  ? static_cast<int32_t>(kStart)
-                         : at <= values.size()   ? values[at - 1]
-                                                 : 0;
+    tokens[begin + at] = t == 0                ? static_cast<int32_t>(kStart)
+                         : at <= values.size() ? values[at - 1]
+                                               : 0;
     targets[begin + at] = t >= first && t < last ? values[at] : -1;
   }
 }
@@ -188,7 +188,8 @@ Result<StepResult> Trainer::step(int64_t index) {
     if (auto done = upload(batch); !done)
       return done.error();
     if (config.model.dropout > 0) {
-      uint64_t mask = CounterRandom(seed, RandomStream::Dropout).bits(static_cast<uint64_t>(number));
+      uint64_t mask =
+          CounterRandom(seed, RandomStream::Dropout).bits(static_cast<uint64_t>(number));
       if (auto done = put<uint64_t>(buffers::kSeed, std::span(&mask, 1)); !done)
         return done.error();
     }
@@ -226,8 +227,7 @@ Result<StepResult> Trainer::step(int64_t index) {
 Result<Score> Trainer::score(Split split, const ScoreRequest &request) {
   int64_t length = transformer->config().model.length;
   std::span<const uint8_t> all = dataset->tokens(split);
-  std::vector<Window> windows =
-      dataset->windows(split, length, request.minContext, request.tokens);
+  std::vector<Window> windows = dataset->windows(split, length, request.minContext, request.tokens);
   Score score;
   for (size_t next = 0; next < windows.size();) {
     Batch batch;
@@ -257,10 +257,10 @@ Result<std::vector<float>> Trainer::losses(std::span<const uint8_t> tokens) {
   for (int64_t next = 0; next < sequences; next += micro) {
     Batch batch;
     for (int64_t i = 0; i < micro; ++i)
-      batch.set(i, next + i < sequences
-                       ? tokens.subspan(static_cast<size_t>((next + i) * length),
-                                        static_cast<size_t>(length))
-                       : std::span<const uint8_t>(),
+      batch.set(i,
+                next + i < sequences ? tokens.subspan(static_cast<size_t>((next + i) * length),
+                                                      static_cast<size_t>(length))
+                                     : std::span<const uint8_t>(),
                 length, 0, next + i < sequences ? length : 0);
     if (auto done = upload(batch); !done)
       return done.error();

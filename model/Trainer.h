@@ -52,9 +52,8 @@ public:
   int64_t plannedBytes() const { return memory.bytes(); }
 
   Result<void> initialise();
-  /// Moments are zeros where they are empty. `skipped` and `scale` as StepResult had them.
-  Result<void> setState(const TrainedState &state, int64_t steps, int64_t skipped = 0,
-                        const Json &optimiser = {});
+  /// Moments are zeros where they are empty; `optimiser` as optimiser() gave it.
+  Result<void> setState(const TrainedState &state, const Json &optimiser = {});
   Result<TrainedState> state() const;
   /// The optimiser's own numbers, for a checkpoint.
   Result<Json> optimiser() const;
@@ -80,7 +79,7 @@ private:
   std::shared_ptr<const Transformer> transformer;
   std::shared_ptr<const Dataset> dataset;
   ListMemory memory;
-  int64_t micro = 1; ///< sequences of a run of a list
+  int64_t micro = 1;                 ///< sequences of a run of a list
   std::vector<RunningList> training; ///< the first run of a step; the ones after it
   std::optional<RunningList> scoring, update;
 };

@@ -40,8 +40,9 @@ public:
         rows(sizes.batch * config.model.length) {
     weights = list.kept(type == DType::F32 ? buffers::kParameters : buffers::kWeights, 1,
                         parameters.elements(), elementOf(type));
-    master =
-        type == DType::F32 ? weights : list.kept(buffers::kParameters, 1, parameters.elements(), ElementType::F32);
+    master = type == DType::F32
+                 ? weights
+                 : list.kept(buffers::kParameters, 1, parameters.elements(), ElementType::F32);
     if (use == ListUse::Train)
       gradients = list.kept(buffers::kGradients, 1, parameters.elements(), ElementType::F32);
     tokens = list.kept(buffers::kTokens, 1, rows, ElementType::I32);

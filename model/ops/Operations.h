@@ -174,8 +174,8 @@ struct CastWork : CallOperation {
   Result<Launch> load(Loader &loader) const override;
 };
 
-/// losses[t] = -log softmax(logits[t])[target[t]], their sum times `factor`, and the gradient of the
-/// losses times `scale`. A token whose target is negative has loss 0 and gradient 0.
+/// losses[t] = -log softmax(logits[t])[target[t]], their sum times `factor`, and the gradient of
+/// the losses times `scale`. A token whose target is negative has loss 0 and gradient 0.
 struct CrossEntropyWork : CallOperation {
   DType dtype = DType::F32; ///< of logits and dlogits
   double scale = 1, factor = 1;
