@@ -1,6 +1,7 @@
 #include "dialect/Operations.h"
 
 #include "dialect/Ops.h"
+#include "kernel/ops/Adam.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
 #include "kernel/ops/CrossEntropy.h"
@@ -18,6 +19,7 @@ static void describe(mlir::OpBuilder &builder, const Request &request) {
 
 std::span<const Operation> operations() {
   static constexpr Operation table[] = {
+      {AdamRequest::kOperation, nullptr, describe<AdamRequest>},
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
       {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
       {CrossEntropyRequest::kOperation, nullptr, describe<CrossEntropyRequest>},

@@ -2,6 +2,7 @@
 // itself, and a test passes a table of its own with one row more.
 //
 //   name       what it writes                      whose request
+//   adam       sparsec.adam                        kernel/ops/Adam.h
 //   forward    sparsec.attention                   kernel/ops/Attention.h
 //   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
 //   cross_entropy

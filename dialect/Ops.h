@@ -10,6 +10,7 @@
 #include "dialect/Ops.h.inc"
 
 namespace sparsec {
+struct AdamRequest;
 struct AttentionRequest;
 struct AttentionBackwardRequest;
 struct CrossEntropyRequest;
@@ -21,6 +22,7 @@ struct LayerNormBackwardRequest;
 namespace sparsec::ops {
 
 /// Writes the operation of a request, which is right and has its block.
+void describe(mlir::OpBuilder &builder, const AdamRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
 void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);

@@ -1,5 +1,6 @@
 #include "tools/verify/Operation.h"
 
+#include "tools/verify/ops/adam/Adam.h"
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
 #include "tools/verify/ops/elementwise/Elementwise.h"
@@ -21,11 +22,8 @@ double defaultUnits(DType type) {
 
 std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
-      kForwardVerification,
-      kBackwardVerification,
-      kLayerNormVerification,
-      kCrossEntropyVerification,
-      kElementwiseVerification,
+      kForwardVerification,      kBackwardVerification,    kAdamVerification,
+      kCrossEntropyVerification, kElementwiseVerification, kLayerNormVerification,
       kLayerNormBackwardVerification,
   };
   return table;
