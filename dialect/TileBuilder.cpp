@@ -61,6 +61,14 @@ Value TileBuilder::load(Value view, ValueRange indices, Value rows) {
 void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows) {
   create<StoreOp>(tile, view, indices, rows, Value());
 }
+Value TileBuilder::load(Value view, ValueRange indices, Value rows, Value columns) {
+  auto size = [](Value axis) { return cast<RowsType>(axis.getType()).getSize(); };
+  Type element = cast<ViewType>(view.getType()).getElementType();
+  return create<LoadOp>(tensor({size(rows), size(columns)}, element), view, indices, rows, columns);
+}
+void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows, Value columns) {
+  create<StoreOp>(tile, view, indices, rows, columns);
+}
 
 Value TileBuilder::i32(int64_t value) {
   return create<arith::ConstantOp>(getI32IntegerAttr(static_cast<int32_t>(value)));
@@ -137,6 +145,10 @@ Value TileBuilder::select(Value condition, Value a, Value b) {
 Value TileBuilder::reduceRows(ReduceKind kind, Value matrix) {
   RankedTensorType type = tensor({typeOf(matrix).getDimSize(0)}, typeOf(matrix).getElementType());
   return create<ReduceOp>(type, kind, matrix, /*dim=*/1);
+}
+Value TileBuilder::reduceColumns(ReduceKind kind, Value matrix) {
+  RankedTensorType type = tensor({typeOf(matrix).getDimSize(1)}, typeOf(matrix).getElementType());
+  return create<ReduceOp>(type, kind, matrix, /*dim=*/0);
 }
 
 } // namespace sparsec::tile

@@ -34,6 +34,9 @@ public:
   /// A tile of rank 1, of a view whose rows are contiguous.
   Value load(Value view, mlir::ValueRange indices, Value rows);
   void store(Value tile, Value view, mlir::ValueRange indices, Value rows);
+  /// The same of view[indices..., rows, cols columns].
+  Value load(Value view, mlir::ValueRange indices, Value rows, Value columns);
+  void store(Value tile, Value view, mlir::ValueRange indices, Value rows, Value columns);
   Value i32(int64_t value);
   /// The rows at `positions`, all of which may exist.
   Value rowsAt(Value positions);
@@ -57,7 +60,8 @@ public:
   Value max(Value a, Value b);
   Value equal(Value a, Value b);
   Value select(Value condition, Value a, Value b);
-  Value reduceRows(ReduceKind kind, Value matrix); ///< over the columns of each row
+  Value reduceRows(ReduceKind kind, Value matrix);    ///< over the columns of each row
+  Value reduceColumns(ReduceKind kind, Value matrix); ///< over the rows of each column
 
 private:
   Value matching(Value b, Value a);

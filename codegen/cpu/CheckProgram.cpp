@@ -55,11 +55,19 @@ LogicalResult checkOp(Operation *op) {
   if (auto work = dyn_cast<tile::WorkOp>(op); work && work.getKind() == tile::WorkKind::Blocks)
     return op->emitOpError("work over live blocks is not lowered to CPUs yet");
   if (auto add = dyn_cast<tile::AccumulateOp>(op)) {
-    if (add.getTicket() || add.getColumns() || !isMatrix(add.getValue()))
-      return op->emitOpError("a CPU adds matrices of whole rows, exclusively");
+    if (add.getTicket() || !isMatrix(add.getValue()))
+      return op->emitOpError("a CPU adds matrices, exclusively");
   }
-  if (auto store = dyn_cast<tile::StoreOp>(op); store && store.getColumns())
-    return op->emitOpError("stores of chosen columns are not lowered to CPUs yet");
+  auto chosen = [](tile::RowsType columns) {
+    return columns && columns.getOrder() != tile::OrderKind::Natural;
+  };
+  auto columnsOf = [&](auto access) {
+    Value columns = access ? access.getColumns() : Value();
+    return columns ? cast<tile::RowsType>(columns.getType()) : tile::RowsType();
+  };
+  if (chosen(columnsOf(dyn_cast<tile::StoreOp>(op))) ||
+      chosen(columnsOf(dyn_cast<tile::AccumulateOp>(op))))
+    return op->emitOpError("a CPU stores columns in natural order");
   if (auto each = dyn_cast<scf::ForOp>(op); each && !each.getConstantStep())
     return op->emitOpError("a CPU takes loops with a constant step");
   bool known = isKnownTile(op) || isKnownArithmetic(op) || isa<scf::ForOp, scf::YieldOp>(op);

@@ -99,11 +99,32 @@ bool Dataflow::readOnlyByAccumulator(Operation *op) const {
          readOnlyByAccumulator(use.getOwner());
 }
 
+/// Products take their operands from where they lie.
+bool Dataflow::isWidenedLoad(Operation *op) const {
+  auto widen = dyn_cast<arith::ExtFOp>(op);
+  return widen && resolve(widen.getIn()).getDefiningOp<tile::LoadOp>() &&
+         llvm::all_of(op->getUsers(), [](Operation *user) {
+           return isElementwise(user) || isa<tile::ReduceOp>(user);
+         });
+}
+
 void Dataflow::findDeferred(tile::KernelOp kernel) {
   kernel.walk([&](Operation *op) {
-    if (isElementwise(op) && isMatrix(op->getResult(0)) && readOnlyByAccumulator(op))
+    if (isElementwise(op) && isMatrix(op->getResult(0)) &&
+        (readOnlyByAccumulator(op) || isWidenedLoad(op)))
       deferred.insert(op);
   });
+}
+
+bool isOfMemory(Value value, const Dataflow &flow) {
+  Operation *op = flow.resolve(value).getDefiningOp();
+  if (!op)
+    return false;
+  if (isa<tile::LoadOp>(op) || flow.isFree(value))
+    return true;
+  return isElementwise(op) && llvm::all_of(op->getOperands(), [&](Value operand) {
+           return !tileType(operand) || isOfMemory(operand, flow);
+         });
 }
 
 } // namespace sparsec::cpu

@@ -5,6 +5,7 @@
 //
 //   constants, splat, expand                     "free"
 //   o * decay, read by dot(p, v, acc) alone      "deferred": done as the sums are loaded
+//   a load widened to f32                        "deferred": read so from memory
 //
 // so an operation's reads go through those to what must exist before it.
 #pragma once
@@ -41,6 +42,7 @@ public:
 private:
   void findDeferred(tile::KernelOp kernel);
   bool readOnlyByAccumulator(mlir::Operation *op) const;
+  bool isWidenedLoad(mlir::Operation *op) const;
   void countReads(mlir::Operation *reader, mlir::Value value);
 
   llvm::DenseMap<mlir::Value, mlir::Value> names;
@@ -53,5 +55,7 @@ bool isElementwise(mlir::Operation *op);
 mlir::RankedTensorType tileType(mlir::Value value); ///< null when it is no tile
 bool isMatrix(mlir::Value value);
 bool isVector(mlir::Value value);
+/// Of tiles from memory alone, element by element.
+bool isOfMemory(mlir::Value value, const Dataflow &flow);
 
 } // namespace sparsec::cpu

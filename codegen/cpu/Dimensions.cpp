@@ -124,13 +124,20 @@ void Dimensions::rankClasses(tile::KernelOp kernel) {
         for (int dim : {0, 1})
           gain(result, dim, weight);
     } else if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
-      gain(reduce.getInput(), int(reduce.getDim()), -8 * weight);
+      bool computed = !isOfMemory(reduce.getInput(), flow);
+      gain(reduce.getInput(), int(reduce.getDim()), computed ? -8 * weight : 0);
     } else if (isa<tile::LoadOp>(op) && isMatrix(op->getResult(0))) {
       gain(op->getResult(0), 1, 0.1);
     } else if (auto store = dyn_cast<tile::StoreOp>(op); store && isMatrix(store.getValue())) {
       gain(store.getValue(), 1, 0.1);
     }
   });
+}
+
+bool Dimensions::isAlongLanes(Operation *op) const {
+  auto reduce = dyn_cast<tile::ReduceOp>(op);
+  return reduce && isMatrix(reduce.getInput()) &&
+         int(reduce.getDim()) == laneDim(reduce.getInput());
 }
 
 int Dimensions::laneDim(Value value) const {

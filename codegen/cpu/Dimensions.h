@@ -6,9 +6,10 @@
 //
 // Dimensions that index the same things are one class (q above): elementwise operands share both
 // dimensions, a product shares rows, columns and the summed one with its operands. A class is
-// chosen for what it leaves parallel: many tiles, none of whose reductions run along it. Tiles of
-// one lane class that follow each other are computed panel by panel: all of them for 16 queries,
-// then for the next 16.
+// chosen for what it leaves parallel: many tiles, none of whose reductions run along it, but that
+// what comes from memory is reduced as it lies. Tiles of one lane class that follow each other are
+// computed panel by panel: all of them for 16 queries, then for the next 16; or row by row
+// (LoopPlan.h).
 //
 // Constants, splats and expansions belong to whoever reads them, so they join nothing.
 #pragma once
@@ -26,6 +27,10 @@ public:
   /// The dimension of a matrix that lies across lanes; 0 for a vector.
   int laneDim(mlir::Value value) const;
   int laneClass(mlir::Value value) const { return classOf(value, laneDim(value)); }
+  /// The class of what a matrix has rows of: its other dimension.
+  int rowClass(mlir::Value matrix) const { return classOf(matrix, 1 - laneDim(matrix)); }
+  /// A reduction of a matrix along its lanes.
+  bool isAlongLanes(mlir::Operation *op) const;
 
 private:
   int find(int id) const;

@@ -144,16 +144,8 @@ void KernelEmitter::emitGroup(const Group &group, Operation *loop) {
                             : materialise(operands.lanes, operands.lanesDim);
       products[op] = {lanesIn, anyStorage(operands.broadcast)};
     }
-    auto findRows = [&](auto store) {
-      shape = store.getValue();
-      storePointers[op] =
-          rowPointers(views[store.getView()], store.getIndices(), store.getRows(), sink);
-    };
-    if (auto store = dyn_cast<tile::StoreOp>(op))
-      findRows(store);
-    if (auto store = dyn_cast<tile::AccumulateOp>(op))
-      findRows(store);
   }
+  findStorePlaces(group);
   PanelShape panels = code.shape(tileType(shape).getDimSize(dims.laneDim(shape)));
   // Without sums that want many registers, a panel of one vector is as fast and less code.
   if (llvm::none_of(group.ops, llvm::IsaPred<tile::DotOp, tile::ReduceOp>))

@@ -112,7 +112,7 @@ LogicalResult KernelEmitter::run() {
 void KernelEmitter::emitRegion(ArrayRef<Operation *> ops, Operation *loop) {
   for (const Group &group : loopPlan.groups(ops)) {
     if (group.laneClass != Group::kSerial) {
-      emitGroup(group, loop);
+      group.byRows ? emitRowGroup(group, loop) : emitGroup(group, loop);
       continue;
     }
     for (Operation *op : group.ops)
@@ -145,9 +145,7 @@ void KernelEmitter::emitSerial(Operation *op) {
       })
       .Case([&](tile::LoadOp load) { emitLoad(load); })
       .Case([&](tile::StoreOp store) { storeVector(store); })
-      .Case([&](tile::ReduceOp reduce) {
-        isVector(reduce.getInput()) ? emitScalarReduce(reduce) : emitLaneReduce(reduce);
-      })
+      .Case([&](tile::ReduceOp reduce) { emitScalarReduce(reduce); })
       .Case([&](tile::TransposeOp transpose) {
         // The same memory, the other dimension across lanes.
         Storage from = anyStorage(transpose.getInput());
@@ -197,15 +195,6 @@ llvm::Value *KernelEmitter::scalarPointer(Value viewValue, Value index) {
                  code.CreateMul(code.wide(scalar(index)), code.i64(bytesOf(view.element))));
 }
 
-//===-- Reductions that leave no lanes --------------------------------------------------------===//
-
-static llvm::Value *combine(Code &code, tile::ReduceKind kind, llvm::Value *a, llvm::Value *b) {
-  bool isFloat = a->getType()->isFloatTy();
-  if (kind == tile::ReduceKind::Sum)
-    return isFloat ? code.CreateFAdd(a, b) : code.CreateAdd(a, b);
-  return isFloat ? code.larger(a, b) : code.CreateSelect(code.CreateICmpSGT(a, b), a, b);
-}
-
 /// A vector to a scalar, in order.
 void KernelEmitter::emitScalarReduce(tile::ReduceOp op) {
   Storage from = anyStorage(op.getInput());
@@ -214,31 +203,9 @@ void KernelEmitter::emitScalarReduce(tile::ReduceOp op) {
                         [&](llvm::Value *i, ArrayRef<llvm::Value *> sum) {
                           llvm::Value *next =
                               code.loadAs(from.element, elementPointer(from, i, nullptr), 1);
-                          return Code::Values{combine(code, op.getKind(), sum[0], next)};
+                          return Code::Values{combine(op.getKind(), sum[0], next)};
                         });
   scalars[op.getResult()] = sums[0];
-}
-
-/// A matrix along its lanes, in order.
-void KernelEmitter::emitLaneReduce(tile::ReduceOp op) {
-  Storage from = anyStorage(op.getInput());
-  Storage to = allocateTile(op.getResult(), /*local=*/false);
-  int dim = int(op.getDim());
-  auto element = [&](llvm::Value *kept, llvm::Value *gone) {
-    llvm::Value *pointer =
-        dim == 1 ? elementPointer(from, kept, gone) : elementPointer(from, gone, kept);
-    return code.loadAs(from.element, pointer, 1);
-  };
-  int64_t size = tileType(op.getInput()).getDimSize(dim);
-  code.loop(code.i64(0), code.i64(to.shape.lanes), 1, [&](llvm::Value *kept) {
-    auto sums =
-        code.loop(code.i64(1), code.i64(size), 1, {element(kept, code.i64(0))},
-                  [&](llvm::Value *gone, ArrayRef<llvm::Value *> sum) {
-                    return Code::Values{combine(code, op.getKind(), sum[0], element(kept, gone))};
-                  });
-    code.storeTo(sums[0], elementPointer(to, kept, nullptr), 1);
-  });
-  storage[op.getResult()] = to;
 }
 
 //===-- Loops ---------------------------------------------------------------------------------===//

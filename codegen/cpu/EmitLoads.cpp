@@ -14,9 +14,35 @@ bool KernelEmitter::readByRows(tile::LoadOp load) {
           return read.value == load.getResult() && read.access == Access::Cell;
         }))
       return false;
-    DotOperands operands = dotOperands(dot, dims);
-    return flow.resolve(operands.lanes) != load.getResult() || operands.lanesDim == 1;
+    return flow.resolve(dotOperands(dot, dims).lanes) != load.getResult();
   });
+}
+
+/// Whether a product takes a load's rows across its lanes: each register tile reads a panel of
+/// them, row after row, which in memory are far apart.
+bool KernelEmitter::readInPanels(tile::LoadOp load) {
+  return llvm::any_of(flow.readers(load.getResult()), [&](Operation *reader) {
+    auto dot = dyn_cast<tile::DotOp>(reader);
+    if (!dot)
+      return false;
+    DotOperands operands = dotOperands(dot, dims);
+    return flow.resolve(operands.lanes) == load.getResult() && operands.lanesDim == 1;
+  });
+}
+
+/// Whether every reader takes a load's rows lane by lane.
+bool KernelEmitter::readByLanes(tile::LoadOp load) {
+  return dims.laneDim(load.getResult()) == 1 &&
+         llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
+           return isElementwise(reader) ||
+                  isa<tile::ReduceOp, tile::StoreOp, tile::AccumulateOp>(reader);
+         });
+}
+
+/// Whether its place in memory may be written before the last reader has read it.
+bool KernelEmitter::writtenMeanwhile(tile::LoadOp load) {
+  return llvm::any_of(load.getView().getUsers(),
+                      [](Operation *user) { return isa<tile::StoreOp, tile::AccumulateOp>(user); });
 }
 
 /// Whether products sum along memory's columns, and nothing else reads the load.
@@ -55,24 +81,27 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     return;
   }
   const View &view = views[load.getView()];
-  bool byRows = readByRows(load), downColumns = readDownColumns(load);
-  if (load.getColumns() || type.getDimSize(1) % code.shape(type.getDimSize(0)).vector ||
+  std::optional<Stretch> columns = columnsOf(load.getColumns(), type.getDimSize(1));
+  if (!columns || type.getDimSize(1) % code.shape(type.getDimSize(0)).vector ||
       type.getDimSize(1) * 4 > 4096) {
     Storage made = allocateTile(load.getResult(), /*local=*/false);
     loadElements(load, made);
     storage[load.getResult()] = made;
     return;
   }
-  llvm::Value *pointers = rowPointers(view, load.getIndices(), load.getRows(), zeros());
-  bool written = llvm::any_of(load.getView().getUsers(), [](Operation *user) {
-    return isa<tile::StoreOp, tile::AccumulateOp>(user);
-  });
-  if (byRows && type.getElementType().isF32() && !written && !downColumns) {
+  llvm::Value *pointers =
+      rowPointers(view, load.getIndices(), load.getRows(), zeros(), columns->first);
+  if (columns->live)
+    padRows(view, pointers, type.getDimSize(0), *columns);
+  bool byRows = readByRows(load), downColumns = readDownColumns(load);
+  bool inPlace = (byRows && type.getElementType().isF32() && !downColumns) || readByLanes(load);
+  if (inPlace && !writtenMeanwhile(load)) {
     Storage made;
     made.next = nextBlock(load, pointers);
     made.kind = Storage::Pointers;
     made.base = pointers;
-    made.element = code.getFloatTy();
+    made.element = view.element;
+    made.inMemory = view.type;
     made.laneDim = 1;
     made.shape = code.shape(type.getDimSize(1));
     storage[load.getResult()] = made;
@@ -83,12 +112,13 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     if (readOnlyAsPairs(load.getResult()))
       return;
   }
-  bool asRows = byRows || dims.laneDim(load.getResult()) == 1;
+  bool alongRows = byRows || readInPanels(load) || dims.laneDim(load.getResult()) == 1;
   Storage made = downColumns ? allocateColumns(type)
-                             : allocateMatrix(type, asRows ? 1 : 0, /*local=*/false, asRows);
+                             : allocateMatrix(type, alongRows ? 1 : 0, /*local=*/false,
+                                              /*asRows=*/alongRows && !readInPanels(load));
   if (byRows)
     made.next = nextBlock(load, pointers);
-  if (asRows)
+  if (alongRows)
     loadAsRows(load, made, pointers);
   else
     loadTransposed(view, type.getDimSize(1), made, pointers);
@@ -163,6 +193,16 @@ void KernelEmitter::loadElements(tile::LoadOp load, const Storage &to) {
 void KernelEmitter::loadVector(tile::LoadOp load) {
   const View &view = views[load.getView()];
   Storage made = allocateTile(load.getResult(), /*local=*/false);
+  storage[load.getResult()] = made;
+  const RowTable &rows = rowTables[flow.resolve(load.getRows())];
+  if (rows.first && view.strides.size() == load.getIndices().size() && isa<FloatType>(view.type)) {
+    SmallVector<llvm::Value *> indices;
+    for (Value index : load.getIndices())
+      indices.push_back(scalar(index));
+    loadStretch(view, rowPointer(view, indices, rows, code.i64(0), rows.first), stretchOf(rows),
+                made);
+    return;
+  }
   llvm::Value *pointers = rowPointers(view, load.getIndices(), load.getRows(), zeros());
   code.loop(code.i64(0), code.i64(made.shape.lanes), 1, [&](llvm::Value *row) {
     llvm::Value *from =
@@ -170,7 +210,24 @@ void KernelEmitter::loadVector(tile::LoadOp load) {
     llvm::Value *bits = code.loadAs(view.element, from, 1);
     code.storeTo(fromMemory(bits, view.type), elementPointer(made, row, nullptr), 1);
   });
-  storage[load.getResult()] = made;
+}
+
+/// Elements side by side, zeros behind.
+void KernelEmitter::loadStretch(const View &view, llvm::Value *from, const Stretch &stretch,
+                                const Storage &to) {
+  int width = to.shape.vector;
+  llvm::Type *type = code.vectorOf(view.element, width);
+  auto put = [&](llvm::Value *value, llvm::Value *at) {
+    code.storeTo(value, elementPointer(to, at, nullptr), 4);
+  };
+  overStretch(stretch, width, [&](llvm::Value *at, llvm::Value *mask) {
+    llvm::Value *place = code.at(from, code.CreateMul(at, code.i64(bytesOf(view.element))));
+    put(fromMemory(loadMasked(type, place, mask), view.type), at);
+  });
+  llvm::Value *end = code.CreateAdd(stretch.live, code.i64(width - 1));
+  llvm::Type *floats = code.vectorOf(to.element, width);
+  code.loop(code.CreateAnd(end, code.i64(-width)), code.i64(stretch.size), width,
+            [&](llvm::Value *at) { put(llvm::Constant::getNullValue(floats), at); });
 }
 
 } // namespace sparsec::cpu

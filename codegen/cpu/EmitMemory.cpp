@@ -1,4 +1,4 @@
-// Scratch memory, views and stores.
+// Scratch memory and views.
 #include "codegen/cpu/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -49,16 +49,17 @@ Storage KernelEmitter::allocateTile(Value value, bool local) {
 
 llvm::Value *KernelEmitter::lanesPointer(const Storage &from, llvm::Value *panel, llvm::Value *row,
                                          int width) {
+  if (from.kind == Storage::Pointers) {
+    llvm::Value *pointer =
+        code.loadAs(code.getPtrTy(), code.at(from.base, code.CreateMul(row, code.i64(8))), 8);
+    int64_t bytes = (width ? width : from.shape.panel) * bytesOf(from.element);
+    return code.at(pointer, code.CreateMul(panel, code.i64(bytes)));
+  }
   if (width && width < from.shape.panel) {
     llvm::Value *inPanel = code.i64(from.shape.panel / width);
     llvm::Value *lane = code.CreateMul(code.CreateURem(panel, inPanel), code.i64(width));
     llvm::Value *pointer = lanesPointer(from, code.CreateUDiv(panel, inPanel), row);
     return code.at(pointer, code.CreateMul(lane, code.i64(bytesOf(from.element))));
-  }
-  if (from.kind == Storage::Pointers) {
-    llvm::Value *pointer =
-        code.loadAs(code.getPtrTy(), code.at(from.base, code.CreateMul(row, code.i64(8))), 8);
-    return code.at(pointer, code.CreateMul(panel, code.i64(from.shape.panel * 4)));
   }
   llvm::Value *pointer = from.base;
   if (row && from.rowStride)
@@ -75,7 +76,7 @@ llvm::Value *KernelEmitter::elementPointer(const Storage &from, llvm::Value *i, 
   if (from.kind == Storage::Pointers) {
     llvm::Value *row =
         code.loadAs(code.getPtrTy(), code.at(from.base, code.CreateMul(i, code.i64(8))), 8);
-    return code.at(row, code.CreateMul(j, code.i64(4)));
+    return code.at(row, code.CreateMul(j, code.i64(bytesOf(from.element))));
   }
   llvm::Value *lane = !j || from.laneDim == 0 ? i : j;
   llvm::Value *row = j ? (from.laneDim == 0 ? j : i) : nullptr;
@@ -98,8 +99,10 @@ LaneVectors KernelEmitter::loadLanes(const Storage &from, const Cell &cell) {
   llvm::Type *type = code.vectorOf(from.element, cell.shape.vector);
   int64_t bytes = bytesOf(from.element) * cell.shape.vector;
   for (int part = 0; part < cell.shape.parts(); ++part) {
-    llvm::Value *each = code.loadAs(type, code.at(pointer, part * bytes), 4);
-    if (from.element->isIntegerTy(8))
+    llvm::Value *each = code.loadAs(type, code.at(pointer, part * bytes), from.inMemory ? 1 : 4);
+    if (from.inMemory)
+      each = fromMemory(each, from.inMemory);
+    else if (from.element->isIntegerTy(8))
       each = code.CreateICmpNE(each, llvm::ConstantInt::get(type, 0));
     result.push_back(each);
   }
@@ -186,6 +189,76 @@ llvm::Value *KernelEmitter::toMemory(llvm::Value *value, Type element) {
   return element.isF16() ? code.f16Bits(value) : value;
 }
 
+Stretch KernelEmitter::stretchOf(const RowTable &rows) {
+  llvm::Value *first = code.wide(rows.first), *size = code.i64(rows.size);
+  llvm::Value *left = code.CreateSub(code.wide(rows.length), first);
+  return {first, code.most(code.least(left, size), code.i64(0)), rows.size};
+}
+
+/// The columns of a load or store, all of `size` where none are named; nothing where they do not
+/// follow one by one.
+std::optional<Stretch> KernelEmitter::columnsOf(Value columns, int64_t size) {
+  if (!columns)
+    return Stretch{.size = size};
+  const RowTable &table = rowTables[flow.resolve(columns)];
+  return table.first ? std::optional(stretchOf(table)) : std::nullopt;
+}
+
+/// The lanes of a vector at `at` that exist.
+llvm::Value *KernelEmitter::maskOf(const Stretch &stretch, llvm::Value *at, int width) {
+  llvm::Value *left = code.CreateTrunc(code.CreateSub(stretch.live, at), code.getInt32Ty());
+  return code.CreateICmpSLT(code.iota(width), code.CreateVectorSplat(width, left));
+}
+
+/// 0 in the other lanes, whose memory is not read.
+llvm::Value *KernelEmitter::loadMasked(llvm::Type *type, llvm::Value *pointer, llvm::Value *mask) {
+  return mask ? code.CreateMaskedLoad(type, pointer, llvm::Align(1), mask,
+                                      llvm::Constant::getNullValue(type))
+              : code.loadAs(type, pointer, 1);
+}
+
+/// Vector by vector: without a mask where all lanes exist; those without any lane are left out.
+void KernelEmitter::overStretch(const Stretch &stretch, int width, AtLanes body) {
+  if (!stretch.live) {
+    code.loop(code.i64(0), code.i64(stretch.size), width,
+              [&](llvm::Value *at) { body(at, nullptr); });
+    return;
+  }
+  llvm::Value *whole = code.CreateAnd(stretch.live, code.i64(-width));
+  code.loop(code.i64(0), whole, width, [&](llvm::Value *at) { body(at, nullptr); });
+  code.branch(code.CreateICmpSLT(whole, stretch.live),
+              [&] { body(whole, maskOf(stretch, whole, width)); });
+}
+
+/// Rows whose columns end within the tile are copied to where zeros follow, and pointed at there.
+void KernelEmitter::padRows(const View &view, llvm::Value *pointers, int64_t rows,
+                            const Stretch &columns) {
+  int64_t bytes = bytesOf(view.element);
+  int width = code.shape(columns.size).vector;
+  int64_t stride = columns.size * bytes + 64; // not all in one set of the cache
+  llvm::Value *copies = allocate(rows * stride);
+  llvm::Type *type = code.vectorOf(view.element, width);
+  auto moved = [&](llvm::Value *pointer, llvm::Value *at) {
+    return code.at(pointer, code.CreateMul(at, code.i64(bytes)));
+  };
+  code.branch(code.CreateICmpSLT(columns.live, code.i64(columns.size)), [&] {
+    llvm::Value *end = code.CreateAdd(columns.live, code.i64(width - 1));
+    end = code.CreateAnd(end, code.i64(-width));
+    code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
+      llvm::Value *entry = code.at(pointers, code.CreateMul(row, code.i64(8)));
+      llvm::Value *from = code.loadAs(code.getPtrTy(), entry, 8);
+      llvm::Value *to = code.at(copies, code.CreateMul(row, code.i64(stride)));
+      overStretch(columns, width, [&](llvm::Value *at, llvm::Value *mask) {
+        code.storeTo(loadMasked(type, moved(from, at), mask), moved(to, at));
+      });
+      code.loop(end, code.i64(columns.size), width, [&](llvm::Value *at) {
+        code.storeTo(llvm::Constant::getNullValue(type), moved(to, at));
+      });
+      code.storeTo(to, entry, 8);
+    });
+  });
+}
+
 /// What rows that do not exist point at.
 llvm::Value *KernelEmitter::zeros() {
   constexpr int64_t bytes = 4096;
@@ -218,13 +291,17 @@ llvm::Value *KernelEmitter::rowPointer(const View &view, ArrayRef<llvm::Value *>
   return code.at(view.base, code.CreateMul(at, repeat(code.i64(bytesOf(view.element)))));
 }
 
-/// A table of pointers to the rows of a view, `missing` where there is no row.
+/// A table of pointers to the rows of a view, each to its column `firstColumn`; `missing` where
+/// there is no row.
 llvm::Value *KernelEmitter::rowPointers(const View &view, ValueRange indices, Value rowsValue,
-                                        llvm::Value *missing) {
+                                        llvm::Value *missing, llvm::Value *firstColumn) {
   const RowTable &rows = rowTables[flow.resolve(rowsValue)];
   SmallVector<llvm::Value *> at;
   for (Value index : indices)
     at.push_back(scalar(index));
+  View from = view;
+  if (firstColumn)
+    from.base = code.at(view.base, code.CreateMul(firstColumn, code.i64(bytesOf(view.element))));
   llvm::Value *table = allocate(rows.size * 8);
   // A register of pointers at once, where rows are tokens.
   int width = rows.heads > 1 ? 1 : code.level.vector / 2;
@@ -233,85 +310,11 @@ llvm::Value *KernelEmitter::rowPointers(const View &view, ValueRange indices, Va
     llvm::Value *position = code.loadAs(several(code.getInt32Ty()),
                                         code.at(rows.positions, code.CreateMul(row, code.i64(4))));
     llvm::Value *exists = code.CreateICmpULT(position, code.repeat(rows.length, position));
-    llvm::Value *pointer = code.CreateSelect(exists, rowPointer(view, at, rows, row, position),
+    llvm::Value *pointer = code.CreateSelect(exists, rowPointer(from, at, rows, row, position),
                                              code.repeat(missing, position));
     code.storeTo(pointer, code.at(table, code.CreateMul(row, code.i64(8))), 8);
   });
   return table;
 }
-
-//===-- Stores --------------------------------------------------------------------------------===//
-
-/// Of a rank-1 tile; nothing where the view is not there.
-void KernelEmitter::storeVector(tile::StoreOp store) {
-  const View &view = views[store.getView()];
-  const RowTable &rows = rowTables[flow.resolve(store.getRows())];
-  Storage from = anyStorage(store.getValue());
-  SmallVector<llvm::Value *> indices;
-  for (Value index : store.getIndices())
-    indices.push_back(scalar(index));
-  auto [first, last] = sliceOf(dims.laneClass(store.getValue()), rows.size, 1);
-  code.branch(code.CreateIsNotNull(view.base), [&, first = first, last = last] {
-    code.loop(first, last, 1, [&](llvm::Value *row) {
-      llvm::Value *position =
-          code.loadAs(code.getInt32Ty(), code.at(rows.positions, code.CreateMul(row, code.i64(4))));
-      code.branch(code.CreateICmpULT(position, rows.length), [&] {
-        llvm::Value *value = code.loadAs(from.element, elementPointer(from, row, nullptr), 1);
-        code.storeTo(toMemory(value, view.type), rowPointer(view, indices, rows, row, position), 1);
-      });
-    });
-  });
-}
-
-/// Of one panel of a matrix. Rows that do not exist go to a place that nobody reads.
-template <class Op>
-void KernelEmitter::emitStore(Op store, Cell &panel) {
-  const View &view = views[store.getView()];
-  llvm::Value *pointers = storePointers[store];
-  RankedTensorType type = tileType(store.getValue());
-  int width = panel.shape.vector;
-  int64_t bytes = bytesOf(view.element);
-  llvm::Type *vector = code.vectorOf(view.element, width);
-  auto write = [&](llvm::Value *value, llvm::Value *to) {
-    if (isa<tile::AccumulateOp>(store.getOperation()))
-      value = code.CreateFAdd(fromMemory(code.loadAs(vector, to, 1), view.type), value);
-    code.storeTo(toMemory(value, view.type), to, 1);
-  };
-  auto pointer = [&](llvm::Value *row) {
-    return code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
-  };
-  if (panel.laneDim == 1) {
-    code.loop(code.i64(0), code.i64(type.getDimSize(0)), 1, [&](llvm::Value *row) {
-      Cell cell = panel;
-      cell.row = row;
-      llvm::Value *to =
-          code.at(pointer(row), code.CreateMul(panel.panel, code.i64(panel.shape.panel * bytes)));
-      for (auto [part, value] : llvm::enumerate(lanes(store.getValue(), cell)))
-        write(value, code.at(to, int64_t(part) * width * bytes));
-    });
-    return;
-  }
-  code.loop(code.i64(0), code.i64(type.getDimSize(1)), width, [&](llvm::Value *column) {
-    SmallVector<LaneVectors> rows;
-    for (int i = 0; i < width; ++i) {
-      Cell cell = panel;
-      cell.row = code.CreateAdd(column, code.i64(i));
-      rows.push_back(lanes(store.getValue(), cell));
-    }
-    for (int part = 0; part < panel.shape.parts(); ++part) {
-      SmallVector<llvm::Value *> square;
-      for (const LaneVectors &row : rows)
-        square.push_back(row[part]);
-      for (auto [lane, value] : llvm::enumerate(code.transpose(square))) {
-        llvm::Value *row = code.CreateAdd(code.CreateMul(panel.panel, code.i64(panel.shape.panel)),
-                                          code.i64(part * width + int64_t(lane)));
-        write(value, code.at(pointer(row), code.CreateMul(column, code.i64(bytes))));
-      }
-    }
-  });
-}
-
-template void KernelEmitter::emitStore(tile::StoreOp, Cell &);
-template void KernelEmitter::emitStore(tile::AccumulateOp, Cell &);
 
 } // namespace sparsec::cpu

@@ -8,6 +8,13 @@ using namespace mlir;
 
 namespace sparsec::cpu {
 
+llvm::Value *KernelEmitter::combine(tile::ReduceKind kind, llvm::Value *a, llvm::Value *b) {
+  bool isFloat = a->getType()->isFPOrFPVectorTy();
+  if (kind == tile::ReduceKind::Sum)
+    return isFloat ? code.CreateFAdd(a, b) : code.CreateAdd(a, b);
+  return isFloat ? code.larger(a, b) : code.CreateSelect(code.CreateICmpSGT(a, b), a, b);
+}
+
 /// Those of its own rows, then those that it does early.
 static SmallVector<tile::ReduceOp> reductionsOf(const Sweep &sweep) {
   SmallVector<tile::ReduceOp> reductions;
@@ -115,12 +122,7 @@ Code::Values KernelEmitter::reduceRow(const Sweep &sweep, Cell &cell,
     bool early = llvm::is_contained(sweep.unmasked, reduce);
     for (llvm::Value *part : lanes(early ? unmasked(reduce.getInput()) : reduce.getInput(), cell)) {
       llvm::Value *sum = sums[next.size()];
-      bool isFloat = part->getType()->isFPOrFPVectorTy();
-      if (reduce.getKind() == tile::ReduceKind::Sum)
-        next.push_back(isFloat ? code.CreateFAdd(sum, part) : code.CreateAdd(sum, part));
-      else
-        next.push_back(isFloat ? code.larger(sum, part)
-                               : code.CreateSelect(code.CreateICmpSGT(sum, part), sum, part));
+      next.push_back(combine(reduce.getKind(), sum, part));
     }
   }
   return next;

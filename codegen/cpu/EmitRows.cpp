@@ -60,6 +60,8 @@ void KernelEmitter::emitRows(tile::RowsOp op) {
   tile::RowsType type = op.getRows().getType();
   RowTable rows{allocate(type.getSize() * 4), scalar(op.getLength()), type.getSize(),
                 type.getHeads()};
+  if (type.getOrder() == OrderKind::Natural && type.getHeads() == 1)
+    rows.first = code.CreateMul(scalar(op.getTile()), code.getInt32(uint32_t(rows.size)));
   if (type.getOrder() == OrderKind::Natural)
     emitNaturalRows(op, rows);
   else if (type.getOrder() == OrderKind::Table)

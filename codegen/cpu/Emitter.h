@@ -10,12 +10,13 @@
 //   panels     [panel][row][P]     lanes of one row of a panel side by side: what is computed
 //   columns    [line][row][16]     the same with panels of one cache line: what products go down
 //   rows       [row][lane]         as in memory, widened to f32: 16-bit operands of products
-//   pointers   [row] -> memory     nothing copied: f32 operands of products. Rows that do not exist
-//                                  point at zeros.
+//   pointers   [row] -> memory     nothing copied: f32 operands of products, and what is read lane
+//                                  by lane along memory's rows. Rows that do not exist point at
+//                                  zeros; rows that end within the tile at copies with zeros behind.
 //
 // The first three are one form with different strides. Floats are f32 throughout: a bf16 or f16
-// tile holds f32 numbers that have such a value. A tile that only its own group reads has one panel
-// of memory, which every panel uses again.
+// tile holds f32 numbers that have such a value, but that memory itself has 16 bits. A tile that
+// only its own group reads has one panel of memory, which every panel uses again.
 #pragma once
 
 #include "codegen/common/Derive.h"
@@ -38,6 +39,7 @@ struct Storage {
   enum Kind { None, Buffer, Pointers } kind = None;
   llvm::Value *base = nullptr;   ///< first byte, or the table of row pointers
   llvm::Type *element = nullptr; ///< as memory holds it: i1 as i8
+  mlir::Type inMemory;           ///< of pointers: the view's, whose numbers are widened when read
   int laneDim = 0;
   PanelShape shape;
   int64_t panelStride = 0, rowStride = 0; ///< in elements
@@ -89,6 +91,14 @@ struct RowTable {
   llvm::Value *positions = nullptr; ///< i32[size]
   llvm::Value *length = nullptr;
   int64_t size = 0, heads = 1;
+  llvm::Value *first = nullptr; ///< position of row 0, where the others follow one by one
+};
+
+/// Positions that lie side by side in memory.
+struct Stretch {
+  llvm::Value *first = nullptr; ///< in 64 bits; null: 0
+  llvm::Value *live = nullptr;  ///< how many exist, at most `size`; null: all
+  int64_t size = 0;
 };
 
 /// The live blocks of a row while a kernel runs: places on the stack, filled from tables or from
@@ -122,7 +132,6 @@ private:
   void emitSerial(Operation *op);
   void emitLoop(Operation *loop);
   void emitScalarReduce(tile::ReduceOp op);
-  void emitLaneReduce(tile::ReduceOp op);
   void beginCarries(Operation *loop);
   void endCarries(Operation *loop);
   llvm::Value *scalar(Value value);
@@ -195,7 +204,14 @@ private:
   void emitVectors(const Sweep &sweep, Cell &panel);
   Code::Values emitRow(const Sweep &sweep, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
 
+  // EmitRowGroup.cpp
+  void emitRowGroup(const Group &group, Operation *loop);
+  void findStorePlaces(const Group &group);
+  void writeRow(Operation *store, Cell &cell);
+  llvm::Value *acrossLanes(tile::ReduceKind kind, llvm::ArrayRef<llvm::Value *> parts);
+
   // EmitReductions.cpp
+  llvm::Value *combine(tile::ReduceKind kind, llvm::Value *a, llvm::Value *b);
   Value unmasked(Value value);
   void findUnmasked(std::vector<Sweep> &sweeps);
   std::optional<Code::Values> unmaskedSums(const Sweep &sweep, const Cell &panel);
@@ -250,23 +266,42 @@ private:
   LaneVectors loadLanes(const Storage &storage, const Cell &cell);
   void storeLanes(const Storage &storage, const Cell &cell, const LaneVectors &lanes);
   void copyTile(const Storage &to, Value from);
+  Stretch stretchOf(const RowTable &rows);
+  std::optional<Stretch> columnsOf(Value columns, int64_t size);
+  using AtLanes = llvm::function_ref<void(llvm::Value *at, llvm::Value *mask)>;
+  void overStretch(const Stretch &stretch, int width, AtLanes body);
+  llvm::Value *maskOf(const Stretch &stretch, llvm::Value *at, int width);
+  llvm::Value *loadMasked(llvm::Type *type, llvm::Value *pointer, llvm::Value *mask);
+  void padRows(const View &view, llvm::Value *pointers, int64_t rows, const Stretch &columns);
   Storage materialise(Value value, int laneDim);
   Storage anyStorage(Value value);
   void emitLoad(tile::LoadOp load);
   Storage allocateColumns(mlir::RankedTensorType type);
   void loadVector(tile::LoadOp load);
+  void loadStretch(const View &view, llvm::Value *from, const Stretch &stretch, const Storage &to);
   void loadElements(tile::LoadOp load, const Storage &to);
   void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
   void loadTransposed(const View &view, int64_t columns, const Storage &to, llvm::Value *pointers);
   bool readByRows(tile::LoadOp load);
   bool readDownColumns(tile::LoadOp load);
+  bool readInPanels(tile::LoadOp load);
+  bool readByLanes(tile::LoadOp load);
+  bool writtenMeanwhile(tile::LoadOp load);
   void storeVector(tile::StoreOp store);
   void loadPairs(tile::LoadOp load, llvm::Value *pointers);
   void loadRowPairs(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
   template <class Op>
   void emitStore(Op store, Cell &panel);
+  /// Where the rows of a matrix are written, and which columns.
+  struct StorePlace {
+    llvm::Value *pointers = nullptr;
+    Stretch columns;
+  };
+  template <class Op>
+  void writeLanes(Op store, const StorePlace &to, llvm::Value *row, llvm::Value *column,
+                  llvm::ArrayRef<llvm::Value *> values);
   llvm::Value *rowPointers(const View &view, mlir::ValueRange indices, Value rows,
-                           llvm::Value *missing);
+                           llvm::Value *missing, llvm::Value *firstColumn = nullptr);
   llvm::Value *rowPointer(const View &view, llvm::ArrayRef<llvm::Value *> indices,
                           const RowTable &rows, llvm::Value *row, llvm::Value *position);
   llvm::Value *fromMemory(llvm::Value *bits, mlir::Type element);
@@ -305,7 +340,7 @@ private:
   llvm::DenseMap<Value, BlockList> blockLists;
   /// Operands of the group's products, found before its panels: [lanes, broadcast, row pointers].
   llvm::DenseMap<Operation *, std::pair<Storage, Storage>> products;
-  llvm::DenseMap<Operation *, llvm::Value *> storePointers;
+  llvm::DenseMap<Operation *, StorePlace> storePlaces;
   llvm::DenseSet<Operation *> pairProducts;
   /// Tiles as pairs along the dimension that products sum: i32, in panels, rows or by pointers.
   llvm::DenseMap<Value, Storage> lanePairs, broadcastPairs;

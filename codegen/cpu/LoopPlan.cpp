@@ -98,14 +98,10 @@ SmallVector<Read> LoopPlan::reads(Operation *op) const {
 int LoopPlan::laneClass(Operation *op) const {
   if (isElementwise(op) || isa<tile::DotOp>(op))
     return dims.laneClass(op->getResult(0));
-  if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
-    bool alongRows =
-        isMatrix(reduce.getInput()) && int(reduce.getDim()) != dims.laneDim(reduce.getInput());
-    return alongRows ? dims.laneClass(reduce.getInput()) : Group::kSerial;
-  }
+  if (auto reduce = dyn_cast<tile::ReduceOp>(op))
+    return isMatrix(reduce.getInput()) ? dims.laneClass(reduce.getInput()) : Group::kSerial;
   auto stored = [&](auto store) {
-    return isMatrix(store.getValue()) && !store.getColumns() ? dims.laneClass(store.getValue())
-                                                             : Group::kSerial;
+    return isMatrix(store.getValue()) ? dims.laneClass(store.getValue()) : Group::kSerial;
   };
   if (auto store = dyn_cast<tile::StoreOp>(op))
     return stored(store);
@@ -114,9 +110,54 @@ int LoopPlan::laneClass(Operation *op) const {
   return Group::kSerial;
 }
 
+/// A group while operations join it.
+struct LoopPlan::Draft {
+  int laneClass = Group::kSerial;
+  bool byPanels = false, byRows = false; ///< what some operation of it asks for
+  int rowClass = -1;                     ///< of its matrices; -1: not one
+};
+
+/// The matrix that an operation on lanes goes over.
+static Value shapeOf(Operation *op) {
+  if (auto reduce = dyn_cast<tile::ReduceOp>(op))
+    return reduce.getInput();
+  if (auto store = dyn_cast<tile::StoreOp>(op))
+    return store.getValue();
+  if (auto store = dyn_cast<tile::AccumulateOp>(op))
+    return store.getValue();
+  return op->getResult(0);
+}
+
+/// In a full block masks keep what they are given, which panels know.
+bool LoopPlan::mayGoByRows(Operation *op) const {
+  if (isa<tile::StoreOp, tile::AccumulateOp>(op))
+    return dims.laneDim(shapeOf(op)) == 1;
+  if (isElementwise(op))
+    return isMatrix(op->getResult(0)) && !isa<tile::MaskOp>(op) && !isForMasksAlone(op);
+  return dims.isAlongLanes(op);
+}
+
+bool LoopPlan::fits(Operation *op, const Draft &group) const {
+  if (laneClass(op) != group.laneClass)
+    return false;
+  if (group.laneClass == Group::kSerial)
+    return true;
+  bool sameRows = mayGoByRows(op) && dims.rowClass(shapeOf(op)) == group.rowClass;
+  if (group.byRows)
+    return sameRows;
+  return !dims.isAlongLanes(op) || (!group.byPanels && sameRows);
+}
+
+void LoopPlan::add(Operation *op, Draft &group) const {
+  if (group.laneClass == Group::kSerial)
+    return;
+  group.byRows |= dims.isAlongLanes(op);
+  group.byPanels |= !mayGoByRows(op) || dims.rowClass(shapeOf(op)) != group.rowClass;
+}
+
 /// The last group that a matrix can be computed in, so that what reads it finds its panel in the
 /// first-level cache: that of its first reader, where they share lanes.
-int LoopPlan::lastGroup(Operation *op, ArrayRef<Group> groups,
+int LoopPlan::lastGroup(Operation *op, ArrayRef<Draft> groups,
                         const DenseMap<Operation *, int> &place) const {
   int now = place.lookup(op), mine = groups[now].laneClass;
   if (mine == Group::kSerial || op->getNumResults() == 0 || !isMatrix(op->getResult(0)))
@@ -131,13 +172,13 @@ int LoopPlan::lastGroup(Operation *op, ArrayRef<Group> groups,
     });
     last = std::min(last, found->second - int(whole));
   }
-  while (last > now && groups[last].laneClass != mine)
+  while (last > now && !fits(op, groups[last]))
     --last;
   return std::max(last, now);
 }
 
 std::vector<Group> LoopPlan::groups(ArrayRef<Operation *> ops) const {
-  std::vector<Group> result;
+  std::vector<Draft> drafts;
   DenseMap<Operation *, int> place;
   int lastRead = 0, lastWrite = 0;
   for (Operation *op : ops) {
@@ -148,8 +189,9 @@ std::vector<Group> LoopPlan::groups(ArrayRef<Operation *> ops) const {
       auto found = place.find(read.value.getDefiningOp());
       if (found == place.end())
         continue;
-      bool together = result[found->second].laneClass == mine &&
-                      (mine == Group::kSerial || read.access != Access::Whole);
+      bool together = drafts[found->second].laneClass == mine &&
+                      (mine == Group::kSerial || read.access != Access::Whole) &&
+                      !dims.isAlongLanes(found->first);
       lowest = std::max(lowest, found->second + (together ? 0 : 1));
     }
     bool writes = writesMemory(op), readsSome = readsMemory(op);
@@ -158,10 +200,13 @@ std::vector<Group> LoopPlan::groups(ArrayRef<Operation *> ops) const {
     else if (readsSome)
       lowest = std::max(lowest, lastWrite);
     size_t at = lowest;
-    while (at < result.size() && result[at].laneClass != mine)
+    while (at < drafts.size() && !fits(op, drafts[at]))
       ++at;
-    if (at == result.size())
-      result.push_back({mine, {}});
+    if (at == drafts.size()) {
+      bool matrix = mine != Group::kSerial && isMatrix(shapeOf(op));
+      drafts.push_back({.laneClass = mine, .rowClass = matrix ? dims.rowClass(shapeOf(op)) : -1});
+    }
+    add(op, drafts[at]);
     place[op] = int(at);
     if (writes)
       lastWrite = std::max(lastWrite, int(at));
@@ -169,11 +214,21 @@ std::vector<Group> LoopPlan::groups(ArrayRef<Operation *> ops) const {
       lastRead = std::max(lastRead, int(at));
   }
   for (Operation *op : llvm::reverse(ops))
-    if (auto found = place.find(op); found != place.end())
-      found->second = lastGroup(op, result, place);
+    if (auto found = place.find(op); found != place.end()) {
+      found->second = lastGroup(op, drafts, place);
+      add(op, drafts[found->second]);
+    }
+  std::vector<Group> result;
+  for (const Draft &draft : drafts)
+    result.push_back({draft.laneClass, {}});
   for (Operation *op : ops)
     if (auto found = place.find(op); found != place.end())
       result[found->second].ops.push_back(op);
+  for (auto [group, draft] : llvm::zip(result, drafts))
+    group.byRows = group.laneClass != Group::kSerial && !draft.byPanels &&
+                   (draft.byRows || llvm::all_of(group.ops, [&](Operation *op) {
+                      return dims.laneDim(shapeOf(op)) == 1;
+                    }));
   llvm::erase_if(result, [](const Group &group) { return group.ops.empty(); });
   return result;
 }

@@ -14,6 +14,13 @@
 // so a panel of S and P stays in the first-level cache. What has no lanes (scalars, rows, loads,
 // loops) is in groups of its own, one after the other. An operation joins the earliest group, then
 // the earliest sweep, that runs after all it reads.
+//
+// A group that reduces along its lanes, or does nothing but arithmetic on tiles as memory has them,
+// goes row by row instead, so that memory is read and written in its order:
+//
+//   for each row
+//     for each panel of the row     load, arithmetic, store; sums of vectors
+//     the sums across a vector's lanes
 #pragma once
 
 #include "codegen/cpu/Dimensions.h"
@@ -24,6 +31,7 @@ struct Group {
   static constexpr int kSerial = -1;
   int laneClass = kSerial;
   llvm::SmallVector<mlir::Operation *> ops;
+  bool byRows = false; ///< row by row, one sweep
 };
 
 struct Sweep {
@@ -48,7 +56,11 @@ public:
   int laneClass(mlir::Operation *op) const;
 
 private:
-  int lastGroup(mlir::Operation *op, llvm::ArrayRef<Group> groups,
+  struct Draft;
+  bool mayGoByRows(mlir::Operation *op) const;
+  bool fits(mlir::Operation *op, const Draft &group) const;
+  void add(mlir::Operation *op, Draft &group) const;
+  int lastGroup(mlir::Operation *op, llvm::ArrayRef<Draft> groups,
                 const llvm::DenseMap<mlir::Operation *, int> &place) const;
   void collect(mlir::Value operand, Access access, int laneDim,
                llvm::SmallVectorImpl<Read> &out) const;

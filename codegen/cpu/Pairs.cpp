@@ -15,10 +15,13 @@ using namespace mlir;
 
 namespace sparsec::cpu {
 
-/// A load of whole rows, of which whole rows can be read.
+/// A load whose rows lie as they are in memory.
 static bool isWholeLoad(Value value) {
   auto load = value.getDefiningOp<tile::LoadOp>();
-  return load && !load.getColumns() && tileType(value).getDimSize(1) * 4 <= 4096;
+  if (!load || tileType(value).getDimSize(1) * 4 > 4096)
+    return false;
+  return !load.getColumns() ||
+         cast<tile::RowsType>(load.getColumns().getType()).getOrder() == tile::OrderKind::Natural;
 }
 
 bool KernelEmitter::isPairProduct(tile::DotOp dot, const std::vector<Sweep> &sweeps) const {

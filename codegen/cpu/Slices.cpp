@@ -34,7 +34,7 @@ bool KernelEmitter::fallsIntoSlices(ArrayRef<Operation *> ops, int laneClass) co
       }
       for (const Read &read : loopPlan.reads(op))
         if (isSliced(read.value, laneClass) && !isa<tile::StoreOp>(op) &&
-            (group.laneClass != laneClass || read.access == Access::Whole))
+            (group.laneClass != laneClass || read.access == Access::Whole || dims.isAlongLanes(op)))
           return false;
     }
   return true;

@@ -33,9 +33,7 @@ private:
   Value perWidth(Value sum) { // a mean
     return b.multiply(sum, b.constant(perRow, 1.0f / float(width)));
   }
-  Value sumOfColumns(Value matrix) {
-    return b.create<ReduceOp>(perColumn, ReduceKind::Sum, matrix, /*dim=*/0);
-  }
+  Value sumOfColumns(Value matrix) { return b.reduceColumns(ReduceKind::Sum, matrix); }
 
   LayerNormOp op;
 };

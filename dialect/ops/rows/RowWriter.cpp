@@ -13,11 +13,7 @@ void RowWriter::addNumbers(ArrayRef<StringRef> integers, ArrayRef<StringRef> rea
 }
 
 Value RowWriter::loadMatrix(StringRef name, Value ofRows, Value columns) {
-  Value view = argument(name);
-  auto sizeOf = [](Value of) { return cast<RowsType>(of.getType()).getSize(); };
-  Type element = cast<ViewType>(view.getType()).getElementType();
-  RankedTensorType type = b.tensor({sizeOf(ofRows), sizeOf(columns)}, element);
-  return b.widen(b.create<LoadOp>(type, view, ValueRange(), ofRows, columns));
+  return b.widen(b.load(argument(name), {}, ofRows, columns));
 }
 
 Value RowWriter::loadTile(StringRef name, Value ofRows, Value columns) {
@@ -36,7 +32,7 @@ Value RowWriter::loadAcross(StringRef name, Value columns) {
 void RowWriter::storeTile(Value value, StringRef name, Value columns) {
   Value view = argument(name);
   Type element = cast<ViewType>(view.getType()).getElementType();
-  b.create<StoreOp>(b.convert(value, element), view, ValueRange(), rows, columns);
+  b.store(b.convert(value, element), view, {}, rows, columns);
 }
 
 Value RowWriter::whereColumns(Value columns, Value value, float other) {
