@@ -32,12 +32,12 @@ int CallList::addBuffer(std::string name, BufferKind kind, int64_t bytes) {
   return static_cast<int>(buffers.size()) - 1;
 }
 
-Matrix CallList::passing(std::string name, int64_t rows, int64_t columns, ElementType type) {
+BufferView CallList::passing(std::string name, int64_t rows, int64_t columns, ElementType type) {
   int buffer = addBuffer(std::move(name), BufferKind::Passing, rows * columns * bytes(type));
   return {.buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
 }
 
-Matrix CallList::kept(std::string name, int64_t rows, int64_t columns, ElementType type) {
+BufferView CallList::kept(std::string name, int64_t rows, int64_t columns, ElementType type) {
   int buffer = addBuffer(std::move(name), BufferKind::Kept, rows * columns * bytes(type));
   return {.buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
 }
@@ -56,7 +56,7 @@ std::string CallList::print() const {
     for (const Use &use : call.operation->uses())
       if (use.matrix)
         bytes += use.matrix.bytes();
-    out += fmt::format("{:<34} {:<20} {:<44} {:>9.2f} MB {:>9.3f} GFLOP\n", call.name,
+    out += fmt::format("{:<38} {:<20} {:<44} {:>9.2f} MB {:>9.3f} GFLOP\n", call.name,
                        call.operation->operation(), call.operation->shape(),
                        static_cast<double>(bytes) * 1e-6, call.operation->flops() * 1e-9);
   }
@@ -70,13 +70,13 @@ Result<std::vector<Kernel>> Loader::kernels(const Request &request) const {
   return **found;
 }
 
-DeviceAddress Loader::address(const Matrix &matrix) const {
+DeviceAddress Loader::address(const BufferView &matrix) const {
   if (!matrix)
     return 0;
   return where[static_cast<size_t>(matrix.buffer)] + static_cast<DeviceAddress>(matrix.offset);
 }
 
-Tensor Loader::tensor(const Matrix &matrix) const {
+Tensor Loader::tensor(const BufferView &matrix) const {
   if (!matrix)
     return {};
   int64_t room = sizes[static_cast<size_t>(matrix.buffer)] - matrix.offset;
@@ -173,7 +173,7 @@ Result<std::string> RunningList::firstNotFinite(Device &device) const {
     if (Result<void> launched = call.launch(); !launched)
       return launched.error();
     for (const Written &each : call.written) {
-      const Matrix &matrix = each.matrix;
+      const BufferView &matrix = each.matrix;
       std::vector<std::byte> image(static_cast<size_t>(
           ((matrix.rows - 1) * matrix.stride + matrix.columns) * bytes(matrix.type)));
       if (auto copied = device.copyToHost(image.data(), each.address, image.size()); !copied)

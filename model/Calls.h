@@ -62,8 +62,8 @@ class CallList {
 public:
   int addBuffer(std::string name, BufferKind kind, int64_t bytes);
   /// A passing buffer of its own for a dense matrix.
-  Matrix passing(std::string name, int64_t rows, int64_t columns, ElementType type);
-  Matrix kept(std::string name, int64_t rows, int64_t columns, ElementType type);
+  BufferView passing(std::string name, int64_t rows, int64_t columns, ElementType type);
+  BufferView kept(std::string name, int64_t rows, int64_t columns, ElementType type);
   void add(std::string name, std::shared_ptr<const CallOperation> operation) {
     calls.push_back({std::move(name), std::move(operation)});
   }
@@ -88,9 +88,9 @@ public:
   Machine &machine() const { return used; }
   /// The kernels of a request, compiled once.
   Result<std::vector<Kernel>> kernels(const Request &request) const;
-  DeviceAddress address(const Matrix &matrix) const;
+  DeviceAddress address(const BufferView &matrix) const;
   /// As [1, 1, rows, columns].
-  Tensor tensor(const Matrix &matrix) const;
+  Tensor tensor(const BufferView &matrix) const;
   /// What was loaded under a key, or what `make` makes now.
   template <class T>
   Result<std::shared_ptr<T>> shared(const std::string &key,
@@ -154,7 +154,7 @@ private:
   struct Written {
     std::string name;
     DeviceAddress address = 0;
-    Matrix matrix;
+    BufferView matrix;
   };
   struct Loaded {
     std::string name;

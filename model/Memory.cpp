@@ -68,8 +68,8 @@ ElementType elementOf(DType dtype) {
   return ElementType::F32;
 }
 
-Matrix Matrix::slice(int64_t first, int64_t count) const {
-  Matrix part = *this;
+BufferView BufferView::slice(int64_t first, int64_t count) const {
+  BufferView part = *this;
   part.offset += first * sparsec::bytes(type);
   part.columns = count;
   return part;

@@ -31,7 +31,7 @@ int bytes(ElementType type);
 ElementType elementOf(DType dtype);
 
 /// Rows of columns in a buffer. A vector is a matrix of one row.
-struct Matrix {
+struct BufferView {
   int buffer = -1;    ///< of the list's buffers; -1: none
   int64_t offset = 0; ///< in bytes
   int64_t rows = 0;
@@ -41,7 +41,7 @@ struct Matrix {
 
   explicit operator bool() const { return buffer >= 0; }
   /// Columns `first` to `first + count`.
-  Matrix slice(int64_t first, int64_t count) const;
+  BufferView slice(int64_t first, int64_t count) const;
   int64_t bytes() const { return rows * columns * sparsec::bytes(type); } ///< of its elements
 };
 
@@ -49,7 +49,7 @@ struct Matrix {
 struct Use {
   enum Kind : uint8_t { Read, Written } kind = Read;
   std::string_view name; ///< of the argument: "x"
-  Matrix matrix;
+  BufferView matrix;
 };
 
 /// When a passing buffer is alive: from call `first` to call `last`, both included.

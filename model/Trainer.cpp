@@ -119,12 +119,13 @@ Result<void> Trainer::setState(const TrainedState &state, const Json &optimiser)
     return done;
   if (auto done = put<float>(buffers::kSecond, state.second.empty() ? zeros : state.second); !done)
     return done;
-  AdamState start{.lossScale = transformer->dtype() == DType::F16 ? kFirstLossScale : 1};
+  AdamState start;
+  start.reals.lossScale = transformer->dtype() == DType::F16 ? kFirstLossScale : 1;
   if (!optimiser.is_null()) {
-    start.lossScale = optimiser.value("loss_scale", start.lossScale);
-    start.step = optimiser.value("steps", start.step);
-    start.clean = optimiser.value("clean_steps", start.clean);
-    start.overflows = optimiser.value("skipped_steps", start.overflows);
+    start.reals.lossScale = optimiser.value("loss_scale", start.reals.lossScale);
+    start.integers.step = optimiser.value("steps", start.integers.step);
+    start.integers.clean = optimiser.value("clean_steps", start.integers.clean);
+    start.integers.overflows = optimiser.value("skipped_steps", start.integers.overflows);
   }
   return put<AdamState>(buffers::kState, std::span(&start, 1));
 }
@@ -148,10 +149,10 @@ Result<Json> Trainer::optimiser() const {
   AdamState now;
   if (auto done = get<AdamState>(buffers::kState, std::span(&now, 1)); !done)
     return done.error();
-  return Json{{"loss_scale", now.lossScale},
-              {"steps", now.step},
-              {"clean_steps", now.clean},
-              {"skipped_steps", now.overflows}};
+  return Json{{"loss_scale", now.reals.lossScale},
+              {"steps", now.integers.step},
+              {"clean_steps", now.integers.clean},
+              {"skipped_steps", now.integers.overflows}};
 }
 
 /// A sequence of the batch: what is shorter than it is padded, and does not count.
@@ -173,6 +174,14 @@ Result<void> Trainer::upload(const Batch &batch) {
   if (auto done = put<int32_t>(buffers::kTokens, batch.tokens); !done)
     return done;
   return put<int32_t>(buffers::kTargets, batch.targets);
+}
+
+Error Trainer::notFinite(const RunningList &list, int64_t index) {
+  auto where = list.firstNotFinite(machine->device);
+  if (!where)
+    return where.error();
+  return inputError(fmt::format("step {} is not finite: the first tensor that is not is {}",
+                                index + 1, where->empty() ? "a sum of gradients" : *where));
 }
 
 Result<StepResult> Trainer::step(int64_t index) {
@@ -199,14 +208,8 @@ Result<StepResult> Trainer::step(int64_t index) {
     float loss = 0;
     if (auto done = get<float>(buffers::kTotal, std::span(&loss, 1)); !done)
       return done.error();
-    if (!std::isfinite(loss)) {
-      auto where = list.firstNotFinite(machine->device);
-      if (!where)
-        return where.error();
-      return inputError(fmt::format("the loss of step {} is not finite: the first tensor that is "
-                                    "not is {}",
-                                    index + 1, where->empty() ? "the loss" : *where));
-    }
+    if (!std::isfinite(loss))
+      return notFinite(list, index);
     result.loss += static_cast<double>(loss) / static_cast<double>(runs);
   }
   result.learningRate = learningRate(config.train, index, steps());
@@ -218,9 +221,12 @@ Result<StepResult> Trainer::step(int64_t index) {
   AdamState state;
   if (auto done = get<AdamState>(buffers::kState, std::span(&state, 1)); !done)
     return done.error();
-  result.gradNorm = state.norm;
-  result.lossScale = state.lossScale;
-  result.skipped = state.overflows;
+  // With a loss scale the step is skipped, and the next one has a smaller scale.
+  if (state.integers.overflow && transformer->dtype() != DType::F16)
+    return notFinite(training[runs > 1 ? 1 : 0], index);
+  result.gradNorm = state.reals.norm;
+  result.lossScale = state.reals.lossScale;
+  result.skipped = state.integers.overflows;
   return result;
 }
 

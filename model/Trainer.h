@@ -69,6 +69,8 @@ private:
     void set(int64_t sequence, std::span<const uint8_t> values, int64_t length, int64_t first,
              int64_t last);
   };
+  /// Says which tensor of the step that has just run.
+  Error notFinite(const RunningList &list, int64_t index);
   Result<void> upload(const Batch &batch);
   template <class T>
   Result<void> put(const char *buffer, std::span<const T> values, int64_t offset = 0);

@@ -19,15 +19,15 @@ DType dtypeOf(const std::string &precision) {
 
 /// A norm's input and output and what backward wants of it.
 struct Norm {
-  Matrix x, out, mean, rstd;
+  BufferView x, out, mean, rstd;
 };
 
 /// What backward reads of a block.
 struct BlockState {
   Norm attention, ff;
-  Matrix qkv, attended, lse;
-  Matrix inner, activated; ///< the feed-forward layer before and after GELU
-  Matrix out;
+  BufferView qkv, attended, lse;
+  BufferView inner, activated; ///< the feed-forward layer before and after GELU
+  BufferView out;
 };
 
 class ListBuilder {
@@ -54,19 +54,19 @@ public:
   }
 
   CallList run() {
-    Matrix x = embed();
+    BufferView x = embed();
     std::vector<BlockState> blocks;
     for (int64_t layer = 0; layer < model.layers; ++layer) {
       blocks.push_back(forward(layer, x, "", /*isLast=*/true));
       x = blocks.back().out;
     }
     Norm last = norm("norm", x, kLastEpsilon, "");
-    Matrix logits = passing(buffers::kLogits, kClasses, type);
+    BufferView logits = passing(buffers::kLogits, kClasses, type);
     MatmulWork product;
     product.dtype = product.outType = type;
     product.x = last.out, product.w = outputWeight(weights), product.out = logits;
     add("output", product);
-    Matrix dlogits = use == ListUse::Train ? passing("dlogits", kClasses, type) : Matrix{};
+    BufferView dlogits = use == ListUse::Train ? passing("dlogits", kClasses, type) : BufferView{};
     CrossEntropyWork loss;
     loss.dtype = type;
     loss.scale = 1 / static_cast<double>(sizes.sequences * model.length);
@@ -79,8 +79,8 @@ public:
 
     if (!model.tiedOutput)
       weightGradient("output", last.out, dlogits, outputWeight(gradients), {}, sums);
-    Matrix dnorm = inputGradient("output", dlogits, outputWeight(weights), {}, model.width);
-    Matrix dx = normBackward("norm", last, dnorm, {});
+    BufferView dnorm = inputGradient("output", dlogits, outputWeight(weights), {}, model.width);
+    BufferView dx = normBackward("norm", last, dnorm, {});
     for (int64_t layer = model.layers - 1; layer >= 0; --layer) {
       BlockState &block = blocks[static_cast<size_t>(layer)];
       if (recompute)
@@ -94,48 +94,50 @@ public:
   }
 
 private:
-  Matrix flat(const Matrix &buffer, const std::string &name, int64_t rowCount) const {
+  BufferView flat(const BufferView &buffer, const std::string &name, int64_t rowCount) const {
     const Parameter &first = parameters.at(name);
-    Matrix matrix = buffer;
+    BufferView matrix = buffer;
     matrix.offset = first.offset * bytes(buffer.type);
     matrix.rows = rowCount;
     matrix.columns = matrix.stride = first.columns;
     return matrix;
   }
-  Matrix weight(const Matrix &buffer, const std::string &name) const {
+  BufferView weight(const BufferView &buffer, const std::string &name) const {
     return flat(buffer, name, parameters.at(name).rows);
   }
-  Matrix vector(const Matrix &buffer, const std::string &name) const {
+  BufferView vector(const BufferView &buffer, const std::string &name) const {
     return flat(buffer, name, 1);
   }
   /// Query, key and value of a layer lie on end.
-  Matrix joined(const Matrix &buffer, int64_t layer, std::string_view what) const {
+  BufferView joined(const BufferView &buffer, int64_t layer, std::string_view what) const {
     std::string name = fmt::format("layers.{}.attention.query.{}", layer, what);
     int64_t outputs = 2 * model.qkWidth() + model.width;
     if (what == "weight")
       return flat(buffer, name, outputs);
-    Matrix bias = flat(buffer, name, 1);
+    BufferView bias = flat(buffer, name, 1);
     bias.columns = bias.stride = outputs;
     return bias;
   }
-  Matrix outputWeight(const Matrix &buffer) const {
+  BufferView outputWeight(const BufferView &buffer) const {
     if (!model.tiedOutput)
       return weight(buffer, "output.weight");
     return weight(buffer, "embedding.token.weight");
   }
-  Matrix tokenTable(const Matrix &buffer) const { // the start vector is its last row
+  BufferView tokenTable(const BufferView &buffer) const { // the start vector is its last row
     return flat(buffer, "embedding.token.weight", kClasses + 1);
   }
-  Matrix passing(const std::string &name, int64_t columns, DType dtype) {
+  BufferView passing(const std::string &name, int64_t columns, DType dtype) {
     return list.passing(name, rows, columns, elementOf(dtype));
   }
-  Matrix perRow(const std::string &name) { return list.passing(name, 1, rows, ElementType::F32); }
+  BufferView perRow(const std::string &name) {
+    return list.passing(name, 1, rows, ElementType::F32);
+  }
   template <class C>
   void add(const std::string &name, C call) {
     list.add(name, std::make_shared<const C>(std::move(call)));
   }
 
-  Matrix embed() {
+  BufferView embed() {
     EmbeddingWork call;
     call.positions = model.positions;
     call.length = model.length;
@@ -145,12 +147,12 @@ private:
     for (const PositionTable &each : model.positions)
       call.tables.push_back(weight(master, fmt::format("embedding.{}.weight", each.name)));
     call.out = passing("embedded", model.width, DType::F32);
-    Matrix out = call.out;
+    BufferView out = call.out;
     add("embedding", std::move(call));
     return out;
   }
 
-  void embedBackward(const Matrix &dx) {
+  void embedBackward(const BufferView &dx) {
     EmbeddingBackwardWork call;
     call.positions = model.positions;
     call.length = model.length;
@@ -163,7 +165,8 @@ private:
     add("embedding backward", std::move(call));
   }
 
-  Norm norm(const std::string &name, const Matrix &x, double epsilon, const std::string &again) {
+  Norm norm(const std::string &name, const BufferView &x, double epsilon,
+            const std::string &again) {
     LayerNormWork call;
     call.dtype = type;
     call.epsilon = epsilon;
@@ -178,8 +181,8 @@ private:
     return made;
   }
 
-  Matrix normBackward(const std::string &name, const Norm &forward, const Matrix &dout,
-                      const Matrix &dresidual) {
+  BufferView normBackward(const std::string &name, const Norm &forward, const BufferView &dout,
+                          const BufferView &dresidual) {
     LayerNormBackwardWork call;
     call.dtype = type;
     call.x = forward.x, call.mean = forward.mean, call.rstd = forward.rstd;
@@ -189,14 +192,14 @@ private:
     call.dgain = vector(gradients, name + ".weight");
     call.dbias = vector(gradients, name + ".bias");
     call.sums = sums;
-    Matrix dx = call.dx;
+    BufferView dx = call.dx;
     add(name + " backward", std::move(call));
     return dx;
   }
 
   /// The end of a branch: out = residual + dropout(x w^T + bias).
-  Matrix branchEnd(const std::string &name, const Matrix &x, const Matrix &residual, int64_t stream,
-                   const std::string &again) {
+  BufferView branchEnd(const std::string &name, const BufferView &x, const BufferView &residual,
+                       int64_t stream, const std::string &again) {
     MatmulWork call;
     call.dtype = type;
     call.x = x;
@@ -205,7 +208,7 @@ private:
     if (!drops()) {
       call.residual = residual;
       call.out = passing(name + ".out", model.width, DType::F32);
-      Matrix out = call.out;
+      BufferView out = call.out;
       add(name + again, std::move(call));
       return out;
     }
@@ -214,7 +217,7 @@ private:
     DropoutWork drop = dropout(stream, type, DType::F32);
     drop.x = call.out, drop.residual = residual;
     drop.out = passing(name + ".dropped", model.width, DType::F32);
-    Matrix out = drop.out;
+    BufferView out = drop.out;
     add(name + again, std::move(call));
     add(name + ".dropout" + again, std::move(drop));
     return out;
@@ -230,8 +233,8 @@ private:
   }
   /// The gradient of a branch's last product, in the compute type, given that of the residual
   /// stream.
-  Matrix branchGradient(const std::string &name, const Matrix &dout, int64_t stream) {
-    Matrix dx = dout;
+  BufferView branchGradient(const std::string &name, const BufferView &dout, int64_t stream) {
+    BufferView dx = dout;
     if (drops()) {
       DropoutWork call = dropout(stream, DType::F32, type);
       call.x = dout;
@@ -271,7 +274,7 @@ private:
   }
 
   /// `isLast`: the block's output is wanted, too.
-  BlockState forward(int64_t layer, const Matrix &x, const std::string &again, bool isLast) {
+  BlockState forward(int64_t layer, const BufferView &x, const std::string &again, bool isLast) {
     std::string attention = fmt::format("layers.{}.attention", layer);
     std::string ff = fmt::format("layers.{}.ff", layer);
     BlockState block;
@@ -295,7 +298,7 @@ private:
     attend.lse = block.lse =
         list.passing(attention + ".lse", sizes.batch * model.heads, model.length, ElementType::F32);
     add(attention + again, attend);
-    Matrix middle = branchEnd(attention + ".output", block.attended, x, 2 * layer, again);
+    BufferView middle = branchEnd(attention + ".output", block.attended, x, 2 * layer, again);
 
     block.ff = norm(ff + ".norm", middle, kEpsilon, again);
     MatmulWork inner;
@@ -313,16 +316,16 @@ private:
     return block;
   }
 
-  void weightGradient(const std::string &name, const Matrix &x, const Matrix &dy, const Matrix &dw,
-                      const Matrix &db, Sums sums) {
+  void weightGradient(const std::string &name, const BufferView &x, const BufferView &dy,
+                      const BufferView &dw, const BufferView &db, Sums sums) {
     MatmulWeightGradientWork call;
     call.dtype = type;
     call.sums = sums;
     call.x = x, call.dy = dy, call.dw = dw, call.db = db;
     add(name + " dw", call);
   }
-  Matrix inputGradient(const std::string &name, const Matrix &dy, const Matrix &w,
-                       const Matrix &inner, int64_t columns) {
+  BufferView inputGradient(const std::string &name, const BufferView &dy, const BufferView &w,
+                           const BufferView &inner, int64_t columns) {
     MatmulInputGradientWork call;
     call.dtype = type;
     call.dy = dy, call.w = w, call.inner = inner;
@@ -332,28 +335,28 @@ private:
   }
 
   /// The gradient of the block's input, given that of its output.
-  Matrix backward(int64_t layer, const BlockState &block, const Matrix &dout) {
+  BufferView backward(int64_t layer, const BlockState &block, const BufferView &dout) {
     std::string attention = fmt::format("layers.{}.attention", layer);
     std::string ff = fmt::format("layers.{}.ff", layer);
-    auto gradientsOf = [&](const std::string &name, const Matrix &x, const Matrix &dy) {
+    auto gradientsOf = [&](const std::string &name, const BufferView &x, const BufferView &dy) {
       weightGradient(name, x, dy, weight(gradients, name + ".weight"),
                      vector(gradients, name + ".bias"), sums);
     };
-    Matrix d = branchGradient(ff + ".outer", dout, 2 * layer + 1);
+    BufferView d = branchGradient(ff + ".outer", dout, 2 * layer + 1);
     gradientsOf(ff + ".outer", block.activated, d);
-    Matrix dinner = inputGradient(ff + ".outer", d, weight(weights, ff + ".outer.weight"),
-                                  block.inner, model.ffWidth());
+    BufferView dinner = inputGradient(ff + ".outer", d, weight(weights, ff + ".outer.weight"),
+                                      block.inner, model.ffWidth());
     gradientsOf(ff + ".inner", block.ff.out, dinner);
-    Matrix dnorm = inputGradient(ff + ".inner", dinner, weight(weights, ff + ".inner.weight"), {},
-                                 model.width);
-    Matrix dmiddle = normBackward(ff + ".norm", block.ff, dnorm, dout);
+    BufferView dnorm = inputGradient(ff + ".inner", dinner, weight(weights, ff + ".inner.weight"),
+                                     {}, model.width);
+    BufferView dmiddle = normBackward(ff + ".norm", block.ff, dnorm, dout);
 
     d = branchGradient(attention + ".output", dmiddle, 2 * layer);
     gradientsOf(attention + ".output", block.attended, d);
-    Matrix dattended = inputGradient(
+    BufferView dattended = inputGradient(
         attention + ".output", d, weight(weights, attention + ".output.weight"), {}, model.width);
     int64_t qk = model.qkWidth();
-    Matrix dqkv = passing(attention + ".dqkv", 2 * qk + model.width, type);
+    BufferView dqkv = passing(attention + ".dqkv", 2 * qk + model.width, type);
     AttentionBackwardWork attend;
     attend.sizes = sizesOfLayer(layer);
     attend.q = block.qkv.slice(0, qk);
@@ -392,7 +395,7 @@ private:
   Sums sums;
   int64_t rows; ///< tokens of a run
   CallList list;
-  Matrix weights, master, gradients, tokens, targets, losses, total, seed;
+  BufferView weights, master, gradients, tokens, targets, losses, total, seed;
   std::map<int64_t, AttentionSizes> layerSizes;
 };
 

@@ -53,13 +53,15 @@ Result<Launch> AdamWork::load(Loader &loader) const {
                 .m = loader.tensor(first),
                 .v = loader.tensor(second),
                 .copy = loader.tensor(weights),
-                .state = loader.tensor(state),
+                .reals = {},
+                .integers = {},
                 .settings = {.beta1 = static_cast<float>(beta1),
                              .beta2 = static_cast<float>(beta2),
                              .epsilon = static_cast<float>(epsilon),
                              .decay = static_cast<float>(weightDecay),
                              .mostNorm = static_cast<float>(gradClip),
                              .interval = dtype == DType::F16 ? kScaleInterval : 0}};
+  call.setState(loader.address(state));
   return Launch([adam = *adam, call] { return adam->launch(call); });
 }
 

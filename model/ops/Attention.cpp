@@ -29,14 +29,14 @@ AttentionShape shapeOf(const AttentionSizes &sizes) {
 }
 
 /// Columns of a token as heads: [batch, heads, length, dim].
-Tensor byHeads(const Loader &loader, const Matrix &matrix, const AttentionSizes &sizes,
+Tensor byHeads(const Loader &loader, const BufferView &matrix, const AttentionSizes &sizes,
                int64_t dim) {
   Tensor tensor = loader.tensor(matrix);
   tensor.stride = {sizes.length * matrix.stride, dim, matrix.stride};
   return tensor;
 }
 
-Tensor lseOf(const Loader &loader, const Matrix &matrix, const AttentionSizes &sizes) {
+Tensor lseOf(const Loader &loader, const BufferView &matrix, const AttentionSizes &sizes) {
   Tensor tensor = loader.tensor(matrix);
   tensor.stride = {sizes.heads * sizes.length, sizes.length, 1};
   return tensor;

@@ -17,10 +17,10 @@ struct EmbeddingWork : CallOperation {
   std::vector<PositionTable> positions;
   int64_t length = 0;
   DType dtype = DType::F32; ///< of the tables
-  Matrix tokens;            ///< i32 [1, rows]
-  Matrix table;             ///< [classes, width]
-  std::vector<Matrix> tables;
-  Matrix out; ///< f32 [rows, width]
+  BufferView tokens;        ///< i32 [1, rows]
+  BufferView table;         ///< [classes, width]
+  std::vector<BufferView> tables;
+  BufferView out; ///< f32 [rows, width]
 
   std::string_view operation() const override { return "embedding"; }
   std::vector<Use> uses() const override;
@@ -33,9 +33,9 @@ struct EmbeddingBackwardWork : CallOperation {
   std::vector<PositionTable> positions;
   int64_t length = 0;
   Sums sums = Sums::Written;
-  Matrix tokens, dout;
-  Matrix table; ///< of the tokens, f32
-  std::vector<Matrix> tables;
+  BufferView tokens, dout;
+  BufferView table; ///< of the tokens, f32
+  std::vector<BufferView> tables;
 
   std::string_view operation() const override { return "embedding_backward"; }
   std::vector<Use> uses() const override;
@@ -46,8 +46,8 @@ struct EmbeddingBackwardWork : CallOperation {
 struct LayerNormWork : CallOperation {
   DType dtype = DType::F32; ///< of out; x is f32
   double epsilon = 1e-5;
-  Matrix x, gain, bias, out;
-  Matrix mean, rstd; ///< f32 [1, rows], for backward; none: not kept
+  BufferView x, gain, bias, out;
+  BufferView mean, rstd; ///< f32 [1, rows], for backward; none: not kept
 
   std::string_view operation() const override { return "layer_norm"; }
   std::vector<Use> uses() const override;
@@ -57,9 +57,9 @@ struct LayerNormWork : CallOperation {
 
 struct LayerNormBackwardWork : CallOperation {
   DType dtype = DType::F32; ///< of dout
-  Matrix x, gain, mean, rstd, dout;
-  Matrix dresidual; ///< added to dx; none: nothing
-  Matrix dx, dgain, dbias;
+  BufferView x, gain, mean, rstd, dout;
+  BufferView dresidual; ///< added to dx; none: nothing
+  BufferView dx, dgain, dbias;
   Sums sums = Sums::Written; ///< dgain and dbias
 
   std::string_view operation() const override { return "layer_norm_backward"; }
@@ -73,7 +73,7 @@ struct MatmulWork : CallOperation {
   DType dtype = DType::F32;
   DType outType = DType::F32;
   bool gelu = false;
-  Matrix x, w, bias, residual, out, inner;
+  BufferView x, w, bias, residual, out, inner;
 
   std::string_view operation() const override { return "matmul"; }
   std::vector<Use> uses() const override;
@@ -85,7 +85,7 @@ struct MatmulWork : CallOperation {
 /// dx = dy w, times GELU's derivative at `inner` where there is one.
 struct MatmulInputGradientWork : CallOperation {
   DType dtype = DType::F32;
-  Matrix dy, w, inner, dx;
+  BufferView dy, w, inner, dx;
 
   std::string_view operation() const override { return "matmul_dx"; }
   std::vector<Use> uses() const override;
@@ -98,7 +98,7 @@ struct MatmulInputGradientWork : CallOperation {
 struct MatmulWeightGradientWork : CallOperation {
   DType dtype = DType::F32;
   Sums sums = Sums::Written;
-  Matrix x, dy, dw, db;
+  BufferView x, dy, dw, db;
 
   std::string_view operation() const override { return "matmul_dw"; }
   std::vector<Use> uses() const override;
@@ -128,7 +128,7 @@ struct AttentionSizes {
 
 struct AttentionWork : CallOperation {
   AttentionSizes sizes;
-  Matrix q, k, v, out, lse;
+  BufferView q, k, v, out, lse;
 
   std::string_view operation() const override { return "attention"; }
   std::vector<Use> uses() const override;
@@ -139,7 +139,7 @@ struct AttentionWork : CallOperation {
 
 struct AttentionBackwardWork : CallOperation {
   AttentionSizes sizes;
-  Matrix q, k, v, out, lse, dout, dq, dk, dv;
+  BufferView q, k, v, out, lse, dout, dq, dk, dv;
 
   std::string_view operation() const override { return "attention_backward"; }
   std::vector<Use> uses() const override;
@@ -154,8 +154,8 @@ struct DropoutWork : CallOperation {
   DType from = DType::F32, to = DType::F32; ///< of x; of residual and out
   double rate = 0;
   int64_t stream = 0; ///< of the layer and its branch
-  Matrix seed;        ///< one number in device memory: differs from step to step
-  Matrix x, residual, out;
+  BufferView seed;    ///< one number in device memory: differs from step to step
+  BufferView x, residual, out;
 
   std::string_view operation() const override { return "dropout"; }
   std::vector<Use> uses() const override;
@@ -166,7 +166,7 @@ struct DropoutWork : CallOperation {
 /// The same numbers in another type.
 struct CastWork : CallOperation {
   DType from = DType::F32, to = DType::F32;
-  Matrix x, out;
+  BufferView x, out;
 
   std::string_view operation() const override { return "cast"; }
   std::vector<Use> uses() const override;
@@ -179,10 +179,10 @@ struct CastWork : CallOperation {
 struct CrossEntropyWork : CallOperation {
   DType dtype = DType::F32; ///< of logits and dlogits
   double scale = 1, factor = 1;
-  Matrix logits, targets; ///< i32 [1, rows]
-  Matrix losses;          ///< f32 [1, rows]
-  Matrix total;           ///< f32 [1, 1]
-  Matrix dlogits;         ///< none: not wanted
+  BufferView logits, targets; ///< i32 [1, rows]
+  BufferView losses;          ///< f32 [1, rows]
+  BufferView total;           ///< f32 [1, 1]
+  BufferView dlogits;         ///< none: not wanted
 
   std::string_view operation() const override { return "cross_entropy"; }
   std::vector<Use> uses() const override;
@@ -198,9 +198,9 @@ struct AdamWork : CallOperation {
   std::shared_ptr<const Parameters> parameters;
   DType dtype = DType::F32; ///< of `weights`
   double beta1 = 0, beta2 = 0, epsilon = 1e-8, weightDecay = 0, gradClip = 0;
-  Matrix master, gradient, first, second; ///< f32, flat
-  Matrix weights;                         ///< in `dtype`; none where it is f32
-  Matrix state;                           ///< an AdamState
+  BufferView master, gradient, first, second; ///< f32, flat
+  BufferView weights;                         ///< in `dtype`; none where it is f32
+  BufferView state;                           ///< an AdamState
 
   std::string_view operation() const override { return "adam"; }
   std::vector<Use> uses() const override;

@@ -35,14 +35,17 @@ TEST(Config, PublishedConfigurationsHaveTheirParameters) {
 
 TEST(Config, ParametersByHand) {
   // d = 32, qk 16, ff 64, one table of 4 rows, two layers.
-  Config config = configOf(
-      "enwik8-small",
-      {{"model.width", "32"},   {"model.heads", "1"},     {"model.qk_ratio", "0.5"},
-       {"model.ff_ratio", "2"}, {"model.layers", "2"},    {"model.length", "16"},
-       {"valid.min_context", "0"}, {"model.positions", "{quarter: t // 4}"}});
-  int64_t layer = 2 * (16 * 32 + 16) + (32 * 32 + 32) * 2 + (64 * 32 + 64) + (32 * 64 + 32) + 4 * 32;
-  EXPECT_EQ(Parameters(config.model).count(),
-            257 * 32 + 4 * 32 + 2 * layer + 2 * 32 + 256 * 32);
+  Config config = configOf("enwik8-small", {{"model.width", "32"},
+                                            {"model.heads", "1"},
+                                            {"model.qk_ratio", "0.5"},
+                                            {"model.ff_ratio", "2"},
+                                            {"model.layers", "2"},
+                                            {"model.length", "16"},
+                                            {"valid.min_context", "0"},
+                                            {"model.positions", "{quarter: t // 4}"}});
+  int64_t layer =
+      2 * (16 * 32 + 16) + (32 * 32 + 32) * 2 + (64 * 32 + 64) + (32 * 64 + 32) + 4 * 32;
+  EXPECT_EQ(Parameters(config.model).count(), 257 * 32 + 4 * 32 + 2 * layer + 2 * 32 + 256 * 32);
   config.model.tiedOutput = true;
   EXPECT_EQ(Parameters(config.model).count(), 257 * 32 + 4 * 32 + 2 * layer + 2 * 32);
 }

@@ -1,5 +1,5 @@
-// Data: splits, sequences and windows on known tokens; files that are whole, and files that are not,
-// whose errors have their exact text.
+// Data: splits, sequences and windows on known tokens; files that are whole, and files that are
+// not, whose errors have their exact text.
 #include "model/data/Data.h"
 #include "model/data/File.h"
 #include "model/data/MuLaw.h"
@@ -204,8 +204,9 @@ TEST(Data, RefusalsNameTheFile) {
             "error: DIR/none: cannot be opened: No such file or directory\n");
   EXPECT_EQ(errorOf(bytes, folder.path, folder), "error: DIR: is not a file\n");
   EXPECT_EQ(errorOf(bytes, folder.write("empty", ""), folder), "error: DIR/empty: is empty\n");
-  EXPECT_EQ(errorOf(bytes, folder.write("small", counted(50)), folder),
-            "error: DIR/small: expected at least 100 tokens for training, one sequence, found 46\n");
+  EXPECT_EQ(
+      errorOf(bytes, folder.write("small", counted(50)), folder),
+      "error: DIR/small: expected at least 100 tokens for training, one sequence, found 46\n");
   std::string packed = folder.gzip("a.gz", counted(100000)), contents;
   {
     std::ifstream file(packed, std::ios::binary);
@@ -249,9 +250,9 @@ TEST(Data, RefusalsNameTheFile) {
             "error: DIR/b.wav: expected one channel of 16-bit PCM at 12000 Hz, found 2 channels of "
             "16 bits at 44100 Hz\n"
             "note: ffmpeg -i DIR/b.wav -ac 1 -ar 12000 -c:a pcm_s16le OUT.wav converts it\n");
-  EXPECT_EQ(errorOf(sound,
-                    folder.write("c.wav", wav(1, 12000, 16, counted(100)).substr(0, 100)), folder),
-            "error: DIR/c.wav: is cut short: expected 100 bytes of samples, found 56\n");
+  EXPECT_EQ(
+      errorOf(sound, folder.write("c.wav", wav(1, 12000, 16, counted(100)).substr(0, 100)), folder),
+      "error: DIR/c.wav: is cut short: expected 100 bytes of samples, found 56\n");
   EXPECT_EQ(errorOf(configOf("imagenet64", 12288, 0, 0), folder.path, folder),
             "error: DIR: expected the folder of train_data*.npz and val_data.npz\n");
   folder.write("train_data_batch_1.npz", counted(100));

@@ -62,8 +62,8 @@ TEST(Memory, LiveBuffersNeverOverlap) {
     }
     ASSERT_GE(plan.arenaBytes, plan.lowerBound);
     if (plan.lowerBound > 0)
-      worst = std::max(worst, static_cast<double>(plan.arenaBytes) /
-                                  static_cast<double>(plan.lowerBound));
+      worst = std::max(worst,
+                       static_cast<double>(plan.arenaBytes) / static_cast<double>(plan.lowerBound));
   }
   EXPECT_LT(worst, 1.6); // of what is alive at once
 }

@@ -45,7 +45,8 @@ Result<Answer> eval(const Session &session, const EvalOptions &asked) {
     return trainer.error();
   if (auto set = trainer->setState(weights->state); !set)
     return set.error();
-  auto score = trainer->score(split, {.minContext = minContext, .tokens = asked.tokens.value_or(0)});
+  auto score =
+      trainer->score(split, {.minContext = minContext, .tokens = asked.tokens.value_or(0)});
   if (!score)
     return score.error();
   if (session.json)

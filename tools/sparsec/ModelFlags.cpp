@@ -12,11 +12,10 @@
 namespace sparsec::cli {
 namespace {
 
-Result<std::vector<AttentionRequest>> schedule(const AttentionRequest &request,
-                                               const Schedule &schedule, int64_t n,
-                                               int64_t copies) {
-  auto chosen = chooseSchedule(ScheduleRequest<AttentionRequest>(
-      request, {.schedule = schedule, .n = n, .copies = copies}));
+Result<std::vector<AttentionRequest>>
+schedule(const AttentionRequest &request, const Schedule &schedule, int64_t n, int64_t copies) {
+  auto chosen = chooseSchedule(
+      ScheduleRequest<AttentionRequest>(request, {.schedule = schedule, .n = n, .copies = copies}));
   if (!chosen)
     return chosen.error();
   return std::move(chosen->parts);
@@ -44,10 +43,10 @@ Result<std::shared_ptr<const SourceText>> findConfig(const std::string &name) {
     return readSource(name);
   if (auto file = configFile(name))
     return file;
-  Error error = inputError(
-      fmt::format("there is no config '{}'{}", name, suggestion(name, configNames())));
-  error.notes.push_back(fmt::format("there are {}; a path has a '/' or ends in .yaml",
-                                    listed(configNames(), "and")));
+  Error error =
+      inputError(fmt::format("there is no config '{}'{}", name, suggestion(name, configNames())));
+  error.notes.push_back(
+      fmt::format("there are {}; a path has a '/' or ends in .yaml", listed(configNames(), "and")));
   return error;
 }
 

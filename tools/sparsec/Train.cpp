@@ -84,9 +84,8 @@ void printLists(const Session &session, const Transformer &model) {
       "memory {}: {} of activations ({} are alive at once), {} of weights, gradients, moments and "
       "batch\n",
       model.parameters().count(), step.all().size() + update.all().size(), train.microBatch,
-      train.microBatch == 1 ? "" : "s", model.config().model.length,
-      megabytes(plan.bytes() + kept), megabytes(plan.arenaBytes), megabytes(plan.lowerBound),
-      megabytes(plan.keptBytes + kept)));
+      train.microBatch == 1 ? "" : "s", model.config().model.length, megabytes(plan.bytes() + kept),
+      megabytes(plan.arenaBytes), megabytes(plan.lowerBound), megabytes(plan.keptBytes + kept)));
 }
 
 /// A run that is new, or the one that goes on.
@@ -188,7 +187,8 @@ Result<Answer> runTrain(const Session &session, const TrainOptions &asked) {
     printLists(session, *model);
     return Answer::Yes;
   }
-  return runTraining(session, asked, {.folder = {}, .from = {}, .model = model, .data = asked.data});
+  return runTraining(session, asked,
+                     {.folder = {}, .from = {}, .model = model, .data = asked.data});
 }
 
 } // namespace
