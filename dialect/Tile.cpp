@@ -6,11 +6,12 @@
 
 using namespace mlir;
 
-// An access to a view is written [%b, %h, %rows] or [%b, %h, %rows, cols %columns].
-static ParseResult parseAccess(OpAsmParser &parser,
-                               SmallVectorImpl<OpAsmParser::UnresolvedOperand> &indices,
-                               OpAsmParser::UnresolvedOperand &rows,
-                               std::optional<OpAsmParser::UnresolvedOperand> &columns) {
+namespace sparsec::tile {
+
+ParseResult parseAccess(OpAsmParser &parser,
+                        SmallVectorImpl<OpAsmParser::UnresolvedOperand> &indices,
+                        OpAsmParser::UnresolvedOperand &rows,
+                        std::optional<OpAsmParser::UnresolvedOperand> &columns) {
   do {
     if (succeeded(parser.parseOptionalKeyword("cols"))) {
       columns.emplace();
@@ -27,14 +28,16 @@ static ParseResult parseAccess(OpAsmParser &parser,
   return success();
 }
 
-static void printAccess(OpAsmPrinter &printer, Operation *, OperandRange indices, Value rows,
-                        Value columns) {
+void printAccess(OpAsmPrinter &printer, Operation *, OperandRange indices, Value rows,
+                 Value columns) {
   for (Value index : indices)
     printer << index << ", ";
   printer << rows;
   if (columns)
     printer << ", cols " << columns;
 }
+
+} // namespace sparsec::tile
 
 static ParseResult parseAccessTypes(OpAsmParser &parser, Type &view, Type &rows, Type &columns) {
   if (parser.parseType(view) || parser.parseComma() || parser.parseType(rows))
@@ -88,7 +91,7 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Typ
 }
 
 LogicalResult RowsType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t size,
-                               int64_t heads, OrderKind) {
+                               int64_t heads, OrderKind, Attribute) {
   if (size < 1)
     return emitError() << "rows of a tile are at least 1, not " << size;
   if (heads < 1 || size % heads != 0)

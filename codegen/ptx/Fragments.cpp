@@ -20,18 +20,40 @@ Fragment lhs(int depth) {
 }
 
 Fragment rows() {
-  Fragment fragment;
-  fragment.lane.columnFactor = 0;
-  fragment.registers = {{0, 0}, {8, 0}};
-  return fragment;
+  return rowsOf(accumulator(kMmaColumns));
 }
 
 Fragment columns(int columns) {
-  Fragment fragment;
+  return columnsOf(accumulator(columns));
+}
+
+Fragment striped(const Stripes &stripes, int rows, int columns) {
+  Fragment fragment{.lane = {stripes.across, 1, stripes.across, stripes.vector},
+                    .registers = {},
+                    .warpRows = rows,
+                    .run = stripes.vector};
+  for (int row = 0; row < rows; row += stripes.down())
+    for (int left = 0; left < columns; left += stripes.across * stripes.vector)
+      for (int i = 0; i < stripes.vector; ++i)
+        fragment.registers.push_back({row, left + i});
+  return fragment;
+}
+
+Fragment rowsOf(const Fragment &tile) {
+  Fragment fragment{.lane = tile.lane, .registers = {}, .warpRows = tile.warpRows, .run = 1};
+  fragment.lane.columnFactor = 0;
+  for (Coordinate place : tile.registers)
+    if (place.column == tile.registers[0].column)
+      fragment.registers.push_back({place.row, 0});
+  return fragment;
+}
+
+Fragment columnsOf(const Fragment &tile) {
+  Fragment fragment{.lane = tile.lane, .registers = {}, .warpRows = 0, .run = tile.run};
   fragment.lane.rowFactor = 0;
-  for (int left = 0; left < columns; left += kMmaColumns)
-    for (int half = 0; half < 2; ++half)
-      fragment.registers.push_back({0, left + half});
+  for (Coordinate place : tile.registers)
+    if (place.row == tile.registers[0].row)
+      fragment.registers.push_back({0, place.column});
   return fragment;
 }
 

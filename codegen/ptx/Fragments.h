@@ -13,6 +13,12 @@
 // once per thread; the register part is a constant, so it becomes an immediate offset, a shuffle
 // mask or nothing. A tile wider than one instruction repeats it to the right; warp w of a block
 // owns rows 16 w .. 16 w + 15.
+//
+// Kernels without products hold their tiles in stripes instead: whole rows in a warp, and what a
+// thread has of a row in runs that are one access to memory each.
+//
+//   stripes across 32 lanes of vectors of 8: columns 0..7   8..15  ...  248..255  256..263  ...
+//                                            lane 0         1           31        0
 #pragma once
 
 #include <vector>
@@ -38,10 +44,12 @@ struct LaneMap {
   }
 };
 
-/// What one warp holds of a tile.
+/// What one warp holds of a tile; that of warp w begins at row w * warpRows.
 struct Fragment {
   LaneMap lane;
   std::vector<Coordinate> registers; ///< in the order of the thread's vector
+  int warpRows = 16;
+  int run = 2; ///< registers run, 2 run, ... begin a run of `run` neighbouring columns
   Coordinate at(int laneId, int index) const { return lane(laneId) + registers[index]; }
 };
 
@@ -59,5 +67,17 @@ Fragment lhs(int depth);
 Fragment rows();
 /// The columns of an accumulator, for one value per column: equal in all lanes of equal lane % 4.
 Fragment columns(int columns);
+
+/// `across` lanes along a row, a power of two, each with runs of `vector` columns.
+struct Stripes {
+  int across = 32, vector = 8;
+  int down() const { return 32 / across; } ///< rows that a warp's lanes hold at a time
+};
+/// rows: of a warp, a multiple of down(); columns: a multiple of across * vector.
+Fragment striped(const Stripes &stripes, int rows, int columns);
+
+/// One value per row of what `tile` holds, equal in all lanes along a row; one per column.
+Fragment rowsOf(const Fragment &tile);
+Fragment columnsOf(const Fragment &tile);
 
 } // namespace sparsec::fragments

@@ -1,5 +1,5 @@
 // warp-to-llvm, element by element: arith and math on encoded tensors become the same operations on
-// the thread's vectors; reductions and broadcasts follow the register maps.
+// the thread's vectors; broadcasts follow the register maps.
 #include "codegen/ptx/Lowering.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -78,13 +78,15 @@ struct NarrowPattern : OpConversionPattern<arith::TruncFOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     auto type = getTypeConverter()->convertType<VectorType>(op.getType());
     auto source = dyn_cast<VectorType>(adaptor.getIn().getType());
-    if (!type || !source || !source.getElementType().isF32() || type.getNumElements() % 2)
-      return rewriter.notifyMatchFailure(op, "expected pairs of f32");
+    if (!type || !source || !source.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "expected f32");
     bool half = type.getElementType().isF16();
     if (!half && !type.getElementType().isBF16())
       return rewriter.notifyMatchFailure(op, "expected f16 or bf16");
     ThreadEmitter emit(op, rewriter);
     SmallVector<Value> wide = emit.elements(adaptor.getIn()), narrow;
+    if (wide.size() % 2)
+      wide.push_back(wide.back());
     for (size_t i = 0; i < wide.size(); i += 2) {
       Value pair =
           emit.create<LLVM::CallIntrinsicOp>(
@@ -94,6 +96,7 @@ struct NarrowPattern : OpConversionPattern<arith::TruncFOp> {
               .getResults();
       narrow.append(emit.elements(pair));
     }
+    narrow.truncate(type.getNumElements());
     rewriter.replaceOp(op, emit.pack(narrow));
     return success();
   }
@@ -143,9 +146,8 @@ struct ExpandPattern : OpConversionPattern<tile::ExpandOp> {
   LogicalResult matchAndRewrite(tile::ExpandOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     bool byRow = op.getDim() == 1;
-    int columns = op.getResult().getType().getDimSize(1);
-    fragments::Fragment from = byRow ? fragments::rows() : fragments::columns(columns);
-    fragments::Fragment to = fragments::accumulator(columns);
+    fragments::Fragment to = warp::fragmentOf(op.getResult().getType());
+    fragments::Fragment from = byRow ? fragments::rowsOf(to) : fragments::columnsOf(to);
     SmallVector<int32_t> order;
     for (fragments::Coordinate element : to.registers) {
       fragments::Coordinate wanted =
@@ -156,65 +158,6 @@ struct ExpandPattern : OpConversionPattern<tile::ExpandOp> {
     ThreadEmitter emit(op, rewriter);
     rewriter.replaceOp(op, emit.shuffle(adaptor.getInput(), order));
     return success();
-  }
-};
-
-/// A row lies in one quad: a tree over the thread's own elements, then two exchanges.
-struct ReducePattern : OpConversionPattern<tile::ReduceOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(tile::ReduceOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    auto source = cast<RankedTensorType>(op.getInput().getType());
-    if (source.getRank() == 1)
-      return toScalar(op, adaptor, rewriter);
-    if (op.getDim() != 1 || !isa_and_nonnull<warp::AccumulatorAttr>(source.getEncoding()) ||
-        !source.getElementType().isF32())
-      return rewriter.notifyMatchFailure(op, "expected rows of an f32 accumulator");
-    ThreadEmitter emit(op, rewriter);
-    auto combine = [&](Value a, Value b) { return combined(emit, op.getKind(), a, b); };
-    SmallVector<Value> values = emit.elements(adaptor.getInput()), results;
-    fragments::Fragment held = fragments::accumulator(source.getDimSize(1));
-    for (fragments::Coordinate row : fragments::rows().registers) {
-      SmallVector<Value> level;
-      for (auto [value, place] : llvm::zip(values, held.registers))
-        if (place.row == row.row)
-          level.push_back(value);
-      for (; level.size() > 1;) {
-        SmallVector<Value> halves;
-        for (size_t i = 0; i + 1 < level.size(); i += 2)
-          halves.push_back(combine(level[i], level[i + 1]));
-        if (level.size() % 2)
-          halves.push_back(level.back());
-        level = std::move(halves);
-      }
-      Value result = level[0];
-      for (int mask : {1, 2})
-        result = combine(result, emit.shuffleXor(result, mask));
-      results.push_back(result);
-    }
-    rewriter.replaceOp(op, emit.pack(results));
-    return success();
-  }
-
-  /// The rows of one warp: a thread's own, then those of the other quads. All lanes have the
-  /// result.
-  static LogicalResult toScalar(tile::ReduceOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) {
-    ThreadEmitter emit(op, rewriter);
-    if (emit.warps() != 1 || !op.getType().isF32())
-      return op.emitOpError("only the f32 rows of one warp are lowered to a number");
-    SmallVector<Value> values = emit.elements(adaptor.getInput());
-    Value result = combined(emit, op.getKind(), values[0], values[1]);
-    for (int mask : {4, 8, 16})
-      result = combined(emit, op.getKind(), result, emit.shuffleXor(result, mask));
-    rewriter.replaceOp(op, result);
-    return success();
-  }
-
-  static Value combined(ThreadEmitter &emit, tile::ReduceKind kind, Value a, Value b) {
-    if (kind == tile::ReduceKind::Max)
-      return emit.create<LLVM::MaxNumOp>(a, b);
-    return emit.create<LLVM::FAddOp>(a, b);
   }
 };
 
@@ -246,7 +189,7 @@ void populateElementwisePatterns(RewritePatternSet &patterns, const ThreadTypes 
   MLIRContext *context = patterns.getContext();
   patterns.add<NarrowPattern, MaximumPattern>(types, context, PatternBenefit(2));
   patterns.add<SameOnVectors, ConstantPattern, MaskPattern, SplatPattern, ExpandPattern,
-               ReducePattern, ConvertPattern>(types, context);
+               ConvertPattern>(types, context);
   constexpr double kLn2 = 0.693147180559945309417232121458;
   patterns.add<ApproximatePattern<math::Exp2Op>>(types, context, "llvm.nvvm.ex2.approx.ftz.f");
   patterns.add<ApproximatePattern<math::Log2Op>>(types, context, "llvm.nvvm.lg2.approx.ftz.f");

@@ -1,4 +1,5 @@
-// warp-to-llvm, memory: places in shared memory, loads to registers and stores from them.
+// warp-to-llvm, memory: places in shared memory, loads to registers and stores from them. Those of
+// tiles by columns: LowerColumns.cpp.
 #include "codegen/ptx/Lowering.h"
 
 using namespace mlir;
@@ -6,22 +7,21 @@ using namespace mlir;
 namespace sparsec {
 namespace {
 
-/// The rows of an accumulator, or of a vector beside it, that this thread holds.
+/// The rows of a tile, or of a vector along them, that this thread holds.
 struct HeldRows {
   ThreadEmitter &emit;
   RowPositions rows;
   Value row; ///< the first one in the tile
 
-  HeldRows(ThreadEmitter &emit, tile::RowsType type, Value rows)
-      : emit(emit), rows(emit, type, rows),
-        row(emit.add(emit.laneRow(fragments::accumulator(8).lane), emit.warpRow())) {}
+  HeldRows(ThreadEmitter &emit, const fragments::Fragment &held, tile::RowsType type, Value rows)
+      : emit(emit), rows(emit, type, rows), row(emit.firstRow(held)) {}
 
   RowPositions::Row at(const fragments::Coordinate &place) { return rows.at(row, place.row); }
 
-  /// Address of this thread's first column in a row of [batch, head].
-  Value address(Value view, Value base, Value position, const fragments::Fragment &held,
+  /// Address of this thread's first column in a row; `stride`: of the rows.
+  Value address(Value stride, Value base, Value position, const fragments::Fragment &held,
                 int64_t bytes) {
-    Value elements = emit.add(emit.multiply(emit.wide(position), emit.field(view, 3)),
+    Value elements = emit.add(emit.multiply(emit.wide(position), stride),
                               emit.wide(emit.laneColumn(held.lane)));
     return emit.advance(base, emit.multiply(elements, bytes));
   }
@@ -37,18 +37,33 @@ Type elementOf(tile::LoadOp load) {
   return load.getView().getType().getElementType();
 }
 
-/// A tile into registers, as accumulators, their rows or their columns are held. Rows
-/// that do not exist read as 0.
+/// The stride of a view's rows.
+template <class Op>
+Value rowStride(ThreadEmitter &emit, Op op, Value view) {
+  return emit.field(view, op.getView().getType().getStrides());
+}
+
+/// The elements of a thread that lie in one of its rows.
+SmallVector<int64_t> indicesOf(const fragments::Fragment &held, int row) {
+  SmallVector<int64_t> found;
+  for (auto [i, place] : llvm::enumerate(held.registers))
+    if (place.row == row)
+      found.push_back(i);
+  return found;
+}
+
+/// A tile into registers, or a vector along its rows or columns. Rows that do not exist read as 0.
 struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::LoadOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getResult().getType());
-    if (op.getIndices().size() != 2 || op.getColumns() || !type.getEncoding())
-      return rewriter.notifyMatchFailure(op, "expected an encoded tile of [batch, head, rows]");
+    if (op.getColumns() || !type.getEncoding())
+      return rewriter.notifyMatchFailure(op, "expected an encoded tile of whole rows");
+    if (type.getRank() == 2 && type.getElementType() != elementOf(op))
+      return rewriter.notifyMatchFailure(op, "only vectors of integers are widened");
     ThreadEmitter emit(op, rewriter);
-    Value base = headAddress(emit, adaptor.getView(), adaptor.getIndices()[0],
-                             adaptor.getIndices()[1], bytesOf(elementOf(op)));
+    Value base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytesOf(elementOf(op)));
     auto slice = dyn_cast<warp::SliceAttr>(type.getEncoding());
     if (slice && slice.getAxis() == warp::Axis::Columns) {
       RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
@@ -57,21 +72,29 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
       rewriter.replaceOp(op, emit.pack(readColumns(emit, rows, base, elementOf(op), type)));
       return success();
     }
-    HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
-    SmallVector<Value> values(warp::elementsPerThread(type));
-    for (auto [half, place] : llvm::enumerate(fragments::rows().registers)) {
+    fragments::Fragment fragment = warp::fragmentOf(type);
+    HeldRows held(emit, fragment, op.getRows().getType(), adaptor.getRows());
+    SmallVector<Value> values(fragment.registers.size());
+    for (fragments::Coordinate place : fragments::rowsOf(fragment).registers) {
+      SmallVector<int64_t> indices = indicesOf(fragment, place.row);
       RowPositions::Row row = held.at(place);
-      auto branch = emit.create<scf::IfOp>(heldTypes(type), row.exists, /*else=*/true);
+      SmallVector<Type> types(indices.size(), type.getElementType());
+      auto branch = emit.create<scf::IfOp>(types, row.exists, /*else=*/true);
       {
         OpBuilder::InsertionGuard guard(emit);
         emit.setInsertionPointToStart(branch.thenBlock());
+        Value address = type.getRank() == 2
+                            ? held.address(rowStride(emit, op, adaptor.getView()), base,
+                                           row.position, fragment, bytesOf(type.getElementType()))
+                            : Value();
         emit.create<scf::YieldOp>(
-            read(emit, held, op, adaptor.getView(), base, row.position, type, place.row));
+            address ? readRow(emit, address, type, fragment, indices)
+                    : SmallVector<Value>{readOne(emit, base, row.position, elementOf(op))});
         emit.setInsertionPointToStart(branch.elseBlock());
         Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
         emit.create<scf::YieldOp>(SmallVector<Value>(branch.getNumResults(), zero));
       }
-      for (auto [index, value] : llvm::zip(indices(type, half, place.row), branch.getResults()))
+      for (auto [index, value] : llvm::zip(indices, branch.getResults()))
         values[index] = value;
     }
     rewriter.replaceOp(op, emit.pack(values));
@@ -82,7 +105,7 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   /// do not exist read the first one of the axis, which does.
   static SmallVector<Value> readColumns(ThreadEmitter &emit, RowPositions &rows, Value base,
                                         Type element, RankedTensorType type) {
-    fragments::Fragment held = fragments::columns(type.getDimSize(0));
+    fragments::Fragment held = warp::fragmentOf(type);
     Value column = emit.laneColumn(held.lane);
     Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
     int64_t bytes = bytesOf(element);
@@ -101,40 +124,25 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
     return emit.choose(rows.mayExist(), read, none);
   }
 
-  /// The elements of a thread that lie in one of its rows.
-  static SmallVector<int64_t> indices(RankedTensorType type, int64_t half, int row) {
-    if (type.getRank() == 1)
-      return {half};
-    SmallVector<int64_t> found;
-    fragments::Fragment held = fragments::accumulator(type.getDimSize(1));
-    for (auto [i, place] : llvm::enumerate(held.registers))
-      if (place.row == row)
-        found.push_back(i);
-    return found;
-  }
-  static SmallVector<Type> heldTypes(RankedTensorType type) {
-    return SmallVector<Type>(type.getRank() == 1 ? 1 : type.getDimSize(1) / 4,
-                             type.getElementType());
+  static Value readOne(ThreadEmitter &emit, Value base, Value position, Type element) {
+    return readElement(
+        emit, element,
+        emit.advance(base, emit.multiply(emit.wide(position), bytesOf(element))));
   }
 
-  static SmallVector<Value> read(ThreadEmitter &emit, HeldRows &held, tile::LoadOp op, Value view,
-                                 Value base, Value position, RankedTensorType type, int row) {
-    Type element = elementOf(op);
-    int64_t bytes = bytesOf(element);
-    if (type.getRank() == 1)
-      return {readElement(emit, element,
-                          emit.advance(base, emit.multiply(emit.wide(position), bytes)))};
-    fragments::Fragment fragment = fragments::accumulator(type.getDimSize(1));
-    Value address = held.address(view, base, position, fragment, bytes);
-    auto pairType = VectorType::get({2}, element);
+  /// Neighbouring columns at a time.
+  static SmallVector<Value> readRow(ThreadEmitter &emit, Value address, RankedTensorType type,
+                                    const fragments::Fragment &held, ArrayRef<int64_t> indices) {
+    int64_t bytes = bytesOf(type.getElementType());
+    auto width = std::min<int64_t>(held.run, 16 / bytes);
+    auto runType = VectorType::get({width}, type.getElementType());
     SmallVector<Value> values;
-    // Two neighbouring columns at a time.
-    for (size_t i = 0; i < fragment.registers.size(); i += 2)
-      if (fragment.registers[i].row == row) {
-        Value pair = emit.create<LLVM::LoadOp>(
-            pairType, emit.advance(address, bytes * fragment.registers[i].column), 2 * bytes);
-        values.append({emit.element(pair, 0), emit.element(pair, 1)});
-      }
+    for (size_t i = 0; i < indices.size(); i += width) {
+      Value run = emit.create<LLVM::LoadOp>(
+          runType, emit.advance(address, bytes * held.registers[indices[i]].column),
+          width * bytes);
+      values.append(emit.elements(run));
+    }
     return values;
   }
 };
@@ -144,25 +152,29 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
   LogicalResult matchAndRewrite(tile::StoreOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getValue().getType());
-    if (op.getIndices().size() != 2 || op.getColumns() || !type.getEncoding())
-      return rewriter.notifyMatchFailure(op, "expected an encoded tile of [batch, head, rows]");
+    if (op.getColumns() || !type.getEncoding())
+      return rewriter.notifyMatchFailure(op, "expected an encoded tile of whole rows");
     ThreadEmitter emit(op, rewriter);
-    HeldRows held(emit, op.getRows().getType(), adaptor.getRows());
-    Value base = headAddress(emit, adaptor.getView(), adaptor.getIndices()[0],
-                             adaptor.getIndices()[1], bytesOf(type.getElementType()));
-    for (auto [half, place] : llvm::enumerate(fragments::rows().registers)) {
+    fragments::Fragment fragment = warp::fragmentOf(type);
+    HeldRows held(emit, fragment, op.getRows().getType(), adaptor.getRows());
+    Value base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(),
+                             bytesOf(type.getElementType()));
+    for (auto [index, place] : llvm::enumerate(fragments::rowsOf(fragment).registers)) {
       auto [position, writes] = held.at(place);
-      if (type.getRank() == 1) // one lane of the quad
+      if (type.getRank() == 1) // one of the row's lanes
         writes = emit.create<LLVM::AndOp>(
-            writes, emit.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq, emit.bitAnd(emit.lane(), 3),
-                                              emit.i32(0)));
+            writes, emit.create<LLVM::ICmpOp>(
+                        LLVM::ICmpPredicate::eq,
+                        emit.bitAnd(emit.lane(), fragment.lane.columnModulus - 1), emit.i32(0)));
       auto branch = emit.create<scf::IfOp>(writes, /*withElseRegion=*/false);
       OpBuilder::InsertionGuard guard(emit);
       emit.setInsertionPointToStart(branch.thenBlock());
       if (type.getRank() == 1)
-        storeOne(emit, adaptor, base, position, half);
+        storeOne(emit, adaptor, base, position, index);
       else
-        storeRow(emit, adaptor, type, held, base, position, place.row);
+        storeRow(emit, adaptor.getValue(), fragment, indicesOf(fragment, place.row),
+                 held.address(rowStride(emit, op, adaptor.getView()), base, position, fragment,
+                              bytesOf(type.getElementType())));
     }
     rewriter.eraseOp(op);
     return success();
@@ -176,20 +188,20 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
     emit.create<LLVM::StoreOp>(value, address, bytes);
   }
 
-  /// Two neighbouring columns at a time.
-  static void storeRow(ThreadEmitter &emit, OpAdaptor adaptor, RankedTensorType type,
-                       HeldRows &rows, Value base, Value position, int row) {
-    fragments::Fragment held = fragments::accumulator(type.getDimSize(1));
-    int64_t bytes = bytesOf(type.getElementType());
-    Value address = rows.address(adaptor.getView(), base, position, held, bytes);
-    for (size_t i = 0; i < held.registers.size(); i += 2) {
-      if (held.registers[i].row != row)
-        continue;
-      Value pair = emit.shuffle(adaptor.getValue(), {int32_t(i), int32_t(i + 1)});
-      if (bytes == 2)
-        pair = emit.create<LLVM::BitcastOp>(emit.getI32Type(), pair);
-      emit.create<LLVM::StoreOp>(pair, emit.advance(address, bytes * held.registers[i].column),
-                                 2 * bytes);
+  /// Neighbouring columns at a time.
+  static void storeRow(ThreadEmitter &emit, Value value, const fragments::Fragment &held,
+                       ArrayRef<int64_t> indices, Value address) {
+    int64_t bytes = bytesOf(cast<VectorType>(value.getType()).getElementType());
+    auto width = std::min<int64_t>(held.run, 16 / bytes);
+    for (size_t i = 0; i < indices.size(); i += width) {
+      SmallVector<int32_t> order;
+      for (int64_t j = 0; j < width; ++j)
+        order.push_back(int32_t(indices[i] + j));
+      Value run = emit.shuffle(value, order);
+      if (bytes * width == 4)
+        run = emit.create<LLVM::BitcastOp>(emit.getI32Type(), run);
+      emit.create<LLVM::StoreOp>(
+          run, emit.advance(address, bytes * held.registers[indices[i]].column), width * bytes);
     }
   }
 };
@@ -277,10 +289,23 @@ struct BarrierPattern : OpConversionPattern<warp::BarrierOp> {
 
 } // namespace
 
-Value headAddress(ThreadEmitter &emit, Value view, Value batch, Value head, int64_t elementBytes) {
-  Value elements = emit.add(emit.multiply(emit.wide(batch), emit.field(view, 1)),
-                            emit.multiply(emit.wide(head), emit.field(view, 2)));
-  return emit.advance(emit.field(view, 0), emit.multiply(elements, elementBytes));
+Value baseAddress(ThreadEmitter &emit, Value view, ValueRange indices, int64_t elementBytes) {
+  Value elements;
+  for (auto [i, index] : llvm::enumerate(indices)) {
+    Value part = emit.multiply(emit.wide(index), emit.field(view, int64_t(i) + 1));
+    elements = elements ? emit.add(elements, part) : part;
+  }
+  Value start = emit.field(view, 0);
+  return elements ? emit.advance(start, emit.multiply(elements, elementBytes)) : start;
+}
+
+Value isAligned(ThreadEmitter &emit, Value view, tile::ViewType type, int64_t bytes) {
+  Value bits = emit.create<LLVM::PtrToIntOp>(emit.getI64Type(), emit.field(view, 0));
+  for (int64_t i = 0; i < type.getStrides(); ++i) {
+    Value stride = emit.multiply(emit.field(view, i + 1), bytesOf(type.getElementType()));
+    bits = emit.create<LLVM::OrOp>(bits, stride);
+  }
+  return emit.equal(emit.bitAnd(bits, bytes - 1), 0);
 }
 
 void populateMemoryPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {

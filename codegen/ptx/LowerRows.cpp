@@ -68,9 +68,8 @@ struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
       return rewriter.notifyMatchFailure(op, "expected a slice");
     ThreadEmitter emit(op, rewriter);
     bool byRow = slice.getAxis() == warp::Axis::Rows;
-    fragments::Fragment held = byRow ? fragments::rows() : fragments::columns(type.getDimSize(0));
-    Value mine =
-        byRow ? emit.add(emit.laneRow(held.lane), emit.warpRow()) : emit.laneColumn(held.lane);
+    fragments::Fragment held = warp::fragmentOf(type);
+    Value mine = byRow ? emit.firstRow(held) : emit.laneColumn(held.lane);
     RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
     if (rows.isGathered() && !byRow)
       return rewriter.notifyMatchFailure(op, "gathered rows are not held by columns");
@@ -91,7 +90,8 @@ RowPositions::Row RowPositions::at(Value row, int64_t constant) {
     return {position, emit.below(position, length)};
   }
   if (isGathered()) {
-    auto registers = fragments::rows().registers;
+    auto held = RankedTensorType::get({type.getSize()}, emit.getI32Type(), type.getEncoding());
+    auto registers = warp::fragmentOf(held).registers;
     auto found = llvm::find(registers, fragments::Coordinate{int(constant), 0});
     Value position = emit.element(first, found - registers.begin());
     Value exists = emit.bitAnd(emit.less(emit.add(row, constant), length),

@@ -27,9 +27,12 @@ ThreadTypes::ThreadTypes(MLIRContext *context) {
   });
   addConversion([=](tile::RowsType type) -> Type {
     SmallVector<Type> fields = {i32, i32};
-    if (type.getOrder() == tile::OrderKind::Gathered)
-      fields[0] = VectorType::get({int64_t(fragments::rows().registers.size())}, i32);
-    else if (type.getOrder() != tile::OrderKind::Natural)
+    if (type.getOrder() == tile::OrderKind::Gathered) {
+      if (!type.getEncoding())
+        return {};
+      auto positions = RankedTensorType::get({type.getSize()}, i32, type.getEncoding());
+      fields[0] = VectorType::get({warp::elementsPerThread(positions)}, i32);
+    } else if (type.getOrder() != tile::OrderKind::Natural)
       fields.append({i32, pointer});
     return LLVM::LLVMStructType::getLiteral(context, fields);
   });
@@ -61,6 +64,15 @@ ThreadEmitter::ThreadEmitter(Operation *op, OpBuilder &builder)
 
 Value ThreadEmitter::thread() {
   return nvvm::threadIndex(*this);
+}
+
+Value ThreadEmitter::firstRow(const fragments::Fragment &held) {
+  unsigned rows = held.warpRows; // 0 where all warps begin alike
+  Value own = laneRow(held.lane);
+  if (!rows)
+    return own;
+  return add(own, llvm::isPowerOf2_32(rows) ? shiftLeft(warp(), int(llvm::Log2_32(rows)))
+                                            : multiply(warp(), rows));
 }
 
 Value ThreadEmitter::laneRow(const fragments::LaneMap &map) {

@@ -2,12 +2,12 @@
 //
 //   tensor<64x64xf32, #warp.accumulator<warps = 4>>   vector<32xf32>, in the order of Fragments
 //   tensor<64x64xbf16, #warp.lhs<warps = 4>>          vector<16xi32>: pairs, as mma takes them
-//   tensor<64xi32, #warp.slice<rows, warps = 4>>      vector<2xi32>
+//   tensor<64xi32, #warp.slice<rows, ...>>           vector<2xi32>
 //   !tile.view<bf16, 3>            struct<(ptr<1>, i64, i64, i64)>
 //   !tile.numbers                  ptr<1>
 //   !tile.rows<64>                 struct<(i32 first, i32 length)>
 //   !tile.rows<64 by residue>      struct<(i32 first, i32 length, i32 counts, ptr<1> rows)>
-//   !tile.rows<64 by gathered>     struct<(vector<2xi32>, i32 count)>: of an accumulator's rows
+//   !tile.rows<64 by gathered>     struct<(vector<2xi32>, i32 count)>: of the rows of a thread
 //   !tile.layout                   struct of LayoutField (common/LayoutFields.h)
 //   !warp.block_list               struct<(ptr<1> columns, ptr<1> runs, i32 first[5], end[4])>
 //   !warp.buffer<...>              i32: byte offset in shared memory
@@ -53,6 +53,8 @@ public:
   mlir::Value warp() { return shiftRight(thread(), 5); }
   /// Row of the block's tile at which this warp begins.
   mlir::Value warpRow() { return shiftLeft(warp(), 4); }
+  /// Row of the block's tile at which this thread begins.
+  mlir::Value firstRow(const fragments::Fragment &held);
   /// A lane map's row and column for this lane.
   mlir::Value laneRow(const fragments::LaneMap &map);
   mlir::Value laneColumn(const fragments::LaneMap &map);
@@ -155,7 +157,7 @@ public:
   mlir::Value mayExist() { return emit.greater(emit.field(rows, 1), 0); }
 
   bool isNatural() const { return type.getOrder() == tile::OrderKind::Natural; }
-  /// Then `row` is the lane's row of an accumulator and `constant` that of a register.
+  /// Then `row` is the first row that a thread holds and `constant` that of one of its registers.
   bool isGathered() const { return type.getOrder() == tile::OrderKind::Gathered; }
 
 private:
@@ -168,13 +170,18 @@ private:
 inline int64_t bytesOf(mlir::Type element) {
   return element.getIntOrFloatBitWidth() / 8;
 }
-/// Address of (batch, head, row 0) of a view: 64-bit arithmetic throughout.
-mlir::Value headAddress(ThreadEmitter &emit, mlir::Value view, mlir::Value batch, mlir::Value head,
+/// Address of (indices, row 0) of a view: 64-bit arithmetic throughout.
+mlir::Value baseAddress(ThreadEmitter &emit, mlir::Value view, mlir::ValueRange indices,
                         int64_t elementBytes);
 
+/// Whether every row of a view begins on a multiple of `bytes`, a power of two.
+mlir::Value isAligned(ThreadEmitter &emit, mlir::Value view, tile::ViewType type, int64_t bytes);
+
 void populateBlockPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateColumnPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateElementwisePatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateMemoryPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
+void populateReductionPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 void populateRowPatterns(mlir::RewritePatternSet &patterns, const ThreadTypes &types);
 
 /// By cp.async, ldmatrix and mma.sync.

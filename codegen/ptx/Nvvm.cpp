@@ -53,12 +53,13 @@ Value gridSize(ImplicitLocOpBuilder &emit) {
   return specialRegister(emit, "nctaid.x");
 }
 
-void copyAsync(ImplicitLocOpBuilder &emit, Value shared, Value global, Value valid) {
+void copyAsync(ImplicitLocOpBuilder &emit, Value shared, Value global, Value valid, int bytes) {
   SmallVector<Value> operands = {shared, global};
   if (valid)
     operands.push_back(valid);
   create(emit, "nvvm.cp.async.shared.global", {}, operands,
-         "{size = 16 : i32, modifier = #nvvm<load_cache_modifier cg>}");
+         bytes == 16 ? "{size = 16 : i32, modifier = #nvvm<load_cache_modifier cg>}"
+                     : "{size = 4 : i32, modifier = #nvvm<load_cache_modifier ca>}");
 }
 
 void commitCopies(ImplicitLocOpBuilder &emit) {

@@ -22,9 +22,10 @@ mlir::Value threadIndex(mlir::ImplicitLocOpBuilder &emit); ///< along x, as all 
 mlir::Value blockIndex(mlir::ImplicitLocOpBuilder &emit, Axis axis);
 mlir::Value gridSize(mlir::ImplicitLocOpBuilder &emit); ///< along x
 
-/// cp.async.cg of 16 bytes, of which the last 16 - `valid` are zeros. valid: i32, or null for 16.
+/// cp.async of `bytes`, 16 (past the first cache) or 4, of which the last `bytes` - `valid` are
+/// zeros. valid: i32, or null for all.
 void copyAsync(mlir::ImplicitLocOpBuilder &emit, mlir::Value shared, mlir::Value global,
-               mlir::Value valid);
+               mlir::Value valid, int bytes = 16);
 void commitCopies(mlir::ImplicitLocOpBuilder &emit);
 /// Waits until at most `pending` groups of copies are in flight.
 void waitForCopies(mlir::ImplicitLocOpBuilder &emit, int pending);

@@ -17,6 +17,29 @@ using namespace mlir;
 #define GET_TYPEDEF_CLASSES
 #include "codegen/ptx/WarpTypes.cpp.inc"
 
+using sparsec::tile::parseAccess;
+using sparsec::tile::printAccess;
+
+/// view, rows[, columns], buffer
+static ParseResult parseCopyTypes(OpAsmParser &parser, Type &view, Type &rows, Type &columns,
+                                  Type &buffer) {
+  if (parser.parseType(view) || parser.parseComma() || parser.parseType(rows) ||
+      parser.parseComma() || parser.parseType(buffer))
+    return failure();
+  if (failed(parser.parseOptionalComma()))
+    return success();
+  columns = buffer;
+  return parser.parseType(buffer);
+}
+
+static void printCopyTypes(OpAsmPrinter &printer, Operation *, Type view, Type rows, Type columns,
+                           Type buffer) {
+  printer << view << ", " << rows;
+  if (columns)
+    printer << ", " << columns;
+  printer << ", " << buffer;
+}
+
 #define GET_OP_CLASSES
 #include "codegen/ptx/WarpOps.cpp.inc"
 
@@ -39,17 +62,60 @@ void WarpDialect::initialize() {
 
 int warps(Attribute encoding) {
   return llvm::TypeSwitch<Attribute, int>(encoding)
-      .Case<AccumulatorAttr, LhsAttr, SliceAttr>([](auto attr) { return attr.getWarps(); })
+      .Case<AccumulatorAttr, LhsAttr, StripedAttr>([](auto attr) { return attr.getWarps(); })
+      .Case<SliceAttr>([](SliceAttr slice) { return warps(slice.getOf()); })
       .Default([](Attribute) { return 0; });
 }
 
-int elementsPerThread(RankedTensorType type) {
-  return llvm::TypeSwitch<Attribute, int>(type.getEncoding())
-      .Case<AccumulatorAttr, LhsAttr>([&](auto) { return int(type.getDimSize(1)) / 2; })
-      .Case<SliceAttr>([&](SliceAttr slice) {
-        return slice.getAxis() == Axis::Rows ? 2 : int(type.getDimSize(0)) / 4;
+/// Of a tile; of a slice, of the smallest tile that it is one of.
+static fragments::Fragment fragmentOf(Attribute encoding, int64_t rows, int64_t columns) {
+  return llvm::TypeSwitch<Attribute, fragments::Fragment>(encoding)
+      .Case<AccumulatorAttr>([&](auto) { return fragments::accumulator(int(columns)); })
+      .Case<LhsAttr>([&](auto) { return fragments::lhs(int(columns)); })
+      .Case<StripedAttr>([&](StripedAttr striped) {
+        return fragments::striped({striped.getAcross(), striped.getVector()},
+                                  int(rows) / striped.getWarps(), int(columns));
       })
-      .Default([](Attribute) { return 0; });
+      .Default([](Attribute) { return fragments::Fragment(); });
+}
+
+/// Rows that a tile of an encoding has at least, and those of whose multiples it has.
+static int64_t rowUnit(Attribute encoding) {
+  if (auto striped = dyn_cast<StripedAttr>(encoding))
+    return int64_t(striped.getWarps()) * 32 / striped.getAcross();
+  return int64_t(warps(encoding)) * fragments::kWarpRows;
+}
+static int64_t columnUnit(Attribute encoding) {
+  if (auto striped = dyn_cast<StripedAttr>(encoding))
+    return int64_t(striped.getAcross()) * striped.getVector();
+  return isa<LhsAttr>(encoding) ? fragments::kMmaDepth : fragments::kMmaColumns;
+}
+
+fragments::Fragment fragmentOf(RankedTensorType type) {
+  auto slice = dyn_cast_or_null<SliceAttr>(type.getEncoding());
+  if (!slice)
+    return type.getRank() == 2
+               ? fragmentOf(type.getEncoding(), type.getDimSize(0), type.getDimSize(1))
+               : fragments::Fragment();
+  Attribute of = slice.getOf();
+  if (slice.getAxis() == Axis::Rows)
+    return fragments::rowsOf(fragmentOf(of, type.getDimSize(0), columnUnit(of)));
+  return fragments::columnsOf(fragmentOf(of, rowUnit(of), type.getDimSize(0)));
+}
+
+int elementsPerThread(RankedTensorType type) {
+  return int(fragmentOf(type).registers.size());
+}
+
+int scratchBytes(tile::ReduceOp reduce) {
+  auto type = cast<RankedTensorType>(reduce.getInput().getType());
+  int shared = warps(type.getEncoding());
+  auto slice = dyn_cast_or_null<SliceAttr>(type.getEncoding());
+  bool crosses = slice ? slice.getAxis() == Axis::Rows : reduce.getDim() == 0;
+  if (shared < 2 || !crosses)
+    return 0;
+  int columns = type.getRank() == 2 ? int(type.getDimSize(1)) : 1;
+  return shared * columns * int(type.getElementTypeBitWidth()) / 8;
 }
 
 //===-- BufferType ----------------------------------------------------------------------------===//
@@ -120,29 +186,28 @@ void BufferType::print(AsmPrinter &printer) const {
 
 /// The shape that an encoding can hold, or an error.
 static LogicalResult verifyEncoding(Operation *op, RankedTensorType type) {
-  int64_t rows = fragments::kWarpRows * warps(type.getEncoding());
-  auto refuse = [&](StringRef expected) {
+  auto refuse = [&](const Twine &expected) {
     return op->emitOpError() << "expected " << expected << ", found " << type;
   };
-  return llvm::TypeSwitch<Attribute, LogicalResult>(type.getEncoding())
-      .Case<AccumulatorAttr>([&](auto) -> LogicalResult {
-        if (type.getRank() != 2 || type.getDimSize(0) != rows || type.getDimSize(1) % 8)
-          return refuse("16 rows a warp and a multiple of 8 columns");
-        return success();
-      })
-      .Case<LhsAttr>([&](auto) -> LogicalResult {
-        if (type.getRank() != 2 || type.getDimSize(0) != rows || type.getDimSize(1) % 16)
-          return refuse("16 rows a warp and a multiple of 16 columns");
-        return success();
-      })
-      .Case<SliceAttr>([&](SliceAttr slice) -> LogicalResult {
-        if (type.getRank() != 1 ||
-            (slice.getAxis() == Axis::Rows ? type.getDimSize(0) != rows : type.getDimSize(0) % 8))
-          return refuse(slice.getAxis() == Axis::Rows ? "16 rows a warp"
-                                                      : "a multiple of 8 columns");
-        return success();
-      })
-      .Default([&](Attribute) { return refuse("an encoding of the warp dialect"); });
+  int64_t rank = 2, rows = 0, columns = 0;
+  Attribute of = type.getEncoding();
+  if (auto slice = dyn_cast<SliceAttr>(of)) {
+    rank = 1;
+    of = slice.getOf();
+    (slice.getAxis() == Axis::Rows ? rows : columns) = type.getDimSize(0);
+  } else if (type.getRank() == 2) {
+    rows = type.getDimSize(0), columns = type.getDimSize(1);
+  }
+  if (!isa<AccumulatorAttr, LhsAttr, StripedAttr>(of))
+    return refuse("an encoding of the warp dialect");
+  if (type.getRank() != rank)
+    return refuse("a tensor of rank " + Twine(rank));
+  bool striped = isa<StripedAttr>(of);
+  if ((striped ? rows % rowUnit(of) != 0 : rows && rows != rowUnit(of)) || columns % columnUnit(of))
+    return refuse(Twine(striped ? "a multiple of " + std::to_string(rowUnit(of)) + " rows"
+                                : "16 rows a warp") +
+                  " and a multiple of " + Twine(columnUnit(of)) + " columns");
+  return success();
 }
 
 LogicalResult StageOp::verify() {
@@ -160,11 +225,20 @@ LogicalResult CopyOp::verify() {
   if (getView().getType().getElementType() != buffer.getElement())
     return emitOpError() << "expected a buffer of " << getView().getType().getElementType()
                          << ", found " << buffer.getElement();
-  if (getView().getType().getStrides() != 3)
-    return emitOpError("expected a view of batch, head and row");
+  if (getView().getType().getStrides() != int64_t(getIndices().size()) + 1)
+    return emitOpError() << "expected " << getView().getType().getStrides() - 1
+                         << " indices before the rows, found " << getIndices().size();
   if (getRows().getType().getSize() != buffer.getRows())
     return emitOpError() << "expected a buffer of " << getRows().getType().getSize()
                          << " rows, found " << buffer.getRows();
+  if (!getColumns())
+    return success();
+  tile::RowsType columns = getColumns().getType();
+  if (columns.getOrder() != tile::OrderKind::Natural)
+    return emitOpError("expected columns in their natural order");
+  if (columns.getSize() != buffer.getColumns())
+    return emitOpError() << "expected a buffer of " << columns.getSize() << " columns, found "
+                         << buffer.getColumns();
   return success();
 }
 
@@ -211,6 +285,8 @@ LogicalResult MmaOp::verify() {
     if (buffer.getStages() != 1)
       return emitOpError("expected a left operand of one stage; pick one by warp.stage");
   } else {
+    if (getLhsT())
+      return emitOpError("expected a transposed left operand in a buffer");
     auto tensor = cast<RankedTensorType>(getLhs().getType());
     bool accumulator = isa<AccumulatorAttr>(tensor.getEncoding());
     bool wide = tensor.getElementType().isF32();
@@ -223,6 +299,8 @@ LogicalResult MmaOp::verify() {
       return emitOpError("expected operand and result in the same number of warps");
   }
   Operand lhs = describe(getLhs().getType());
+  if (getLhsT())
+    std::swap(lhs.rows, lhs.depth);
   int64_t depth = getRhsT() ? rhs.getColumns() : rhs.getRows();
   int64_t columns = getRhsT() ? rhs.getRows() : rhs.getColumns();
   if (lhs.element != rhs.getElement())

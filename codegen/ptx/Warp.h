@@ -12,6 +12,7 @@
 // Warp.td says what each op means and what its verifier refuses.
 #pragma once
 
+#include "codegen/ptx/Fragments.h"
 #include "codegen/ptx/SharedRows.h"
 #include "dialect/Tile.h"
 
@@ -33,8 +34,15 @@ namespace sparsec::warp {
 inline constexpr llvm::StringLiteral kWarpsAttr = "warp.warps";
 inline constexpr llvm::StringLiteral kSharedBytesAttr = "warp.shared_bytes";
 
+/// Attribute of a tile.reduce that crosses warps: where the kernel's scratch for that lies.
+inline constexpr llvm::StringLiteral kScratchAttr = "warp.scratch";
+/// The bytes that it needs there; 0 where it does not cross warps.
+int scratchBytes(tile::ReduceOp reduce);
+
 /// How many elements of the tensor one thread holds; its type is vector<that many x element>.
 int elementsPerThread(mlir::RankedTensorType type);
+/// What a thread holds of a tensor of one of our encodings.
+fragments::Fragment fragmentOf(mlir::RankedTensorType type);
 /// Warps that share a tensor of this encoding; 0 for an encoding that is not ours.
 int warps(mlir::Attribute encoding);
 

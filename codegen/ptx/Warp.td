@@ -52,10 +52,20 @@ def Warp_Axis : I32EnumAttr<"Axis", "an axis of a tile",
   let genSpecializedAttr = 0;
 }
 
+def Warp_StripedAttr : Warp_Attr<"Striped", "striped"> {
+  let summary = "whole rows in a warp, for kernels without products: rows by warps, `across` lanes along a row";
+  let description = [{
+    A lane holds runs of `vector` neighbouring columns, the next lane the next run: so a warp reads and writes whole
+    lines of memory.
+  }];
+  let parameters = (ins "int":$warps, "int":$across, "int":$vector);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Warp_SliceAttr : Warp_Attr<"Slice", "slice"> {
-  let summary = "one value per row (or column) of an accumulator, in every thread that holds part of it";
-  let parameters = (ins EnumParameter<Warp_Axis>:$axis, "int":$warps);
-  let assemblyFormat = "`<` $axis `,` `warps` `=` $warps `>`";
+  let summary = "one value per row (or column) of a tile held as `of` says, in every thread that holds part of it";
+  let parameters = (ins EnumParameter<Warp_Axis>:$axis, "::mlir::Attribute":$of);
+  let assemblyFormat = "`<` $axis `,` $of `>`";
 }
 
 //===----------------------------------------------------------------------===//
@@ -123,15 +133,16 @@ def Warp_StageOp : Warp_Op<"stage", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Warp_CopyOp : Warp_Op<"copy"> {
-  let summary = "starts copying rows of a view into a buffer; done once its group was waited for";
+def Warp_CopyOp : Warp_Op<"copy", [AttrSizedOperandSegments]> {
+  let summary = "starts copying a tile of a view into a buffer; done once its group was waited for and all threads met";
   let description = [{
-    Every thread of the block copies its share by cp.async, 16 bytes at a time. Rows that are not
-    valid become zero and are not read; `valid` promises that there are none.
+    Every thread of the block copies its share, 16 bytes at a time by cp.async. Rows and columns that are not valid become
+    zero and are not read; `valid` promises that there are none. With columns the rows of a view may lie on any address:
+    where they are no multiple of 16 bytes, elements are copied one at a time.
   }];
-  let arguments = (ins Tile_ViewType:$view, I32:$batch, I32:$head, Tile_RowsType:$rows,
+  let arguments = (ins Tile_ViewType:$view, Variadic<I32>:$indices, Tile_RowsType:$rows, Optional<Tile_RowsType>:$columns,
                        Warp_BufferType:$buffer, UnitAttr:$valid);
-  let assemblyFormat = "$view `[` $batch `,` $head `,` $rows `]` `to` $buffer (`valid` $valid^)? attr-dict `:` qualified(type($view)) `,` qualified(type($rows)) `,` qualified(type($buffer))";
+  let assemblyFormat = "$view `[` custom<Access>($indices, $rows, $columns) `]` `to` $buffer (`valid` $valid^)? attr-dict `:` custom<CopyTypes>(type($view), type($rows), type($columns), type($buffer))";
   let hasVerifier = 1;
 }
 
@@ -160,16 +171,17 @@ def Warp_LoadMatrixOp : Warp_Op<"load_matrix"> {
 }
 
 def Warp_MmaOp : Warp_Op<"mma", [AllTypesMatch<["accumulator", "result"]>]> {
-  let summary = "accumulator + lhs * rhs (or its transpose), the right side read from shared memory";
+  let summary = "accumulator + lhs * rhs, or their transposes; the right side read from shared memory";
   let description = [{
     16-bit elements: mma.m16n8k16 with f32 accumulators, the right operand by ldmatrix, the left in
     registers (`lhs` encoding) or read from its buffer as it is needed. f32 elements: fused
-    multiply-adds, the left from a buffer or from an accumulator, exchanged within quads.
+    multiply-adds, the left from a buffer or from an accumulator, exchanged within quads. A
+    transposed left operand is read from its buffer.
   }];
   let arguments = (ins AnyTypeOf<[Warp_FloatTensor, Warp_BufferType]>:$lhs, Warp_BufferType:$rhs,
-                       Warp_FloatTensor:$accumulator, UnitAttr:$rhs_t);
+                       Warp_FloatTensor:$accumulator, UnitAttr:$lhs_t, UnitAttr:$rhs_t);
   let results = (outs Warp_FloatTensor:$result);
-  let assemblyFormat = "$lhs `,` $rhs `,` $accumulator (`rhs_t` $rhs_t^)? attr-dict `:` type($lhs) `,` type($rhs) `,` type($result)";
+  let assemblyFormat = "$lhs `,` $rhs `,` $accumulator (`lhs_t` $lhs_t^)? (`rhs_t` $rhs_t^)? attr-dict `:` type($lhs) `,` type($rhs) `,` type($result)";
   let hasVerifier = 1;
 }
 

@@ -164,8 +164,10 @@ struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
     target.addIllegalDialect<tile::TileDialect, warp::WarpDialect>();
     target.addDynamicallyLegalDialect<arith::ArithDialect, math::MathDialect>(
         [&](Operation *op) { return types.isLegal(op); });
+    populateColumnPatterns(patterns, types);
     populateElementwisePatterns(patterns, types);
     populateMemoryPatterns(patterns, types);
+    populateReductionPatterns(patterns, types);
     populateRowPatterns(patterns, types);
     populateBlockPatterns(patterns, types);
     sm80::populateCopyPatterns(patterns, types);

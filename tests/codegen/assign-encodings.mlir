@@ -7,8 +7,8 @@
 tile.kernel @attend(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.view<f32, 3>, %layout: !tile.layout, %n: i32)
     args ["q", "k", "out", "layout", "n"] {
   // A constant for rows and one for columns.
-  // CHECK-DAG: arith.constant dense<7> : tensor<32xi32, #warp.slice<rows, warps = 2>>
-  // CHECK-DAG: arith.constant dense<7> : tensor<32xi32, #warp.slice<columns, warps = 2>>
+  // CHECK-DAG: arith.constant dense<7> : tensor<32xi32, #warp.slice<rows, #warp.accumulator<warps = 2>>>
+  // CHECK-DAG: arith.constant dense<7> : tensor<32xi32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
   %seven = arith.constant dense<7> : tensor<32xi32>
   // CHECK-DAG: arith.constant dense<0.000000e+00> : tensor<32x16xf32, #warp.accumulator<warps = 2>>
   %zeros = arith.constant dense<0.0> : tensor<32x16xf32>
@@ -18,7 +18,7 @@ tile.kernel @attend(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.
   // CHECK: tile.load %q{{.*}} -> tensor<32x16xf16>
   %qt = tile.load %q[%b, %h, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x16xf16>
   %qp = tile.positions %qr : !tile.rows<32> -> tensor<32xi32>
-  // CHECK: arith.addi %{{.*}}, %{{.*}} : tensor<32xi32, #warp.slice<rows, warps = 2>>
+  // CHECK: arith.addi %{{.*}}, %{{.*}} : tensor<32xi32, #warp.slice<rows, #warp.accumulator<warps = 2>>>
   %qs = arith.addi %qp, %seven : tensor<32xi32>
   %blocks = tile.blocks all %layout[%r] : !tile.blocks
   %o = tile.fold %j in %blocks init(%zeros) : tensor<32x16xf32>
@@ -31,7 +31,7 @@ tile.kernel @attend(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.
       %s = tile.dot %qt, %kt {rhs_t} : tensor<32x16xf16>, tensor<32x16xf16> -> tensor<32x32xf32>
       tile.yield %s : tensor<32x32xf32>
     } step(%kr, %kt, %s, %acc) {
-      // CHECK: tile.positions %{{.*}} -> tensor<32xi32, #warp.slice<columns, warps = 2>>
+      // CHECK: tile.positions %{{.*}} -> tensor<32xi32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
       %kp = tile.positions %kr : !tile.rows<32> -> tensor<32xi32>
       %ks = arith.addi %kp, %seven : tensor<32xi32>
       %q2 = tile.expand %qs {dim = 1} : tensor<32xi32> -> tensor<32x32xi32>
@@ -72,14 +72,14 @@ tile.kernel @group(%k: !tile.view<f16, 3>, %q: !tile.view<f16, 3>, %lse: !tile.v
       %qr = tile.rows #tile.order<natural>[%j] of %nq : !tile.rows<32>
       // CHECK: tile.load %q{{.*}} -> tensor<32x16xf16>
       %qt = tile.load %q[%b, %h, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x16xf16>
-      // CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, warps = 2>>
+      // CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
       %l = tile.load %lse[%b, %h, %qr] : !tile.view<f32, 2>, !tile.rows<32> -> tensor<32xf32>
       tile.yield %qt, %l : tensor<32x16xf16>, tensor<32xf32>
     } lead(%qt, %l) {
       %s = tile.dot %kt, %qt {rhs_t} : tensor<32x16xf16>, tensor<32x16xf16> -> tensor<32x32xf32>
       tile.yield %s : tensor<32x32xf32>
     } step(%qt, %l, %s, %acc) {
-      // CHECK: tile.expand %{{.*}} {dim = 0 : i64} : tensor<32xf32, #warp.slice<columns, warps = 2>>
+      // CHECK: tile.expand %{{.*}} {dim = 0 : i64} : tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
       %l2 = tile.expand %l {dim = 0} : tensor<32xf32> -> tensor<32x32xf32>
       %d = arith.subf %s, %l2 : tensor<32x32xf32>
       %p = arith.truncf %d : tensor<32x32xf32> to tensor<32x32xf16>
@@ -108,18 +108,6 @@ tile.kernel @elementwise(%q: !tile.view<f16, 3>, %n: i32, %i: i32) args ["q", "n
   %qt = tile.load %q[%i, %i, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x32xf16>
   %s = tile.dot %qt, %qt {rhs_t} : tensor<32x32xf16>, tensor<32x32xf16> -> tensor<32x32xf32>
   tile.store %qt, %q[%i, %i, %qr] : tensor<32x32xf16>, !tile.view<f16, 3>, !tile.rows<32>
-  tile.return
-}
-
-// -----
-
-tile.kernel @columns(%q: !tile.view<f16, 3>, %l: !tile.view<f32, 2>, %n: i32, %i: i32) args ["q", "lse", "n", "head_group"] {
-  %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
-  %qt = tile.load %q[%i, %i, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x32xf16>
-  %s = tile.dot %qt, %qt {rhs_t} : tensor<32x32xf16>, tensor<32x32xf16> -> tensor<32x32xf32>
-  // expected-error @+1 {{a reduction down the columns is not lowered to warps yet}}
-  %m = tile.reduce max %s {dim = 0} : tensor<32x32xf32> -> tensor<32xf32>
-  tile.store %m, %l[%i, %i, %qr] : tensor<32xf32>, !tile.view<f32, 2>, !tile.rows<32>
   tile.return
 }
 

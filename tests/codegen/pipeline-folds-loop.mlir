@@ -29,8 +29,8 @@
 // CHECK: scf.if
 // CHECK-NOT: tile.load
 // CHECK: warp.commit
-// CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, warps = 4>>
-// CHECK: tile.load %delta{{.*}} -> tensor<32xf32, #warp.slice<columns, warps = 4>>
+// CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 4>>>
+// CHECK: tile.load %delta{{.*}} -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 4>>>
 // CHECK: warp.mma
 
 // The keys of a full block all exist, its queries need not.

@@ -11,7 +11,7 @@
 // CHECK: %[[DOS:.*]] = warp.alloc at 24576 : <64x64xbf16, stages = 1
 // CHECK: warp.copy %q{{.*}} to %[[QS]]
 // CHECK: warp.copy %dout{{.*}} to %[[DOS]]
-// CHECK: tile.load %lse{{.*}} -> tensor<64xf32, #warp.slice<rows, warps = 4>>
+// CHECK: tile.load %lse{{.*}} -> tensor<64xf32, #warp.slice<rows, #warp.accumulator<warps = 4>>>
 // CHECK: warp.commit
 // CHECK: warp.copy %k
 // CHECK: warp.copy %v

@@ -82,7 +82,7 @@ func.func @copy_element(%v: !tile.view<f16, 3>, %r: !tile.rows<64>, %i: i32, %b:
 // -----
 
 func.func @copy_view(%v: !tile.view<bf16, 2>, %r: !tile.rows<64>, %i: i32, %b: !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>) {
-  // expected-error @+1 {{expected a view of batch, head and row}}
+  // expected-error @+1 {{expected 1 indices before the rows, found 2}}
   warp.copy %v[%i, %i, %r] to %b : !tile.view<bf16, 2>, !tile.rows<64>, !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>
   return
 }
@@ -92,6 +92,22 @@ func.func @copy_view(%v: !tile.view<bf16, 2>, %r: !tile.rows<64>, %i: i32, %b: !
 func.func @copy_rows(%v: !tile.view<bf16, 3>, %r: !tile.rows<32>, %i: i32, %b: !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>) {
   // expected-error @+1 {{expected a buffer of 32 rows, found 64}}
   warp.copy %v[%i, %i, %r] to %b : !tile.view<bf16, 3>, !tile.rows<32>, !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>
+  return
+}
+
+// -----
+
+func.func @copy_columns(%v: !tile.view<bf16, 1>, %r: !tile.rows<64>, %c: !tile.rows<32>, %b: !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>) {
+  // expected-error @+1 {{expected a buffer of 32 columns, found 64}}
+  warp.copy %v[%r, cols %c] to %b : !tile.view<bf16, 1>, !tile.rows<64>, !tile.rows<32>, !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>
+  return
+}
+
+// -----
+
+func.func @copy_columns_order(%v: !tile.view<bf16, 1>, %r: !tile.rows<64>, %c: !tile.rows<64 by residue>, %b: !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>) {
+  // expected-error @+1 {{expected columns in their natural order}}
+  warp.copy %v[%r, cols %c] to %b : !tile.view<bf16, 1>, !tile.rows<64>, !tile.rows<64 by residue>, !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>
   return
 }
 
@@ -156,6 +172,14 @@ func.func @mma_warps(%a: tensor<32x64xbf16, #warp.lhs<warps = 2>>, %b: !warp.buf
 func.func @mma_depth(%a: tensor<64x32xbf16, #warp.lhs<warps = 4>>, %b: !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>, %c: tensor<64x64xf32, #warp.accumulator<warps = 4>>) {
   // expected-error @+1 {{expected operands of one depth, found 32 and 64}}
   %0 = warp.mma %a, %b, %c : tensor<64x32xbf16, #warp.lhs<warps = 4>>, !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>, tensor<64x64xf32, #warp.accumulator<warps = 4>>
+  return
+}
+
+// -----
+
+func.func @mma_lhs_t(%a: tensor<64x64xbf16, #warp.lhs<warps = 4>>, %b: !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>, %c: tensor<64x64xf32, #warp.accumulator<warps = 4>>) {
+  // expected-error @+1 {{expected a transposed left operand in a buffer}}
+  %0 = warp.mma %a, %b, %c lhs_t : tensor<64x64xbf16, #warp.lhs<warps = 4>>, !warp.buffer<64x64xbf16, stages = 1, pitch = 128, swizzle>, tensor<64x64xf32, #warp.accumulator<warps = 4>>
   return
 }
 

@@ -2,8 +2,8 @@
 // RUN: sparsec-opt %s --allocate-shared --warp-to-llvm -canonicalize -split-input-file | FileCheck %s
 
 #acc = #warp.accumulator<warps = 2>
-#rows = #warp.slice<rows, warps = 2>
-#columns = #warp.slice<columns, warps = 2>
+#rows = #warp.slice<rows, #warp.accumulator<warps = 2>>
+#columns = #warp.slice<columns, #warp.accumulator<warps = 2>>
 #lhs = #warp.lhs<warps = 2>
 
 // The kernel is a function of the argument struct; threads and shared memory are known.
@@ -116,7 +116,7 @@ tile.kernel @wide(%out: !tile.view<f32, 3>, %n: i32, %i: i32) args ["out", "n", 
 // -----
 
 #acc = #warp.accumulator<warps = 1>
-#rows = #warp.slice<rows, warps = 1>
+#rows = #warp.slice<rows, #warp.accumulator<warps = 1>>
 
 // Work over a range: an item is a thread block, and what it means is the program's own arithmetic.
 // CHECK-LABEL: llvm.func @range
@@ -139,7 +139,7 @@ tile.kernel @range(%x: !tile.view<f32, 3>, %y: !tile.view<f32, 2>, %items: i32, 
 // -----
 
 #acc = #warp.accumulator<warps = 1>
-#rows = #warp.slice<rows, warps = 1>
+#rows = #warp.slice<rows, #warp.accumulator<warps = 1>>
 
 // A tile to registers, for what is done element by element: pairs of neighbours, in the rows that
 // exist.
@@ -163,7 +163,7 @@ tile.kernel @sums(%q: !tile.view<bf16, 3>, %sums: !tile.view<f32, 2>, %n: i32, %
 // -----
 
 #acc = #warp.accumulator<warps = 1>
-#columns = #warp.slice<columns, warps = 1>
+#columns = #warp.slice<columns, #warp.accumulator<warps = 1>>
 
 // Groups of heads: a head's row of the tables, and of its closed form, by its place in the launch.
 // CHECK-LABEL: llvm.func @groups

@@ -1,7 +1,7 @@
 // assign-encodings: every tensor that lives in registers gets an encoding, which says what each
 // thread holds of it.
 //
-//   %s = tile.dot ...                 : tensor<64x64xf32>       the anchor: an accumulator
+//   %s = tile.dot ...                 : tensor<64x64xf32>       the anchor: a tile (Encodings.h)
 //   %m = tile.reduce max %s {dim = 1} : tensor<64xf32>          so a value per row of it
 //   %e = tile.expand %m {dim = 1}     : tensor<64x64xf32>       and back
 //
@@ -10,9 +10,8 @@
 // for columns) is computed twice; only values without side effects and without loops may be.
 // Tiles that products read from shared memory keep no encoding; other loads go to registers.
 #include "codegen/common/Carries.h"
-#include "codegen/ptx/Fragments.h"
 #include "codegen/ptx/Passes.h"
-#include "codegen/ptx/Warp.h"
+#include "codegen/ptx/sm80/Encodings.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
@@ -26,24 +25,17 @@ namespace sparsec {
 
 namespace {
 
-/// The encodings of one kernel.
-struct Encodings {
-  warp::AccumulatorAttr accumulator;
-  warp::LhsAttr lhs;
-  warp::SliceAttr rows, columns;
-
-  Encodings(MLIRContext *context, int warps)
-      : accumulator(warp::AccumulatorAttr::get(context, warps)),
-        lhs(warp::LhsAttr::get(context, warps)),
-        rows(warp::SliceAttr::get(context, warp::Axis::Rows, warps)),
-        columns(warp::SliceAttr::get(context, warp::Axis::Columns, warps)) {}
-};
+using sm80::Encodings;
 
 bool isTensor(Value value) {
   return isa<RankedTensorType>(value.getType());
 }
 bool isElementwise(Operation *op) {
   return OpTrait::hasElementwiseMappableTraits(op) || isa<tile::MaskOp>(op);
+}
+/// A reduction of a whole vector.
+bool isToScalar(Operation *op) {
+  return isa<tile::ReduceOp>(op) && !isTensor(op->getResult(0));
 }
 /// A tile that products read from shared memory.
 bool isShared(Value value) {
@@ -73,13 +65,12 @@ bool isMultiplied(Value tile) {
 
 /// What takes tiles and makes none: they are held as it asks.
 bool leavesRegisters(Operation *op) {
-  auto reduce = dyn_cast<tile::ReduceOp>(op);
-  return isa<tile::StoreOp, tile::RowsAtOp>(op) || (reduce && !isTensor(reduce.getResult()));
+  return isa<tile::StoreOp, tile::RowsAtOp>(op) || isToScalar(op);
 }
 
 class Assignment {
 public:
-  Assignment(tile::KernelOp kernel, int warps) : kernel(kernel), as(kernel.getContext(), warps) {}
+  Assignment(tile::KernelOp kernel, const Encodings &as) : kernel(kernel), as(as) {}
 
   LogicalResult run() {
     if (failed(seed()))
@@ -113,28 +104,22 @@ private:
       return Attribute(expand.getDim() == 1 ? as.rows : as.columns);
     if (isa<tile::RowsAtOp>(op))
       return Attribute(as.rows);
-    if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
-      if (!isTensor(reduce.getResult()))
-        return Attribute(as.rows);
-      if (reduce.getDim() != 1)
-        return reduce.emitOpError("a reduction down the columns is not lowered to warps yet");
-      return Attribute(as.accumulator);
-    }
+    if (isa<tile::ReduceOp, tile::StoreOp>(op)) // a vector becomes a scalar, or is stored
+      return cast<RankedTensorType>(operand.get().getType()).getRank() == 2
+                 ? as.tile
+                 : Attribute(as.ofVector(operand.get()));
     if (auto dot = dyn_cast<tile::DotOp>(op)) {
-      if (dot.getLhsT())
-        return dot.emitOpError("a transposed left operand is not lowered to warps yet");
       if (operand.get() == dot.getAcc())
-        return Attribute(as.accumulator);
+        return as.tile;
       if (isShared(operand.get()))
         return Attribute();
       if (operand.get() == dot.getRhs())
         return dot.emitOpError("a right operand that is not loaded is not lowered to warps yet");
-      return Attribute(as.accumulator);
+      if (dot.getLhsT())
+        return dot.emitOpError("a transposed left operand that is not loaded is not lowered to "
+                               "warps yet");
+      return as.tile;
     }
-    if (isa<tile::StoreOp>(op))
-      return Attribute(cast<RankedTensorType>(operand.get().getType()).getRank() == 2
-                           ? Attribute(as.accumulator)
-                           : Attribute(as.rows));
     return op->emitOpError("is not lowered to warps yet");
   }
 
@@ -154,7 +139,7 @@ private:
   LogicalResult seed() {
     WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
       if (auto dot = dyn_cast<tile::DotOp>(op))
-        demand(dot.getResult(), as.accumulator);
+        demand(dot.getResult(), as.tile);
       else if (leavesRegisters(op))
         return demandOperands(op, {});
       auto load = dyn_cast<tile::LoadOp>(op);
@@ -274,10 +259,11 @@ private:
       setYield(op);
       return success();
     }
-    if (leavesRegisters(op))
+    if (leavesRegisters(op)) {
+      if (auto rows = dyn_cast<tile::RowsAtOp>(op))
+        rows.getRows().setType(rows.getRows().getType().heldAs(as.rows));
       return setOperands(op, {});
-    if (isa<tile::LoadOp>(op))
-      return setOnly(op->getResult(0), op->getLoc());
+    }
     if (op->getNumResults() != 1 || !isTensor(op->getResult(0)))
       return success();
     auto found = demands.find(op->getResult(0));
@@ -354,40 +340,13 @@ private:
   }
 };
 
-/// Warps of a kernel: 16 rows of its products, of what it stores and of what it sums up each.
-FailureOr<int> warpsOf(tile::KernelOp kernel) {
-  int64_t rows = 0;
-  WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
-    Value tile;
-    if (auto dot = dyn_cast<tile::DotOp>(op))
-      tile = dot.getResult();
-    else if (auto store = dyn_cast<tile::StoreOp>(op))
-      tile = store.getValue();
-    else if (auto reduce = dyn_cast<tile::ReduceOp>(op); reduce && !isTensor(reduce.getResult()))
-      tile = reduce.getInput();
-    else
-      return success();
-    int64_t found = cast<RankedTensorType>(tile.getType()).getDimSize(0);
-    if (rows && found != rows)
-      return op->emitOpError() << "expected " << rows << " rows as before, found " << found;
-    rows = found;
-    return success();
-  });
-  if (result.wasInterrupted())
-    return failure();
-  if (rows == 0 || rows % fragments::kWarpRows || rows > 8 * fragments::kWarpRows)
-    return kernel.emitOpError() << "expected tiles of 16 to 128 rows in steps of 16, found "
-                                << rows;
-  return int(rows / fragments::kWarpRows);
-}
-
 struct AssignEncodings : impl::AssignEncodingsBase<AssignEncodings> {
   void runOnOperation() override {
     tile::KernelOp kernel = getOperation();
-    FailureOr<int> warps = warpsOf(kernel);
-    if (failed(warps) || failed(Assignment(kernel, *warps).run()))
+    FailureOr<Encodings> as = sm80::chooseEncodings(kernel);
+    if (failed(as) || failed(Assignment(kernel, *as).run()))
       return signalPassFailure();
-    kernel->setAttr(warp::kWarpsAttr, Builder(kernel.getContext()).getI32IntegerAttr(*warps));
+    kernel->setAttr(warp::kWarpsAttr, Builder(kernel.getContext()).getI32IntegerAttr(as->warps));
   }
 };
 

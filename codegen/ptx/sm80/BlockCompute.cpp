@@ -18,14 +18,16 @@ LogicalResult multiply(PipelineBuilder &emit, tile::DotOp dot, IRMapping &map) {
     return dot.emitOpError("expected a right operand in shared memory");
   map.map(dot.getResult(),
           emit.create<warp::MmaOp>(type, lhs, rhs, accumulator,
+                                   dot.getLhsT() ? emit.getUnitAttr() : UnitAttr(),
                                    dot.getRhsT() ? emit.getUnitAttr() : UnitAttr()));
   return success();
 }
 
 LogicalResult clone(PipelineBuilder &emit, Region &region, IRMapping &map) {
   for (Operation &op : region.front().without_terminator()) {
-    if (isa<tile::LoadOp>(op))
-      return op.emitOpError("loads belong into the fetch region of their fold");
+    auto load = dyn_cast<tile::LoadOp>(op);
+    if (load && !cast<RankedTensorType>(load.getResult().getType()).getEncoding())
+      return op.emitOpError("loads of products belong into the fetch region of their fold");
     auto dot = dyn_cast<tile::DotOp>(op);
     if (!dot)
       emit.clone(op, map);

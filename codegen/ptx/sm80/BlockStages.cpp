@@ -11,11 +11,22 @@ namespace sparsec::sm80 {
 
 FailureOr<Value> allocateBuffer(PipelineBuilder &emit, tile::LoadOp load, int stages) {
   auto type = cast<RankedTensorType>(load.getResult().getType());
-  if (type.getRank() != 2 || load.getIndices().size() != 2 || load.getColumns())
-    return load.emitOpError("only tiles of [batch, head, rows] are lowered to copies yet");
+  if (type.getRank() != 2)
+    return load.emitOpError("only tiles of rank 2 are lowered to copies yet");
   auto buffer =
       warp::BufferType::get(type.getDimSize(0), type.getDimSize(1), type.getElementType(), stages);
   return Value(emit.create<warp::AllocOp>(buffer, IntegerAttr()));
+}
+
+void copyTile(PipelineBuilder &emit, tile::LoadOp load, const IRMapping &map, Value buffer,
+              bool valid) {
+  auto mapped = [&](Value value) { return value ? map.lookupOrDefault(value) : value; };
+  SmallVector<Value> indices;
+  for (Value index : load.getIndices())
+    indices.push_back(mapped(index));
+  emit.create<warp::CopyOp>(mapped(load.getView()), indices, mapped(load.getRows()),
+                            mapped(load.getColumns()), buffer,
+                            valid ? emit.getUnitAttr() : UnitAttr());
 }
 
 static Value stageOf(PipelineBuilder &emit, Value buffer, Value stage) {
@@ -35,7 +46,9 @@ static bool isInRegisters(Operation *op) {
 /// Keys of full blocks are known to exist; queries are not, since no pattern asks for it.
 static bool areValid(tile::FoldOp fold, tile::LoadOp load) {
   auto rows = load.getRows().getDefiningOp<tile::RowsOp>();
-  return FoldChain::blocks(fold).getSet() == tile::BlockSet::Full && rows && areKeys(rows);
+  tile::BlocksOp blocks = FoldChain::blocks(fold);
+  return blocks && blocks.getSet() == tile::BlockSet::Full && rows && areKeys(rows) &&
+         !load.getColumns();
 }
 
 LogicalResult BlockStages::allocate(mlir::Block &body) {
@@ -52,7 +65,31 @@ LogicalResult BlockStages::allocate(mlir::Block &body) {
   return success();
 }
 
+SmallVector<Value, 3> BlockStages::packed(const Carried &carried) const {
+  SmallVector<Value, 3> values;
+  if (list)
+    values = {carried.column, carried.next};
+  if (copies())
+    values.push_back(carried.stage);
+  return values;
+}
+
+BlockStages::Carried BlockStages::unpacked(PipelineBuilder &emit, ValueRange values,
+                                           Value index) const {
+  Value stage = copies() ? values.back() : Value();
+  if (list)
+    return {values[0], values[1], stage};
+  return {index, copies() ? Value(emit.create<arith::AddIOp>(index, emit.i32(1))) : Value(),
+          stage};
+}
+
 void BlockStages::findBounds(PipelineBuilder &emit) {
+  if (auto range = chain.first().getBlocks().getDefiningOp<tile::RangeOp>()) {
+    from = range.getLow();
+    middle = to = range.getHigh();
+    last = copies() ? Value(emit.create<arith::SubIOp>(to, emit.i32(1))) : Value();
+    return;
+  }
   tile::BlocksOp blocks = FoldChain::blocks(chain.first());
   auto ofHead = blocks.getRow().getDefiningOp<tile::LayoutRowOp>();
   auto row = emit.create<warp::BlockRowOp>(blocks.getLayout(), blocks.getRow(),
@@ -84,20 +121,21 @@ void BlockStages::copyBlock(PipelineBuilder &emit, tile::FoldOp fold, Value colu
       emit.clone(op, map);
       continue;
     }
-    emit.create<warp::CopyOp>(
-        map.lookupOrDefault(load.getView()), map.lookupOrDefault(load.getIndices()[0]),
-        map.lookupOrDefault(load.getIndices()[1]), map.lookupOrDefault(load.getRows()),
-        stageOf(emit, *buffer++, stage), areValid(fold, load) ? emit.getUnitAttr() : UnitAttr());
+    copyTile(emit, load, map, stageOf(emit, *buffer++, stage), areValid(fold, load));
   }
 }
 
 BlockStages::Carried BlockStages::first(PipelineBuilder &emit) {
+  if (!list && !copies())
+    return {};
   Value zero = emit.i32(0);
-  auto branch = emit.create<scf::IfOp>(TypeRange{emit.getI32Type(), emit.getI32Type()},
-                                       emit.less(from, to), /*else=*/true);
-  PipelineBuilder some(emit.getLoc(), branch.thenBlock(), branch.thenBlock()->end());
-  Value column = some.create<warp::BlockColumnOp>(list, from);
+  SmallVector<Type> columns(list ? 2 : 0, emit.getI32Type());
+  auto branch = emit.create<scf::IfOp>(columns, emit.less(from, to), /*else=*/bool(list));
+  PipelineBuilder some(emit.getLoc(), branch.thenBlock(), branch.thenBlock()->begin());
+  Value column = list ? Value(some.create<warp::BlockColumnOp>(list, from)) : from;
   copyBlock(some, chain.first(), column, zero);
+  if (!list)
+    return {from, Value(), zero};
   Value next = columnAt(some, some.create<arith::AddIOp>(from, some.i32(1)));
   some.create<scf::YieldOp>(ValueRange{column, next});
   PipelineBuilder none(emit.getLoc(), branch.elseBlock(), branch.elseBlock()->end());
@@ -107,12 +145,16 @@ BlockStages::Carried BlockStages::first(PipelineBuilder &emit) {
 
 Value BlockStages::prefetch(PipelineBuilder &emit, tile::FoldOp fold, Value index,
                             const Carried &now, Value other) {
+  if (!list && !copies())
+    return {};
   Value more = emit.less(index, last);
-  auto branch = emit.create<scf::IfOp>(TypeRange{emit.getI32Type()}, more, /*else=*/true);
-  PipelineBuilder some(fold.getLoc(), branch.thenBlock(), branch.thenBlock()->end());
+  SmallVector<Type> after(list ? 1 : 0, emit.getI32Type());
+  auto branch = emit.create<scf::IfOp>(after, more, /*else=*/bool(list));
+  PipelineBuilder some(fold.getLoc(), branch.thenBlock(), branch.thenBlock()->begin());
   copyBlock(some, fold, now.next, other);
-  Value after = columnAt(some, some.create<arith::AddIOp>(index, some.i32(2)));
-  some.create<scf::YieldOp>(after);
+  if (!list)
+    return {};
+  some.create<scf::YieldOp>(columnAt(some, some.create<arith::AddIOp>(index, some.i32(2))));
   PipelineBuilder none(fold.getLoc(), branch.elseBlock(), branch.elseBlock()->end());
   none.create<scf::YieldOp>(now.next);
   return branch.getResult(0);

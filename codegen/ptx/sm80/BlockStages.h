@@ -5,7 +5,8 @@
 //   copies     block 0  block 1  block 2  block 3         a stage is written again once everyone
 //   computed            block 0  block 1  block 2         is done with what it held
 //
-// A block's column is read one block before its copies need it.
+// A block's column is read one block before its copies need it; in a fold over a range it is the
+// block's index. Folds that copy nothing have no stages.
 #pragma once
 
 #include "codegen/ptx/sm80/FoldChain.h"
@@ -19,14 +20,21 @@ class BlockStages {
 public:
   using Value = mlir::Value;
 
-  /// What goes from one block to the next beside the fold's own carries.
+  /// What a loop knows of a block.
   struct Carried {
     Value column; ///< of this block
     Value next;   ///< of the next
-    Value stage;  ///< that this block lies in
+    Value stage;  ///< that this block lies in; null where nothing is copied
   };
 
   explicit BlockStages(const FoldChain &chain) : chain(chain) {}
+
+  /// Whether anything goes through the stages; known once they are allocated.
+  bool copies() const { return !buffers.empty(); }
+  /// What of it goes from one block to the next beside the fold's own carries, and back.
+  mlir::SmallVector<Value, 3> packed(const Carried &carried) const;
+  Carried unpacked(PipelineBuilder &emit, mlir::ValueRange values, Value index) const;
+  unsigned packedSize() const { return (list ? 2 : 0) + (copies() ? 1 : 0); }
 
   /// Buffers for what a block fetches into shared memory.
   mlir::LogicalResult allocate(mlir::Block &body);
@@ -49,7 +57,8 @@ public:
 private:
   FoldChain chain;
   mlir::SmallVector<Value> buffers; ///< of a fetch's loads into shared memory, in order
-  Value list, from, middle, to, last;
+  Value list;                       ///< null: a range
+  Value from, middle, to, last;
 
   Value columnAt(PipelineBuilder &emit, Value index) const;
   void copyBlock(PipelineBuilder &emit, tile::FoldOp fold, Value column, Value stage) const;
@@ -57,5 +66,8 @@ private:
 
 /// The buffer of a tile; error: one that is not lowered to copies.
 mlir::FailureOr<mlir::Value> allocateBuffer(PipelineBuilder &emit, tile::LoadOp load, int stages);
+/// The copy that a load becomes, its operands by `map`. `valid`: all of the tile exists.
+void copyTile(PipelineBuilder &emit, tile::LoadOp load, const mlir::IRMapping &map,
+              mlir::Value buffer, bool valid = false);
 
 } // namespace sparsec::sm80

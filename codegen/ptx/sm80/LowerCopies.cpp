@@ -21,7 +21,7 @@ struct CopyShape {
   }
 };
 
-/// Where this thread's chunk of each pass comes from, and how many of its bytes there are (null:
+/// Where this thread's chunks of each pass come from, and how many of their bytes there are (null:
 /// all 16).
 class RowSources {
 public:
@@ -30,10 +30,17 @@ public:
       : emit(emit), valid(op.getValid()), rowsPerPass(shape.rowsPerPass), row(row),
         rows(emit, op.getRows().getType(), adaptor.getRows()) {
     int64_t bytes = bytesOf(op.getBuffer().getType().getElement());
-    rowBytes = emit.multiply(emit.field(adaptor.getView(), 3), bytes);
+    rowBytes = emit.multiply(
+        emit.field(adaptor.getView(), op.getView().getType().getStrides()), bytes);
     // What does not depend on the rows first, so that it leaves the loop over blocks.
-    start = headAddress(emit, adaptor.getView(), adaptor.getBatch(), adaptor.getHead(), bytes);
+    start = baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytes);
     Value chunkBytes = emit.wide(emit.multiply(chunk, 16));
+    if (Value columns = adaptor.getColumns()) {
+      Value skipped = emit.multiply(emit.field(columns, 0), bytes);
+      chunkBytes = emit.add(emit.wide(skipped), chunkBytes);
+      Value whole = emit.subtract(emit.field(columns, 1), emit.field(columns, 0));
+      bytesLeft = emit.subtract(emit.multiply(whole, bytes), emit.multiply(chunk, 16));
+    }
     if (!rows.isNatural()) {
       start = emit.advance(start, chunkBytes);
       return;
@@ -57,7 +64,17 @@ public:
       Value position = valid ? here.position : emit.select(here.exists, here.position, emit.i32(0));
       source = emit.advance(start, emit.multiply(emit.wide(position), rowBytes));
     }
-    return {source, valid ? Value() : emit.select(here.exists, emit.i32(16), emit.i32(0))};
+    if (valid)
+      return {source, Value()};
+    return {source, bytesLeft ? here.exists : emit.select(here.exists, emit.i32(16), emit.i32(0))};
+  }
+  /// Of a chunk `skipped` bytes to the right, given what at() says of its row.
+  Value validBytes(Value ofRow, int skipped) {
+    if (!bytesLeft)
+      return ofRow;
+    Value left = emit.subtract(bytesLeft, emit.i32(skipped));
+    Value some = emit.most(emit.least(left, emit.i32(16)), emit.i32(0));
+    return emit.select(ofRow, some, emit.i32(0));
   }
 
 private:
@@ -65,8 +82,103 @@ private:
   bool valid;
   int rowsPerPass;
   Value row, rowBytes, start;
+  Value bytesLeft; ///< from the chunk to the end of the columns; null where all of them are copied
   SmallVector<Value> natural; ///< by pass, of rows that are neighbours
   RowPositions rows;
+};
+
+/// A tile by columns whose rows may lie on any address: element after element, f32 by cp.async, what
+/// is smaller through registers.
+class ElementCopies {
+public:
+  ElementCopies(ThreadEmitter &emit, warp::CopyOp op, warp::CopyOp::Adaptor adaptor)
+      : emit(emit), type(op.getBuffer().getType()), buffer(adaptor.getBuffer()),
+        bytes(bytesOf(type.getElement())), rows(emit, op.getRows().getType(), adaptor.getRows()) {
+    base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytes);
+    rowBytes = emit.multiply(
+        emit.field(adaptor.getView(), op.getView().getType().getStrides()), bytes);
+    firstColumn = emit.field(adaptor.getColumns(), 0);
+    columns = emit.field(adaptor.getColumns(), 1);
+  }
+
+  /// Four at a time, so that what goes through registers is waited for once.
+  void run() {
+    constexpr int kTogether = 4;
+    int all = type.getRows() * type.getColumns(), step = kTogether * emit.threads();
+    auto loop = emit.create<scf::ForOp>(emit.i32(0), emit.i32(all), emit.i32(step));
+    OpBuilder::InsertionGuard guard(emit);
+    emit.setInsertionPointToStart(loop.getBody());
+    Value first = emit.add(loop.getInductionVar(), emit.thread());
+    SmallVector<Element> elements;
+    for (int i = 0; i < kTogether; ++i)
+      elements.push_back(find(emit.add(first, i * emit.threads()), all % step != 0));
+    if (bytes == 4) {
+      for (const Element &each : elements)
+        copy(each, [&] {
+          nvvm::copyAsync(emit, each.to, each.from,
+                          emit.select(each.exists, emit.i32(4), emit.i32(0)), 4);
+        });
+      return;
+    }
+    Type integer = emit.getIntegerType(8 * bytes);
+    SmallVector<Value> values;
+    for (const Element &each : elements)
+      values.push_back(emit.choose(
+          each.exists,
+          [&]() -> SmallVector<Value> {
+            return {emit.create<LLVM::LoadOp>(integer, each.from, bytes)};
+          },
+          [&]() -> SmallVector<Value> { return {emit.create<LLVM::ZeroOp>(integer)}; })[0]);
+    for (auto [each, value] : llvm::zip(elements, values))
+      copy(each, [&, value = value, to = each.to] {
+        emit.create<LLVM::StoreOp>(value, to, bytes);
+      });
+  }
+
+private:
+  struct Element {
+    Value from, to, exists;
+    Value inside; ///< of the tile; null: it is
+  };
+  ThreadEmitter &emit;
+  warp::BufferType type;
+  Value buffer;
+  int64_t bytes;
+  RowPositions rows;
+  Value base, rowBytes, firstColumn, columns;
+
+  Element find(Value index, bool mayEnd) {
+    Value row = emit.divide(index, type.getColumns());
+    Value column = emit.remainder(index, type.getColumns());
+    RowPositions::Row at = rows.at(row);
+    Value there = emit.add(firstColumn, column);
+    Element each;
+    each.exists = emit.bitAnd(at.exists, emit.below(there, columns));
+    if (mayEnd) {
+      each.inside = emit.below(index, emit.i32(type.getRows() * type.getColumns()));
+      each.exists = emit.bitAnd(each.exists, each.inside);
+    }
+    Value place = emit.add(emit.multiply(emit.wide(at.position), rowBytes),
+                           emit.multiply(emit.wide(there), bytes));
+    // What does not exist is not read, but its address is formed.
+    each.from = emit.advance(base, emit.select(each.exists, place, emit.i64(0)));
+    Value offset = emit.multiply(column, bytes), chunk = emit.divide(offset, 16);
+    if (type.getSwizzle())
+      chunk = emit.bitXor(chunk, emit.bitAnd(row, 7));
+    Value inRow = emit.add(emit.multiply(chunk, 16), emit.bitAnd(offset, 15));
+    each.to = emit.shared(
+        emit.add(buffer, emit.add(emit.multiply(row, type.getPitch()), inRow)));
+    return each;
+  }
+
+  void copy(const Element &each, llvm::function_ref<void()> write) {
+    OpBuilder::InsertionGuard guard(emit);
+    if (each.inside) {
+      auto inside = emit.create<scf::IfOp>(each.inside, /*withElseRegion=*/false);
+      emit.setInsertionPointToStart(inside.thenBlock());
+    }
+    write();
+  }
 };
 
 struct CopyPattern : OpConversionPattern<warp::CopyOp> {
@@ -74,6 +186,19 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
   LogicalResult matchAndRewrite(warp::CopyOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     ThreadEmitter emit(op, rewriter);
+    if (op.getColumns()) {
+      Value aligned = isAligned(emit, adaptor.getView(), op.getView().getType(), 16);
+      emit.choose(
+          aligned, [&] { return copyChunks(emit, op, adaptor), SmallVector<Value>(); },
+          [&] { return ElementCopies(emit, op, adaptor).run(), SmallVector<Value>(); });
+    } else {
+      copyChunks(emit, op, adaptor);
+    }
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  static void copyChunks(ThreadEmitter &emit, warp::CopyOp op, OpAdaptor adaptor) {
     warp::BufferType type = op.getBuffer().getType();
     CopyShape shape(type, emit.threads());
     Value row = emit.divide(emit.thread(), shape.across);
@@ -90,11 +215,14 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
                                              /*withElseRegion=*/false);
         emit.setInsertionPointToStart(inside.thenBlock());
       }
-      auto [source, valid] = sources.at(pass);
-      auto copy = [&, source = source, valid = valid](BufferAddress &to, int from) {
-        for (int step = 0; step < shape.steps; ++step)
+      auto [source, ofRow] = sources.at(pass);
+      auto copy = [&, source = source, ofRow = ofRow](BufferAddress &to, int from) {
+        for (int step = 0; step < shape.steps; ++step) {
+          int skippedBytes = 16 * step * shape.across;
           nvvm::copyAsync(emit, to.at(from, step * shape.across),
-                          emit.advance(source, 16 * step * shape.across), valid);
+                          emit.advance(source, skippedBytes),
+                          sources.validBytes(ofRow, skippedBytes));
+        }
       };
       if (separable) {
         copy(whole, skipped);
@@ -103,8 +231,6 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
         copy(now, 0);
       }
     }
-    rewriter.eraseOp(op);
-    return success();
   }
 };
 

@@ -16,11 +16,13 @@ BufferAddress rowsDown(ThreadEmitter &emit, warp::BufferType type, Value buffer,
           emit.divide(emit.lane(), 16)};
 }
 
-/// As matrixRowsRight.
-BufferAddress rowsRight(ThreadEmitter &emit, warp::BufferType type, Value buffer) {
+/// As matrixRowsRight; `firstChunk`: null for 0.
+BufferAddress rowsRight(ThreadEmitter &emit, warp::BufferType type, Value buffer,
+                        Value firstChunk) {
   Value lane = emit.lane();
   Value row = emit.add(emit.remainder(lane, 8), emit.multiply(emit.divide(lane, 16), 8));
-  return {emit, type, buffer, row, emit.remainder(emit.divide(lane, 8), 2)};
+  Value chunk = emit.remainder(emit.divide(lane, 8), 2);
+  return {emit, type, buffer, row, firstChunk ? emit.add(firstChunk, chunk) : chunk};
 }
 
 /// Four 8 x 8 matrices, one register each.
@@ -58,11 +60,13 @@ public:
 
   Value byMma() {
     bool transposed = op.getRhsT(); // stored [column][depth]: what B wants
-    BufferAddress rhs = transposed ? rowsRight(emit, rhsType, adaptor.getRhs())
+    BufferAddress rhs = transposed ? rowsRight(emit, rhsType, adaptor.getRhs(), Value())
                                    : rowsDown(emit, rhsType, adaptor.getRhs(), Value());
     std::optional<BufferAddress> lhs;
     if (auto type = dyn_cast<warp::BufferType>(op.getLhs().getType()))
-      lhs.emplace(rowsDown(emit, type, adaptor.getLhs(), emit.warpRow()));
+      lhs.emplace(op.getLhsT() // stored [depth][row]: the warp's rows are two chunks
+                      ? rowsRight(emit, type, adaptor.getLhs(), emit.multiply(emit.warp(), 2))
+                      : rowsDown(emit, type, adaptor.getLhs(), emit.warpRow()));
     // Depth outside: neighbouring products have different accumulators and do not wait for each
     // other.
     SmallVector<Value> whole;
@@ -74,7 +78,8 @@ public:
         if (!lhs)
           a.push_back(emit.element(adaptor.getLhs(), k / 4 + i));
       if (lhs)
-        a = loadMatrices(emit, lhs->at(0, k / 8), /*transposed=*/false);
+        a = op.getLhsT() ? loadMatrices(emit, lhs->at(k, 0), /*transposed=*/true)
+                         : loadMatrices(emit, lhs->at(0, k / 8), /*transposed=*/false);
       for (int n = 0; n < columns; n += 2 * kMmaColumns) {
         SmallVector<Value> b = transposed
                                    ? loadMatrices(emit, rhs.at(n, k / 8), /*transposed=*/false)
@@ -90,10 +95,13 @@ public:
 
   /// f32: rounding of products is what plain arithmetic does, no tf32.
   Value byFma() {
-    if (isa<warp::BufferType>(op.getLhs().getType()))
+    bool depthContiguous = op.getRhsT() && !op.getLhsT();
+    if (!isa<warp::BufferType>(op.getLhs().getType()))
+      fromQuad();
+    else if (depthContiguous)
       fromBuffers();
     else
-      fromQuad();
+      fromColumns();
     return emit.pack(sums);
   }
 
@@ -193,28 +201,102 @@ private:
     }
   }
 
+  /// Element (row, lane's place along it) of a buffer for rows that are constants: eight addresses,
+  /// since a swizzle depends on the row modulo 8 only. `place`: of the lane's element in the row.
+  class RowElements {
+  public:
+    RowElements(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value place) {
+      Value within = emit.multiply(emit.remainder(place, 4), 4), chunk = emit.divide(place, 4);
+      Value base = emit.add(buffer, within);
+      for (int row = 0; row < 8; ++row)
+        rows.emplace_back(emit, type, base, emit.i32(row), chunk);
+    }
+    /// `skipped` elements to the right, a multiple of 4.
+    Value at(int row, int skipped) { return rows[row % 8].at(row / 8 * 8, skipped / 4); }
+
+  private:
+    std::vector<BufferAddress> rows;
+  };
+
   /// The left side is an accumulator: each step of depth lies in one lane of the quad.
   void fromQuad() {
     SmallVector<Value> held = emit.elements(adaptor.getLhs());
     fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
-    Value inPair = emit.laneColumn(lanes); // element of the row's eight: chunk and half chunk
-    Value chunk = emit.divide(inPair, 4), within = emit.multiply(emit.remainder(inPair, 4), 4);
-    Value base = emit.add(adaptor.getRhs(), within);
-    // A swizzle depends on the row modulo 8 only.
-    std::vector<BufferAddress> rhs;
-    for (int row = 0; row < 8; ++row)
-      rhs.emplace_back(emit, rhsType, base, emit.i32(row), chunk);
+    RowElements rhs(emit, rhsType, adaptor.getRhs(), emit.laneColumn(lanes));
     for (int k = 0; k < depth; ++k) {
       Value from = emit.i32(k % 8 / 2);
       Value a[2];
       for (int half = 0; half < 2; ++half)
         a[half] = emit.shuffleQuad(held[k / 8 * 4 + 2 * half + k % 2], from);
       for (int n = 0; n < columns; n += kMmaColumns) {
-        SmallVector<Value> b = load(rhs[k % 8].at(k / 8 * 8, n / 4), 2);
+        SmallVector<Value> b = load(rhs.at(k, n), 2);
         for (int i = 0; i < 4; ++i) {
           Value &sum = sums[n / 2 + i];
           sum = fma(a[i / 2], b[i % 2], sum);
         }
+      }
+    }
+  }
+
+  /// Both sides in buffers, at least one of them stored with its rows or columns contiguous: four
+  /// steps of the depth at a time, in a loop over as many as a swizzle repeats after.
+  void fromColumns() {
+    constexpr int kStep = 32;
+    if (depth <= kStep || depth % kStep)
+      return sumSteps(adaptor.getLhs(), adaptor.getRhs(), 0, depth);
+    auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
+    auto loop =
+        emit.create<scf::ForOp>(emit.i32(0), emit.i32(depth / kStep), emit.i32(1), sums);
+    OpBuilder::InsertionGuard guard(emit);
+    emit.setInsertionPointToStart(loop.getBody());
+    llvm::copy(loop.getRegionIterArgs(), sums.begin());
+    auto skipped = [&](Value buffer, int bytes) {
+      return emit.add(buffer, emit.multiply(loop.getInductionVar(), bytes));
+    };
+    sumSteps(skipped(adaptor.getLhs(), kStep * (op.getLhsT() ? lhsType.getPitch() : 4)),
+             skipped(adaptor.getRhs(), kStep * (op.getRhsT() ? 4 : rhsType.getPitch())), 0, kStep);
+    emit.create<scf::YieldOp>(sums);
+    llvm::copy(loop.getResults(), sums.begin());
+  }
+
+  void sumSteps(Value lhsBuffer, Value rhsBuffer, int first, int last) {
+    auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
+    fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
+    Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow());
+    Value column = emit.laneColumn(lanes);
+    std::optional<RowElements> lhsT, rhsN;
+    std::optional<BufferAddress> lhsN, rhsT[2];
+    if (op.getLhsT())
+      lhsT.emplace(emit, lhsType, lhsBuffer, row);
+    else
+      lhsN.emplace(emit, lhsType, lhsBuffer, row, zero);
+    if (op.getRhsT())
+      for (int i = 0; i < 2; ++i)
+        rhsT[i].emplace(emit, rhsType, rhsBuffer, emit.add(column, i), zero);
+    else
+      rhsN.emplace(emit, rhsType, rhsBuffer, column);
+    for (int k = first; k < last; k += 4) {
+      SmallVector<Value> a[2]; // by row: four steps
+      for (int half = 0; half < 2; ++half)
+        if (lhsN)
+          a[half] = load(lhsN->at(8 * half, k / 4), 4);
+        else
+          for (int step = 0; step < 4; ++step)
+            a[half].push_back(load(lhsT->at(k + step, 8 * half), 1)[0]);
+      for (int n = 0; n < columns; n += kMmaColumns) {
+        SmallVector<Value> b[4]; // by step: two columns
+        if (rhsN)
+          for (int step = 0; step < 4; ++step)
+            b[step] = load(rhsN->at(k + step, n), 2);
+        else
+          for (int i = 0; i < 2; ++i)
+            for (auto [step, value] : llvm::enumerate(load(rhsT[i]->at(n, k / 4), 4)))
+              b[step].push_back(value);
+        for (int step = 0; step < 4; ++step)
+          for (int i = 0; i < 4; ++i) {
+            Value &sum = sums[n / 2 + i];
+            sum = fma(a[i / 2][step], b[step][i % 2], sum);
+          }
       }
     }
   }
@@ -226,8 +308,7 @@ struct MmaPattern : OpConversionPattern<warp::MmaOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     ThreadEmitter emit(op, rewriter);
     bool wide = op.getRhs().getType().getElement().isF32();
-    bool lhsShared = isa<warp::BufferType>(op.getLhs().getType());
-    if (wide && lhsShared != op.getRhsT())
+    if (wide && !isa<warp::BufferType>(op.getLhs().getType()) && op.getRhsT())
       return rewriter.notifyMatchFailure(op, "f32 products of this form are not lowered yet");
     Product product(emit, op, adaptor);
     rewriter.replaceOp(op, wide ? product.byFma() : product.byMma());

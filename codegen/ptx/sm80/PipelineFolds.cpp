@@ -19,6 +19,8 @@
 // A chain in a loop starts anew in every turn, with a barrier before its first copies: until then
 // some may still compute the last block of the turn before, out of the same stages. Tiles that stay
 // are copied outside, once.
+//
+// A fold whose tiles all go to registers is a plain loop: they are loaded by whoever computes.
 #include "codegen/ptx/Passes.h"
 #include "codegen/ptx/Warp.h"
 #include "codegen/ptx/sm80/BlockCompute.h"
@@ -45,7 +47,7 @@ public:
   LogicalResult run(Block &body) {
     if (failed(stages.allocate(body)))
       return failure();
-    if (chain.first()->getBlock() != &body) // everyone is done with the turn before
+    if (stages.copies() && chain.first()->getBlock() != &body) // everyone is done with the turn before
       emit.create<warp::BarrierOp>();
     stages.findBounds(emit);
     BlockStages::Carried carried = prologue();
@@ -69,7 +71,8 @@ private:
     if (!toRegisters.empty())
       emit.create<warp::CommitOp>(); // a group of their own, to be waited for alone
     BlockStages::Carried carried = stages.first(emit);
-    emit.create<warp::CommitOp>();
+    if (stages.copies() || !toRegisters.empty())
+      emit.create<warp::CommitOp>();
     if (!toRegisters.empty()) {
       emit.create<warp::WaitOp>(emit.getI32IntegerAttr(1));
       emit.create<warp::BarrierOp>();
@@ -81,30 +84,33 @@ private:
   /// One fold's blocks.
   LogicalResult loop(tile::FoldOp fold, BlockStages::Carried &carried) {
     SmallVector<Value> inits(fold.getInit());
-    inits.append({carried.column, carried.next, carried.stage});
+    inits.append(stages.packed(carried));
     auto loop = emit.create<scf::ForOp>(stages.begin(fold), stages.end(fold), emit.i32(1), inits);
     PipelineBuilder body(fold.getLoc(), loop.getBody(), loop.getBody()->begin());
-    auto carriedOf = [](ValueRange values) -> BlockStages::Carried {
-      values = values.take_back(3);
-      return {values[0], values[1], values[2]};
-    };
-    BlockStages::Carried now = carriedOf(loop.getRegionIterArgs());
-    body.create<warp::WaitOp>(body.getI32IntegerAttr(0));
-    body.create<warp::BarrierOp>();
-    Value other = body.create<arith::XOrIOp>(now.stage, body.i32(1));
-    Value after = stages.prefetch(body, fold, loop.getInductionVar(), now, other);
-    body.create<warp::CommitOp>();
-    FailureOr<SmallVector<Value>> yields =
-        compute(body, fold, now, ValueRange(loop.getRegionIterArgs()).drop_back(3));
+    unsigned ours = stages.packedSize();
+    ValueRange arguments = loop.getRegionIterArgs();
+    BlockStages::Carried now =
+        stages.unpacked(body, arguments.take_back(ours), loop.getInductionVar());
+    BlockStages::Carried after{.column = now.next, .next = {}, .stage = {}};
+    if (stages.copies()) {
+      body.create<warp::WaitOp>(body.getI32IntegerAttr(0));
+      body.create<warp::BarrierOp>();
+      after.stage = body.create<arith::XOrIOp>(now.stage, body.i32(1));
+    }
+    after.next = stages.prefetch(body, fold, loop.getInductionVar(), now, after.stage);
+    if (stages.copies())
+      body.create<warp::CommitOp>();
+    FailureOr<SmallVector<Value>> yields = compute(body, fold, now, arguments.drop_back(ours));
     if (failed(yields))
       return failure();
-    yields->append({now.next, after, other});
+    yields->append(stages.packed(after));
     if (loop.getBody()->mightHaveTerminator())
       loop.getBody()->getTerminator()->erase();
     body.create<scf::YieldOp>(*yields);
     for (auto [result, value] : llvm::zip(fold.getResults(), loop.getResults()))
       result.replaceAllUsesWith(value);
-    carried = carriedOf(loop.getResults());
+    ValueRange results = loop.getResults();
+    carried = stages.unpacked(emit, results.take_back(ours), stages.end(fold));
     return success();
   }
 
@@ -128,9 +134,11 @@ public:
       return failure();
     for (Operation *op : llvm::reverse(done))
       op->erase();
-    kernel.walk([](tile::BlocksOp blocks) {
-      if (blocks->use_empty())
-        blocks->erase();
+    kernel.walk([&](Operation *op) {
+      if (isa<tile::BlocksOp, tile::RangeOp>(op) && op->use_empty())
+        op->erase();
+      else if (auto store = dyn_cast<tile::StoreOp>(op))
+        guardOptional(store);
     });
     return success();
   }
@@ -150,8 +158,6 @@ private:
         result = lower(load);
       else if (auto fold = dyn_cast<tile::FoldOp>(op))
         result = lower(fold);
-      else if (auto store = dyn_cast<tile::StoreOp>(op))
-        guardOptional(store);
       else if (auto loop = dyn_cast<scf::ForOp>(op))
         result = lower(*loop.getBody());
       if (failed(result))
@@ -176,8 +182,8 @@ private:
       return success();
     FoldChain chain = FoldChain::startingAt(fold);
     lowered.insert(chain.folds.begin(), chain.folds.end());
-    if (!FoldChain::blocks(fold))
-      return fold.emitOpError("only folds over tile.blocks are lowered to warps yet");
+    if (!isa_and_nonnull<tile::BlocksOp, tile::RangeOp>(fold.getBlocks().getDefiningOp()))
+      return fold.emitOpError("only folds over tile.blocks and tile.range are lowered to warps");
     auto warps = kernel->getAttrOfType<IntegerAttr>(warp::kWarpsAttr);
     return Pipeline(chain, resident, static_cast<int>(warps.getInt())).run(body);
   }

@@ -33,7 +33,7 @@ bool isLeftOperand(Value tile, const FoldChain &chain) {
   bool taken = false;
   for (OpOperand &use : tile.getUses()) {
     auto dot = dyn_cast<tile::DotOp>(use.getOwner());
-    if (!dot || use.getOperandNumber() != 0)
+    if (!dot || use.getOperandNumber() != 0 || dot.getLhsT())
       return false;
     taken |= isIn(dot, chain);
   }
@@ -50,8 +50,7 @@ LogicalResult ResidentTiles::copy(tile::LoadOp load, Block &body) {
   if (failed(buffer))
     return failure();
   emit.setInsertionPoint(load);
-  emit.create<warp::CopyOp>(load.getView(), load.getIndices()[0], load.getIndices()[1],
-                            load.getRows(), *buffer, UnitAttr());
+  copyTile(emit, load, IRMapping(), *buffer);
   buffers[load.getResult()] = *buffer;
   return success();
 }

@@ -1,0 +1,270 @@
+// warp-to-llvm, tiles by columns: loads to registers and stores from them of tiles whose columns
+// are those of one tile of an axis, which may end anywhere, and of vectors along such columns.
+//
+//   columns 0 .. length - 1       | tile 0 | tile 1 | til|
+//
+//   all of the tile exists and its runs of columns lie on their own size    whole runs
+//   runs lie so and end where the axis does, or before it                   whole runs, asked for
+//   else (rows that are no multiple of 16 bytes)                            one element at a time
+//
+// Which of them holds is the same for all threads and is decided where the tile is accessed, so one
+// kernel serves every view. The way in the middle is there where a run is 16 bytes.
+#include "codegen/ptx/Lowering.h"
+
+using namespace mlir;
+
+namespace sparsec {
+namespace {
+
+using fragments::Coordinate;
+using fragments::Fragment;
+
+/// The elements of a view that a thread holds of a tile.
+class TileAccess {
+public:
+  template <class Op>
+  TileAccess(ThreadEmitter &emit, Op op, typename Op::Adaptor adaptor, RankedTensorType type)
+      : emit(emit), view(adaptor.getView()), viewType(op.getView().getType()),
+        held(warp::fragmentOf(type)), element(type.getElementType()), bytes(bytesOf(element)),
+        width(int(std::min<int64_t>(held.run, 16 / bytes))) {
+    base = baseAddress(emit, view, adaptor.getIndices(), bytes);
+    Value columns = adaptor.getRows();
+    size = type.getShape();
+    if (type.getRank() == 2) {
+      rows.emplace(emit, op.getRows().getType(), adaptor.getRows());
+      rowsValue = adaptor.getRows();
+      columns = adaptor.getColumns();
+      row = emit.firstRow(held);
+      rowBytes = emit.multiply(emit.field(view, viewType.getStrides()), bytes);
+    }
+    first = emit.field(columns, 0);
+    length = emit.field(columns, 1);
+    column = emit.add(first, emit.laneColumn(held.lane));
+  }
+
+  struct Place {
+    size_t index; ///< of the first register
+    Value address, exists;
+  };
+  using Visit = llvm::function_ref<void(const Place &)>;
+
+  int runWidth() const { return width; }
+  size_t registers() const { return held.registers.size(); }
+  bool hasMiddleWay() const { return width * bytes == 16; }
+
+  /// Whether runs lie on multiples of their size.
+  Value isAligned() { return sparsec::isAligned(emit, view, viewType, width * bytes); }
+  /// Whether no run begins before the end of the axis and ends behind it.
+  Value endsWithRun() { return emit.equal(emit.bitAnd(length, width - 1), 0); }
+  /// Whether all rows and columns exist. Rows in an order are asked for one by one.
+  Value isWhole() {
+    Value whole = emit.atLeast(length, emit.add(first, size.back()));
+    if (!rows)
+      return whole;
+    if (!rows->isNatural())
+      return emit.create<LLVM::ConstantOp>(emit.getI1Type(), emit.getBoolAttr(false));
+    Value last = emit.add(emit.field(rowsValue, 0), size.front());
+    return emit.bitAnd(whole, emit.atLeast(emit.field(rowsValue, 1), last));
+  }
+  /// Whether the view has any element: where it has, its first one may be read.
+  Value mayExist() {
+    Value some = emit.greater(length, 0);
+    return rows ? emit.bitAnd(some, rows->mayExist()) : some;
+  }
+
+  /// Of a whole tile, run by run.
+  void visitWhole(Visit visit) {
+    llvm::DenseMap<int, Value> starts;
+    for (size_t i = 0; i < registers(); i += width) {
+      Value &start = starts[held.registers[i].row];
+      if (!start)
+        start = emit.advance(rowAddress(rowAt(held.registers[i].row).position),
+                             emit.multiply(emit.wide(column), bytes));
+      visit({i, emit.advance(start, held.registers[i].column * bytes), Value()});
+    }
+  }
+
+  /// `step` elements at a time. What does not exist has the address of the view's first element.
+  void visitParts(int step, Visit visit) {
+    struct RowPart {
+      Value address, exists;
+    };
+    llvm::DenseMap<int, RowPart> parts;
+    for (size_t i = 0; i < registers(); i += step) {
+      auto [row, skipped] = held.registers[i];
+      auto found = parts.find(row);
+      if (found == parts.end()) {
+        RowPositions::Row at = rowAt(row);
+        Value position = rows ? emit.select(at.exists, at.position, emit.i32(0)) : Value();
+        found = parts.insert({row, {rowAddress(position), at.exists}}).first;
+      }
+      Value here = emit.add(column, skipped), exists = emit.below(here, length);
+      if (rows)
+        exists = emit.bitAnd(exists, found->second.exists);
+      Value place = emit.multiply(emit.wide(emit.select(exists, here, emit.i32(0))), bytes);
+      visit({i, emit.advance(found->second.address, place), exists});
+    }
+  }
+
+private:
+  ThreadEmitter &emit;
+  Value view;
+  tile::ViewType viewType;
+  Fragment held;
+  Type element;
+  int64_t bytes;
+  int width; ///< elements of a run, or of 16 bytes of it
+  ArrayRef<int64_t> size;
+  Value base, first, length, column, rowsValue, row, rowBytes;
+  std::optional<RowPositions> rows; ///< none of a vector along the columns
+
+  RowPositions::Row rowAt(int constant) {
+    return rows ? rows->at(row, constant) : RowPositions::Row{};
+  }
+  Value rowAddress(Value position) {
+    return position ? emit.advance(base, emit.multiply(emit.wide(position), rowBytes)) : base;
+  }
+};
+
+bool isAlongColumns(RankedTensorType type) {
+  auto slice = dyn_cast_or_null<warp::SliceAttr>(type.getEncoding());
+  return slice && slice.getAxis() == warp::Axis::Columns;
+}
+
+struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::LoadOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getResult().getType());
+    bool ofStripes = isAlongColumns(type) && op.getRows().getType().getOrder() ==
+                                                 tile::OrderKind::Natural &&
+                     isa<warp::StripedAttr>(cast<warp::SliceAttr>(type.getEncoding()).getOf());
+    bool widened = type.getElementType() != op.getView().getType().getElementType();
+    if (!type.getEncoding() || widened || !(op.getColumns() || ofStripes))
+      return failure();
+    ThreadEmitter emit(op, rewriter);
+    TileAccess access(emit, op, adaptor, type);
+    Value aligned = access.isAligned();
+    auto runs = VectorType::get({access.runWidth()}, type.getElementType());
+    auto whole = [&] { return loadWhole(emit, access, runs); };
+    auto byRuns = [&] { return loadParts(emit, access, access.runWidth(), runs); };
+    auto byElements = [&] { return loadParts(emit, access, 1, runs); };
+    auto none = [&] {
+      Value zero = emit.create<LLVM::ZeroOp>(runs);
+      return SmallVector<Value>(access.registers() / access.runWidth(), zero);
+    };
+    auto some = [&] {
+      return access.hasMiddleWay()
+                 ? emit.choose(emit.bitAnd(aligned, access.endsWithRun()), byRuns, byElements)
+                 : byElements();
+    };
+    auto partly = [&] { return emit.choose(access.mayExist(), some, none); };
+    SmallVector<Value> values;
+    for (Value run : emit.choose(emit.bitAnd(aligned, access.isWhole()), whole, partly))
+      values.append(emit.elements(run));
+    rewriter.replaceOp(op, emit.pack(values));
+    return success();
+  }
+
+  static SmallVector<Value> loadWhole(ThreadEmitter &emit, TileAccess &access, VectorType runs) {
+    int64_t size = runs.getNumElements() * bytesOf(runs.getElementType());
+    SmallVector<Value> values;
+    access.visitWhole([&](const TileAccess::Place &place) {
+      values.push_back(emit.create<LLVM::LoadOp>(runs, place.address, size));
+    });
+    return values;
+  }
+
+  static SmallVector<Value> loadParts(ThreadEmitter &emit, TileAccess &access, int step,
+                                      VectorType runs) {
+    Type element = runs.getElementType();
+    Type part = step == 1 ? element : Type(runs);
+    Value zero = emit.create<LLVM::ZeroOp>(part);
+    SmallVector<Value> values;
+    access.visitParts(step, [&](const TileAccess::Place &place) {
+      Value value = emit.create<LLVM::LoadOp>(part, place.address, step * bytesOf(element));
+      values.push_back(emit.select(place.exists, value, zero));
+    });
+    if (step != 1)
+      return values;
+    SmallVector<Value> packed;
+    for (size_t i = 0; i < values.size(); i += runs.getNumElements())
+      packed.push_back(emit.pack(ArrayRef(values).slice(i, runs.getNumElements())));
+    return packed;
+  }
+};
+
+struct StoreColumnsPattern : OpConversionPattern<tile::StoreOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::StoreOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getValue().getType());
+    if (!type.getEncoding() || !(op.getColumns() || isAlongColumns(type)))
+      return failure();
+    if (isAlongColumns(type) && op.getRows().getType().getOrder() != tile::OrderKind::Natural)
+      return rewriter.notifyMatchFailure(op, "expected columns in their natural order");
+    ThreadEmitter emit(op, rewriter);
+    OpBuilder::InsertionGuard guard(emit);
+    if (type.getRank() == 1) { // all warps and all lanes of a column have it
+      Value once = emit.below(emit.thread(), emit.i32(warp::fragmentOf(type).lane.columnModulus));
+      when(emit, once);
+    }
+    TileAccess access(emit, op, adaptor, type);
+    SmallVector<Value> values = emit.elements(adaptor.getValue());
+    Value aligned = access.isAligned();
+    auto byElements = [&] { storeParts(emit, access, values, 1); };
+    auto partly = [&] {
+      if (!access.hasMiddleWay())
+        return byElements();
+      either(
+          emit, emit.bitAnd(aligned, access.endsWithRun()),
+          [&] { storeParts(emit, access, values, access.runWidth()); }, byElements);
+    };
+    auto whole = [&] {
+      access.visitWhole([&](const TileAccess::Place &place) {
+        store(emit, ArrayRef(values).slice(place.index, access.runWidth()), place.address);
+      });
+    };
+    either(emit, emit.bitAnd(aligned, access.isWhole()), whole, partly);
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  using Way = llvm::function_ref<void()>;
+  static void either(ThreadEmitter &emit, Value condition, Way then, Way otherwise) {
+    emit.choose(
+        condition, [&] { return then(), SmallVector<Value>(); },
+        [&] { return otherwise(), SmallVector<Value>(); });
+  }
+  /// What follows happens where `condition` holds.
+  static void when(ThreadEmitter &emit, Value condition) {
+    auto branch = emit.create<scf::IfOp>(condition, /*withElseRegion=*/false);
+    emit.setInsertionPointToStart(branch.thenBlock());
+  }
+
+  static void storeParts(ThreadEmitter &emit, TileAccess &access, ArrayRef<Value> values,
+                         int step) {
+    access.visitParts(step, [&](const TileAccess::Place &place) {
+      OpBuilder::InsertionGuard guard(emit);
+      when(emit, place.exists);
+      store(emit, values.slice(place.index, step), place.address);
+    });
+  }
+
+  static void store(ThreadEmitter &emit, ArrayRef<Value> run, Value address) {
+    int64_t size = int64_t(run.size()) * bytesOf(run[0].getType());
+    Value value = run.size() == 1 ? run[0] : emit.pack(run);
+    if (run.size() > 1 && size == 4) // one register
+      value = emit.create<LLVM::BitcastOp>(emit.getI32Type(), value);
+    emit.create<LLVM::StoreOp>(value, address, size);
+  }
+};
+
+} // namespace
+
+void populateColumnPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
+  patterns.add<LoadColumnsPattern, StoreColumnsPattern>(types, patterns.getContext(),
+                                                        PatternBenefit(2));
+}
+
+} // namespace sparsec

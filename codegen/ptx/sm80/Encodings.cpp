@@ -1,0 +1,151 @@
+#include "codegen/ptx/sm80/Encodings.h"
+
+#include "codegen/common/Carries.h"
+#include "codegen/ptx/Fragments.h"
+
+#include "llvm/ADT/DenseSet.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace sparsec::sm80 {
+namespace {
+
+RankedTensorType tileType(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && type.getRank() == 2 ? type : RankedTensorType();
+}
+
+/// What the tiles of a kernel in registers are like.
+struct Tiles {
+  bool multiplied = false, byColumns = false;
+  int64_t rows = 0;
+  int64_t columns = 0; ///< greatest common divisor
+  int64_t widest = 0;
+  int64_t bytes = 4; ///< of the smallest element in memory
+
+  LogicalResult take(Operation *op, RankedTensorType type) {
+    if (rows && rows != type.getDimSize(0))
+      return op->emitOpError() << "expected " << rows << " rows as before, found "
+                               << type.getDimSize(0);
+    rows = type.getDimSize(0);
+    columns = std::gcd(columns, type.getDimSize(1));
+    widest = std::max(widest, type.getDimSize(1));
+    return success();
+  }
+
+  void access(RankedTensorType type, bool columnsGiven) {
+    byColumns |= columnsGiven;
+    bytes = std::min<int64_t>(bytes, std::max(8u, type.getElementTypeBitWidth()) / 8);
+  }
+
+  LogicalResult visit(Operation *op) {
+    if (auto store = dyn_cast<tile::StoreOp>(op)) {
+      if (RankedTensorType type = tileType(store.getValue())) {
+        access(type, bool(store.getColumns()));
+        return take(op, type);
+      }
+    } else if (auto dot = dyn_cast<tile::DotOp>(op)) {
+      multiplied = true;
+      return take(op, cast<RankedTensorType>(dot.getResult().getType()));
+    } else if (auto load = dyn_cast<tile::LoadOp>(op)) {
+      if (RankedTensorType type = tileType(load.getResult()))
+        access(type, bool(load.getColumns()));
+    } else if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+      if (RankedTensorType type = tileType(reduce.getInput()))
+        return take(op, type);
+    }
+    return success();
+  }
+};
+
+/// As many lanes along a row as its columns allow, and warps so that a thread holds a few accesses
+/// of each tile.
+FailureOr<warp::StripedAttr> stripes(tile::KernelOp kernel, const Tiles &tiles) {
+  constexpr int64_t kMostWarps = 16, kElements = 16;
+  int64_t vector = std::gcd(16 / tiles.bytes, tiles.columns);
+  int64_t runs = tiles.columns / vector;
+  int64_t across = std::min<int64_t>(32, runs & -runs), down = 32 / across;
+  if (tiles.rows % down)
+    return kernel.emitOpError() << "expected a multiple of " << down << " rows in tiles of "
+                                << tiles.columns << " columns, found " << tiles.rows;
+  int64_t warps = 1;
+  while (2 * warps <= kMostWarps && tiles.rows % (2 * warps * down) == 0 &&
+         tiles.rows * tiles.widest > 32 * warps * kElements)
+    warps *= 2;
+  return warp::StripedAttr::get(kernel.getContext(), int(warps), int(across), int(vector));
+}
+
+/// The axis that a vector was reduced to, however it went on from there.
+std::optional<warp::Axis> reducedTo(Value vector, DenseSet<Value> &seen) {
+  if (!isa<RankedTensorType>(vector.getType()) || !seen.insert(vector).second)
+    return {};
+  SmallVector<Value> from;
+  if (auto argument = dyn_cast<BlockArgument>(vector)) {
+    Operation *loop = argument.getOwner()->getParentOp();
+    if (isLoop(loop)) {
+      Carries carries = carriesOf(loop);
+      auto *found = llvm::find(carries.arguments, vector);
+      if (found != carries.arguments.end())
+        from = {carries.yields[found - carries.arguments.begin()]};
+      else if (auto fold = dyn_cast<tile::FoldOp>(loop))
+        if (unsigned number = argument.getArgNumber(), fetched = fold.fetchYield().getNumOperands();
+            number >= fetched && argument.getOwner() == &fold.getStep().front())
+          from = {fold.leadYield().getOperand(number - fetched)};
+    }
+  } else if (Operation *op = vector.getDefiningOp(); isLoop(op)) {
+    Carries carries = carriesOf(op);
+    unsigned number = cast<OpResult>(vector).getResultNumber();
+    from = {carries.yields[number], carries.init[number]};
+  } else if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+    return reduce.getDim() == 1 ? warp::Axis::Rows : warp::Axis::Columns;
+  } else if (OpTrait::hasElementwiseMappableTraits(op)) {
+    from.append(op->operand_begin(), op->operand_end());
+  }
+  for (Value value : from)
+    if (std::optional<warp::Axis> axis = reducedTo(value, seen))
+      return axis;
+  return {};
+}
+
+} // namespace
+
+warp::SliceAttr Encodings::ofVector(Value vector) const {
+  DenseSet<Value> seen;
+  warp::Axis bySize = cast<RankedTensorType>(vector.getType()).getDimSize(0) == tileRows
+                          ? warp::Axis::Rows
+                          : warp::Axis::Columns;
+  return reducedTo(vector, seen).value_or(bySize) == warp::Axis::Rows ? rows : columns;
+}
+
+FailureOr<Encodings> chooseEncodings(tile::KernelOp kernel) {
+  Tiles tiles;
+  WalkResult result =
+      kernel.walk([&](Operation *op) -> WalkResult { return tiles.visit(op); });
+  if (result.wasInterrupted())
+    return failure();
+  MLIRContext *context = kernel.getContext();
+  Encodings as;
+  as.tileRows = tiles.rows;
+  if (tiles.byColumns && !tiles.multiplied) {
+    FailureOr<warp::StripedAttr> striped = stripes(kernel, tiles);
+    if (failed(striped))
+      return failure();
+    as.tile = *striped;
+    as.warps = striped->getWarps();
+  } else {
+    if (tiles.rows == 0 || tiles.rows % fragments::kWarpRows ||
+        tiles.rows > 8 * fragments::kWarpRows)
+      return kernel.emitOpError() << "expected tiles of 16 to 128 rows in steps of 16, found "
+                                  << tiles.rows;
+    as.warps = int(tiles.rows / fragments::kWarpRows);
+    as.tile = warp::AccumulatorAttr::get(context, as.warps);
+  }
+  as.lhs = warp::LhsAttr::get(context, as.warps);
+  as.rows = warp::SliceAttr::get(context, warp::Axis::Rows, as.tile);
+  as.columns = warp::SliceAttr::get(context, warp::Axis::Columns, as.tile);
+  return as;
+}
+
+} // namespace sparsec::sm80

@@ -1,0 +1,29 @@
+// How the threads of a kernel share its tiles: one way for all of them.
+//
+//   kernels with products       accumulators: 16 rows a warp, as mma.sync leaves them
+//   those without               stripes where tiles are accessed by columns: whole rows in a warp,
+//                               in runs of 16 bytes; else as accumulators
+//
+// Vectors belong to the rows or to the columns of such a tile.
+#pragma once
+
+#include "codegen/ptx/Warp.h"
+
+namespace sparsec::sm80 {
+
+struct Encodings {
+  mlir::Attribute tile;
+  warp::LhsAttr lhs; ///< of left operands in registers
+  warp::SliceAttr rows, columns;
+  int warps = 0;
+  int64_t tileRows = 0; ///< of every tile in registers
+
+  /// Of a vector that is stored or reduced: the axis that it was reduced to; where there is none,
+  /// that of its size.
+  warp::SliceAttr ofVector(mlir::Value vector) const;
+};
+
+/// Error: tiles that no encoding fits all of.
+mlir::FailureOr<Encodings> chooseEncodings(tile::KernelOp kernel);
+
+} // namespace sparsec::sm80
