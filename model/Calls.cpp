@@ -158,9 +158,9 @@ Result<RunningList> RunningList::load(Machine &machine, const CallList &list,
   return running;
 }
 
-Result<void> RunningList::enqueue() const {
+Result<void> RunningList::enqueue(int64_t position) const {
   for (const Loaded &call : loaded)
-    if (Result<void> launched = call.launch(); !launched) {
+    if (Result<void> launched = call.launch(position); !launched) {
       Error error = launched.error();
       error.notes.push_back(fmt::format("in the call '{}'", call.name));
       return error;
@@ -170,7 +170,7 @@ Result<void> RunningList::enqueue() const {
 
 Result<std::string> RunningList::firstNotFinite(Device &device) const {
   for (const Loaded &call : loaded) {
-    if (Result<void> launched = call.launch(); !launched)
+    if (Result<void> launched = call.launch(0); !launched)
       return launched.error();
     for (const Written &each : call.written) {
       const BufferView &matrix = each.matrix;

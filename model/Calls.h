@@ -24,8 +24,8 @@ namespace sparsec {
 
 class Loader;
 
-/// Enqueues a call's launches.
-using Launch = std::function<Result<void>()>;
+/// Enqueues a call's launches. `position`: of the token that a list for decoding computes, else 0.
+using Launch = std::function<Result<void>(int64_t position)>;
 
 /// One operation with its tensors.
 class CallOperation {
@@ -143,7 +143,7 @@ class RunningList {
 public:
   static Result<RunningList> load(Machine &machine, const CallList &list, const ListMemory &memory);
   /// Enqueues every call; errors name it.
-  Result<void> enqueue() const;
+  Result<void> enqueue(int64_t position = 0) const;
   /// Runs the calls one at a time and looks at what each wrote: the first matrix with an element
   /// that is not finite, in words; empty where there is none.
   Result<std::string> firstNotFinite(Device &device) const;

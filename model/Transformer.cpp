@@ -37,7 +37,7 @@ public:
               const TransformerSizes &sizes)
       : model(config.model), recompute(config.train.recompute), parameters(parameters),
         pattern(std::move(pattern)), type(type), use(use), sizes(sizes), sums(sizes.sums),
-        rows(sizes.batch * config.model.length) {
+        rows(use == ListUse::Decode ? sizes.batch : sizes.batch * config.model.length) {
     weights = list.kept(type == DType::F32 ? buffers::kParameters : buffers::kWeights, 1,
                         parameters.elements(), elementOf(type));
     master = type == DType::F32
@@ -46,6 +46,8 @@ public:
     if (use == ListUse::Train)
       gradients = list.kept(buffers::kGradients, 1, parameters.elements(), ElementType::F32);
     tokens = list.kept(buffers::kTokens, 1, rows, ElementType::I32);
+    if (use == ListUse::Decode)
+      return;
     targets = list.kept(buffers::kTargets, 1, rows, ElementType::I32);
     losses = list.kept(buffers::kLosses, 1, rows, ElementType::F32);
     total = list.kept(buffers::kTotal, 1, 1, ElementType::F32);
@@ -61,11 +63,15 @@ public:
       x = blocks.back().out;
     }
     Norm last = norm("norm", x, kLastEpsilon, "");
-    BufferView logits = passing(buffers::kLogits, kClasses, type);
+    BufferView logits = use == ListUse::Decode
+                            ? list.kept(buffers::kLogits, rows, kClasses, elementOf(type))
+                            : passing("logits", kClasses, type);
     MatmulWork product;
     product.dtype = product.outType = type;
     product.x = last.out, product.w = outputWeight(weights), product.out = logits;
     add("output", product);
+    if (use == ListUse::Decode)
+      return std::move(list);
     BufferView dlogits = use == ListUse::Train ? passing("dlogits", kClasses, type) : BufferView{};
     CrossEntropyWork loss;
     loss.dtype = type;
@@ -146,6 +152,7 @@ private:
     call.table = tokenTable(master);
     for (const PositionTable &each : model.positions)
       call.tables.push_back(weight(master, fmt::format("embedding.{}.weight", each.name)));
+    call.decodes = use == ListUse::Decode;
     call.out = passing("embedded", model.width, DType::F32);
     BufferView out = call.out;
     add("embedding", std::move(call));
@@ -256,10 +263,13 @@ private:
                        .heads = model.heads,
                        .qkDim = model.qkWidth() / model.heads,
                        .valueDim = model.width / model.heads,
+                       .queries = use == ListUse::Decode ? 1 : model.length,
                        .dtype = type,
                        .pattern = pattern,
                        .entries = entriesOfLayer(*pattern, layer, model.heads)};
     for (const LayerEntry &each : all.entries) {
+      if (use == ListUse::Decode) // what it computes depends on the position
+        break;
       const Expr &attend = pattern->heads[static_cast<size_t>(each.entry)].attend;
       bool apart = mentions(attend, Op::Head);
       for (int64_t i = 0; i < (apart ? each.heads.count : 1); ++i)
@@ -280,23 +290,33 @@ private:
     BlockState block;
     block.attention = norm(attention + ".norm", x, kEpsilon, again);
     int64_t qk = model.qkWidth(), outputs = 2 * qk + model.width;
-    block.qkv = passing(attention + ".qkv", outputs, type);
+    BufferView now; ///< of the tokens that this run computes
+    if (use == ListUse::Decode) {
+      block.qkv = list.kept(buffers::cache(layer), rows * model.length, outputs, elementOf(type));
+      now = block.qkv;
+      now.rows = rows;
+      now.stride = model.length * outputs;
+      now.advance = outputs * bytes(now.type);
+    } else {
+      now = block.qkv = passing(attention + ".qkv", outputs, type);
+    }
     MatmulWork project;
     project.dtype = project.outType = type;
     project.x = block.attention.out;
     project.w = joined(weights, layer, "weight");
     project.bias = joined(master, layer, "bias");
-    project.out = block.qkv;
+    project.out = now;
     add(attention + ".query_key_value" + again, project);
 
     AttentionWork attend;
     attend.sizes = sizesOfLayer(layer);
     attend.q = block.qkv.slice(0, qk);
+    attend.q.advance = now.advance;
     attend.k = block.qkv.slice(qk, qk);
     attend.v = block.qkv.slice(2 * qk, model.width);
     attend.out = block.attended = passing(attention + ".attended", model.width, type);
     attend.lse = block.lse =
-        list.passing(attention + ".lse", sizes.batch * model.heads, model.length, ElementType::F32);
+        list.passing(attention + ".lse", sizes.batch * model.heads, attend.sizes.queries, ElementType::F32);
     add(attention + again, attend);
     BufferView middle = branchEnd(attention + ".output", block.attended, x, 2 * layer, again);
 
@@ -400,6 +420,10 @@ private:
 };
 
 } // namespace
+
+std::string buffers::cache(int64_t layer) {
+  return fmt::format("layers.{}.cache", layer);
+}
 
 Transformer::Transformer(Config config, std::shared_ptr<const Pattern> pattern)
     : settings(std::move(config)), table(std::make_shared<Parameters>(settings.model)),

@@ -16,12 +16,16 @@
 
 #include "model/ops/Operations.h"
 
+
 namespace sparsec {
 
 /// What a list computes.
 enum class ListUse : uint8_t {
   Train, ///< losses, and the gradient of their mean
   Score, ///< losses alone
+  /// The logits after one token of each sequence, at the position that the list is run for, on the
+  /// queries, keys and values that runs for the positions before have kept.
+  Decode,
 };
 
 struct TransformerSizes {
@@ -43,7 +47,9 @@ inline constexpr const char *kTargets = "targets";
 inline constexpr const char *kLosses = "losses"; ///< of each token, in nats
 inline constexpr const char *kTotal = "total";   ///< their mean; of a list that scores their sum
 inline constexpr const char *kSeed = "seed";
-inline constexpr const char *kLogits = "logits"; ///< passing, but last of all
+inline constexpr const char *kLogits = "logits"; ///< of a list that decodes
+/// Of a layer: [sequences, length, queries, keys and values], zeros at first.
+std::string cache(int64_t layer);
 } // namespace buffers
 
 class Transformer {

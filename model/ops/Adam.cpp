@@ -62,7 +62,7 @@ Result<Launch> AdamWork::load(Loader &loader) const {
                              .mostNorm = static_cast<float>(gradClip),
                              .interval = dtype == DType::F16 ? kScaleInterval : 0}};
   call.setState(loader.address(state));
-  return Launch([adam = *adam, call] { return adam->launch(call); });
+  return Launch([adam = *adam, call](int64_t) { return adam->launch(call); });
 }
 
 } // namespace sparsec

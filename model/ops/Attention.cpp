@@ -23,22 +23,21 @@ AttentionShape shapeOf(const AttentionSizes &sizes) {
   return {.batch = sizes.batch,
           .heads = sizes.heads,
           .kvHeads = sizes.heads,
-          .nq = sizes.length,
+          .nq = sizes.queries,
           .n = sizes.length,
           .q0 = 0};
 }
 
-/// Columns of a token as heads: [batch, heads, length, dim].
-Tensor byHeads(const Loader &loader, const BufferView &matrix, const AttentionSizes &sizes,
-               int64_t dim) {
+/// Columns of a token as heads, `rows` of a sequence: [batch, heads, rows, dim].
+Tensor byHeads(const Loader &loader, const BufferView &matrix, int64_t rows, int64_t dim) {
   Tensor tensor = loader.tensor(matrix);
-  tensor.stride = {sizes.length * matrix.stride, dim, matrix.stride};
+  tensor.stride = {rows * matrix.stride, dim, matrix.stride};
   return tensor;
 }
 
 Tensor lseOf(const Loader &loader, const BufferView &matrix, const AttentionSizes &sizes) {
   Tensor tensor = loader.tensor(matrix);
-  tensor.stride = {sizes.heads * sizes.length, sizes.length, 1};
+  tensor.stride = {sizes.heads * sizes.queries, sizes.queries, 1};
   return tensor;
 }
 
@@ -46,15 +45,17 @@ std::string describe(const AttentionSizes &sizes) {
   std::vector<std::string> names;
   for (const LayerEntry &each : sizes.entries)
     names.push_back(sizes.pattern->heads[static_cast<size_t>(each.entry)].name);
-  return fmt::format("{} x {} heads x {} x {}{} {}", sizes.batch, sizes.heads, sizes.length,
+  return fmt::format("{} x {} heads x {}{} x {}{} {}", sizes.batch, sizes.heads,
+                     sizes.queries == sizes.length ? "" : fmt::format("{} of ", sizes.queries),
+                     sizes.length,
                      sizes.qkDim,
                      sizes.valueDim == sizes.qkDim ? "" : fmt::format("/{}", sizes.valueDim),
                      fmt::join(names, "+"));
 }
 
 std::string keyOf(std::string_view what, const AttentionSizes &sizes, const LayerEntry &entry) {
-  return fmt::format("{} {} {} {} {} {} {} {} of {} {} {} {}", what, sizes.pattern->name,
-                     entry.entry, sizes.batch, sizes.heads, sizes.length, sizes.qkDim,
+  return fmt::format("{} {} {} {} {} {} {} {} {} of {} {} {} {}", what, sizes.pattern->name,
+                     entry.entry, sizes.batch, sizes.heads, sizes.queries, sizes.length, sizes.qkDim,
                      sizes.valueDim, name(sizes.dtype), entry.heads.first, entry.heads.step,
                      entry.heads.count) +
          sparsec::print(sizes.pattern->heads[static_cast<size_t>(entry.entry)].attend);
@@ -185,18 +186,25 @@ Result<Launch> AttentionWork::load(Loader &loader) const {
     launches.push_back({*attention,
                         {.shape = shapeOf(sizes),
                          .heads = entry.heads,
-                         .q = byHeads(loader, q, sizes, sizes.qkDim),
-                         .k = byHeads(loader, k, sizes, sizes.qkDim),
-                         .v = byHeads(loader, v, sizes, sizes.valueDim),
-                         .out = byHeads(loader, out, sizes, sizes.valueDim),
+                         .q = byHeads(loader, q, sizes.length, sizes.qkDim),
+                         .k = byHeads(loader, k, sizes.length, sizes.qkDim),
+                         .v = byHeads(loader, v, sizes.length, sizes.valueDim),
+                         .out = byHeads(loader, out, sizes.queries, sizes.valueDim),
                          .lse = lseOf(loader, lse, sizes),
                          .scale = {},
                          .blocks = {}}});
   }
-  return Launch([launches]() -> Result<void> {
-    for (const auto &[attention, call] : launches)
+  return Launch([launches, advance = static_cast<DeviceAddress>(q.advance),
+                 decodes = sizes.queries < sizes.length](int64_t position) -> Result<void> {
+    for (const auto &[attention, prepared] : launches) {
+      AttentionCall call = prepared;
+      call.q.address += static_cast<DeviceAddress>(position) * advance;
+      call.q.bytes -= static_cast<size_t>(position) * advance;
+      if (decodes)
+        call.shape.q0 = position;
       if (Result<void> launched = attention->launch(call); !launched)
         return launched;
+    }
     return {};
   });
 }
@@ -224,18 +232,18 @@ Result<Launch> AttentionBackwardWork::load(Loader &loader) const {
   if (!backward)
     return backward.error();
   AttentionBackwardCall call{.shape = shapeOf(sizes),
-                             .q = byHeads(loader, q, sizes, sizes.qkDim),
-                             .k = byHeads(loader, k, sizes, sizes.qkDim),
-                             .v = byHeads(loader, v, sizes, sizes.valueDim),
-                             .out = byHeads(loader, out, sizes, sizes.valueDim),
-                             .dout = byHeads(loader, dout, sizes, sizes.valueDim),
+                             .q = byHeads(loader, q, sizes.length, sizes.qkDim),
+                             .k = byHeads(loader, k, sizes.length, sizes.qkDim),
+                             .v = byHeads(loader, v, sizes.length, sizes.valueDim),
+                             .out = byHeads(loader, out, sizes.length, sizes.valueDim),
+                             .dout = byHeads(loader, dout, sizes.length, sizes.valueDim),
                              .lse = lseOf(loader, lse, sizes),
                              .dlse = {},
-                             .dq = byHeads(loader, dq, sizes, sizes.qkDim),
-                             .dk = byHeads(loader, dk, sizes, sizes.qkDim),
-                             .dv = byHeads(loader, dv, sizes, sizes.valueDim),
+                             .dq = byHeads(loader, dq, sizes.length, sizes.qkDim),
+                             .dk = byHeads(loader, dk, sizes.length, sizes.qkDim),
+                             .dv = byHeads(loader, dv, sizes.length, sizes.valueDim),
                              .scale = {}};
-  return Launch([backward = *backward, call] { return backward->launch(call); });
+  return Launch([backward = *backward, call](int64_t) { return backward->launch(call); });
 }
 
 } // namespace sparsec

@@ -36,7 +36,7 @@ Result<Launch> CrossEntropyWork::load(Loader &loader) const {
                         .scale = static_cast<float>(scale),
                         .total = loader.tensor(total),
                         .factor = static_cast<float>(factor)};
-  return Launch([loss = *loss, call] { return loss->launch(call); });
+  return Launch([loss = *loss, call](int64_t) { return loss->launch(call); });
 }
 
 } // namespace sparsec

@@ -43,7 +43,7 @@ Result<Launch> DropoutWork::load(Loader &loader) const {
   call.y = loader.tensor(out), call.seed = loader.tensor(seed);
   call.stream = static_cast<uint32_t>(stream);
   call.drop = rate;
-  return Launch([map = *map, call] { return map->launch(call); });
+  return Launch([map = *map, call](int64_t) { return map->launch(call); });
 }
 
 std::vector<Use> CastWork::uses() const {
@@ -61,7 +61,7 @@ Result<Launch> CastWork::load(Loader &loader) const {
   ElementwiseCall call;
   call.rows = x.rows, call.columns = x.columns;
   call.x = loader.tensor(x), call.y = loader.tensor(out);
-  return Launch([map = *map, call] { return map->launch(call); });
+  return Launch([map = *map, call](int64_t) { return map->launch(call); });
 }
 
 } // namespace sparsec

@@ -42,7 +42,7 @@ Result<Launch> LayerNormWork::load(Loader &loader) const {
                      .mean = loader.tensor(mean),
                      .rstd = loader.tensor(rstd),
                      .epsilon = static_cast<float>(epsilon)};
-  return Launch([norm = *norm, call] { return norm->launch(call); });
+  return Launch([norm = *norm, call](int64_t) { return norm->launch(call); });
 }
 
 std::vector<Use> LayerNormBackwardWork::uses() const {
@@ -76,7 +76,7 @@ Result<Launch> LayerNormBackwardWork::load(Loader &loader) const {
                              .dgain = loader.tensor(dgain),
                              .dbias = loader.tensor(dbias),
                              .accumulate = sums == Sums::Added};
-  return Launch([norm = *norm, call] { return norm->launch(call); });
+  return Launch([norm = *norm, call](int64_t) { return norm->launch(call); });
 }
 
 } // namespace sparsec

@@ -60,7 +60,12 @@ Result<Launch> MatmulWork::load(Loader &loader) const {
   call.x = loader.tensor(x), call.w = loader.tensor(w);
   call.bias = loader.tensor(bias), call.residual = loader.tensor(residual);
   call.y = loader.tensor(out), call.u = loader.tensor(inner);
-  return Launch([product = *product, call] { return product->launch(call); });
+  return Launch([product = *product, call, advance = out.advance](int64_t position) {
+    MatmulCall moved = call;
+    moved.y.address += static_cast<DeviceAddress>(position * advance);
+    moved.y.bytes -= static_cast<size_t>(position * advance);
+    return product->launch(moved);
+  });
 }
 
 std::vector<Use> MatmulInputGradientWork::uses() const {
@@ -91,7 +96,7 @@ Result<Launch> MatmulInputGradientWork::load(Loader &loader) const {
   call.tokens = dy.rows, call.in = w.columns, call.out = dy.columns;
   call.dy = loader.tensor(dy), call.w = loader.tensor(w);
   call.u = loader.tensor(inner), call.dx = loader.tensor(dx);
-  return Launch([product = *product, call] { return product->launch(call); });
+  return Launch([product = *product, call](int64_t) { return product->launch(call); });
 }
 
 std::vector<Use> MatmulWeightGradientWork::uses() const {
@@ -124,7 +129,7 @@ Result<Launch> MatmulWeightGradientWork::load(Loader &loader) const {
   call.tokens = x.rows, call.in = x.columns, call.out = dy.columns;
   call.x = loader.tensor(x), call.dy = loader.tensor(dy);
   call.dw = loader.tensor(dw), call.db = loader.tensor(db);
-  return Launch([product = *product, call] { return product->launch(call); });
+  return Launch([product = *product, call](int64_t) { return product->launch(call); });
 }
 
 } // namespace sparsec

@@ -16,6 +16,7 @@ enum class Sums : uint8_t { Written, Added };
 struct EmbeddingWork : CallOperation {
   std::vector<PositionTable> positions;
   int64_t length = 0;
+  bool decodes = false; ///< every row is at the position that the list is run for
   DType dtype = DType::F32; ///< of the tables
   BufferView tokens;        ///< i32 [1, rows]
   BufferView table;         ///< [classes, width]
@@ -120,6 +121,7 @@ std::vector<LayerEntry> entriesOfLayer(const Pattern &pattern, int64_t layer, in
 /// side; out likewise; lse is [batch, heads, length].
 struct AttentionSizes {
   int64_t batch = 1, length = 0, heads = 1, qkDim = 0, valueDim = 0;
+  int64_t queries = 0; ///< `length`; or 1, the position that is decoded
   DType dtype = DType::F32;
   std::shared_ptr<const Pattern> pattern;
   std::vector<LayerEntry> entries;
