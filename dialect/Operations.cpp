@@ -7,6 +7,7 @@
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/Elementwise.h"
 #include "kernel/ops/LayerNorm.h"
+#include "kernel/ops/Matmul.h"
 
 #include <fmt/core.h>
 
@@ -26,6 +27,7 @@ std::span<const Operation> operations() {
       {ElementwiseRequest::kOperation, nullptr, describe<ElementwiseRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
+      {MatmulRequest::kOperation, nullptr, describe<MatmulRequest>},
   };
   return table;
 }

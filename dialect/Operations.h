@@ -9,6 +9,7 @@
 //              sparsec.cross_entropy              kernel/ops/CrossEntropy.h
 //   elementwise
 //              sparsec.elementwise                kernel/ops/Elementwise.h
+//   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
 #pragma once

@@ -17,6 +17,7 @@ struct CrossEntropyRequest;
 struct ElementwiseRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
+struct MatmulRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -29,5 +30,6 @@ void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
 void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const MatmulRequest &request);
 
 } // namespace sparsec::ops

@@ -22,5 +22,6 @@ include "dialect/ops/attention/AttentionBackward.td"
 include "dialect/ops/cross_entropy/CrossEntropy.td"
 include "dialect/ops/elementwise/Elementwise.td"
 include "dialect/ops/layer_norm/LayerNorm.td"
+include "dialect/ops/matmul/Matmul.td"
 
 #endif

@@ -173,6 +173,13 @@ Value *Code::held(Value *constant) {
                     {constant});
 }
 
+Value *Code::unknown(Value *integer) {
+  Type *type = integer->getType();
+  return CreateCall(InlineAsm::get(FunctionType::get(type, {type}, /*isVarArg=*/false), "", "=r,0",
+                                   /*hasSideEffects=*/false),
+                    {integer});
+}
+
 Value *Code::larger(Value *a, Value *b) {
   return CreateSelect(CreateFCmpOGT(a, b), a, b);
 }

@@ -36,6 +36,8 @@ public:
   /// A constant that the innermost loop keeps in a register. LLVM would load it again in every
   /// turn, because that is always possible: 8 of 44 instructions in a turn of exponentials.
   llvm::Value *held(llvm::Value *constant);
+  /// The integer itself, of which LLVM does not know what it is.
+  llvm::Value *unknown(llvm::Value *integer);
   /// The scalar in as many lanes as `shape` has; itself where that is a scalar.
   llvm::Value *repeat(llvm::Value *scalar, llvm::Value *shape);
   /// pointer + bytes

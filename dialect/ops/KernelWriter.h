@@ -37,6 +37,27 @@ protected:
     return block;
   }
 
+  /// Over low .. high - 1 in order: `step` takes what `fetch` loads and the carries, and gives the
+  /// next carries.
+  template <class Fetch, class Step>
+  llvm::SmallVector<mlir::Value> foldRange(mlir::Value low, mlir::Value high, mlir::ValueRange init,
+                                           Fetch &&fetch, Step &&step) {
+    auto fold = b.create<tile::FoldOp>(init.getTypes(), b.create<tile::RangeOp>(low, high), init);
+    mlir::OpBuilder::InsertionGuard guard(b);
+    mlir::Block &ofFetch = enter(fold.getFetch(), b.getI32Type());
+    llvm::SmallVector<mlir::Value> fetched = fetch(ofFetch.getArgument(0));
+    b.create<tile::YieldOp>(fetched);
+    llvm::SmallVector<mlir::Type> types(mlir::ValueRange(fetched).getTypes());
+    enter(fold.getLead(), types);
+    b.create<tile::YieldOp>(mlir::ValueRange());
+    llvm::append_range(types, init.getTypes());
+    mlir::ValueRange given = enter(fold.getStep(), types).getArguments();
+    llvm::SmallVector<mlir::Value> next =
+        step(given.take_front(fetched.size()), given.drop_front(fetched.size()));
+    b.create<tile::YieldOp>(next);
+    return llvm::SmallVector<mlir::Value>(fold.getResults());
+  }
+
   tile::TileBuilder b;
 
 private:

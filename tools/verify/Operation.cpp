@@ -6,6 +6,7 @@
 #include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/matmul/Matmul.h"
 
 namespace sparsec {
 
@@ -25,6 +26,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kForwardVerification,      kBackwardVerification,    kAdamVerification,
       kCrossEntropyVerification, kElementwiseVerification, kLayerNormVerification,
       kLayerNormBackwardVerification,
+      kMatmulVerification,
   };
   return table;
 }

@@ -1,0 +1,324 @@
+// A dense layer: its kernels as tile programs.
+//
+// A product is cut into items of one tile of its result, which fold what they sum in chunks:
+//
+//   y = x w^T     item: a tile of tokens x a tile of out    chunk of in
+//   dx = dy w           a tile of tokens x a tile of in     chunk of out
+//   dw = dy^T x         a tile of out x a tile of in        chunk of tokens, all or those of a range
+//
+//   items of a result of 3 x 4 tiles      0  1  2  3       `across` = 4: neighbours share the rows
+//                                         4  5  6  7       of what is read once for a row of tiles
+//                                         8  9 10 11
+//
+// Ranges of tokens leave their sums in f32, in rows of whole tiles of out one range after the
+// other, and a second kernel adds them in order.
+#include "kernel/ops/Matmul.h"
+
+#include "dialect/Ops.h"
+#include "dialect/ops/KernelWriter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace sparsec::tile;
+
+namespace sparsec::ops {
+namespace {
+
+constexpr float kLog2e = 1.4426950408889634f;
+constexpr float kSlope = 1.702f; ///< of the sigmoid in GELU
+
+class Product : KernelWriter {
+public:
+  template <class Op>
+  Product(Op op, OpBuilder &builder)
+      : KernelWriter(op.getLoc(), builder),
+        dtype(op.getDtype()), size{int64_t(op.getTileTokens()), int64_t(op.getTileOut()),
+                                   int64_t(op.getTileIn())} {}
+
+  void forward(MatmulOp op);
+  void inputGradient(MatmulInputGradientOp op);
+  void weightGradient(MatmulWeightGradientOp op);
+
+private:
+  using Values = SmallVector<Value>;
+  enum Axis { Tokens, Out, In };
+  static constexpr StringRef kNames[] = {"tokens", "out", "in"};
+
+  void addMatrices(ArrayRef<StringRef> names, Type element) {
+    for (StringRef name : names)
+      addArgument(name, b.view(element, 1));
+  }
+  /// The kernel over a range of items; adds the sizes and the numbers named.
+  template <class Body>
+  void writeItems(const Twine &symbol, ArrayRef<StringRef> numbers, Body &&body);
+
+  /// Tile `index` of an axis, of which `length` rows exist, else all that the axis has.
+  Value rowsOf(Axis axis, Value index, Value length = Value()) {
+    return b.rows(OrderKind::Natural, index, length ? length : argument(kNames[axis]), Value(),
+                  size[axis]);
+  }
+  Value loadTile(StringRef name, Value rows, Value columns) {
+    return b.load(argument(name), {}, rows, columns);
+  }
+  /// In the element type of the matrix.
+  void storeTile(Value tile, StringRef name, Value rows, Value columns) {
+    auto type = cast<ViewType>(argument(name).getType()).getElementType();
+    b.store(b.convert(tile, type), argument(name), {}, rows, columns);
+  }
+  Value plus(Value a, Value by) { return b.create<arith::AddIOp>(a, by); }
+  Value times(Value a, Value by) { return b.create<arith::MulIOp>(a, by); }
+  Value divide(Value a, Value by) { return b.create<arith::DivUIOp>(a, by); }
+  Value remainder(Value a, Value by) { return b.create<arith::RemUIOp>(a, by); }
+  Value ones(Value like) { return b.constant(cast<RankedTensorType>(like.getType()), 1); }
+
+  struct Operand {
+    StringRef name;
+    Value rows, columns; ///< null: the chunk
+    bool transposed;     ///< in the product
+  };
+  /// lhs rhs over the chunks low .. high - 1 of an axis.
+  Value sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, int64_t rows,
+            int64_t columns);
+  Value gate(Value u); ///< sigmoid(1.702 u)
+  void weightsOf(MatmulWeightGradientOp op, bool ofRange);
+  void sumOfRanges(MatmulWeightGradientOp op);
+  void biasOfRange(MatmulWeightGradientOp op);
+  void sumOfBiases(MatmulWeightGradientOp op);
+
+  Type dtype;
+  int64_t size[3]; ///< of a tile, by axis
+  Value item;      ///< of this kernel
+};
+
+template <class Body>
+void Product::writeItems(const Twine &symbol, ArrayRef<StringRef> numbers, Body &&body) {
+  for (StringRef name : kNames)
+    addArgument(name, b.getI32Type());
+  for (StringRef name : numbers)
+    addArgument(name, b.getI32Type());
+  addArgument("items", b.getI32Type());
+  write(symbol.str(), [&] {
+    item = b.create<WorkOp>(WorkKind::Range, argument("items")).getResult(0);
+    body();
+  });
+}
+
+Value Product::sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, int64_t rows,
+                   int64_t columns) {
+  RankedTensorType type = b.tensor({rows, columns}, b.getF32Type());
+  auto fetch = [&](Value index) {
+    Value chunk = rowsOf(axis, index);
+    auto load = [&](const Operand &operand) {
+      return loadTile(operand.name, operand.rows ? operand.rows : chunk,
+                      operand.columns ? operand.columns : chunk);
+    };
+    return Values{load(lhs), load(rhs)};
+  };
+  auto step = [&](ValueRange fetched, ValueRange sums) {
+    return Values{
+        b.create<DotOp>(type, fetched[0], fetched[1], sums[0], lhs.transposed, rhs.transposed)};
+  };
+  return foldRange(low, high, {b.constant(type, 0)}, fetch, step)[0];
+}
+
+Value Product::gate(Value u) {
+  auto type = cast<RankedTensorType>(u.getType());
+  Value power = b.exp2(b.multiply(u, b.constant(type, -kSlope * kLog2e)));
+  return b.create<arith::DivFOp>(ones(u), b.add(ones(u), power));
+}
+
+//===-- y = x w^T -----------------------------------------------------------------------------===//
+
+void Product::forward(MatmulOp op) {
+  Type stream = op.getResidual() ? op.getStream() : dtype;
+  addMatrices({"x", "w"}, dtype);
+  if (op.getBias())
+    addArgument("bias", b.view(b.getF32Type(), 0));
+  if (op.getResidual())
+    addMatrices({"residual"}, stream);
+  if (op.getSave())
+    addMatrices({"u"}, dtype);
+  addMatrices({"y"}, stream);
+  writeItems(op.getSymName(), {"across", "steps"}, [&] {
+    Value rows = rowsOf(Tokens, divide(item, argument("across")));
+    Value columns = rowsOf(Out, remainder(item, argument("across")));
+    Value y = sum(In, b.i32(0), argument("steps"), {"x", rows, Value(), false},
+                  {"w", columns, Value(), true}, size[Tokens], size[Out]);
+    if (op.getBias())
+      y = b.add(y, b.acrossRows(b.load(argument("bias"), {}, columns), size[Tokens]));
+    if (op.getSave())
+      storeTile(y, "u", rows, columns);
+    if (op.getGelu())
+      y = b.multiply(y, gate(y));
+    if (op.getResidual())
+      y = b.add(y, b.widen(loadTile("residual", rows, columns)));
+    storeTile(y, "y", rows, columns);
+  });
+}
+
+//===-- dx = dy w -----------------------------------------------------------------------------===//
+
+void Product::inputGradient(MatmulInputGradientOp op) {
+  addMatrices({"dy", "w"}, dtype);
+  if (op.getGelu())
+    addMatrices({"u"}, dtype);
+  addMatrices({"dx"}, dtype);
+  // Tokens, or 0 where dx does not go on from what is there.
+  writeItems(op.getSymName(), {"across", "steps", "prior_tokens"}, [&] {
+    Value tile = divide(item, argument("across"));
+    Value rows = rowsOf(Tokens, tile), columns = rowsOf(In, remainder(item, argument("across")));
+    Value dx = sum(Out, b.i32(0), argument("steps"), {"dy", rows, Value(), false},
+                   {"w", Value(), columns, false}, size[Tokens], size[In]);
+    if (op.getGelu()) {
+      // s (1 + 1.702 u (1 - s)) with s the gate
+      Value u = b.widen(loadTile("u", rows, columns)), s = gate(u);
+      Value slope = b.multiply(b.multiply(u, b.subtract(ones(u), s)),
+                               b.constant(cast<RankedTensorType>(u.getType()), kSlope));
+      dx = b.multiply(dx, b.multiply(s, b.add(ones(u), slope)));
+    }
+    Value prior = rowsOf(Tokens, tile, argument("prior_tokens"));
+    dx = b.add(dx, b.widen(loadTile("dx", prior, columns)));
+    storeTile(dx, "dx", rows, columns);
+  });
+}
+
+//===-- dw = dy^T x ---------------------------------------------------------------------------===//
+
+/// Of all tokens, with what dw holds already; or of a range of steps, into its part.
+void Product::weightsOf(MatmulWeightGradientOp op, bool ofRange) {
+  addMatrices({"dy", "x"}, dtype);
+  addMatrices({ofRange ? "parts" : "dw"}, ofRange ? b.getF32Type() : op.getWeights());
+  SmallVector<StringRef> numbers = {"across", "steps"};
+  if (ofRange)
+    numbers.append({"tiles", "range_steps", "part_rows"}); // tiles of dw
+  else
+    numbers.push_back("prior_out"); // out, or 0 where dw does not go on from what is there
+  writeItems(op.getSymName() + (ofRange ? "_part" : ""), numbers, [&] {
+    Value tile = ofRange ? remainder(item, argument("tiles")) : item;
+    Value down = divide(tile, argument("across"));
+    Value rows = rowsOf(Out, down), columns = rowsOf(In, remainder(tile, argument("across")));
+    Value low = b.i32(0), high = argument("steps"), range;
+    if (ofRange) {
+      range = divide(item, argument("tiles"));
+      low = times(range, argument("range_steps"));
+      high = b.create<arith::MinSIOp>(plus(low, argument("range_steps")), high);
+    }
+    Value dw = sum(Tokens, low, high, {"dy", Value(), rows, true}, {"x", Value(), columns, false},
+                   size[Out], size[In]);
+    if (ofRange) {
+      Value tilesDown = divide(argument("tiles"), argument("across"));
+      Value place = plus(times(range, tilesDown), down);
+      storeTile(dw, "parts", rowsOf(Out, place, argument("part_rows")), columns);
+      return;
+    }
+    Value prior = rowsOf(Out, down, argument("prior_out"));
+    storeTile(b.add(dw, b.widen(loadTile("dw", prior, columns))), "dw", rows, columns);
+  });
+}
+
+/// A tile of dw: the parts of all ranges.
+void Product::sumOfRanges(MatmulWeightGradientOp op) {
+  addMatrices({"parts"}, b.getF32Type());
+  addMatrices({"dw"}, op.getWeights());
+  StringRef numbers[] = {"across", "tiles", "ranges", "part_rows", "prior_out"};
+  writeItems(op.getSymName() + "_sum", numbers, [&] {
+    Value down = divide(item, argument("across"));
+    Value columns = rowsOf(In, remainder(item, argument("across")));
+    Value tilesDown = divide(argument("tiles"), argument("across"));
+    auto fetch = [&](Value range) {
+      Value place = plus(times(range, tilesDown), down);
+      return Values{loadTile("parts", rowsOf(Out, place, argument("part_rows")), columns)};
+    };
+    auto step = [&](ValueRange part, ValueRange sum) { return Values{b.add(sum[0], part[0])}; };
+    Value prior = rowsOf(Out, down, argument("prior_out"));
+    Value init = b.widen(loadTile("dw", prior, columns));
+    Value dw = foldRange(b.i32(0), argument("ranges"), {init}, fetch, step)[0];
+    storeTile(dw, "dw", rowsOf(Out, down), columns);
+  });
+}
+
+//===-- db ------------------------------------------------------------------------------------===//
+
+/// An item is a range of the tokens and a tile of columns; its part is a row.
+void Product::biasOfRange(MatmulWeightGradientOp op) {
+  addMatrices({"dy"}, dtype);
+  addMatrices({"parts"}, b.getF32Type());
+  writeItems(op.getSymName() + "_bias", {"across", "steps", "range_steps"}, [&] {
+    Value range = divide(item, argument("across"));
+    Value columns = rowsOf(Out, remainder(item, argument("across")));
+    Value low = times(range, argument("range_steps"));
+    Value high = b.create<arith::MinSIOp>(plus(low, argument("range_steps")), argument("steps"));
+    auto fetch = [&](Value index) {
+      return Values{loadTile("dy", rowsOf(Tokens, index), columns)};
+    };
+    auto step = [&](ValueRange dy, ValueRange sum) {
+      return Values{b.add(sum[0], b.reduceColumns(ReduceKind::Sum, b.widen(dy[0])))};
+    };
+    Value zero = b.constant(b.tensor({size[Out]}, b.getF32Type()), 0);
+    b.store(foldRange(low, high, {zero}, fetch, step)[0], argument("parts"), {range}, columns);
+  });
+}
+
+void Product::sumOfBiases(MatmulWeightGradientOp op) {
+  addMatrices({"parts"}, b.getF32Type());
+  addArgument("db", b.view(b.getF32Type(), 0));
+  writeItems(op.getSymName() + "_bias_sum", {"ranges", "prior_out"}, [&] {
+    Value columns = rowsOf(Out, item), prior = rowsOf(Out, item, argument("prior_out"));
+    auto fetch = [&](Value range) { return Values{b.load(argument("parts"), {range}, columns)}; };
+    auto step = [&](ValueRange part, ValueRange sum) { return Values{b.add(sum[0], part[0])}; };
+    Value init = b.load(argument("db"), {}, prior);
+    b.store(foldRange(b.i32(0), argument("ranges"), {init}, fetch, step)[0], argument("db"), {},
+            columns);
+  });
+}
+
+void Product::weightGradient(MatmulWeightGradientOp op) {
+  weightsOf(op, /*ofRange=*/false);
+  weightsOf(op, /*ofRange=*/true);
+  sumOfRanges(op);
+  if (!op.getBias())
+    return;
+  biasOfRange(op);
+  sumOfBiases(op);
+}
+
+} // namespace
+
+void MatmulOp::buildKernels(OpBuilder &builder) {
+  Product(*this, builder).forward(*this);
+}
+void MatmulInputGradientOp::buildKernels(OpBuilder &builder) {
+  Product(*this, builder).inputGradient(*this);
+}
+void MatmulWeightGradientOp::buildKernels(OpBuilder &builder) {
+  Product(*this, builder).weightGradient(*this);
+}
+
+void describe(OpBuilder &builder, const MatmulRequest &request) {
+  using Pass = MatmulRequest::Pass;
+  auto flag = [&](bool set) { return set ? builder.getUnitAttr() : UnitAttr(); };
+  auto type = [&](DType each) { return TypeAttr::get(elementType(builder.getContext(), each)); };
+  auto number = [&](int size) { return builder.getI64IntegerAttr(size); };
+  MatmulRequest::Tile tile = tileOf(request);
+  Location place = builder.getUnknownLoc();
+  StringAttr name = builder.getStringAttr(request.entry);
+  TypeAttr dtype = type(request.dtype);
+  IntegerAttr tokens = number(tile.tokens), out = number(tile.out), in = number(tile.in);
+  switch (request.pass) {
+  case Pass::Forward:
+    MatmulOp::create(builder, place, name, dtype, tokens, out, in, type(request.stream),
+                     flag(request.bias), flag(request.gelu), flag(request.save),
+                     flag(request.residual));
+    return;
+  case Pass::InputGradient:
+    MatmulInputGradientOp::create(builder, place, name, dtype, tokens, out, in, flag(request.gelu));
+    return;
+  case Pass::WeightGradient:
+    MatmulWeightGradientOp::create(builder, place, name, dtype, tokens, out, in,
+                                   type(request.weights), flag(request.bias));
+    return;
+  }
+}
+
+} // namespace sparsec::ops

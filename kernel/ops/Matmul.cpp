@@ -1,0 +1,138 @@
+#include "kernel/ops/Matmul.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace sparsec {
+
+using Pass = MatmulRequest::Pass;
+using Tile = MatmulRequest::Tile;
+
+namespace {
+
+/// Work items that fill the machines of a kind, and the rest of a last round in proportion.
+int64_t fewestItems(const Target &target) {
+  return target.kind() == TargetKind::Cpu ? 32 : 512;
+}
+
+/// What a register tile is fastest with.
+Tile largestTile(const MatmulRequest &request) {
+  if (request.target.kind() == TargetKind::Gpu)
+    return {.tokens = 64, .out = 64, .in = 64};
+  return request.pass == Pass::Forward         ? Tile{.tokens = 256, .out = 128, .in = 128}
+         : request.pass == Pass::InputGradient ? Tile{.tokens = 256, .out = 128, .in = 128}
+                                               : Tile{.tokens = 128, .out = 128, .in = 128};
+}
+
+int64_t tilesOf(int64_t size, int tile) {
+  return (size + tile - 1) / tile;
+}
+
+/// The smallest of tile, tile / 2, ... down to 64 that holds `size`, else the tile.
+int fitted(int tile, int64_t size) {
+  while (tile > 64 && size <= tile / 2)
+    tile /= 2;
+  return tile;
+}
+
+Result<void> checkSide(const char *what, int size, int most) {
+  if (size >= 16 && size <= most && size % 16 == 0)
+    return {};
+  return inputError(
+      fmt::format("expected a tile of 16 to {} {} in steps of 16, found {}", most, what, size));
+}
+
+std::string flags(const MatmulRequest &request) {
+  std::string text;
+  for (auto [set, word] : {std::pair{request.bias, " bias"},
+                           {request.gelu, " gelu"},
+                           {request.save, " save"},
+                           {request.residual, " residual"}})
+    text += set ? word : "";
+  return text;
+}
+
+} // namespace
+
+std::string_view name(Pass pass) {
+  switch (pass) {
+  case Pass::Forward:
+    return "forward";
+  case Pass::InputGradient:
+    return "input gradient";
+  case Pass::WeightGradient:
+    return "weight gradient";
+  }
+  return "";
+}
+
+Tile tileOf(const MatmulRequest &request) {
+  Tile tile = request.tile, other = largestTile(request);
+  return {.tokens = tile.tokens ? tile.tokens : other.tokens,
+          .out = tile.out ? tile.out : other.out,
+          .in = tile.in ? tile.in : other.in};
+}
+
+Tile chooseTile(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in) {
+  Tile tile = tileOf(request);
+  return {.tokens = fitted(tile.tokens, tokens),
+          .out = fitted(tile.out, out),
+          .in = fitted(tile.in, in)};
+}
+
+int64_t tokenRanges(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in) {
+  Tile tile = tileOf(request);
+  int64_t items = std::max<int64_t>(tilesOf(out, tile.out) * tilesOf(in, tile.in), 1);
+  int64_t steps = tilesOf(tokens, tile.tokens);
+  constexpr int64_t kFewestSteps = 4; // else the sum of the ranges is what takes the time
+  return std::max<int64_t>(
+      std::min(tilesOf(fewestItems(request.target), int(items)), steps / kFewestSteps), 1);
+}
+
+Result<void> checkRequest(const MatmulRequest &request) {
+  Tile tile = tileOf(request);
+  int most = request.target.kind() == TargetKind::Cpu ? 1024 : 256;
+  for (auto [what, size] :
+       {std::pair{"tokens", tile.tokens}, {"outputs", tile.out}, {"inputs", tile.in}})
+    if (auto checked = checkSide(what, size, most); !checked)
+      return checked;
+  auto only = [&](bool flag, const char *word, bool fits) -> Result<void> {
+    if (!flag || fits)
+      return {};
+    return inputError(fmt::format("'{}' is nothing that a {} has", word, name(request.pass)));
+  };
+  bool forward = request.pass == Pass::Forward, weights = request.pass == Pass::WeightGradient;
+  for (const Result<void> &checked :
+       {only(request.bias, "bias", request.pass != Pass::InputGradient),
+        only(request.gelu, "gelu", !weights), only(request.save, "save", forward),
+        only(request.residual, "residual", forward)})
+    if (!checked)
+      return checked;
+  if (request.save && !request.gelu)
+    return inputError("'save' keeps what gelu was given: it needs 'gelu'");
+  return {};
+}
+
+Needs needsOf(const MatmulRequest &request) {
+  return {.dtype = request.dtype};
+}
+
+std::string describeRequest(const MatmulRequest &request) {
+  Tile tile = tileOf(request);
+  std::string text =
+      fmt::format("matmul {}, {}, tiles of {} tokens, {} outputs, {} inputs\n", name(request.pass),
+                  name(request.dtype), tile.tokens, tile.out, tile.in);
+  if (std::string with = flags(request); !with.empty())
+    text += fmt::format("with{}\n", with);
+  return text;
+}
+
+std::string printRequest(const MatmulRequest &request) {
+  Tile tile = tileOf(request);
+  return fmt::format("pass {}\ndtype {}\nstream {}\nweights {}\nwith{}\ntile {} {} {}\n",
+                     name(request.pass), name(request.dtype), name(request.stream),
+                     name(request.weights), flags(request), tile.tokens, tile.out, tile.in);
+}
+
+} // namespace sparsec

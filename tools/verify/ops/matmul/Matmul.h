@@ -1,0 +1,35 @@
+// A dense layer as a row of the verifier's table: each of its passes with whatever stands around
+// it.
+//
+//   forward           y [u]       input gradient   dx       weight gradient   dw [db]
+//
+// Bounds: the rounding of the output's type, and 2^-24 of the sum of |terms| for each of log2 of
+// their number of steps and a few more, which any order of a sum in f32 keeps here.
+#pragma once
+
+#include "kernel/ops/Matmul.h"
+#include "tools/verify/MatrixTrial.h"
+
+namespace sparsec {
+
+struct MatmulCase : MatrixCase {
+  static constexpr std::string_view kOperation = MatmulRequest::kOperation;
+  MatmulRequest::Pass pass = MatmulRequest::Pass::Forward;
+  int64_t in = 0, out = 0; ///< tokens are the rows
+  DType stream = DType::F32, weights = DType::F32;
+  bool bias = false, gelu = false, save = false, residual = false, accumulate = false;
+  MatmulRequest::Tile tile; ///< 0: that of the compiler
+};
+
+std::string describe(const MatmulCase &c);
+std::vector<NamedSize> sizesOf(const MatmulCase &c);
+/// Tokens are the flags' rows, in and out their columns.
+std::vector<MatmulCase> matmulCases(const CaseFlags &flags);
+MatrixProblem matmulProblem(const MatmulCase &c);
+Result<Launched> runMatmul(const VerifySetting &setting, const MatmulCase &c,
+                           const Tensors &tensors);
+
+inline constexpr VerifyOperation kMatmulVerification =
+    matrixVerification<MatmulCase, matmulCases, matmulProblem, runMatmul>();
+
+} // namespace sparsec
