@@ -27,7 +27,7 @@ namespace sparsec {
 inline constexpr int64_t kMaxPositions = int64_t(1) << 20;
 
 /// A learned table of positions: token t takes row `index` of t.
-struct PositionTable {
+struct PositionConfig {
   std::string name;
   std::string text; ///< of the expression, as written
   Expr index;       ///< of the leaf Query, which stands for t
@@ -45,7 +45,7 @@ struct ModelConfig {
   double ffRatio = 4;
   double dropout = 0;
   bool tiedOutput = false;
-  std::vector<PositionTable> positions;
+  std::vector<PositionConfig> positions;
 
   int64_t qkWidth() const { return static_cast<int64_t>(qkRatio * static_cast<double>(width)); }
   int64_t ffWidth() const { return static_cast<int64_t>(ffRatio * static_cast<double>(width)); }

@@ -38,7 +38,7 @@ struct BufferView {
   int64_t columns = 0;
   int64_t stride = 0; ///< of rows, in elements
   ElementType type = ElementType::F32;
-  int64_t advance = 0;  ///< bytes further on for each position that is decoded
+  int64_t advance = 0; ///< bytes further on for each position that is decoded
 
   explicit operator bool() const { return buffer >= 0; }
   /// Columns `first` to `first + count`.

@@ -26,7 +26,7 @@ Parameters::Parameters(const ModelConfig &model) {
        .decays = true,
        .follows = true,
        .deviation = embedding});
-  for (const PositionTable &each : model.positions)
+  for (const PositionConfig &each : model.positions)
     addMatrix(fmt::format("embedding.{}.weight", each.name), each.rows, model.width,
               embedding / std::sqrt(tables));
   for (int64_t layer = 0; layer < model.layers; ++layer)

@@ -55,9 +55,9 @@ public:
       entries.push_back(fmt::format("{}: {}", name, value));
     line(key, fmt::format("{{{}}}", fmt::join(entries, ", ")));
   }
-  void positions(std::string_view key, const std::vector<PositionTable> &tables) {
+  void positions(std::string_view key, const std::vector<PositionConfig> &tables) {
     std::vector<std::string> entries;
-    for (const PositionTable &table : tables)
+    for (const PositionConfig &table : tables)
       entries.push_back(fmt::format("{}: {}", table.name, yamlText(table.text)));
     line(key, fmt::format("{{{}}}", fmt::join(entries, ", ")));
   }

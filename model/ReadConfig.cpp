@@ -154,7 +154,7 @@ public:
       into[name.text] = *read;
     }
   }
-  void positions(const std::string &key, std::vector<PositionTable> &into);
+  void positions(const std::string &key, std::vector<PositionConfig> &into);
   /// Whether a key that excludes another is of interest.
   bool wants(std::string_view, int64_t) const { return true; }
 
@@ -203,7 +203,7 @@ private:
   std::vector<std::string> keys; ///< of the mapping that is walked
 };
 
-void Reader::positions(const std::string &key, std::vector<PositionTable> &into) {
+void Reader::positions(const std::string &key, std::vector<PositionConfig> &into) {
   const YamlNode *found = value(key, Presence::Optional);
   if (!found)
     return;
@@ -238,7 +238,7 @@ void Reader::positions(const std::string &key, std::vector<PositionTable> &into)
 
 /// How many rows each table of positions has, at the model's length.
 Result<void> countRows(ModelConfig &model, const Reader &reader) {
-  for (PositionTable &table : model.positions) {
+  for (PositionConfig &table : model.positions) {
     SourceRange where = reader.placeOf("model.positions." + table.name);
     for (int64_t t = 0; t < model.length; ++t) {
       int64_t row = evaluateInteger(table.index, {.q = t}, {});

@@ -150,7 +150,7 @@ private:
     call.dtype = DType::F32;
     call.tokens = tokens;
     call.table = tokenTable(master);
-    for (const PositionTable &each : model.positions)
+    for (const PositionConfig &each : model.positions)
       call.tables.push_back(weight(master, fmt::format("embedding.{}.weight", each.name)));
     call.decodes = use == ListUse::Decode;
     call.out = passing("embedded", model.width, DType::F32);
@@ -167,7 +167,7 @@ private:
     call.dout = dx;
     call.sums = sums;
     call.table = tokenTable(gradients);
-    for (const PositionTable &each : model.positions)
+    for (const PositionConfig &each : model.positions)
       call.tables.push_back(weight(gradients, fmt::format("embedding.{}.weight", each.name)));
     add("embedding backward", std::move(call));
   }
@@ -315,8 +315,8 @@ private:
     attend.k = block.qkv.slice(qk, qk);
     attend.v = block.qkv.slice(2 * qk, model.width);
     attend.out = block.attended = passing(attention + ".attended", model.width, type);
-    attend.lse = block.lse =
-        list.passing(attention + ".lse", sizes.batch * model.heads, attend.sizes.queries, ElementType::F32);
+    attend.lse = block.lse = list.passing(attention + ".lse", sizes.batch * model.heads,
+                                          attend.sizes.queries, ElementType::F32);
     add(attention + again, attend);
     BufferView middle = branchEnd(attention + ".output", block.attended, x, 2 * layer, again);
 

@@ -16,7 +16,6 @@
 
 #include "model/ops/Operations.h"
 
-
 namespace sparsec {
 
 /// What a list computes.

@@ -47,17 +47,16 @@ std::string describe(const AttentionSizes &sizes) {
     names.push_back(sizes.pattern->heads[static_cast<size_t>(each.entry)].name);
   return fmt::format("{} x {} heads x {}{} x {}{} {}", sizes.batch, sizes.heads,
                      sizes.queries == sizes.length ? "" : fmt::format("{} of ", sizes.queries),
-                     sizes.length,
-                     sizes.qkDim,
+                     sizes.length, sizes.qkDim,
                      sizes.valueDim == sizes.qkDim ? "" : fmt::format("/{}", sizes.valueDim),
                      fmt::join(names, "+"));
 }
 
 std::string keyOf(std::string_view what, const AttentionSizes &sizes, const LayerEntry &entry) {
   return fmt::format("{} {} {} {} {} {} {} {} {} of {} {} {} {}", what, sizes.pattern->name,
-                     entry.entry, sizes.batch, sizes.heads, sizes.queries, sizes.length, sizes.qkDim,
-                     sizes.valueDim, name(sizes.dtype), entry.heads.first, entry.heads.step,
-                     entry.heads.count) +
+                     entry.entry, sizes.batch, sizes.heads, sizes.queries, sizes.length,
+                     sizes.qkDim, sizes.valueDim, name(sizes.dtype), entry.heads.first,
+                     entry.heads.step, entry.heads.count) +
          sparsec::print(sizes.pattern->heads[static_cast<size_t>(entry.entry)].attend);
 }
 

@@ -27,12 +27,9 @@ Result<std::shared_ptr<Matmul>> loadProduct(Loader &loader, MatmulRequest reques
 } // namespace
 
 std::vector<Use> MatmulWork::uses() const {
-  return {{Use::Read, "x", x},
-          {Use::Read, "w", w},
-          {Use::Read, "bias", bias},
-          {Use::Read, "residual", residual},
-          {Use::Written, "out", out},
-          {Use::Written, "inner", inner}};
+  return {{Use::Read, "x", x},        {Use::Read, "w", w},
+          {Use::Read, "bias", bias},  {Use::Read, "residual", residual},
+          {Use::Written, "out", out}, {Use::Written, "inner", inner}};
 }
 
 std::string MatmulWork::shape() const {
@@ -121,7 +118,6 @@ Result<Launch> MatmulWeightGradientWork::load(Loader &loader) const {
   request.dtype = dtype;
   request.weights = DType::F32;
   request.bias = static_cast<bool>(db);
-  request.accumulate = sums == Sums::Added;
   auto product = loadProduct(loader, request, x.rows, dy.columns, x.columns);
   if (!product)
     return product.error();
@@ -129,6 +125,7 @@ Result<Launch> MatmulWeightGradientWork::load(Loader &loader) const {
   call.tokens = x.rows, call.in = x.columns, call.out = dy.columns;
   call.x = loader.tensor(x), call.dy = loader.tensor(dy);
   call.dw = loader.tensor(dw), call.db = loader.tensor(db);
+  call.accumulate = sums == Sums::Added;
   return Launch([product = *product, call](int64_t) { return product->launch(call); });
 }
 

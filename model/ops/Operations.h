@@ -14,9 +14,9 @@ enum class Sums : uint8_t { Written, Added };
 
 /// out[t] = table[token[t]] + sum of the tables of positions at t mod length.
 struct EmbeddingWork : CallOperation {
-  std::vector<PositionTable> positions;
+  std::vector<PositionConfig> positions;
   int64_t length = 0;
-  bool decodes = false; ///< every row is at the position that the list is run for
+  bool decodes = false;     ///< every row is at the position that the list is run for
   DType dtype = DType::F32; ///< of the tables
   BufferView tokens;        ///< i32 [1, rows]
   BufferView table;         ///< [classes, width]
@@ -31,7 +31,7 @@ struct EmbeddingWork : CallOperation {
 
 /// The gradients of the tables.
 struct EmbeddingBackwardWork : CallOperation {
-  std::vector<PositionTable> positions;
+  std::vector<PositionConfig> positions;
   int64_t length = 0;
   Sums sums = Sums::Written;
   BufferView tokens, dout;

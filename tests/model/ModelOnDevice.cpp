@@ -48,6 +48,11 @@ TestMachine::TestMachine(const std::string &name, int threads) {
       .loaded = {}});
 }
 
+Machine &testMachine() {
+  static TestMachine machine;
+  return *machine;
+}
+
 Config smallConfig(const std::string &pattern, const std::map<std::string, int64_t> &params,
                    const std::vector<ConfigOverride> &overrides) {
   std::vector<ConfigOverride> all = {{"model",

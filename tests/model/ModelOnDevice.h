@@ -19,6 +19,9 @@ private:
   std::unique_ptr<Machine> machine;
 };
 
+/// The one that the tests of a program share, with what was compiled on it.
+Machine &testMachine();
+
 /// A small model: 2 layers, 2 heads, n = 96 unless overrides say otherwise.
 Config smallConfig(const std::string &pattern, const std::map<std::string, int64_t> &params = {},
                    const std::vector<ConfigOverride> &overrides = {});

@@ -205,7 +205,7 @@ double PlainTransformer::loss(const std::vector<uint8_t> &tokens) {
     for (int64_t i = 0; i < d; ++i) {
       x[r * d + i] = r % n == 0 ? values.at("embedding.start.weight")[i]
                                 : values.at("embedding.token.weight")[inputs[r] * d + i];
-      for (const PositionTable &table : model.positions)
+      for (const PositionConfig &table : model.positions)
         x[r * d + i] +=
             values.at("embedding." + table.name +
                       ".weight")[evaluateInteger(table.index, {.q = r % n}, {}) * d + i];
@@ -292,7 +292,7 @@ Values PlainTransformer::gradient(const std::vector<uint8_t> &tokens) {
         gradientOf("embedding.start.weight")[i] += g;
       else
         gradientOf("embedding.token.weight")[inputs[r] * d + i] += g;
-      for (const PositionTable &table : model.positions)
+      for (const PositionConfig &table : model.positions)
         gradientOf("embedding." + table.name +
                    ".weight")[evaluateInteger(table.index, {.q = r % n}, {}) * d + i] += g;
     }

@@ -12,14 +12,25 @@ namespace {
 
 constexpr int64_t kBatch = 2;
 
-/// Root of the squares of the difference over those of the reference.
-double relativeError(const std::vector<double> &found, const std::vector<double> &wanted) {
-  double difference = 0, squares = 0;
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    difference += (found[i] - wanted[i]) * (found[i] - wanted[i]);
-    squares += wanted[i] * wanted[i];
-  }
-  return std::sqrt(difference / squares);
+double norm(const std::vector<double> &values) {
+  double squares = 0;
+  for (double each : values)
+    squares += each * each;
+  return std::sqrt(squares);
+}
+
+/// The norm of the difference over that of the reference. A key's bias moves all scores of a query
+/// alike, which softmax does not see: its gradient is a sum that cancels, as large before as that
+/// of the query's bias.
+double relativeError(const std::string &name, const std::vector<double> &found,
+                     const Values &wanted) {
+  std::vector<double> difference = found;
+  for (size_t i = 0; i < difference.size(); ++i)
+    difference[i] -= wanted.at(name)[i];
+  std::string scale = name;
+  if (size_t key = name.find("key.bias"); key != std::string::npos)
+    scale.replace(key, 3, "query");
+  return norm(difference) / norm(wanted.at(scale));
 }
 
 /// The mask that kernels draw.
@@ -33,12 +44,12 @@ PlainTransformer::Mask maskOf(double rate, uint64_t seed) {
 
 /// Loss and gradients of a model within rounding of the plain one's.
 void expectPlain(const Config &config, double bound, int64_t runs = 1) {
-  TestMachine machine;
+  Machine &machine = testMachine();
   auto model = transformerOf(config);
   std::vector<float> weights = randomWeights(model->parameters(), 5);
   std::vector<uint8_t> tokens = randomTokens(kBatch * config.model.length, 6);
   constexpr uint64_t kSeed = 1234567;
-  Gradients found = GradientRun(*machine, model, kBatch, runs)(weights, tokens, kSeed);
+  Gradients found = GradientRun(machine, model, kBatch, runs)(weights, tokens, kSeed);
   PlainTransformer plain(config.model, model->pattern());
   plain.values = byName(model->parameters(), weights);
   if (config.model.dropout > 0)
@@ -51,7 +62,7 @@ void expectPlain(const Config &config, double bound, int64_t runs = 1) {
     ASSERT_NEAR(static_cast<double>(found.losses[i]), plain.losses()[i], 20 * bound) << i;
   for (const auto &[name, values] : byName(model->parameters(), found.flat)) {
     ASSERT_TRUE(wanted.contains(name)) << name;
-    EXPECT_LT(relativeError(values, wanted.at(name)), bound) << name;
+    EXPECT_LT(relativeError(name, values, wanted), bound) << name;
   }
 }
 
@@ -96,18 +107,18 @@ TEST(Step, RunsThatAddUp) {
 }
 
 TEST(Step, RecomputedGradientsAreTheSameBits) {
-  TestMachine machine;
+  Machine &machine = testMachine();
   std::vector<ConfigOverride> dropout = {{"model.dropout", "0.25"}};
   Config stored = smallConfig("strided", {{"l", 8}}, dropout), again = stored;
   again.train.recompute = true;
   auto model = transformerOf(stored);
   std::vector<float> weights = randomWeights(model->parameters(), 5);
   std::vector<uint8_t> tokens = randomTokens(kBatch * stored.model.length, 6);
-  Gradients first = GradientRun(*machine, model, kBatch)(weights, tokens, 3);
-  Gradients second = GradientRun(*machine, transformerOf(again), kBatch)(weights, tokens, 3);
+  Gradients first = GradientRun(machine, model, kBatch)(weights, tokens, 3);
+  Gradients second = GradientRun(machine, transformerOf(again), kBatch)(weights, tokens, 3);
   EXPECT_EQ(first.losses, second.losses);
   EXPECT_EQ(byName(model->parameters(), first.flat), byName(model->parameters(), second.flat));
-  Gradients other = GradientRun(*machine, model, kBatch)(weights, tokens, 4);
+  Gradients other = GradientRun(machine, model, kBatch)(weights, tokens, 4);
   EXPECT_NE(first.losses, other.losses); // the seed is heard
 }
 
@@ -117,7 +128,7 @@ TEST(Step, SameBitsForAnyNumberOfThreads) {
   std::vector<float> weights = randomWeights(model->parameters(), 5);
   std::vector<uint8_t> tokens = randomTokens(kBatch * config.model.length, 6);
   std::optional<Values> first;
-  for (int threads : {1, 2, 3}) {
+  for (int threads : {1, 3}) {
     TestMachine machine("cpu", threads);
     Values found =
         byName(model->parameters(), GradientRun(*machine, model, kBatch)(weights, tokens).flat);
