@@ -9,8 +9,9 @@
 // part of a head instead. Nothing here changes what is computed. No MLIR.
 //
 // R is the request of an operation that computes a pattern's pairs (kernel/ops/): it has `attend`,
-// `dtype`, `headDim`, `valueDim`, and beside it
+// and beside it
 //
+//   CostShape costShape(const R &, int64_t copies)
 //   std::vector<R> kernelsOf(const R &, const std::vector<Part> &, const Block &)
 #pragma once
 
@@ -45,12 +46,6 @@ struct ScheduleRequest : ScheduleChoice {
 
   ScheduleRequest(R kernel, ScheduleChoice choice)
       : ScheduleChoice(std::move(choice)), kernel(std::move(kernel)) {}
-  CostShape shape() const {
-    return {.headDim = kernel.headDim,
-            .valueDim = kernel.valueDim,
-            .elementBytes = bytes(kernel.dtype),
-            .copies = copies};
-  }
 };
 
 template <class R>
@@ -62,7 +57,8 @@ struct HeadSchedule {
 /// Errors of weighWays().
 template <class R>
 Result<HeadSchedule<R>> chooseSchedule(const ScheduleRequest<R> &request) {
-  auto ways = weighWays(request.kernel, request.kernel.attend, request.shape(), request);
+  auto ways = weighWays(request.kernel, request.kernel.attend,
+                        costShape(request.kernel, request.copies), request);
   if (!ways)
     return ways.error();
   const Candidate &best = ways->front();

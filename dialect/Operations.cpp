@@ -7,6 +7,7 @@
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/Elementwise.h"
 #include "kernel/ops/LayerNorm.h"
+#include "kernel/ops/Sample.h"
 #include "kernel/ops/Matmul.h"
 
 #include <fmt/core.h>
@@ -27,6 +28,7 @@ std::span<const Operation> operations() {
       {ElementwiseRequest::kOperation, nullptr, describe<ElementwiseRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
+      {SampleRequest::kOperation, nullptr, describe<SampleRequest>},
       {MatmulRequest::kOperation, nullptr, describe<MatmulRequest>},
   };
   return table;

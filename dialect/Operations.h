@@ -12,6 +12,7 @@
 //   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
+//   sample     sparsec.sample                     kernel/ops/Sample.h
 #pragma once
 
 #include "kernel/Request.h"

@@ -17,6 +17,7 @@ struct CrossEntropyRequest;
 struct ElementwiseRequest;
 struct LayerNormRequest;
 struct LayerNormBackwardRequest;
+struct SampleRequest;
 struct MatmulRequest;
 } // namespace sparsec
 
@@ -30,6 +31,7 @@ void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
 void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const SampleRequest &request);
 void describe(mlir::OpBuilder &builder, const MatmulRequest &request);
 
 } // namespace sparsec::ops

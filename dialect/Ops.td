@@ -22,6 +22,7 @@ include "dialect/ops/attention/AttentionBackward.td"
 include "dialect/ops/cross_entropy/CrossEntropy.td"
 include "dialect/ops/elementwise/Elementwise.td"
 include "dialect/ops/layer_norm/LayerNorm.td"
+include "dialect/ops/sample/Sample.td"
 include "dialect/ops/matmul/Matmul.td"
 
 #endif

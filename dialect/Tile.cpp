@@ -91,7 +91,7 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Typ
 }
 
 LogicalResult RowsType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t size,
-                               int64_t heads, OrderKind, Attribute) {
+                               int64_t heads, OrderKind) {
   if (size < 1)
     return emitError() << "rows of a tile are at least 1, not " << size;
   if (heads < 1 || size % heads != 0)

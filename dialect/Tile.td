@@ -61,22 +61,12 @@ def Tile_RowsType : Tile_Type<"Rows", "rows"> {
   let description = [{
     `!tile.rows<64>`: 64 rows. `!tile.rows<64, 4>`: 16 positions of 4 neighbouring heads each, the
     head running fastest, for query heads that share their keys. `!tile.rows<64 by residue>`: rows
-    that are no neighbours; how their positions follow is the order's. Gathered ones have the
-    encoding of the vector that their positions are.
+    that are no neighbours; how their positions follow is the order's.
   }];
   let parameters = (ins "int64_t":$size, DefaultValuedParameter<"int64_t", "1">:$heads,
-                        DefaultValuedParameter<"::sparsec::tile::OrderKind", "OrderKind::Natural">:$order,
-                        OptionalParameter<"::mlir::Attribute">:$encoding);
-  let assemblyFormat = "`<` $size (`,` $heads^)? (`by` $order^)? (`held` $encoding^)? `>`";
+                        DefaultValuedParameter<"::sparsec::tile::OrderKind", "OrderKind::Natural">:$order);
+  let assemblyFormat = "`<` $size (`,` $heads^)? (`by` $order^)? `>`";
   let genVerifyDecl = 1;
-  let builders = [TypeBuilder<(ins "int64_t":$size, "int64_t":$heads, "::sparsec::tile::OrderKind":$order), [{
-    return $_get($_ctxt, size, heads, order, ::mlir::Attribute());
-  }]>];
-  let extraClassDeclaration = [{
-    RowsType heldAs(::mlir::Attribute encoding) const {
-      return get(getContext(), getSize(), getHeads(), getOrder(), encoding);
-    }
-  }];
 }
 
 def Tile_NumbersType : Tile_Type<"Numbers", "numbers"> {

@@ -100,4 +100,25 @@ Expr make(Op op, std::vector<Expr> operands, std::optional<SourceRange> where) {
   return node;
 }
 
+Expr exchanged(const Expr &expr) {
+  switch (expr->op) {
+  case Op::Query:
+    return make(Op::Key, {}, expr->where);
+  case Op::Key:
+    return make(Op::Query, {}, expr->where);
+  case Op::Keys:
+    return make(Op::Queries, {}, expr->where);
+  case Op::Queries:
+    return make(Op::Keys, {}, expr->where);
+  default:
+    break;
+  }
+  if (expr->operands.empty())
+    return expr;
+  std::vector<Expr> operands;
+  for (const Expr &operand : expr->operands)
+    operands.push_back(exchanged(operand));
+  return make(expr->op, std::move(operands), expr->where);
+}
+
 } // namespace sparsec

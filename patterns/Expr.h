@@ -99,5 +99,7 @@ std::string print(const Expr &expr);
 Result<Expr> parsePredicate(std::shared_ptr<const SourceText> text);
 /// An equivalent predicate in canonical form: constants folded, `n`-independent truths decided.
 Expr simplify(const Expr &expr);
+/// With queries and keys exchanged, and how many there are: what the transposed picture attends.
+Expr exchanged(const Expr &expr);
 
 } // namespace sparsec

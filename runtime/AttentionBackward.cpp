@@ -66,111 +66,122 @@ Result<void> checkCall(const AttentionBackwardRequest &request, const AttentionB
   return {};
 }
 
+Result<std::vector<AttentionBackward::Part>>
+AttentionBackward::load(Device &device, std::vector<BackwardPart> given) {
+  std::vector<Part> parts;
+  for (BackwardPart &each : given) {
+    Part &part = parts.emplace_back();
+    part.request = std::move(each.request);
+    bool leavesDelta = part.request.pass == Pass::Queries && part.request.part.first;
+    if (each.kernels.size() != (leavesDelta ? 2 : 1))
+      return internalError("expected the kernels of a part of attention backward");
+    part.request.block = each.kernels.back().block; // where the compiler chose it
+    for (Kernel &kernel : each.kernels) {
+      auto executable = device.load(kernel.code, kernel.entry);
+      if (!executable)
+        return executable.error();
+      Slots slots(kernel.signature);
+      part.kernels.push_back({std::move(kernel), std::move(*executable), std::move(slots)});
+    }
+  }
+  return parts;
+}
+
 Result<AttentionBackward>
 AttentionBackward::load(Device &device, std::vector<BackwardEntry> entries, BlockSource source) {
   AttentionBackward result;
   result.device = &device;
   result.source = source;
   for (BackwardEntry &given : entries) {
-    if (given.queryKernels.size() != 2 || given.queries.pass != Pass::Queries ||
-        given.keys.pass != Pass::Keys)
+    if (given.queries.empty() || given.keys.empty())
       return internalError("expected the kernels of both passes of attention backward");
-    given.queries.block = given.queryKernels[0].block; // where the compiler chose it
-    given.keys.block = given.keyKernel.block;
-    Entry entry;
-    for (auto [kernel, loaded] : {std::pair{&given.queryKernels[0], &entry.delta},
-                                  {&given.queryKernels[1], &entry.dq},
-                                  {&given.keyKernel, &entry.dkv}}) {
-      auto executable = device.load(kernel->code, kernel->entry);
-      if (!executable)
-        return executable.error();
-      Slots slots(kernel->signature);
-      *loaded = {std::move(*kernel), std::move(*executable), std::move(slots)};
+    Entry &entry = result.entries.emplace_back();
+    entry.heads = given.heads;
+    for (auto [from, parts] :
+         {std::pair{&given.queries, &entry.queries}, {&given.keys, &entry.keys}}) {
+      auto loaded = load(device, std::move(*from));
+      if (!loaded)
+        return loaded.error();
+      *parts = std::move(*loaded);
     }
-    entry.given = std::move(given);
-    result.entries.push_back(std::move(entry));
   }
   if (result.entries.empty())
     return internalError("attention backward without a kernel");
   return result;
 }
 
-/// Whether a kv head gets its sums from several launches.
-bool AttentionBackward::meets(const AttentionShape &shape) const {
-  for (int64_t kvHead = 0; kvHead < shape.kvHeads; ++kvHead) {
-    int users = 0;
-    for (const Entry &entry : entries)
-      users += uses(entry.given.heads, kvHead, shape);
-    if (users > 1)
-      return true;
-  }
-  return false;
+/// How many launches give to the sums of a kv head.
+int64_t AttentionBackward::givers(int64_t kvHead, const AttentionShape &shape) const {
+  int64_t count = 0;
+  for (const Entry &entry : entries)
+    if (uses(entry.heads, kvHead, shape))
+      count += static_cast<int64_t>(entry.keys.size());
+  return count;
 }
 
-/// The kv heads of an entry's query heads, which come in their order.
-std::vector<int32_t> AttentionBackward::groupsOf(const Entry &entry,
+/// The kv heads of an entry's query heads, which come in their order, for one of its parts.
+std::vector<int32_t> AttentionBackward::groupsOf(size_t at, size_t part,
                                                  const AttentionShape &shape) const {
-  const Heads &heads = entry.given.heads;
+  const Entry &entry = entries[at];
   std::vector<int32_t> numbers;
-  for (int64_t i = 0; i < heads.count; ++i) {
-    int64_t kvHead = kvHeadOf(heads.first + i * heads.step, shape);
+  for (int64_t i = 0; i < entry.heads.count; ++i) {
+    int64_t kvHead = kvHeadOf(entry.heads.first + i * entry.heads.step, shape);
     if (!numbers.empty() && numbers[numbers.size() - 4] == kvHead) {
       ++numbers[numbers.size() - 2];
       continue;
     }
-    int32_t role = 0;
-    for (const Entry &other : entries)
-      if (&other != &entry && uses(other.given.heads, kvHead, shape))
-        role |= &other < &entry ? kGoesOn : kStays;
-    numbers.insert(numbers.end(), {static_cast<int32_t>(kvHead), static_cast<int32_t>(i), 1, role});
+    bool goesOn = part > 0, stays = part + 1 < entry.keys.size();
+    for (size_t other = 0; other < entries.size(); ++other)
+      if (other != at && uses(entries[other].heads, kvHead, shape))
+        (other < at ? goesOn : stays) = true;
+    numbers.insert(numbers.end(), {static_cast<int32_t>(kvHead), static_cast<int32_t>(i), 1,
+                                   (goesOn ? kGoesOn : 0) | (stays ? kStays : 0)});
   }
   return numbers;
 }
 
-Result<void> AttentionBackward::makeReady(const AttentionBackwardRequest &request,
-                                          const Heads &heads, const AttentionShape &shape,
-                                          bool takesForms, Ready &ready) const {
-  auto rows = request.pass == Pass::Keys ? LayoutRows::Keys : LayoutRows::Queries;
-  Result<LaunchNumbers> numbers = launchNumbers(request.attend,
-                                                {.nq = shape.nq,
-                                                 .nk = shape.n,
-                                                 .q0 = shape.q0,
-                                                 .blockQ = request.block.q,
-                                                 .blockK = request.block.k},
-                                                request.queryOrder, request.keyOrder, heads,
-                                                takesForms ? source : BlockSource::Tables, rows);
+Result<void> AttentionBackward::prepare(Part &part, const Heads &heads,
+                                        const AttentionShape &shape) const {
+  const AttentionBackwardRequest &request = part.request;
+  bool takesForms = part.kernels.back().kernel.signature.find("row_forms") != nullptr;
+  Result<LaunchNumbers> numbers = launchNumbers(
+      request.attend,
+      {.nq = shape.nq,
+       .nk = shape.n,
+       .q0 = shape.q0,
+       .blockQ = request.block.q,
+       .blockK = request.block.k},
+      request.queryOrder, request.keyOrder, heads, takesForms ? source : BlockSource::Tables,
+      request.pass == Pass::Keys ? LayoutRows::Keys : LayoutRows::Queries);
   if (!numbers)
     return numbers.error();
   Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
   if (!uploaded)
     return uploaded.error();
-  static_cast<UploadedNumbers &>(ready) = std::move(*uploaded);
+  static_cast<UploadedNumbers &>(part) = std::move(*uploaded);
   return {};
 }
 
-Result<void> AttentionBackward::prepare(Entry &entry, const AttentionShape &shape) {
-  auto takesForms = [](const Kernel &kernel) {
-    return kernel.signature.find("row_forms") != nullptr;
-  };
-  const BackwardEntry &given = entry.given;
-  entry.queries = {};
-  entry.keys = {};
-  if (given.heads.count == 0)
-    return {};
-  if (Result<void> ok =
-          makeReady(given.queries, given.heads, shape, takesForms(entry.dq.kernel), entry.queries);
-      !ok)
-    return ok;
-  if (Result<void> ok =
-          makeReady(given.keys, given.heads, shape, takesForms(entry.dkv.kernel), entry.keys);
-      !ok)
-    return ok;
-  std::vector<int32_t> groups = groupsOf(entry, shape);
-  entry.keys.groupCount = static_cast<int64_t>(groups.size()) / 4;
-  Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(std::span(groups)));
-  if (!uploaded)
-    return uploaded.error();
-  entry.keys.groups = std::move(*uploaded);
+/// What launches leave for those after them.
+Result<void> AttentionBackward::prepareSums(const AttentionShape &shape) {
+  bool partsMeet = false, launchesMeet = false;
+  for (const Entry &entry : entries)
+    partsMeet |= entry.queries.size() > 1;
+  for (int64_t kvHead = 0; kvHead < shape.kvHeads; ++kvHead)
+    launchesMeet |= givers(kvHead, shape) > 1;
+  int64_t queryRows = shape.batch * shape.heads * shape.nq;
+  int64_t keyRows = launchesMeet ? shape.batch * shape.kvHeads * shape.n : 0;
+  const AttentionBackwardRequest &request = entries.front().keys.front().request;
+  for (auto [buffer, elements] : {std::pair{&delta, queryRows},
+                                  {&dqSums, partsMeet ? queryRows * request.headDim : 0},
+                                  {&dkSums, keyRows * request.headDim},
+                                  {&dvSums, keyRows * request.valueDim}}) {
+    Result<Buffer> allocated =
+        Buffer::allocate(*device, static_cast<size_t>(elements) * sizeof(float));
+    if (!allocated)
+      return allocated.error();
+    *buffer = std::move(*allocated);
+  }
   return {};
 }
 
@@ -182,27 +193,33 @@ Result<void> AttentionBackward::prepare(const AttentionShape &shape) {
       return idle;
     readyShape.reset();
   }
-  for (Entry &entry : entries)
-    if (Result<void> ok = prepare(entry, shape); !ok)
-      return ok;
-  int64_t keyRows = meets(shape) ? shape.batch * shape.kvHeads * shape.n : 0;
-  const AttentionBackwardRequest &request = entries.front().given.keys;
-  for (auto [buffer, elements] : {std::pair{&delta, shape.batch * shape.heads * shape.nq},
-                                  {&dkSums, keyRows * request.headDim},
-                                  {&dvSums, keyRows * request.valueDim}}) {
-    Result<Buffer> allocated =
-        Buffer::allocate(*device, static_cast<size_t>(elements) * sizeof(float));
-    if (!allocated)
-      return allocated.error();
-    *buffer = std::move(*allocated);
+  for (size_t at = 0; at < entries.size(); ++at) {
+    Entry &entry = entries[at];
+    if (entry.heads.count == 0)
+      continue;
+    for (std::vector<Part> *parts : {&entry.queries, &entry.keys})
+      for (Part &part : *parts)
+        if (Result<void> ok = prepare(part, entry.heads, shape); !ok)
+          return ok;
+    for (size_t i = 0; i < entry.keys.size(); ++i) {
+      std::vector<int32_t> groups = groupsOf(at, i, shape);
+      entry.keys[i].groupCount = static_cast<int64_t>(groups.size()) / 4;
+      Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(std::span(groups)));
+      if (!uploaded)
+        return uploaded.error();
+      entry.keys[i].groups = std::move(*uploaded);
+    }
   }
+  if (Result<void> ok = prepareSums(shape); !ok)
+    return ok;
   readyShape = shape;
   return {};
 }
 
 /// What a call and what is ready give a kernel, in the order of the names below.
-static constexpr std::array<const char *, 13> kViews = {
-    "q", "k", "v", "out", "dout", "lse", "dlse", "dq", "dk", "dv", "delta", "dk_sums", "dv_sums"};
+static constexpr std::array<const char *, 14> kViews = {
+    "q",  "k",  "v",  "out",   "dout",    "lse",     "dlse",
+    "dq", "dk", "dv", "delta", "dq_sums", "dk_sums", "dv_sums"};
 static constexpr std::array<const char *, 7> kPointers = {
     "query_order",   "key_order", "row_forms", "block_offsets",
     "block_columns", "row_order", "groups"};
@@ -219,25 +236,21 @@ AttentionBackward::Slots::Slots(const Signature &signature) : scale(signature, "
     numbers.emplace_back(signature, name);
 }
 
-Result<void> AttentionBackward::run(const Loaded &loaded, const Entry &entry, const Ready &ready,
-                                    int64_t y, const AttentionBackwardCall &call) {
+/// The kernels of a part, one after another.
+Result<void> AttentionBackward::run(const Part &part, const Heads &heads, int64_t y,
+                                    const AttentionBackwardCall &call) {
   const AttentionShape &shape = call.shape;
-  const AttentionBackwardRequest &request = entry.given.queries;
-  const Heads &heads = entry.given.heads;
-  Arguments arguments(loaded.kernel.signature);
+  const AttentionBackwardRequest &request = part.request;
   Tensor deltas{.address = delta.address(), .stride = {shape.heads * shape.nq, shape.nq, 1}};
+  Tensor ofQueries = dense(dqSums, shape.heads, shape.nq, request.headDim);
   Tensor ofKeys = dense(dkSums, shape.kvHeads, shape.n, request.headDim);
   Tensor ofValues = dense(dvSums, shape.kvHeads, shape.n, request.valueDim);
   std::array<const Tensor *, kViews.size()> views = {
       &call.q,  &call.k,  &call.v,  &call.out, &call.dout, &call.lse, &call.dlse,
-      &call.dq, &call.dk, &call.dv, &deltas,   &ofKeys,    &ofValues};
-  for (size_t i = 0; i < views.size(); ++i)
-    arguments.setView(loaded.slots.views[i], views[i]->address, views[i]->stride);
+      &call.dq, &call.dk, &call.dv, &deltas,   &ofQueries, &ofKeys,   &ofValues};
   std::array<const Buffer *, kPointers.size()> pointers = {
-      &ready.queryOrder, &ready.keyOrder, &ready.forms, &ready.offsets,
-      &ready.columns,    &ready.rowOrder, &ready.groups};
-  for (size_t i = 0; i < pointers.size(); ++i)
-    arguments.setPointer(loaded.slots.pointers[i], pointers[i]->address());
+      &part.queryOrder, &part.keyOrder, &part.forms, &part.offsets,
+      &part.columns,    &part.rowOrder, &part.groups};
   std::array<int64_t, kNumbers.size()> numbers = {shape.n,
                                                   shape.nq,
                                                   shape.q0,
@@ -245,34 +258,43 @@ Result<void> AttentionBackward::run(const Loaded &loaded, const Entry &entry, co
                                                   heads.first,
                                                   heads.step,
                                                   shape.heads / shape.kvHeads,
-                                                  ready.rowsPerHead,
-                                                  ready.formStride};
-  for (size_t i = 0; i < numbers.size(); ++i)
-    arguments.set(loaded.slots.numbers[i], static_cast<int32_t>(numbers[i]));
-  arguments.set(loaded.slots.scale,
-                call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim))));
-  const void *parameters[] = {arguments.data()};
-  return device->launch(*loaded.executable,
-                        launchShape(loaded.kernel, ready.rowTiles, y, shape.batch), parameters);
+                                                  part.rowsPerHead,
+                                                  part.formStride};
+  float scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim)));
+  for (const Loaded &loaded : part.kernels) {
+    Arguments arguments(loaded.kernel.signature);
+    for (size_t i = 0; i < views.size(); ++i)
+      arguments.setView(loaded.slots.views[i], views[i]->address, views[i]->stride);
+    for (size_t i = 0; i < pointers.size(); ++i)
+      arguments.setPointer(loaded.slots.pointers[i], pointers[i]->address());
+    for (size_t i = 0; i < numbers.size(); ++i)
+      arguments.set(loaded.slots.numbers[i], static_cast<int32_t>(numbers[i]));
+    arguments.set(loaded.slots.scale, scale);
+    const void *parameters[] = {arguments.data()};
+    LaunchShape size = launchShape(loaded.kernel, part.rowTiles, y, shape.batch);
+    if (Result<void> ok = device->launch(*loaded.executable, size, parameters); !ok)
+      return ok;
+  }
+  return {};
 }
 
 Result<void> AttentionBackward::launch(const AttentionBackwardCall &call) {
-  if (Result<void> ok = checkCall(entries.front().given.queries, call); !ok)
+  if (Result<void> ok = checkCall(entries.front().queries.front().request, call); !ok)
     return ok;
   if (call.shape.batch == 0)
     return {};
   if (Result<void> ok = prepare(call.shape); !ok)
     return ok;
   for (const Entry &entry : entries) {
-    const BackwardEntry &given = entry.given;
-    if (given.heads.count == 0)
+    if (entry.heads.count == 0)
       continue;
-    for (const Loaded *loaded : {&entry.delta, &entry.dq})
-      if (Result<void> ok = run(*loaded, entry, entry.queries, given.heads.count, call); !ok)
+    for (const Part &part : entry.queries)
+      if (Result<void> ok = run(part, entry.heads, entry.heads.count, call); !ok)
         return ok;
-    if (entry.keys.rowTiles > 0)
-      if (Result<void> ok = run(entry.dkv, entry, entry.keys, entry.keys.groupCount, call); !ok)
-        return ok;
+    for (const Part &part : entry.keys)
+      if (part.rowTiles > 0)
+        if (Result<void> ok = run(part, entry.heads, part.groupCount, call); !ok)
+          return ok;
   }
   return {};
 }

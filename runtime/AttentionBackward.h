@@ -1,12 +1,13 @@
 // Attention backward as a call: the gradients of q, k and v of a model's heads, each by the kernels
 // of the entry that it uses.
 //
-//   for each entry    delta, dq     over its query heads
-//                     dk, dv        over the kv heads that its query heads share
+//   for each entry    delta, dq     over its query heads, part after part
+//                     dk, dv        over the kv heads that its query heads share, part after part
 //
-// A kv head whose query heads use several entries gets its sums from several launches, which hand
-// them over in f32 memory that this object owns: the first starts from zero, the last one leaves dk
-// and dv. Launches run in the order of the entries, so that results repeat bit for bit.
+// What several launches give to is handed over in f32 memory that this object owns: dq by the parts
+// of a head; dk and dv of a kv head by parts and by all entries that its query heads use. The first
+// starts from zero, the last one leaves the gradient. Launches run in a stated order, so that
+// results repeat bit for bit.
 //
 // Refused, as input errors that name the argument: what Attention refuses of its tensors; no query
 // rows at all.
@@ -30,11 +31,15 @@ struct AttentionBackwardCall {
 /// Everything the call needs to be right, without a device.
 Result<void> checkCall(const AttentionBackwardRequest &request, const AttentionBackwardCall &call);
 
+/// One part of a pass.
+struct BackwardPart {
+  AttentionBackwardRequest request;
+  std::vector<Kernel> kernels; ///< over queries (delta,) dq; over keys dk and dv
+};
+
 /// The kernels of one entry, and the model's heads that use it.
 struct BackwardEntry {
-  AttentionBackwardRequest queries, keys; ///< the two passes
-  std::vector<Kernel> queryKernels;       ///< delta, dq
-  Kernel keyKernel;
+  std::vector<BackwardPart> queries, keys; ///< the two passes, parts in the order they run
   Heads heads;
 };
 
@@ -50,11 +55,6 @@ public:
   Result<void> launch(const AttentionBackwardCall &call);
 
 private:
-  /// Numbers of one pass, on the device.
-  struct Ready : UploadedNumbers {
-    Buffer groups; ///< of the keys' pass: dialect/ops/attention/Backward.cpp
-    int64_t groupCount = 0;
-  };
   /// Where a kernel takes what every call gives it: by name once, when it is loaded.
   struct Slots {
     Slots() = default;
@@ -68,24 +68,31 @@ private:
     std::unique_ptr<Executable> executable;
     Slots slots;
   };
+  /// A part of a pass with its numbers on the device.
+  struct Part : UploadedNumbers {
+    AttentionBackwardRequest request; ///< with the block that the compiler chose
+    std::vector<Loaded> kernels;
+    Buffer groups; ///< of the keys' pass: dialect/ops/attention/Backward.cpp
+    int64_t groupCount = 0;
+  };
   struct Entry {
-    BackwardEntry given; ///< its kernels are the ones below
-    Loaded delta, dq, dkv;
-    Ready queries, keys;
+    std::vector<Part> queries, keys;
+    Heads heads;
   };
 
-  Result<void> prepare(Entry &entry, const AttentionShape &shape);
-  Result<void> makeReady(const AttentionBackwardRequest &request, const Heads &heads,
-                         const AttentionShape &shape, bool takesForms, Ready &ready) const;
-  std::vector<int32_t> groupsOf(const Entry &entry, const AttentionShape &shape) const;
-  bool meets(const AttentionShape &shape) const;
-  Result<void> run(const Loaded &loaded, const Entry &entry, const Ready &ready, int64_t y,
+  static Result<std::vector<Part>> load(Device &device, std::vector<BackwardPart> parts);
+  Result<void> prepare(Part &part, const Heads &heads, const AttentionShape &shape) const;
+  Result<void> prepareSums(const AttentionShape &shape);
+  std::vector<int32_t> groupsOf(size_t entry, size_t part, const AttentionShape &shape) const;
+  int64_t givers(int64_t kvHead, const AttentionShape &shape) const;
+  Result<void> run(const Part &part, const Heads &heads, int64_t y,
                    const AttentionBackwardCall &call);
 
   Device *device = nullptr;
   BlockSource source = BlockSource::Auto;
   std::vector<Entry> entries;
   Buffer delta;          ///< [batch, heads, nq] in f32
+  Buffer dqSums;         ///< [batch, heads, nq, dim] in f32, where parts meet
   Buffer dkSums, dvSums; ///< [batch, kv heads, n, dim] in f32, where launches meet
   std::optional<AttentionShape> readyShape;
 };

@@ -25,13 +25,13 @@ public:
   template <class Op>
   TileAccess(ThreadEmitter &emit, Op op, typename Op::Adaptor adaptor, RankedTensorType type)
       : emit(emit), view(adaptor.getView()), viewType(op.getView().getType()),
-        held(warp::fragmentOf(type)), element(type.getElementType()), bytes(bytesOf(element)),
+        held(warp::fragmentOf(type)), bytes(bytesOf(viewType.getElementType())),
         width(int(std::min<int64_t>(held.run, 16 / bytes))) {
     base = baseAddress(emit, view, adaptor.getIndices(), bytes);
     Value columns = adaptor.getRows();
     size = type.getShape();
     if (type.getRank() == 2) {
-      rows.emplace(emit, op.getRows().getType(), adaptor.getRows());
+      rows.emplace(emit, op.getRows().getType(), adaptor.getRows(), &held);
       rowsValue = adaptor.getRows();
       columns = adaptor.getColumns();
       row = emit.firstRow(held);
@@ -111,7 +111,6 @@ private:
   Value view;
   tile::ViewType viewType;
   Fragment held;
-  Type element;
   int64_t bytes;
   int width; ///< elements of a run, or of 16 bytes of it
   ArrayRef<int64_t> size;
@@ -136,19 +135,19 @@ struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
   LogicalResult matchAndRewrite(tile::LoadOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getResult().getType());
-    bool ofStripes = isAlongColumns(type) && op.getRows().getType().getOrder() ==
-                                                 tile::OrderKind::Natural &&
+    bool ofStripes = isAlongColumns(type) &&
+                     op.getRows().getType().getOrder() == tile::OrderKind::Natural &&
                      isa<warp::StripedAttr>(cast<warp::SliceAttr>(type.getEncoding()).getOf());
-    bool widened = type.getElementType() != op.getView().getType().getElementType();
-    if (!type.getEncoding() || widened || !(op.getColumns() || ofStripes))
+    if (!type.getEncoding() || !(op.getColumns() || ofStripes))
       return failure();
     ThreadEmitter emit(op, rewriter);
     TileAccess access(emit, op, adaptor, type);
     Value aligned = access.isAligned();
+    Type element = op.getView().getType().getElementType();
     auto runs = VectorType::get({access.runWidth()}, type.getElementType());
-    auto whole = [&] { return loadWhole(emit, access, runs); };
-    auto byRuns = [&] { return loadParts(emit, access, access.runWidth(), runs); };
-    auto byElements = [&] { return loadParts(emit, access, 1, runs); };
+    auto whole = [&] { return loadWhole(emit, access, element); };
+    auto byRuns = [&] { return loadParts(emit, access, access.runWidth(), element); };
+    auto byElements = [&] { return packed(emit, loadParts(emit, access, 1, element), runs); };
     auto none = [&] {
       Value zero = emit.create<LLVM::ZeroOp>(runs);
       return SmallVector<Value>(access.registers() / access.runWidth(), zero);
@@ -166,30 +165,31 @@ struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
     return success();
   }
 
-  static SmallVector<Value> loadWhole(ThreadEmitter &emit, TileAccess &access, VectorType runs) {
-    int64_t size = runs.getNumElements() * bytesOf(runs.getElementType());
+  static SmallVector<Value> loadWhole(ThreadEmitter &emit, TileAccess &access, Type element) {
+    auto run = VectorType::get({access.runWidth()}, element);
     SmallVector<Value> values;
     access.visitWhole([&](const TileAccess::Place &place) {
-      values.push_back(emit.create<LLVM::LoadOp>(runs, place.address, size));
+      values.push_back(readElements(emit, run, place.address));
     });
     return values;
   }
 
   static SmallVector<Value> loadParts(ThreadEmitter &emit, TileAccess &access, int step,
-                                      VectorType runs) {
-    Type element = runs.getElementType();
-    Type part = step == 1 ? element : Type(runs);
-    Value zero = emit.create<LLVM::ZeroOp>(part);
+                                      Type element) {
+    Type part = step == 1 ? element : Type(VectorType::get({step}, element));
     SmallVector<Value> values;
     access.visitParts(step, [&](const TileAccess::Place &place) {
-      Value value = emit.create<LLVM::LoadOp>(part, place.address, step * bytesOf(element));
-      values.push_back(emit.select(place.exists, value, zero));
+      Value value = readElements(emit, part, place.address);
+      values.push_back(
+          emit.select(place.exists, value, emit.create<LLVM::ZeroOp>(value.getType())));
     });
-    if (step != 1)
-      return values;
+    return values;
+  }
+
+  static SmallVector<Value> packed(ThreadEmitter &emit, ArrayRef<Value> values, VectorType runs) {
     SmallVector<Value> packed;
     for (size_t i = 0; i < values.size(); i += runs.getNumElements())
-      packed.push_back(emit.pack(ArrayRef(values).slice(i, runs.getNumElements())));
+      packed.push_back(emit.pack(values.slice(i, runs.getNumElements())));
     return packed;
   }
 };

@@ -71,6 +71,50 @@ private:
   double factor;
 };
 
+/// exp x = 2^(x log2 e): the product in two parts, since its rounding alone would be as far off as
+/// x is large. Where the power is 0 or infinite the second part does not matter.
+struct ExpPattern : OpConversionPattern<math::ExpOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(math::ExpOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Type type = adaptor.getOperand().getType();
+    if (!getElementTypeOrSelf(type).isF32())
+      return rewriter.notifyMatchFailure(op, "expected f32");
+    ThreadEmitter emit(op, rewriter);
+    if (!isa<VectorType>(type)) {
+      rewriter.replaceOp(op, exp(emit, adaptor.getOperand()));
+      return success();
+    }
+    SmallVector<Value> values = emit.elements(adaptor.getOperand());
+    for (Value &value : values)
+      value = exp(emit, value);
+    rewriter.replaceOp(op, emit.pack(values));
+    return success();
+  }
+
+  static Value exp(ThreadEmitter &emit, Value x) {
+    Type f32 = emit.getF32Type();
+    auto constant = [&](double value) -> Value {
+      return emit.create<LLVM::ConstantOp>(f32, FloatAttr::get(f32, value));
+    };
+    constexpr double kLog2e = 1.4426950408889634074;
+    constexpr float kUpper = kLog2e;
+    Value upper = emit.create<LLVM::FMulOp>(x, constant(kUpper));
+    Value lower = emit.create<LLVM::FMAOp>(x, constant(kUpper), emit.create<LLVM::FNegOp>(upper));
+    lower = emit.create<LLVM::FMAOp>(x, constant(kLog2e - double(kUpper)), lower);
+    Value finite = emit.create<LLVM::FCmpOp>(LLVM::FCmpPredicate::olt,
+                                             emit.create<LLVM::FAbsOp>(upper), constant(256));
+    lower = emit.select(finite, lower, constant(0));
+    auto power = [&](Value of) -> Value {
+      return emit
+          .create<LLVM::CallIntrinsicOp>(f32, emit.getStringAttr("llvm.nvvm.ex2.approx.ftz.f"),
+                                         ValueRange{of})
+          .getResults();
+    };
+    return emit.create<LLVM::FMulOp>(power(upper), power(lower));
+  }
+};
+
 /// f32 to 16 bits, two at a time: one instruction, and the pair is what stores and products take.
 struct NarrowPattern : OpConversionPattern<arith::TruncFOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -187,7 +231,7 @@ struct ConvertPattern : OpConversionPattern<warp::ConvertOp> {
 
 void populateElementwisePatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<NarrowPattern, MaximumPattern>(types, context, PatternBenefit(2));
+  patterns.add<NarrowPattern, MaximumPattern, ExpPattern>(types, context, PatternBenefit(2));
   patterns.add<SameOnVectors, ConstantPattern, MaskPattern, SplatPattern, ExpandPattern,
                ConvertPattern>(types, context);
   constexpr double kLn2 = 0.693147180559945309417232121458;

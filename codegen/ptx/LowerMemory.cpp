@@ -14,28 +14,18 @@ struct HeldRows {
   Value row; ///< the first one in the tile
 
   HeldRows(ThreadEmitter &emit, const fragments::Fragment &held, tile::RowsType type, Value rows)
-      : emit(emit), rows(emit, type, rows), row(emit.firstRow(held)) {}
+      : emit(emit), rows(emit, type, rows, &held), row(emit.firstRow(held)) {}
 
   RowPositions::Row at(const fragments::Coordinate &place) { return rows.at(row, place.row); }
 
   /// Address of this thread's first column in a row; `stride`: of the rows.
   Value address(Value stride, Value base, Value position, const fragments::Fragment &held,
                 int64_t bytes) {
-    Value elements = emit.add(emit.multiply(emit.wide(position), stride),
-                              emit.wide(emit.laneColumn(held.lane)));
+    Value elements =
+        emit.add(emit.multiply(emit.wide(position), stride), emit.wide(emit.laneColumn(held.lane)));
     return emit.advance(base, emit.multiply(elements, bytes));
   }
 };
-
-/// An element of a view, as tiles hold it: integers of fewer than 32 bits are unsigned and widened.
-Value readElement(ThreadEmitter &emit, Type element, Value address) {
-  Value value = emit.create<LLVM::LoadOp>(element, address, bytesOf(element));
-  bool narrow = element.isInteger(8) || element.isInteger(16);
-  return narrow ? emit.create<LLVM::ZExtOp>(emit.getI32Type(), value) : value;
-}
-Type elementOf(tile::LoadOp load) {
-  return load.getView().getType().getElementType();
-}
 
 /// The stride of a view's rows.
 template <class Op>
@@ -52,6 +42,10 @@ SmallVector<int64_t> indicesOf(const fragments::Fragment &held, int row) {
   return found;
 }
 
+Type elementOf(tile::LoadOp load) {
+  return load.getView().getType().getElementType();
+}
+
 /// A tile into registers, or a vector along its rows or columns. Rows that do not exist read as 0.
 struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -60,8 +54,6 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
     auto type = cast<RankedTensorType>(op.getResult().getType());
     if (op.getColumns() || !type.getEncoding())
       return rewriter.notifyMatchFailure(op, "expected an encoded tile of whole rows");
-    if (type.getRank() == 2 && type.getElementType() != elementOf(op))
-      return rewriter.notifyMatchFailure(op, "only vectors of integers are widened");
     ThreadEmitter emit(op, rewriter);
     Value base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytesOf(elementOf(op)));
     auto slice = dyn_cast<warp::SliceAttr>(type.getEncoding());
@@ -85,10 +77,10 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
         emit.setInsertionPointToStart(branch.thenBlock());
         Value address = type.getRank() == 2
                             ? held.address(rowStride(emit, op, adaptor.getView()), base,
-                                           row.position, fragment, bytesOf(type.getElementType()))
+                                           row.position, fragment, bytesOf(elementOf(op)))
                             : Value();
         emit.create<scf::YieldOp>(
-            address ? readRow(emit, address, type, fragment, indices)
+            address ? readRow(emit, address, elementOf(op), fragment, indices)
                     : SmallVector<Value>{readOne(emit, base, row.position, elementOf(op))});
         emit.setInsertionPointToStart(branch.elseBlock());
         Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
@@ -115,7 +107,7 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
         RowPositions::Row row = rows.at(column, place.column);
         Value position = emit.wide(emit.select(row.exists, row.position, emit.i32(0)));
         Value address = emit.advance(base, emit.multiply(position, bytes));
-        Value value = readElement(emit, element, address);
+        Value value = sparsec::readElements(emit, element, address);
         values.push_back(emit.select(row.exists, value, zero));
       }
       return values;
@@ -125,23 +117,18 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   }
 
   static Value readOne(ThreadEmitter &emit, Value base, Value position, Type element) {
-    return readElement(
-        emit, element,
-        emit.advance(base, emit.multiply(emit.wide(position), bytesOf(element))));
+    return readElements(emit, element,
+                        emit.advance(base, emit.multiply(emit.wide(position), bytesOf(element))));
   }
 
   /// Neighbouring columns at a time.
-  static SmallVector<Value> readRow(ThreadEmitter &emit, Value address, RankedTensorType type,
+  static SmallVector<Value> readRow(ThreadEmitter &emit, Value address, Type element,
                                     const fragments::Fragment &held, ArrayRef<int64_t> indices) {
-    int64_t bytes = bytesOf(type.getElementType());
-    auto width = std::min<int64_t>(held.run, 16 / bytes);
-    auto runType = VectorType::get({width}, type.getElementType());
+    int64_t bytes = bytesOf(element), width = std::min<int64_t>(held.run, 16 / bytes);
     SmallVector<Value> values;
     for (size_t i = 0; i < indices.size(); i += width) {
-      Value run = emit.create<LLVM::LoadOp>(
-          runType, emit.advance(address, bytes * held.registers[indices[i]].column),
-          width * bytes);
-      values.append(emit.elements(run));
+      Value from = emit.advance(address, bytes * held.registers[indices[i]].column);
+      values.append(emit.elements(readElements(emit, VectorType::get({width}, element), from)));
     }
     return values;
   }
@@ -157,8 +144,8 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
     ThreadEmitter emit(op, rewriter);
     fragments::Fragment fragment = warp::fragmentOf(type);
     HeldRows held(emit, fragment, op.getRows().getType(), adaptor.getRows());
-    Value base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(),
-                             bytesOf(type.getElementType()));
+    Value base =
+        baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytesOf(type.getElementType()));
     for (auto [index, place] : llvm::enumerate(fragments::rowsOf(fragment).registers)) {
       auto [position, writes] = held.at(place);
       if (type.getRank() == 1) // one of the row's lanes
@@ -297,6 +284,18 @@ Value baseAddress(ThreadEmitter &emit, Value view, ValueRange indices, int64_t e
   }
   Value start = emit.field(view, 0);
   return elements ? emit.advance(start, emit.multiply(elements, elementBytes)) : start;
+}
+
+Value readElements(ThreadEmitter &emit, Type type, Value address) {
+  Type element = getElementTypeOrSelf(type);
+  auto vector = dyn_cast<VectorType>(type);
+  int64_t count = vector ? vector.getNumElements() : 1;
+  Value value = emit.create<LLVM::LoadOp>(type, address, count * bytesOf(element));
+  if (!element.isInteger(8) && !element.isInteger(16))
+    return value;
+  Type wide = emit.getI32Type();
+  return emit.create<LLVM::ZExtOp>(vector ? Type(VectorType::get(vector.getShape(), wide)) : wide,
+                                   value);
 }
 
 Value isAligned(ThreadEmitter &emit, Value view, tile::ViewType type, int64_t bytes) {

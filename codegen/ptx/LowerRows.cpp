@@ -50,8 +50,12 @@ struct RowsAtPattern : OpConversionPattern<tile::RowsAtOp> {
   LogicalResult matchAndRewrite(tile::RowsAtOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     ThreadEmitter emit(op, rewriter);
+    SmallVector<Value> positions = emit.elements(adaptor.getPositions());
+    if (positions.size() > size_t(kGatheredRows))
+      return rewriter.notifyMatchFailure(op, "a thread has more rows than registers for them");
+    positions.resize(kGatheredRows, emit.create<LLVM::PoisonOp>(emit.getI32Type()));
     Value rows = emit.create<LLVM::PoisonOp>(getTypeConverter()->convertType(op.getType()));
-    rows = emit.create<LLVM::InsertValueOp>(rows, adaptor.getPositions(), ArrayRef<int64_t>{0});
+    rows = emit.create<LLVM::InsertValueOp>(rows, emit.pack(positions), ArrayRef<int64_t>{0});
     rows = emit.create<LLVM::InsertValueOp>(rows, adaptor.getCount(), ArrayRef<int64_t>{1});
     rewriter.replaceOp(op, rows);
     return success();
@@ -70,7 +74,7 @@ struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
     bool byRow = slice.getAxis() == warp::Axis::Rows;
     fragments::Fragment held = warp::fragmentOf(type);
     Value mine = byRow ? emit.firstRow(held) : emit.laneColumn(held.lane);
-    RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
+    RowPositions rows(emit, op.getRows().getType(), adaptor.getRows(), &held);
     if (rows.isGathered() && !byRow)
       return rewriter.notifyMatchFailure(op, "gathered rows are not held by columns");
     SmallVector<Value> values;
@@ -90,8 +94,6 @@ RowPositions::Row RowPositions::at(Value row, int64_t constant) {
     return {position, emit.below(position, length)};
   }
   if (isGathered()) {
-    auto held = RankedTensorType::get({type.getSize()}, emit.getI32Type(), type.getEncoding());
-    auto registers = warp::fragmentOf(held).registers;
     auto found = llvm::find(registers, fragments::Coordinate{int(constant), 0});
     Value position = emit.element(first, found - registers.begin());
     Value exists = emit.bitAnd(emit.less(emit.add(row, constant), length),

@@ -27,12 +27,9 @@ ThreadTypes::ThreadTypes(MLIRContext *context) {
   });
   addConversion([=](tile::RowsType type) -> Type {
     SmallVector<Type> fields = {i32, i32};
-    if (type.getOrder() == tile::OrderKind::Gathered) {
-      if (!type.getEncoding())
-        return {};
-      auto positions = RankedTensorType::get({type.getSize()}, i32, type.getEncoding());
-      fields[0] = VectorType::get({warp::elementsPerThread(positions)}, i32);
-    } else if (type.getOrder() != tile::OrderKind::Natural)
+    if (type.getOrder() == tile::OrderKind::Gathered)
+      fields[0] = VectorType::get({kGatheredRows}, i32);
+    else if (type.getOrder() != tile::OrderKind::Natural)
       fields.append({i32, pointer});
     return LLVM::LLVMStructType::getLiteral(context, fields);
   });

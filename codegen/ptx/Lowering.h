@@ -7,7 +7,7 @@
 //   !tile.numbers                  ptr<1>
 //   !tile.rows<64>                 struct<(i32 first, i32 length)>
 //   !tile.rows<64 by residue>      struct<(i32 first, i32 length, i32 counts, ptr<1> rows)>
-//   !tile.rows<64 by gathered>     struct<(vector<2xi32>, i32 count)>: of the rows of a thread
+//   !tile.rows<64 by gathered>     struct<(vector<32xi32>, i32 count)>: of the thread's rows
 //   !tile.layout                   struct of LayoutField (common/LayoutFields.h)
 //   !warp.block_list               struct<(ptr<1> columns, ptr<1> runs, i32 first[5], end[4])>
 //   !warp.buffer<...>              i32: byte offset in shared memory
@@ -138,11 +138,19 @@ private:
   llvm::SmallDenseMap<int, mlir::Value> variants;
 };
 
+/// Rows that a thread can hold of a tile whose rows are gathered.
+inline constexpr int kGatheredRows = 32;
+
 /// Positions of the rows of a tile.
 class RowPositions {
 public:
-  RowPositions(ThreadEmitter &emit, tile::RowsType type, mlir::Value rows)
-      : emit(emit), type(type), rows(rows) {}
+  /// `held`: what the thread holds of the rows, for those that are gathered.
+  RowPositions(ThreadEmitter &emit, tile::RowsType type, mlir::Value rows,
+               const fragments::Fragment *held = nullptr)
+      : emit(emit), type(type), rows(rows) {
+    if (held)
+      registers = fragments::rowsOf(*held).registers;
+  }
 
   struct Row {
     mlir::Value position; ///< any number where there is none
@@ -157,13 +165,14 @@ public:
   mlir::Value mayExist() { return emit.greater(emit.field(rows, 1), 0); }
 
   bool isNatural() const { return type.getOrder() == tile::OrderKind::Natural; }
-  /// Then `row` is the first row that a thread holds and `constant` that of one of its registers.
+  /// Then `row` is the thread's first row and `constant` that of a register.
   bool isGathered() const { return type.getOrder() == tile::OrderKind::Gathered; }
 
 private:
   ThreadEmitter &emit;
   tile::RowsType type;
   mlir::Value rows;
+  std::vector<fragments::Coordinate> registers;
 };
 
 /// Of one element in memory.
@@ -174,6 +183,9 @@ inline int64_t bytesOf(mlir::Type element) {
 mlir::Value baseAddress(ThreadEmitter &emit, mlir::Value view, mlir::ValueRange indices,
                         int64_t elementBytes);
 
+/// A number of a view, or a vector of them, as tiles hold it: integers of fewer than 32 bits are
+/// unsigned and widened.
+mlir::Value readElements(ThreadEmitter &emit, mlir::Type type, mlir::Value address);
 /// Whether every row of a view begins on a multiple of `bytes`, a power of two.
 mlir::Value isAligned(ThreadEmitter &emit, mlir::Value view, tile::ViewType type, int64_t bytes);
 

@@ -162,6 +162,7 @@ struct WarpToLlvm : impl::WarpToLlvmBase<WarpToLlvm> {
     target.addLegalDialect(nvvm::kDialect);
     target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
     target.addIllegalDialect<tile::TileDialect, warp::WarpDialect>();
+    target.addIllegalOp<math::ExpOp>(); // of scalars too: LLVM has none for these targets
     target.addDynamicallyLegalDialect<arith::ArithDialect, math::MathDialect>(
         [&](Operation *op) { return types.isLegal(op); });
     populateColumnPatterns(patterns, types);

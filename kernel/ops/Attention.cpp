@@ -59,31 +59,16 @@ std::string describeRequest(const AttentionRequest &request) {
       "attention forward, {}, head dim {}, value dim {}, blocks of {} x {}\nattend: {}\n",
       name(request.dtype), request.headDim, request.valueDim, request.block.q, request.block.k,
       print(request.attend));
-  OrderShape queries = shapeOf(request.queryOrder), keys = shapeOf(request.keyOrder);
-  if (queries != OrderShape::Natural || keys != OrderShape::Natural)
-    text += fmt::format("queries: {} order, keys: {} order\n", name(queries), name(keys));
-  if (!request.part.first || !request.part.last)
-    text += fmt::format("a part of a head:{}{}\n",
-                        request.part.first ? "" : " goes on from the part before",
-                        request.part.last ? "" : " leaves its sums in f32");
-  return text;
+  return text + describeWay(request.queryOrder, request.keyOrder, request.part);
+}
+
+CostShape costShape(const AttentionRequest &request, int64_t copies) {
+  return CostShape::forward(request.headDim, request.valueDim, bytes(request.dtype), copies);
 }
 
 std::vector<AttentionRequest> kernelsOf(const AttentionRequest &request,
                                         const std::vector<Part> &parts, const Block &block) {
-  std::vector<AttentionRequest> kernels;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    AttentionRequest kernel = request;
-    if (parts.size() > 1)
-      kernel.entry += fmt::format("_part{}", i + 1);
-    kernel.attend = parts[i].attend;
-    kernel.queryOrder = parts[i].queries;
-    kernel.keyOrder = parts[i].keys;
-    kernel.block = block;
-    kernel.part = {.first = i == 0, .last = i + 1 == parts.size()};
-    kernels.push_back(std::move(kernel));
-  }
-  return kernels;
+  return requestsOfParts(request, parts, block);
 }
 
 /// Of an order only its shape is compiled in.

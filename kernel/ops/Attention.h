@@ -3,16 +3,10 @@
 #pragma once
 
 #include "kernel/Request.h"
-#include "layout/Split.h"
+#include "kernel/ops/Parts.h"
+#include "layout/cost/Cost.h"
 
 namespace sparsec {
-
-/// What a kernel does of a head that is computed as disjoint parts, one kernel after another.
-struct PartRole {
-  bool first = true; ///< else it goes on from what the parts before left
-  bool last = true;  ///< else it leaves its sums in f32 for the next part
-  bool operator==(const PartRole &) const = default;
-};
 
 struct AttentionRequest {
   static constexpr std::string_view kOperation = "forward";
@@ -34,6 +28,8 @@ Result<void> checkRequest(const AttentionRequest &request);
 Needs needsOf(const AttentionRequest &request);
 std::string describeRequest(const AttentionRequest &request);
 std::string printRequest(const AttentionRequest &request);
+
+CostShape costShape(const AttentionRequest &request, int64_t copies);
 
 /// The kernels of a way to compute a head: `request` with each part's predicate, orders and role,
 /// and a name of its own where there are several.

@@ -38,18 +38,41 @@ Needs needsOf(const AttentionBackwardRequest &request) {
 }
 
 std::string describeRequest(const AttentionBackwardRequest &request) {
-  return fmt::format(
-      "attention backward over {}, {}, head dim {}, value dim {}, blocks of {} x {}\n"
-      "attend: {}\n",
-      name(request.pass), name(request.dtype), request.headDim, request.valueDim, request.block.q,
-      request.block.k, print(request.attend));
+  std::string text =
+      fmt::format("attention backward over {}, {}, head dim {}, value dim {}, blocks of {} x {}\n"
+                  "attend: {}\n",
+                  name(request.pass), name(request.dtype), request.headDim, request.valueDim,
+                  request.block.q, request.block.k, print(request.attend));
+  return text + describeWay(request.queryOrder, request.keyOrder, request.part);
 }
 
 std::string printRequest(const AttentionBackwardRequest &request) {
-  return fmt::format("pass {}\ndtype {}\nhead_dim {}\nvalue_dim {}\norders {} {}\nattend {}\n",
-                     name(request.pass), name(request.dtype), request.headDim, request.valueDim,
-                     name(shapeOf(request.queryOrder)), name(shapeOf(request.keyOrder)),
-                     print(request.attend));
+  return fmt::format(
+      "pass {}\ndtype {}\nhead_dim {}\nvalue_dim {}\norders {} {}\npart {}{}\nattend {}\n",
+      name(request.pass), name(request.dtype), request.headDim, request.valueDim,
+      name(shapeOf(request.queryOrder)), name(shapeOf(request.keyOrder)),
+      request.part.first ? "first" : "", request.part.last ? "last" : "", print(request.attend));
+}
+
+CostShape costShape(const AttentionBackwardRequest &request, int64_t copies) {
+  int64_t headDim = request.headDim, valueDim = request.valueDim;
+  bool ofKeys = request.pass == Pass::Keys;
+  return {.products = 2 * headDim + (ofKeys ? 2 : 1) * valueDim,
+          .rowWidth = 2 * headDim + (ofKeys ? 2 : 1) * valueDim,
+          .foldWidth = headDim + valueDim,
+          .elementBytes = bytes(request.dtype),
+          .copies = copies,
+          .ofKeys = ofKeys};
+}
+
+std::vector<AttentionBackwardRequest> kernelsOf(const AttentionBackwardRequest &request,
+                                                const std::vector<Part> &parts,
+                                                const Block &block) {
+  std::vector<AttentionBackwardRequest> requests = requestsOfParts(request, parts, block);
+  if (request.pass == Pass::Keys) // its launches are told
+    for (AttentionBackwardRequest &each : requests)
+      each.part = {};
+  return requests;
 }
 
 } // namespace sparsec

@@ -5,10 +5,14 @@
 //   Keys      dkv          rows of the transposed layout  dk and dv of the kv heads that the entry's
 //                                                         heads use
 //
-// Each pass has an order, a block and a launch of its own; Keys reads what Queries left in delta.
+// Each pass has orders, a block, parts and launches of its own; Keys reads what Queries left in
+// delta. Parts of a pass meet in f32 memory: dq by the role that is compiled in, dk and dv, which
+// other entries may give to as well, by what each launch is told of its kv heads.
 #pragma once
 
 #include "kernel/Request.h"
+#include "kernel/ops/Parts.h"
+#include "layout/cost/Cost.h"
 
 namespace sparsec {
 
@@ -20,6 +24,7 @@ struct AttentionBackwardRequest {
   Expr attend; ///< closed predicate
   Pass pass = Pass::Queries;
   OrderSpec queryOrder, keyOrder; ///< only their shapes are compiled in: sizes are arguments
+  PartRole part;                  ///< of the pass over queries: only a first part leaves delta
   DType dtype = DType::BF16;
   int headDim = 64;  ///< multiples of 16, 16 .. 256
   int valueDim = 64; ///< likewise
@@ -32,5 +37,11 @@ Result<void> checkRequest(const AttentionBackwardRequest &request);
 Needs needsOf(const AttentionBackwardRequest &request);
 std::string describeRequest(const AttentionBackwardRequest &request);
 std::string printRequest(const AttentionBackwardRequest &request);
+CostShape costShape(const AttentionBackwardRequest &request, int64_t copies);
+
+/// The requests of a way to compute a pass: `request` with each part's predicate, orders and role,
+/// and a name of its own where there are several.
+std::vector<AttentionBackwardRequest> kernelsOf(const AttentionBackwardRequest &request,
+                                                const std::vector<Part> &parts, const Block &block);
 
 } // namespace sparsec

@@ -4,6 +4,7 @@
 #include "layout/Specialise.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -13,8 +14,26 @@ namespace {
 
 /// Rows that stand for all of a layout's: a few first, and more unless it is hopeless.
 constexpr int64_t kFirstRows = 2, kSampledRows = 8;
+/// Ways of at most so many rows of blocks are counted, of so many, before one is chosen.
+constexpr int64_t kCountedRows = 1024;
+constexpr int kMostCounted = 8;
 /// A way this much slower than the best so far is not looked at further.
 constexpr double kHopeless = 2;
+
+/// The same computed the other way round, where that is how the kernel folds it: each row is one of
+/// keys, and its blocks are of queries.
+LayoutRequest folded(LayoutRequest request, const CostShape &shape) {
+  assert((!shape.ofKeys || request.q0 == 0) && "the axes are exchanged with their positions");
+  if (shape.ofKeys) {
+    std::swap(request.nq, request.nk);
+    std::swap(request.blockQ, request.blockK);
+  }
+  return request;
+}
+
+Part folded(const Part &part, const CostShape &shape) {
+  return shape.ofKeys ? Part{exchanged(part.attend), part.keys, part.queries} : part;
+}
 
 /// What a block and a row of blocks cost, of one part in its orders.
 struct Prices {
@@ -28,14 +47,13 @@ bool gathers(const OrderSpec &order) {
 
 Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape &shape,
                 const CostTarget &target) {
-  double width = double(shape.headDim + shape.valueDim);
-  double rowBytes = double(request.blockQ) * width * double(shape.elementBytes);
-  double keyBytes = double(request.blockK) * width * double(shape.elementBytes);
+  double rowBytes = double(request.blockQ * shape.rowWidth * shape.elementBytes);
+  double keyBytes = double(request.blockK * shape.foldWidth * shape.elementBytes);
   double pairs = double(request.blockQ) * (double(request.blockK) + target.stepKeys);
   Prices prices;
   prices.keyBytes = keyBytes * (gathers(part.keys) ? target.gatherPenalty : 1);
   prices.rowBytes = rowBytes * (gathers(part.queries) ? target.gatherPenalty : 1);
-  double work = pairs * (2 * width / target.unitFlops + target.pairSeconds);
+  double work = pairs * (2 * double(shape.products) / target.unitFlops + target.pairSeconds);
   double loads = prices.keyBytes / target.unitBytesPerSecond;
   double waits = prices.keyBytes * target.keyByteSeconds;
   prices.full = std::max(work, loads) + waits;
@@ -141,7 +159,7 @@ public:
     cost.computed = cost.blocks.live * request.blockQ * request.blockK;
     if (!cost.exact)
       cost.computed = std::max(cost.computed, cost.elements);
-    cost.operations = copies * 2 * double(shape.headDim + shape.valueDim) * double(cost.computed);
+    cost.operations = copies * 2 * double(shape.products) * double(cost.computed);
     cost.balance = cost.seconds > 0 ? std::min(busy / cost.seconds, 1.0) : 1;
     double perPair = cost.elements ? cost.seconds / double(cost.elements) : 0;
     cost.seconds += parts * target.launchSeconds;
@@ -156,8 +174,8 @@ public:
 private:
   /// Bytes of each tensor once.
   double once() const {
-    auto width = double(shape.headDim + shape.valueDim);
-    return double(request.nq + request.nk) * width * double(shape.elementBytes);
+    return double((request.nq * shape.rowWidth + request.nk * shape.foldWidth) *
+                  shape.elementBytes);
   }
 
   /// All pairs, in natural order.
@@ -220,6 +238,7 @@ private:
   /// All the ways to compute one predicate, as weigh() has them.
   struct Ways {
     Expr attend;
+    Expr fold; ///< the same, or exchanged, as it is folded
     int64_t elements = 0;
     std::vector<AxisOrders> orders;
     std::vector<bool> hopeless; ///< by order
@@ -228,6 +247,8 @@ private:
   Ways waysOf(const Expr &attend) const;
   LayoutRequest at(const Block &block) const;
   Result<std::vector<Weighed>> weighAt(const Block &block, Ways &ways, double least) const;
+  Result<void> countCheapest(std::vector<Candidate> &candidates) const;
+  static void sort(std::vector<Candidate> &candidates);
   Candidate candidate(const Block &block, const std::vector<const Weighed *> &parts,
                       const std::vector<int64_t> &elements) const;
 
@@ -260,7 +281,11 @@ int64_t elementsOf(const Expr &attend, const LayoutRequest &request) {
 Scale::Ways Scale::waysOf(const Expr &attend) const {
   // What boxes of a grid are suggested follows the block: the first one's do for all.
   LayoutRequest request = at(blocks[0]);
-  Ways ways{attend, elementsOf(attend, request), ordersFor(attend, request, choice), {}};
+  Ways ways{.attend = attend,
+            .fold = folded({attend, {}, {}}, shape).attend,
+            .elements = elementsOf(attend, request),
+            .orders = ordersFor(attend, request, choice),
+            .hopeless = {}};
   ways.hopeless.resize(ways.orders.size());
   return ways;
 }
@@ -268,21 +293,24 @@ Scale::Ways Scale::waysOf(const Expr &attend) const {
 /// The orders that are not hopeless, at one block; `least`, what the best way so far takes. The
 /// natural order comes last: where another one is good, it has the most runs to look at.
 Result<std::vector<Weighed>> Scale::weighAt(const Block &block, Ways &ways, double least) const {
-  LayoutRequest request = at(block);
+  LayoutRequest request = folded(at(block), shape);
   std::vector<Weighed> result;
   for (size_t i = ways.orders.size(); i-- > 0;) {
     if (ways.hopeless[i])
       continue;
     Part part = {ways.attend, ways.orders[i].queries, ways.orders[i].keys};
-    Result<Order> queries = Order::make(part.queries, request.nq, request.blockQ);
+    Part fold = part;
+    if (shape.ofKeys)
+      fold = {ways.fold, part.keys, part.queries};
+    Result<Order> queries = Order::make(fold.queries, request.nq, request.blockQ);
     if (!queries)
       return queries.error();
-    Result<Order> keys = Order::make(part.keys, request.nk, request.blockK);
+    Result<Order> keys = Order::make(fold.keys, request.nk, request.blockK);
     if (!keys)
       return keys.error();
-    Weighed each{part, pricesOf(part, request, shape, target), {}, 0};
+    Weighed each{part, pricesOf(fold, request, shape, target), {}, 0};
     for (int64_t rows : {kFirstRows, kSampledRows}) {
-      each.work = estimate(part, request, *queries, *keys, each.prices, rows);
+      each.work = estimate(fold, request, *queries, *keys, each.prices, rows);
       Sum sum(request, shape, target);
       sum.add(each.work, each.prices, ways.elements);
       each.seconds = sum.total().seconds;
@@ -300,7 +328,7 @@ Result<std::vector<Weighed>> Scale::weighAt(const Block &block, Ways &ways, doub
 Candidate Scale::candidate(const Block &block, const std::vector<const Weighed *> &parts,
                            const std::vector<int64_t> &elements) const {
   Candidate result{block, {}, {}};
-  LayoutRequest request = at(block);
+  LayoutRequest request = folded(at(block), shape);
   Sum sum(request, shape, target);
   for (size_t i = 0; i < parts.size(); ++i) {
     result.parts.push_back(parts[i]->part);
@@ -308,6 +336,15 @@ Candidate Scale::candidate(const Block &block, const std::vector<const Weighed *
   }
   result.cost = sum.total();
   return result;
+}
+
+/// Cheapest first; of equal ones those of fewer parts.
+void Scale::sort(std::vector<Candidate> &candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate &a, const Candidate &b) {
+                     return std::pair(a.cost.seconds, a.parts.size()) <
+                            std::pair(b.cost.seconds, b.parts.size());
+                   });
 }
 
 Result<std::vector<Candidate>> Scale::run(const Expr &attend) {
@@ -353,25 +390,53 @@ Result<std::vector<Candidate>> Scale::run(const Expr &attend) {
       least = std::min(least, each.seconds);
     }
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate &a, const Candidate &b) {
-                     return std::pair(a.cost.seconds, a.parts.size()) <
-                            std::pair(b.cost.seconds, b.parts.size());
-                   });
+  sort(candidates);
+  if (Result<void> ok = countCheapest(candidates); !ok)
+    return ok.error();
   return candidates;
+}
+
+/// A guess may be wrong: the first ones are counted until the first is, and natural order too,
+/// where it might have been the better one.
+Result<void> Scale::countCheapest(std::vector<Candidate> &candidates) const {
+  auto counted = [&](Candidate &each) -> Result<void> {
+    LayoutRequest request = folded(at(each.block), shape);
+    bool quick = (request.nq + request.blockQ - 1) / request.blockQ <= kCountedRows;
+    for (const Part &part : each.parts)
+      quick = quick && !mentions(part.attend, Op::Hash);
+    if (each.cost.exact || !quick)
+      return {};
+    return count(each, asked, shape, target);
+  };
+  for (Candidate &each : candidates)
+    if (each.parts.size() == 1 && !gathers(each.parts[0].queries) && !gathers(each.parts[0].keys)) {
+      if (each.cost.seconds < kHopeless * candidates.front().cost.seconds)
+        if (Result<void> ok = counted(each); !ok)
+          return ok;
+      break;
+    }
+  sort(candidates);
+  for (int i = 0; i < kMostCounted; ++i) {
+    if (Result<void> ok = counted(candidates.front()); !ok)
+      return ok;
+    sort(candidates);
+  }
+  return {};
 }
 
 } // namespace
 
 Result<Cost> costOf(const std::vector<Part> &parts, const LayoutRequest &request,
                     const CostShape &shape, const CostTarget &target) {
-  Sum sum(request, shape, target);
+  LayoutRequest folds = folded(request, shape);
+  Sum sum(folds, shape, target);
   for (const Part &part : parts) {
+    Part fold = folded(part, shape);
     // One layout at a time: at a million tokens each may take a hundred megabytes.
-    Result<std::vector<BlockLayout>> layout = layoutsOf({part}, request);
+    Result<std::vector<BlockLayout>> layout = layoutsOf({fold}, folds);
     if (!layout)
       return layout.error();
-    Prices prices = pricesOf(part, request, shape, target);
+    Prices prices = pricesOf(fold, folds, shape, target);
     sum.add(workOf(layout->front(), prices), prices, countElements(part.attend, request));
   }
   return sum.total();

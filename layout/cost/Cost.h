@@ -16,8 +16,9 @@
 // after the first starts another kernel. Rows that are not neighbours in memory load by
 // `gatherPenalty` slower.
 //
-// Counts of many rows are estimated from a few of them ("~ 2,678"): enough to choose, and quick at
-// any length. docs/performance.md says how the numbers of targets were found, and how far off.
+// Counts of many rows are estimated from a few of them ("~ 2,678"): quick at any length. Where
+// counting is, too, the ways that seem the cheapest are counted before one is chosen.
+// docs/performance.md says how the numbers of targets were found, and how far off.
 #pragma once
 
 #include "layout/Split.h"
@@ -47,11 +48,25 @@ struct CostTarget {
   static CostTarget of(std::string_view target, int64_t elementBytes);
 };
 
-/// What one head's tensors are made of.
+/// What is computed of a head: of each pair, and over which tensors.
+///
+///   attention      a pair's products                 a row's tensors    a block's tensors
+///   forward        q k^T, p v                        q, out             k, v
+///   dq             q k^T, dout v^T, ds k             q, dout, dq        k, v
+///   dk and dv      k q^T, v dout^T, ds^T q, p^T dout k, v, dk, dv       q, dout; rows are keys
 struct CostShape {
-  int64_t headDim = 64, valueDim = 64;
+  int64_t products = 128;  ///< multiply-adds of a pair
+  int64_t rowWidth = 128;  ///< elements of a row's tensors at each of its positions
+  int64_t foldWidth = 128; ///< of what is loaded for each block
   int64_t elementBytes = 2;
-  int64_t copies = 1; ///< heads x batch: how often the layout is computed
+  int64_t copies = 1;  ///< heads x batch: how often the layout is computed
+  bool ofKeys = false; ///< the transposed layout is folded: its rows are keys; with q0 = 0 alone
+
+  static CostShape forward(int64_t headDim, int64_t valueDim, int64_t elementBytes = 2,
+                           int64_t copies = 1) {
+    int64_t both = headDim + valueDim;
+    return {both, both, both, elementBytes, copies};
+  }
 };
 
 struct Cost {
@@ -59,7 +74,7 @@ struct Cost {
   int64_t elements = 0;    ///< pairs that attend
   int64_t computed = 0;    ///< pairs in live blocks
   bool exact = true;       ///< else blocks and computed are estimates
-  double operations = 0;   ///< products, of all copies: 2 (head dim + value dim) a computed pair
+  double operations = 0;   ///< of all copies: two for each multiply-add of a computed pair
   double bytes = 0;        ///< loaded and stored, of all copies
   double balance = 1;      ///< mean of the units' time over the whole
   double seconds = 0;      ///< of all copies
@@ -89,7 +104,7 @@ struct Choice {
 
 /// The ways that the predicate suggests, cheapest first; of equal ones the simpler first. Of a
 /// split, each part stands in its best orders. Never empty. Ways that are hopeless at one block are
-/// not tried at others. Costs are estimates.
+/// not tried at others. Costs are estimates; of short layouts the first way's is exact.
 Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
                                      const CostShape &shape, const CostTarget &target,
                                      const Choice &choice = {});

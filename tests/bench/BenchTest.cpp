@@ -105,22 +105,21 @@ void compileBoth(const HeadEntry &head, std::vector<AttentionPart> &parts, Backw
   auto kernel = compileKernel(forward);
   ASSERT_TRUE(kernel) << kernel.error().render();
   parts.push_back({std::move(*kernel), std::move(forward)});
-  entry.queries = {.entry = head.name,
-                   .attend = head.attend,
-                   .dtype = DType::F32,
-                   .headDim = 16,
-                   .valueDim = 32,
-                   .block = {16, 32},
-                   .target = *target};
-  entry.keys = entry.queries;
-  entry.keys.pass = AttentionBackwardRequest::Pass::Keys;
-  entry.keys.block = {32, 16};
-  auto queries = compile(entry.queries);
+  AttentionBackwardRequest backward{.entry = head.name,
+                                    .attend = head.attend,
+                                    .dtype = DType::F32,
+                                    .headDim = 16,
+                                    .valueDim = 32,
+                                    .block = {16, 32},
+                                    .target = *target};
+  auto queries = compile(backward);
   ASSERT_TRUE(queries) << queries.error().render();
-  entry.queryKernels = std::move(*queries);
-  auto keys = compileKernel(entry.keys);
+  entry.queries = {{backward, std::move(*queries)}};
+  backward.pass = AttentionBackwardRequest::Pass::Keys;
+  backward.block = {32, 16};
+  auto keys = compile(backward);
   ASSERT_TRUE(keys) << keys.error().render();
-  entry.keyKernel = std::move(*keys);
+  entry.keys = {{backward, std::move(*keys)}};
 }
 
 TEST(BackwardRun, TakesWhatForwardGaveAndCountsItsWork) {

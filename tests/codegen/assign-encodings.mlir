@@ -113,6 +113,18 @@ tile.kernel @elementwise(%q: !tile.view<f16, 3>, %n: i32, %i: i32) args ["q", "n
 
 // -----
 
+tile.kernel @columns(%q: !tile.view<f16, 3>, %l: !tile.view<f32, 2>, %n: i32, %i: i32) args ["q", "lse", "n", "head_group"] {
+  %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
+  %qt = tile.load %q[%i, %i, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x32xf16>
+  %s = tile.dot %qt, %qt {rhs_t} : tensor<32x32xf16>, tensor<32x32xf16> -> tensor<32x32xf32>
+  // expected-error @+1 {{a reduction down the columns is not lowered to warps yet}}
+  %m = tile.reduce max %s {dim = 0} : tensor<32x32xf32> -> tensor<32xf32>
+  tile.store %m, %l[%i, %i, %qr] : tensor<32xf32>, !tile.view<f32, 2>, !tile.rows<32>
+  tile.return
+}
+
+// -----
+
 // A fetched tile has one place.
 tile.kernel @fetched(%k: !tile.view<f16, 3>, %out: !tile.view<f16, 3>, %layout: !tile.layout, %n: i32) args ["k", "out", "layout", "n"] {
   %b, %h, %i, %r = tile.work rows of %layout : !tile.layout

@@ -37,6 +37,16 @@ sparsec.attention_backward @rows #sparsec.pattern<"k <= q"> dtype bf16 head_dim 
 // CHECK: tile.store {{.*}}, %dv[
 sparsec.attention_backward @columns over_keys #sparsec.pattern<"k <= q"> dtype f32 head_dim 16 value_dim 48 block 32 x 16
 
+// A part of dq leaves its sums and goes on from those of the part before, which left delta too.
+// CHECK-NOT: @part_delta
+// CHECK-LABEL: tile.kernel @part_dq(
+// CHECK-SAME: "lse", "delta", "dq_sums", "layout"
+// CHECK: tile.load %dq_sums[
+// CHECK: tile.fold
+// CHECK-NOT: arith.truncf {{.*}} : tensor<16x32xf32>
+// CHECK: tile.store {{.*}}, %dq_sums[
+sparsec.attention_backward @part #sparsec.pattern<"k <= q"> dtype bf16 head_dim 32 value_dim 16 block 16 x 16 prior partial
+
 // A part leaves its sums and goes on from those of the part before; nothing is divided.
 // CHECK-LABEL: tile.kernel @middle(
 // CHECK-SAME: "out", "row_max", "row_sum", "prior_out", "prior_max", "prior_sum", "layout"

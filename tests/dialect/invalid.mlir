@@ -77,6 +77,11 @@ sparsec.attention_backward @a over_keys #sparsec.pattern<"True"> dtype i32 head_
 
 // -----
 
+// expected-error @below {{'sparsec.attention_backward' op dk and dv are told where their sums meet when they are launched}}
+sparsec.attention_backward @a over_keys #sparsec.pattern<"True"> dtype f16 head_dim 16 value_dim 64 block 64 x 64 partial
+
+// -----
+
 //===-- tile.kernel, tile.work ----------------------------------------------------------------===//
 
 // expected-error @below {{'tile.kernel' op has 2 arguments, 1 names and 1 optional marks}}

@@ -35,9 +35,9 @@ constexpr Measured kMeasured[] = {
 
 /// One kernel over some of the heads.
 double predicted(const Expr &attend, const Measured &row, int64_t heads) {
-  Result<Cost> cost = costOf({{attend, NaturalOrder{}, NaturalOrder{}}}, {.nq = row.n, .nk = row.n},
-                             {.headDim = row.headDim, .valueDim = row.headDim, .copies = heads},
-                             CostTarget::of("sm_90", 2));
+  Result<Cost> cost =
+      costOf({{attend, NaturalOrder{}, NaturalOrder{}}}, {.nq = row.n, .nk = row.n},
+             CostShape::forward(row.headDim, row.headDim, 2, heads), CostTarget::of("sm_90", 2));
   EXPECT_TRUE(cost);
   return cost->seconds * 1e3;
 }
@@ -73,7 +73,7 @@ TEST(Calibration, TimesOfAnH200) {
 TEST(Calibration, TheDefaultBlockIsTheCheapestOfDense) {
   for (int64_t headDim : {64, 128})
     for (const Expr &attend : {predicate("q == q"), causal(), local(128)}) {
-      CostShape shape = {.headDim = headDim, .valueDim = headDim, .copies = kHeads};
+      CostShape shape = CostShape::forward(headDim, headDim, 2, kHeads);
       Result<std::vector<Candidate>> all =
           weigh(attend, {.nq = 8'192, .nk = 8'192}, shape, CostTarget::of("sm_90", 2),
                 {.blocks = {{64, 32}, {64, 64}, {32, 32}}});

@@ -42,7 +42,7 @@ TEST(Candidates, FromModuliAndDivisions) {
 TEST(Cost, CountsAndBytes) {
   // 3 x 3 blocks of 4, the lower triangle: rows of 1, 2 and 3 blocks.
   LayoutRequest request = square(12, 4);
-  CostShape shape = {.headDim = 16, .valueDim = 32, .elementBytes = 2};
+  CostShape shape = CostShape::forward(16, 32);
   CostTarget target = {.units = 2,
                        .unitFlops = 2.0 * 4 * 4 * 48, // a block: a second
                        .unitBytesPerSecond = 1e12,
@@ -87,9 +87,43 @@ TEST(Cost, CountsAndBytes) {
   EXPECT_DOUBLE_EQ(costOfCausal(NaturalOrder{}).seconds, 8 * 6 / 4 + 3);
 }
 
+TEST(Cost, OfKeysIsThatOfTheTranspose) {
+  // Blocks of 4 queries x 2 keys: columns of the causal triangle have 3, 3, 2, 2, 1 and 1 of them.
+  LayoutRequest request{.nq = 12, .nk = 12, .blockQ = 4, .blockK = 2};
+  CostShape shape{.products = 10, .rowWidth = 3, .foldWidth = 5, .ofKeys = true};
+  CostTarget target = {.units = 3,
+                       .unitFlops = 2.0 * 4 * 2 * 10, // a block: a second
+                       .unitBytesPerSecond = 1e12,
+                       .bytesPerSecond = 1e12};
+  Result<Cost> cost = costOf({{causal(), NaturalOrder{}, NaturalOrder{}}}, request, shape, target);
+  ASSERT_TRUE(cost);
+  EXPECT_EQ(cost->blocks, (BlockCounts{.live = 12, .full = 6, .partial = 6}));
+  EXPECT_EQ(cost->elements, 78);
+  EXPECT_DOUBLE_EQ(cost->operations, 2 * 10 * 96);
+  EXPECT_DOUBLE_EQ(cost->bytes, 2 * (12 * 4 * 5 + 6 * 2 * 3));
+  EXPECT_DOUBLE_EQ(cost->seconds, 12.0 / 3 + 3) << "the first columns are the longest";
+
+  // A window is as long in every column but the last ones, and of few sampled rows exactly so.
+  for (const Expr &attend : {local(64), fixedMerged(128, 32), column(64)}) {
+    LayoutRequest many{.nq = 4'096, .nk = 4'096, .blockQ = 32, .blockK = 64};
+    Result<std::vector<Candidate>> all =
+        weigh(attend, many, shape, CostTarget::of("cpu", 4), {.blocks = {{32, 64}}});
+    ASSERT_TRUE(all);
+    Candidate first = all->front();
+    ASSERT_TRUE(count(first, many, shape, CostTarget::of("cpu", 4)));
+    Result<Order> queries = Order::make(first.parts[0].queries, many.nq, 32),
+                  keys = Order::make(first.parts[0].keys, many.nk, 64);
+    ASSERT_TRUE(queries && keys);
+    if (first.parts.size() == 1)
+      EXPECT_EQ(first.cost.blocks,
+                BlockLayout::build(first.parts[0].attend, many, *queries, *keys)->counts());
+    EXPECT_NEAR(first.cost.seconds / all->front().cost.seconds, 1, 0.15) << print(attend);
+  }
+}
+
 /// The cheapest way, counted, on an H200.
 Candidate best(const Expr &attend, int64_t n, const Choice &choice) {
-  CostShape shape = {.headDim = 64, .valueDim = 64, .copies = 8};
+  CostShape shape = CostShape::forward(64, 64, 2, 8);
   CostTarget target = CostTarget::of("sm_90", 2);
   Result<std::vector<Candidate>> all = weigh(attend, square(n, 64), shape, target, choice);
   EXPECT_TRUE(all) << all.error().message;
@@ -167,7 +201,7 @@ TEST(Cost, EmptyAndTiny) {
 }
 
 TEST(Cost, TheTable) {
-  CostShape shape = {.headDim = 128, .valueDim = 128, .copies = 16};
+  CostShape shape = CostShape::forward(128, 128, 2, 16);
   CostTarget target = CostTarget::of("sm_90", 2);
   Result<std::vector<Candidate>> all = weigh(united(128), square(12'288, 64), shape, target);
   ASSERT_TRUE(all);

@@ -50,6 +50,28 @@ bool checkReadings(const Expr &predicate) {
   return !::testing::Test::HasFailure();
 }
 
+/// exchanged(): the truth at (q, k) is that of the original at (k, q), with the lengths exchanged.
+bool checkExchanged(const Expr &predicate) {
+  Expr other = exchanged(predicate);
+  EXPECT_TRUE(equal(exchanged(other), predicate)) << print(other);
+  for (Sizes sizes : {Sizes{5, 5}, Sizes{3, 8}, Sizes{8, 1}})
+    for (int64_t q = 0; q < sizes.nq; ++q)
+      for (int64_t k = 0; k < sizes.nk; ++k)
+        EXPECT_EQ(evaluate(predicate, {.h = 1, .q = q, .k = k}, sizes),
+                  evaluate(other, {.h = 1, .q = k, .k = q}, {.nq = sizes.nk, .nk = sizes.nq}))
+            << print(predicate) << " at " << q << ", " << k;
+  return !::testing::Test::HasFailure();
+}
+
+TEST(Exchanged, IsTheTranspose) {
+  bool right = true;
+  forEachPredicateUpTo({.operators = 1},
+                       [&](const Expr &each) { right = right && checkExchanged(each); });
+  RandomPredicates random(7);
+  for (int i = 0; right && i < 2'000; ++i)
+    right = checkExchanged(random.predicate(4));
+}
+
 TEST(SimplifyExhaustive, UpToTwoOperators) {
   bool right = true;
   int64_t count = 0;

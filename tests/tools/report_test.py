@@ -189,13 +189,22 @@ wrote out: 5 files, SIZE, in TIME
                          [f"strided_{head}_backward{pass_}" for head in ("row", "column") for pass_ in (", over queries", "_dkv, over keys")])
         self.assertEqual([section["text"].count("tile.kernel") for section in sections], [2, 1, 2, 1])
         text = explain("--target=cpu", "--block", "64x32")
-        for line in ("  order   natural", "  split   not", "  pass over queries", "  pass over keys", "    block   64x32: as asked for", "    blocks  closed form"):
+        for line in ("  pass over queries", "  pass over keys", "    block   64x32: as asked for", "    split   not: one kernel",
+                     "      order   natural", "      order   residue 128", "      blocks  closed form", "    ways weighed at n = 4,096"):
             self.assertIn(f"\n{line}", text)
-        self.refuses(1, "--order:1:1: error: expected an order that attention backward is computed in: so far natural alone\n"
-                        "  residue:8\n  ^~~~~~~~~\n", "explain", "strided", "--op", "backward", "--order", "residue:8")
-        self.refuses(1, "error: --split: attention backward computes a head in one part so far\n",
+        self.assertNotIn("residue", explain("--target=cpu", "--order=natural"))
+        self.refuses(1, "error: --split: expected a union ('or') to be computed in parts, found none\n",
                      "explain", "strided", "--op", "backward", "--split", "always")
-        self.assertEqual(explain("--target=cpu", "--order=natural", "--split=never"), explain("--target=cpu"))
+
+    def test_each_pass_of_backward_has_a_way_of_its_own(self):
+        merged = json.loads(self.works("explain", "strided-merged", "--op", "backward", "--target=cpu", "--after=plan", "--json"))
+        text = merged["sections"][0]["text"]
+        for row in (r"strided_merged_merged_backward_part1 +over queries .* residue 128 +1 of 2", r"backward_part2 +over queries .* natural +2 of 2",
+                    r"backward_dkv_part1 +over keys .* residue 128 +1 of 2", r"backward_dkv_part2 +over keys .* natural +2 of 2"):
+            self.assertRegex(text, row)
+        tile = self.works("explain", "strided-merged", "--op", "backward", "--target=cpu", "--after=tile")
+        self.assertEqual(tile.count("tile.kernel"), 5)  # delta once
+        self.assertEqual(tile.count('"dq_sums"'), 2)
 
     def test_explain_takes_the_targets_of_a_compile(self):
         for operation in ("forward", "backward"):

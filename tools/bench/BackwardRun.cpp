@@ -97,14 +97,14 @@ Result<BackwardRun> BackwardRun::load(Device &device, const Pattern &pattern,
                                shape.heads);
     if (entry.heads.count == 0)
       continue;
-    for (auto [request, kernel, computed] :
-         {std::tuple{&entry.queries, &entry.queryKernels.back(), &run.total.computedQueries},
-          {&entry.keys, &entry.keyKernel, &run.total.computedKeys}}) {
-      auto pairs = computedBy(*request, kernel->block, shape, entry.heads);
-      if (!pairs)
-        return pairs.error();
-      *computed += batch * *pairs;
-    }
+    for (auto [parts, computed] : {std::pair{&entry.queries, &run.total.computedQueries},
+                                   {&entry.keys, &run.total.computedKeys}})
+      for (const BackwardPart &part : *parts) {
+        auto pairs = computedBy(part.request, part.kernels.back().block, shape, entry.heads);
+        if (!pairs)
+          return pairs.error();
+        *computed += batch * *pairs;
+      }
   }
   if (auto launched = forward.enqueue(); !launched)
     return launched.error();

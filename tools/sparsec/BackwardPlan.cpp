@@ -7,20 +7,18 @@
 namespace sparsec::cli {
 namespace {
 
-/// Refuses what a schedule asks for and backward does not have.
-Result<void> checkSchedule(const HeadEntry &head) {
-  const Schedule &schedule = head.schedule;
-  for (const auto &order : {schedule.orderQ, schedule.orderK})
-    if (order && !std::holds_alternative<NaturalOrder>(*order)) {
-      Error error = inputError(
-          "expected an order that attention backward is computed in: so far natural alone");
-      error.where = head.orderWhere;
-      return error;
-    }
-  if (schedule.split == SplitChoice::Always)
-    return located(inputError("split: attention backward computes a head in one part so far"),
-                   head);
-  return {};
+Result<PlannedPass> plan(AttentionBackwardRequest request, const HeadEntry &head, int64_t n,
+                         int64_t copies) {
+  ScheduleRequest asked(std::move(request), {.schedule = head.schedule, .n = n, .copies = copies});
+  auto schedule = chooseSchedule(asked);
+  if (!schedule)
+    return located(schedule.error(), head);
+  return PlannedPass{std::move(schedule->parts), std::move(schedule->ways), asked.layout()};
+}
+
+/// Whether one schedule serves both, so that kernels are shared.
+bool alike(const HeadEntry &a, const HeadEntry &b) {
+  return a.schedule == b.schedule && equal(simplify(a.attend), simplify(b.attend));
 }
 
 } // namespace
@@ -34,17 +32,15 @@ const PlannedBackward &BackwardPlan::headOf(int entry) const {
 }
 
 Result<BackwardPlan> makeBackwardPlan(LoadedPattern loaded, const PatternFlags &flags,
-                                      const Target &target) {
+                                      const Target &target, int64_t n) {
   BackwardPlan plan{.loaded = std::move(loaded), .heads = {}};
   const Pattern &pattern = plan.loaded.pattern;
   std::vector<std::string> names = headNamesOf(pattern);
+  int64_t copies = std::max(1, plan.loaded.heads);
   for (int entry : entriesOf(plan.loaded.layers)) {
     const HeadEntry &head = pattern.heads[entry];
-    if (auto right = checkSchedule(head); !right)
-      return right.error();
-    Expr attend = simplify(head.attend);
     auto same = std::ranges::find_if(plan.heads, [&](const PlannedBackward &planned) {
-      return planned.queries.block == head.schedule.block && equal(planned.queries.attend, attend);
+      return alike(pattern.heads[planned.entries[0]], head);
     });
     if (same != plan.heads.end()) {
       same->entries.push_back(entry);
@@ -52,7 +48,7 @@ Result<BackwardPlan> makeBackwardPlan(LoadedPattern loaded, const PatternFlags &
     }
     AttentionBackwardRequest request{
         .entry = identifier(pattern.name) + "_" + names[entry] + "_backward",
-        .attend = std::move(attend),
+        .attend = simplify(head.attend),
         .queryOrder = {},
         .keyOrder = {},
         .dtype = flags.dtype.value_or(defaultDType(target)),
@@ -60,10 +56,15 @@ Result<BackwardPlan> makeBackwardPlan(LoadedPattern loaded, const PatternFlags &
         .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
         .block = head.schedule.block,
         .target = target};
-    PlannedBackward planned{.entries = {entry}, .queries = request, .keys = std::move(request)};
-    planned.keys.pass = AttentionBackwardRequest::Pass::Keys;
-    planned.keys.entry += "_dkv"; // over queries the kernels are ..._delta and ..._dq
-    plan.heads.push_back(std::move(planned));
+    auto queries = cli::plan(request, head, n, copies);
+    if (!queries)
+      return queries.error();
+    request.pass = AttentionBackwardRequest::Pass::Keys;
+    request.entry += "_dkv"; // over queries the kernels are ..._delta and ..._dq
+    auto keys = cli::plan(std::move(request), head, n, copies);
+    if (!keys)
+      return keys.error();
+    plan.heads.push_back({{entry}, std::move(*queries), std::move(*keys)});
   }
   return plan;
 }
@@ -72,7 +73,8 @@ Result<BackwardPlan> makeBackwardPlan(const PatternFlags &flags, const Target &t
   auto loaded = load(flags);
   if (!loaded)
     return loaded.error();
-  return makeBackwardPlan(std::move(*loaded), flags, target);
+  int64_t n = std::max<int64_t>(loaded->n.value_or(kWeighedAt), 1);
+  return makeBackwardPlan(std::move(*loaded), flags, target, n);
 }
 
 } // namespace sparsec::cli

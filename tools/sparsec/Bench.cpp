@@ -66,13 +66,18 @@ Result<double> reuse(Device &device, const std::vector<AttentionRequest> &reques
   return millisecondsSince(begin) * 1e3 / kUses;
 }
 
-/// What the cost model expects of one call, in milliseconds.
-Result<double> predicted(const Plan &plan, const Layer &layer, const ForwardProblem &problem,
-                         const Device &device, int threads) {
-  const AttentionShape &shape = problem.shape;
-  CostTarget target = CostTarget::of(targetOf(device).name, bytes(problem.dtype));
+/// The machine that calls are timed on, as the cost model has it.
+CostTarget costTarget(const Device &device, DType dtype, int threads) {
+  CostTarget target = CostTarget::of(targetOf(device).name, bytes(dtype));
   if (device.name() == "cpu")
     target.units = threads;
+  return target;
+}
+
+/// What the cost model expects of one call, in milliseconds.
+Result<double> predicted(const Plan &plan, const Layer &layer, const ForwardProblem &problem,
+                         const CostTarget &target) {
+  const AttentionShape &shape = problem.shape;
   double seconds = 0;
   for (const auto &[entry, heads] : usesOf(layer, shape.heads)) {
     if (heads.count == 0)
@@ -80,10 +85,8 @@ Result<double> predicted(const Plan &plan, const Layer &layer, const ForwardProb
     Candidate way = plan.headOf(entry).ways.front();
     Result<void> counted =
         count(way, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first},
-              {.headDim = problem.headDim,
-               .valueDim = problem.valueDim,
-               .elementBytes = bytes(problem.dtype),
-               .copies = heads.count * shape.batch},
+              CostShape::forward(problem.headDim, problem.valueDim, bytes(problem.dtype),
+                                 heads.count * shape.batch),
               target);
     if (!counted)
       return counted.error();
@@ -157,7 +160,7 @@ Contestant forwardContestant(const Plan &plan, const Layer &layer,
 
 /// A contestant for each operation that is timed and each distinct layer of a pattern.
 Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const BenchPlan &plans,
-                                        bool timesForward, int threads) {
+                                        bool timesForward) {
   const Plan &plan = plans.forward;
   const ForwardTensors &tensors = bench.forward;
   std::map<int, CompiledEntry> compiled;
@@ -178,7 +181,7 @@ Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const BenchP
       return run.error();
     if (timesForward) {
       Contestant one = forwardContestant(plan, layer, compiled, tensors.problem(), *run);
-      Result<double> expected = predicted(plan, layer, tensors.problem(), bench.device, threads);
+      Result<double> expected = predicted(plan, layer, tensors.problem(), bench.target);
       if (!expected)
         return expected.error();
       one.predicted = *expected;
@@ -223,7 +226,7 @@ Result<std::vector<BenchPlan>> plans(const BenchOptions &options, const Target &
       plan->loaded.pattern.name = flags.expression; // several are told apart
     BenchPlan both{.forward = std::move(*plan), .backward = {}};
     if (options.times(AttentionBackwardRequest::kOperation)) {
-      auto backward = makeBackwardPlan(both.forward.loaded, flags, target);
+      auto backward = makeBackwardPlan(both.forward.loaded, flags, target, both.forward.weighedAt);
       if (!backward)
         return backward.error();
       both.backward = std::move(*backward);
@@ -275,7 +278,10 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
   Result<ForwardTensors> tensors = ForwardTensors::allocate(device, report.problem);
   if (!tensors)
     return tensors.error();
-  BackwardBench bench{.device = device, .forward = *tensors, .tensors = {}};
+  BackwardBench bench{.device = device,
+                      .target = costTarget(device, report.problem.dtype, session.threads),
+                      .forward = *tensors,
+                      .tensors = {}};
   if (options.times(AttentionBackwardRequest::kOperation)) {
     auto allocated = BackwardTensors::allocate(device, *tensors);
     if (!allocated)
@@ -285,7 +291,7 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
   bool timesForward = options.times(AttentionRequest::kOperation);
   std::vector<Contestant> contestants;
   for (const BenchPlan &plan : *made) {
-    auto more = prepare(bench, plan, timesForward, session.threads);
+    auto more = prepare(bench, plan, timesForward);
     if (!more)
       return more.error();
     std::ranges::move(*more, std::back_inserter(contestants));

@@ -11,27 +11,39 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 Result<CompiledBackward> compileOne(const PlannedBackward &head) {
-  CompiledBackward one{.entry = {.queries = head.queries,
-                                 .keys = head.keys,
-                                 .queryKernels = {},
-                                 .keyKernel = {},
-                                 .heads = {}}};
-  auto begin = Clock::now();
-  auto timed = [&](auto compiled) {
-    std::chrono::duration<double, std::milli> took = Clock::now() - begin;
-    one.compileMs = std::max(one.compileMs, took.count());
-    begin = Clock::now();
-    return compiled;
-  };
-  auto queries = timed(compile(head.queries));
-  if (!queries)
-    return queries.error();
-  one.entry.queryKernels = std::move(*queries);
-  auto keys = timed(compileKernel(head.keys));
-  if (!keys)
-    return keys.error();
-  one.entry.keyKernel = std::move(*keys);
+  CompiledBackward one;
+  for (auto [pass, parts] :
+       {std::pair{&head.queries, &one.entry.queries}, {&head.keys, &one.entry.keys}})
+    for (const AttentionBackwardRequest &request : pass->parts) {
+      auto begin = Clock::now();
+      auto kernels = compile(request);
+      if (!kernels)
+        return kernels.error();
+      std::chrono::duration<double, std::milli> took = Clock::now() - begin;
+      one.compileMs = std::max(one.compileMs, took.count());
+      parts->push_back({request, std::move(*kernels)});
+    }
   return one;
+}
+
+/// What the cost model expects of one call, in milliseconds; the pass of delta apart.
+Result<double> predicted(const BackwardBench &bench, const BackwardPlan &plan, const Layer &layer) {
+  const AttentionShape &shape = bench.tensors.problem().shape;
+  double seconds = 0;
+  for (const auto &[entry, heads] : usesOf(layer, shape.heads)) {
+    if (heads.count == 0)
+      continue;
+    for (const PlannedPass *pass : plan.headOf(entry).passes()) {
+      Candidate way = pass->ways.front();
+      Result<void> counted =
+          count(way, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first},
+                costShape(pass->parts[0], heads.count * shape.batch), bench.target);
+      if (!counted)
+        return counted.error();
+      seconds += way.cost.seconds;
+    }
+  }
+  return seconds * 1e3;
 }
 
 } // namespace
@@ -77,6 +89,12 @@ Result<Contestant> backwardContestant(const BackwardBench &bench, const Backward
                  .compileMs = compileMs};
   if (work.elements > 0)
     one.ideal = work.pairs / work.elements;
+  if (problem.shape.q0 == 0) { // what the model knows of keys' passes
+    Result<double> expected = predicted(bench, plan, layer);
+    if (!expected)
+      return expected.error();
+    one.predicted = *expected;
+  }
   return one;
 }
 

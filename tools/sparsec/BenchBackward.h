@@ -9,7 +9,7 @@
 
 namespace sparsec::cli {
 
-/// The kernels of one entry of a pattern, and how long the slower of its passes took to compile.
+/// The kernels of one entry of a pattern, and how long the slowest of its requests took to compile.
 struct CompiledBackward {
   BackwardEntry entry; ///< without its heads
   double compileMs = 0;
@@ -19,6 +19,7 @@ Result<std::map<int, CompiledBackward>> compileBackward(const BackwardPlan &plan
 
 struct BackwardBench {
   Device &device;
+  CostTarget target; ///< the device
   const ForwardTensors &forward;
   BackwardTensors tensors;
 };

@@ -36,11 +36,7 @@ std::vector<AttentionRequest> Plan::partsOf(int entry) const {
 }
 
 CostShape Plan::shapeOf(int entry, int64_t copies) const {
-  const AttentionRequest &kernel = kernelOf(entry).request;
-  return {.headDim = kernel.headDim,
-          .valueDim = kernel.valueDim,
-          .elementBytes = bytes(kernel.dtype),
-          .copies = copies};
+  return costShape(kernelOf(entry).request, copies);
 }
 
 Error located(Error error, const HeadEntry &head) {

@@ -6,6 +6,7 @@
 #include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/sample/Sample.h"
 #include "tools/verify/ops/matmul/Matmul.h"
 
 namespace sparsec {
@@ -23,8 +24,13 @@ double defaultUnits(DType type) {
 
 std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
-      kForwardVerification,      kBackwardVerification,    kAdamVerification,
-      kCrossEntropyVerification, kElementwiseVerification, kLayerNormVerification,
+      kForwardVerification,
+      kBackwardVerification,
+      kAdamVerification,
+      kLayerNormVerification,
+      kCrossEntropyVerification,
+      kElementwiseVerification,
+      kSampleVerification,
       kLayerNormBackwardVerification,
       kMatmulVerification,
   };

@@ -33,10 +33,6 @@ bool isTensor(Value value) {
 bool isElementwise(Operation *op) {
   return OpTrait::hasElementwiseMappableTraits(op) || isa<tile::MaskOp>(op);
 }
-/// A reduction of a whole vector.
-bool isToScalar(Operation *op) {
-  return isa<tile::ReduceOp>(op) && !isTensor(op->getResult(0));
-}
 /// A tile that products read from shared memory.
 bool isShared(Value value) {
   if (value.getDefiningOp<tile::LoadOp>())
@@ -65,7 +61,8 @@ bool isMultiplied(Value tile) {
 
 /// What takes tiles and makes none: they are held as it asks.
 bool leavesRegisters(Operation *op) {
-  return isa<tile::StoreOp, tile::RowsAtOp>(op) || isToScalar(op);
+  auto reduce = dyn_cast<tile::ReduceOp>(op);
+  return isa<tile::StoreOp, tile::RowsAtOp>(op) || (reduce && !isTensor(reduce.getResult()));
 }
 
 class Assignment {
@@ -259,11 +256,8 @@ private:
       setYield(op);
       return success();
     }
-    if (leavesRegisters(op)) {
-      if (auto rows = dyn_cast<tile::RowsAtOp>(op))
-        rows.getRows().setType(rows.getRows().getType().heldAs(as.rows));
+    if (leavesRegisters(op))
       return setOperands(op, {});
-    }
     if (op->getNumResults() != 1 || !isTensor(op->getResult(0)))
       return success();
     auto found = demands.find(op->getResult(0));
@@ -287,6 +281,8 @@ private:
 
   LogicalResult applyToLoop(Operation *loop) {
     Carries carries = carriesOf(loop);
+    if (carries.init.empty())
+      return success();
     unsigned first = carries.init.getBeginOperandIndex();
     for (OpResult result : carries.results) {
       if (failed(setOnly(result, loop->getLoc())))

@@ -79,8 +79,7 @@ BlockStages::Carried BlockStages::unpacked(PipelineBuilder &emit, ValueRange val
   Value stage = copies() ? values.back() : Value();
   if (list)
     return {values[0], values[1], stage};
-  return {index, copies() ? Value(emit.create<arith::AddIOp>(index, emit.i32(1))) : Value(),
-          stage};
+  return {index, copies() ? Value(emit.create<arith::AddIOp>(index, emit.i32(1))) : Value(), stage};
 }
 
 void BlockStages::findBounds(PipelineBuilder &emit) {

@@ -19,11 +19,12 @@ RankedTensorType tileType(Value value) {
 
 /// What the tiles of a kernel in registers are like.
 struct Tiles {
-  bool multiplied = false, byColumns = false;
+  bool multiplied = false;
   int64_t rows = 0;
-  int64_t columns = 0; ///< greatest common divisor
-  int64_t widest = 0;
-  int64_t bytes = 4; ///< of the smallest element in memory
+  int64_t columns = 0;    ///< greatest common divisor
+  int64_t widest = 1;     ///< columns
+  int64_t bytes = 4;      ///< of the smallest element in memory, at least 2
+  int64_t vectorRows = 0; ///< of vectors that are stored or summed up, for kernels without tiles
 
   LogicalResult take(Operation *op, RankedTensorType type) {
     if (rows && rows != type.getDimSize(0))
@@ -35,38 +36,43 @@ struct Tiles {
     return success();
   }
 
-  void access(RankedTensorType type, bool columnsGiven) {
-    byColumns |= columnsGiven;
-    bytes = std::min<int64_t>(bytes, std::max(8u, type.getElementTypeBitWidth()) / 8);
+  void access(Type element) {
+    bytes = std::clamp<int64_t>(element.getIntOrFloatBitWidth() / 8, 2, bytes);
   }
 
   LogicalResult visit(Operation *op) {
+    Value made;
     if (auto store = dyn_cast<tile::StoreOp>(op)) {
-      if (RankedTensorType type = tileType(store.getValue())) {
-        access(type, bool(store.getColumns()));
-        return take(op, type);
-      }
+      made = store.getValue();
+      access(store.getView().getType().getElementType());
     } else if (auto dot = dyn_cast<tile::DotOp>(op)) {
       multiplied = true;
-      return take(op, cast<RankedTensorType>(dot.getResult().getType()));
+      made = dot.getResult();
     } else if (auto load = dyn_cast<tile::LoadOp>(op)) {
-      if (RankedTensorType type = tileType(load.getResult()))
-        access(type, bool(load.getColumns()));
+      if (tileType(load.getResult()))
+        access(load.getView().getType().getElementType());
     } else if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
-      if (RankedTensorType type = tileType(reduce.getInput()))
-        return take(op, type);
+      made = reduce.getInput();
     }
+    if (!made)
+      return success();
+    if (RankedTensorType type = tileType(made))
+      return take(op, type);
+    vectorRows = cast<RankedTensorType>(made.getType()).getDimSize(0);
     return success();
   }
 };
 
 /// As many lanes along a row as its columns allow, and warps so that a thread holds a few accesses
-/// of each tile.
+/// of each tile. Vectors alone have one element of a row in as few lanes as their size allows.
 FailureOr<warp::StripedAttr> stripes(tile::KernelOp kernel, const Tiles &tiles) {
   constexpr int64_t kMostWarps = 16, kElements = 16;
-  int64_t vector = std::gcd(16 / tiles.bytes, tiles.columns);
-  int64_t runs = tiles.columns / vector;
-  int64_t across = std::min<int64_t>(32, runs & -runs), down = 32 / across;
+  int64_t vector = tiles.columns ? std::gcd(16 / tiles.bytes, tiles.columns) : 1;
+  int64_t runs = tiles.columns ? tiles.columns / vector : 1;
+  int64_t across = std::min<int64_t>(32, runs & -runs);
+  if (!tiles.columns)
+    across = std::max<int64_t>(1, 32 / (tiles.rows & -tiles.rows));
+  int64_t down = 32 / across;
   if (tiles.rows % down)
     return kernel.emitOpError() << "expected a multiple of " << down << " rows in tiles of "
                                 << tiles.columns << " columns, found " << tiles.rows;
@@ -121,14 +127,15 @@ warp::SliceAttr Encodings::ofVector(Value vector) const {
 
 FailureOr<Encodings> chooseEncodings(tile::KernelOp kernel) {
   Tiles tiles;
-  WalkResult result =
-      kernel.walk([&](Operation *op) -> WalkResult { return tiles.visit(op); });
+  WalkResult result = kernel.walk([&](Operation *op) -> WalkResult { return tiles.visit(op); });
   if (result.wasInterrupted())
     return failure();
   MLIRContext *context = kernel.getContext();
+  if (!tiles.rows)
+    tiles.rows = tiles.vectorRows;
   Encodings as;
   as.tileRows = tiles.rows;
-  if (tiles.byColumns && !tiles.multiplied) {
+  if (tiles.rows && !tiles.multiplied) {
     FailureOr<warp::StripedAttr> striped = stripes(kernel, tiles);
     if (failed(striped))
       return failure();

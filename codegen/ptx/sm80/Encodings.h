@@ -1,8 +1,7 @@
 // How the threads of a kernel share its tiles: one way for all of them.
 //
 //   kernels with products       accumulators: 16 rows a warp, as mma.sync leaves them
-//   those without               stripes where tiles are accessed by columns: whole rows in a warp,
-//                               in runs of 16 bytes; else as accumulators
+//   those without               stripes: whole rows in a warp, in runs of 16 bytes
 //
 // Vectors belong to the rows or to the columns of such a tile.
 #pragma once

@@ -30,8 +30,8 @@ public:
       : emit(emit), valid(op.getValid()), rowsPerPass(shape.rowsPerPass), row(row),
         rows(emit, op.getRows().getType(), adaptor.getRows()) {
     int64_t bytes = bytesOf(op.getBuffer().getType().getElement());
-    rowBytes = emit.multiply(
-        emit.field(adaptor.getView(), op.getView().getType().getStrides()), bytes);
+    rowBytes =
+        emit.multiply(emit.field(adaptor.getView(), op.getView().getType().getStrides()), bytes);
     // What does not depend on the rows first, so that it leaves the loop over blocks.
     start = baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytes);
     Value chunkBytes = emit.wide(emit.multiply(chunk, 16));
@@ -87,16 +87,16 @@ private:
   RowPositions rows;
 };
 
-/// A tile by columns whose rows may lie on any address: element after element, f32 by cp.async, what
-/// is smaller through registers.
+/// A tile by columns whose rows may lie on any address: element after element, f32 by cp.async,
+/// what is smaller through registers.
 class ElementCopies {
 public:
   ElementCopies(ThreadEmitter &emit, warp::CopyOp op, warp::CopyOp::Adaptor adaptor)
       : emit(emit), type(op.getBuffer().getType()), buffer(adaptor.getBuffer()),
         bytes(bytesOf(type.getElement())), rows(emit, op.getRows().getType(), adaptor.getRows()) {
     base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(), bytes);
-    rowBytes = emit.multiply(
-        emit.field(adaptor.getView(), op.getView().getType().getStrides()), bytes);
+    rowBytes =
+        emit.multiply(emit.field(adaptor.getView(), op.getView().getType().getStrides()), bytes);
     firstColumn = emit.field(adaptor.getColumns(), 0);
     columns = emit.field(adaptor.getColumns(), 1);
   }
@@ -130,9 +130,8 @@ public:
           },
           [&]() -> SmallVector<Value> { return {emit.create<LLVM::ZeroOp>(integer)}; })[0]);
     for (auto [each, value] : llvm::zip(elements, values))
-      copy(each, [&, value = value, to = each.to] {
-        emit.create<LLVM::StoreOp>(value, to, bytes);
-      });
+      copy(each,
+           [&, value = value, to = each.to] { emit.create<LLVM::StoreOp>(value, to, bytes); });
   }
 
 private:
@@ -166,8 +165,7 @@ private:
     if (type.getSwizzle())
       chunk = emit.bitXor(chunk, emit.bitAnd(row, 7));
     Value inRow = emit.add(emit.multiply(chunk, 16), emit.bitAnd(offset, 15));
-    each.to = emit.shared(
-        emit.add(buffer, emit.add(emit.multiply(row, type.getPitch()), inRow)));
+    each.to = emit.shared(emit.add(buffer, emit.add(emit.multiply(row, type.getPitch()), inRow)));
     return each;
   }
 

@@ -245,8 +245,7 @@ private:
     if (depth <= kStep || depth % kStep)
       return sumSteps(adaptor.getLhs(), adaptor.getRhs(), 0, depth);
     auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
-    auto loop =
-        emit.create<scf::ForOp>(emit.i32(0), emit.i32(depth / kStep), emit.i32(1), sums);
+    auto loop = emit.create<scf::ForOp>(emit.i32(0), emit.i32(depth / kStep), emit.i32(1), sums);
     OpBuilder::InsertionGuard guard(emit);
     emit.setInsertionPointToStart(loop.getBody());
     llvm::copy(loop.getRegionIterArgs(), sums.begin());

@@ -47,7 +47,8 @@ public:
   LogicalResult run(Block &body) {
     if (failed(stages.allocate(body)))
       return failure();
-    if (stages.copies() && chain.first()->getBlock() != &body) // everyone is done with the turn before
+    if (stages.copies() &&
+        chain.first()->getBlock() != &body) // everyone is done with the turn before
       emit.create<warp::BarrierOp>();
     stages.findBounds(emit);
     BlockStages::Carried carried = prologue();
@@ -104,9 +105,8 @@ private:
     if (failed(yields))
       return failure();
     yields->append(stages.packed(after));
-    if (loop.getBody()->mightHaveTerminator())
-      loop.getBody()->getTerminator()->erase();
-    body.create<scf::YieldOp>(*yields);
+    if (!yields->empty()) // else it is there
+      body.create<scf::YieldOp>(*yields);
     for (auto [result, value] : llvm::zip(fold.getResults(), loop.getResults()))
       result.replaceAllUsesWith(value);
     ValueRange results = loop.getResults();
@@ -138,7 +138,7 @@ public:
       if (isa<tile::BlocksOp, tile::RangeOp>(op) && op->use_empty())
         op->erase();
       else if (auto store = dyn_cast<tile::StoreOp>(op))
-        guardOptional(store);
+        finish(store);
     });
     return success();
   }
@@ -186,6 +186,18 @@ private:
       return fold.emitOpError("only folds over tile.blocks and tile.range are lowered to warps");
     auto warps = kernel->getAttrOfType<IntegerAttr>(warp::kWarpsAttr);
     return Pipeline(chain, resident, static_cast<int>(warps.getInt())).run(body);
+  }
+
+  /// A vector is in several threads, and one of them stores it: what it writes over must have been
+  /// read by all.
+  void finish(tile::StoreOp store) {
+    auto slice = dyn_cast_or_null<warp::SliceAttr>(
+        cast<RankedTensorType>(store.getValue().getType()).getEncoding());
+    bool crosses =
+        slice && (slice.getAxis() == warp::Axis::Columns || isa<warp::StripedAttr>(slice.getOf()));
+    if (crosses && llvm::any_of(store.getView().getUsers(), llvm::IsaPred<tile::LoadOp>))
+      PipelineBuilder(store.getLoc(), store).create<warp::BarrierOp>();
+    guardOptional(store);
   }
 
   /// A store to an optional view happens only where there is one.

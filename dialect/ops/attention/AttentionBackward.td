@@ -14,14 +14,18 @@ def Sparsec_AttentionBackwardOp : Sparsec_Op<"attention_backward", [Symbol, Decl
     `over_keys`: one kernel, under the op's own symbol: dk = scale (p * (dp - delta))^T q and
     dv = p^T dout, summed over the query heads that share the keys.
 
+    `prior`: dq goes on from dq_sums, and there is no `_delta`; `partial`: it stays there, in f32.
+
     Rows without keys and keys that nobody sees get zero gradients.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, UnitAttr:$over_keys, Sparsec_PatternAttr:$pattern, TypeAttr:$dtype,
                        I64Attr:$head_dim, I64Attr:$value_dim, I64Attr:$block_q, I64Attr:$block_k,
-                       OptionalAttr<Tile_OrderAttr>:$queries, OptionalAttr<Tile_OrderAttr>:$keys);
+                       OptionalAttr<Tile_OrderAttr>:$queries, OptionalAttr<Tile_OrderAttr>:$keys,
+                       UnitAttr:$prior, UnitAttr:$partial);
   let assemblyFormat = [{
     $sym_name (`over_keys` $over_keys^)? qualified($pattern) `dtype` $dtype `head_dim` $head_dim `value_dim` $value_dim
-    `block` $block_q `x` $block_k (`queries` qualified($queries)^)? (`keys` qualified($keys)^)? attr-dict
+    `block` $block_q `x` $block_k (`queries` qualified($queries)^)? (`keys` qualified($keys)^)?
+    (`prior` $prior^)? (`partial` $partial^)? attr-dict
   }];
   let hasVerifier = 1;
 }

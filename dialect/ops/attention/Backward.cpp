@@ -21,6 +21,8 @@ using namespace sparsec::tile;
 namespace sparsec::ops {
 
 LogicalResult AttentionBackwardOp::verify() {
+  if (getOverKeys() && (getPrior() || getPartial()))
+    return emitOpError("dk and dv are told where their sums meet when they are launched");
   return verifySizes(*this);
 }
 
@@ -94,7 +96,10 @@ void Backward::queries() {
     addArgument(name, matrices());
   addArgument("lse", perRow());
   addArgument("delta", perRow());
-  addArgument("dq", matrices());
+  if (!op.getPartial())
+    addArgument("dq", matrices());
+  if (op.getPrior() || op.getPartial())
+    addArgument("dq_sums", sums()); // where the parts of a head meet
   addAxes();
   addArgument("head_group", b.getI32Type());
   addArgument("scale", b.getF32Type());
@@ -115,7 +120,9 @@ void Backward::queriesBody() {
 
   RankedTensorType sum = b.tensor({blockQ, headDim}, b.getF32Type());
   Value blocks = b.create<BlocksOp>(BlockSet::All, argument("layout"), work.getResult(3));
-  auto fold = b.create<FoldOp>(TypeRange{sum}, blocks, ValueRange{b.constant(sum, 0)});
+  Value start = op.getPrior() ? b.load(argument("dq_sums"), {batch, head}, rows, headDim)
+                              : b.constant(sum, 0);
+  auto fold = b.create<FoldOp>(TypeRange{sum}, blocks, ValueRange{start});
   {
     OpBuilder::InsertionGuard guard(b);
     Block &fetch = enter(fold.getFetch(), b.getI32Type());
@@ -142,6 +149,10 @@ void Backward::queriesBody() {
     Value next = b.create<DotOp>(sum, b.convert(ds, dtype), step.getArgument(1),
                                  step.getArgument(5), /*lhs_t=*/false, /*rhs_t=*/false);
     b.create<YieldOp>(ValueRange{next});
+  }
+  if (op.getPartial()) {
+    b.store(fold.getResult(0), argument("dq_sums"), {batch, head}, rows);
+    return;
   }
   Value dq = b.multiply(fold.getResult(0), b.splat(argument("scale"), {blockQ, headDim}));
   b.store(b.convert(dq, dtype), argument("dq"), {batch, head}, rows);
@@ -260,10 +271,11 @@ void AttentionBackwardOp::buildKernels(OpBuilder &builder) {
   Backward backward(*this, builder);
   if (getOverKeys()) {
     backward.keys();
-  } else {
-    backward.delta();
-    backward.queries();
+    return;
   }
+  if (!getPrior())
+    backward.delta();
+  backward.queries();
 }
 
 } // namespace sparsec::ops

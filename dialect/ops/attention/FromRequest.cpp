@@ -16,9 +16,12 @@ static OrderAttr orderAttribute(MLIRContext *context, const OrderSpec &order) {
   return kind == OrderKind::Natural ? OrderAttr() : OrderAttr::get(context, kind);
 }
 
+static UnitAttr unitUnless(OpBuilder &builder, bool is) {
+  return is ? UnitAttr() : builder.getUnitAttr();
+}
+
 void describe(OpBuilder &builder, const AttentionRequest &request) {
   MLIRContext *context = builder.getContext();
-  auto unless = [&](bool not_) { return not_ ? UnitAttr() : builder.getUnitAttr(); };
   AttentionOp::create(
       builder, builder.getUnknownLoc(), builder.getStringAttr(request.entry),
       PatternAttr::get(context, sparsec::print(request.attend)),
@@ -26,7 +29,8 @@ void describe(OpBuilder &builder, const AttentionRequest &request) {
       builder.getI64IntegerAttr(request.headDim), builder.getI64IntegerAttr(request.valueDim),
       builder.getI64IntegerAttr(request.block.q), builder.getI64IntegerAttr(request.block.k),
       orderAttribute(context, request.queryOrder), orderAttribute(context, request.keyOrder),
-      builder.getUnitAttr(), unless(request.part.first), unless(request.part.last));
+      builder.getUnitAttr(), unitUnless(builder, request.part.first),
+      unitUnless(builder, request.part.last));
 }
 
 void describe(OpBuilder &builder, const AttentionBackwardRequest &request) {
@@ -39,7 +43,8 @@ void describe(OpBuilder &builder, const AttentionBackwardRequest &request) {
       TypeAttr::get(elementType(context, request.dtype)),
       builder.getI64IntegerAttr(request.headDim), builder.getI64IntegerAttr(request.valueDim),
       builder.getI64IntegerAttr(request.block.q), builder.getI64IntegerAttr(request.block.k),
-      orderAttribute(context, request.queryOrder), orderAttribute(context, request.keyOrder));
+      orderAttribute(context, request.queryOrder), orderAttribute(context, request.keyOrder),
+      unitUnless(builder, request.part.first), unitUnless(builder, request.part.last));
 }
 
 } // namespace sparsec::ops

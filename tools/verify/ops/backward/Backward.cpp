@@ -1,5 +1,7 @@
 #include "tools/verify/ops/backward/Backward.h"
 
+#include "codegen/ChooseSchedule.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -88,8 +90,7 @@ namespace {
 
 using Pass = AttentionBackwardRequest::Pass;
 
-/// All entries by one call. Orders and splits are forward's alone as yet: an entry whose schedule
-/// asks for one is run in natural order and one part, which gives the same numbers.
+/// All entries by one call, each pass in its own way.
 class BackwardRunner : public Runner {
 public:
   explicit BackwardRunner(const VerifySetting &setting) : setting(setting) {}
@@ -117,18 +118,23 @@ Result<BackwardEntry> BackwardRunner::compile(size_t entry, const BackwardCase &
                                    .valueDim = c.valueDim,
                                    .block = c.block.q ? c.block : head.schedule.block,
                                    .target = setting.target};
-  BackwardEntry result{.queries = request, .keys = request, .queryKernels = {}, .keyKernel = {}};
-  result.keys.pass = Pass::Keys;
-  result.keys.entry += "_dkv";
+  BackwardEntry result;
   result.heads = headsOfEntry(entry, setting.pattern.heads.size(), c.heads);
-  Result<std::vector<Kernel>> queries = setting.compile(result.queries);
-  if (!queries)
-    return queries.error();
-  Result<Kernel> keys = single(setting.compile(result.keys));
-  if (!keys)
-    return keys.error();
-  result.queryKernels = std::move(*queries);
-  result.keyKernel = std::move(*keys);
+  for (Pass pass : {Pass::Queries, Pass::Keys}) {
+    request.pass = pass;
+    request.entry = symbol + (pass == Pass::Keys ? "_dkv" : "");
+    auto schedule = chooseSchedule(
+        ScheduleRequest(request, {.schedule = head.schedule, .copies = c.heads * c.batch}));
+    if (!schedule)
+      return schedule.error();
+    for (AttentionBackwardRequest &part : schedule->parts) {
+      Result<std::vector<Kernel>> compiled = setting.compile(part);
+      if (!compiled)
+        return compiled.error();
+      (pass == Pass::Keys ? result.keys : result.queries)
+          .push_back({std::move(part), std::move(*compiled)});
+    }
+  }
   return result;
 }
 

@@ -114,6 +114,15 @@ static std::vector<float> rounded(const std::vector<float> &values, DType type) 
   return result;
 }
 
+/// Of what sums up to each row's mean, as many times as steps round it.
+static std::vector<double> magnitudes(const reference::LayerNormProblem &p) {
+  std::vector<double> terms(p.rows);
+  for (int64_t r = 0; r < p.rows; ++r)
+    for (int64_t c = 0; c < p.columns; ++c)
+      terms[r] += 8 * std::abs(p.x[r * p.columns + c]) / double(p.columns);
+  return terms;
+}
+
 MatrixProblem layerNormProblem(const LayerNormCase &c) {
   Random random(c.seed);
   reference::LayerNormProblem p = inputsOf(c, random);
@@ -130,7 +139,7 @@ MatrixProblem layerNormProblem(const LayerNormCase &c) {
     auto plain = reference::layerNorm<float>(p);
     std::vector<ProblemResult> results = {{"y", exact.y, rounded(plain.y, c.dtype)}};
     if (c.saves) {
-      results.push_back({"mean", exact.mean, plain.mean});
+      results.push_back({"mean", exact.mean, plain.mean, magnitudes(p)});
       results.push_back({"rstd", exact.rstd, plain.rstd});
     }
     return results;

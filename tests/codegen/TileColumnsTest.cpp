@@ -1,0 +1,389 @@
+// Tiles by columns, each case a small program on the device of the test, held against plain loops
+// in f64: products of two fetched tiles in every orientation and type, and kernels without
+// products, whose rows are summed up in folds and whose columns are summed up once. Sizes end
+// inside tiles; rows lie on multiples of 16 bytes or on any element.
+#include "runtime/Float16.h"
+#include "tests/codegen/Program.h"
+
+#include <cmath>
+#include <fmt/format.h>
+#include <random>
+
+namespace sparsec {
+namespace {
+
+using testing::Program;
+
+/// Values of a type, as memory has them and as numbers.
+class Values {
+public:
+  Values(DType type, std::vector<float> numbers) : type(type), numbers(std::move(numbers)) {
+    if (type != DType::F32)
+      for (float &number : this->numbers) {
+        bits.push_back(type == DType::BF16 ? floatToBf16(number) : floatToF16(number));
+        number = asFloat(bits.back(), type);
+      }
+  }
+
+  void bind(Program &program, const std::string &name, std::vector<int64_t> strides) const {
+    if (type == DType::F32)
+      program.tensor(name, numbers, std::move(strides));
+    else
+      program.tensor(name, bits, std::move(strides));
+  }
+  double operator[](size_t i) const { return numbers[i]; }
+
+  static float asFloat(uint16_t bits, DType type) {
+    return type == DType::BF16 ? bf16ToFloat(bits) : f16ToFloat(bits);
+  }
+  static std::vector<float> read(Program &program, const std::string &name, DType type) {
+    if (type == DType::F32)
+      return program.read<float>(name);
+    std::vector<float> numbers;
+    for (uint16_t each : program.read<uint16_t>(name))
+      numbers.push_back(asFloat(each, type));
+    return numbers;
+  }
+
+private:
+  DType type;
+  std::vector<float> numbers;
+  std::vector<uint16_t> bits;
+};
+
+Values random(DType type, int64_t count, int seed) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> numbers(count);
+  for (float &number : numbers)
+    number = normal(engine);
+  return Values(type, std::move(numbers));
+}
+
+constexpr float kUntouched = 7;
+
+std::vector<float> untouched(int64_t count) {
+  return std::vector<float>(count, kUntouched);
+}
+
+/// A relative error of one rounding to the type.
+double unit(DType type) {
+  return type == DType::F32 ? 0x1p-24 : type == DType::F16 ? 0x1p-11 : 0x1p-8;
+}
+
+//===-- Products ------------------------------------------------------------------------------===//
+
+struct ProductCase {
+  DType type;
+  bool lhsT, rhsT;
+  int64_t m, n, k;
+  int64_t gap = 0; ///< elements between the rows of every matrix
+  int64_t rows = 64, columns = 64, depth = 32;
+};
+
+std::string nameOf(const ::testing::TestParamInfo<ProductCase> &info) {
+  const ProductCase &c = info.param;
+  return fmt::format("{}_{}{}_{}x{}x{}_gap{}_tile{}x{}x{}", name(c.type), c.lhsT ? "T" : "N",
+                     c.rhsT ? "T" : "N", c.m, c.n, c.k, c.gap, c.rows, c.columns, c.depth);
+}
+
+/// y = gelu(a b + bias) + residual, where gelu(x) = x / (1 + exp(-1.702 x)).
+std::string productText(const ProductCase &c) {
+  auto flags = fmt::format("{}{}{}", c.lhsT ? "lhs_t" : "", c.lhsT && c.rhsT ? ", " : "",
+                           c.rhsT ? "rhs_t" : "");
+  std::string text = R"(
+tile.kernel @program(%a: !tile.view<TYPE, 1>, %b: !tile.view<TYPE, 1>, %bias: !tile.view<f32, 0>,
+                     %residual: !tile.view<TYPE, 1>, %y: !tile.view<TYPE, 1>, %items: i32, %across: i32, %steps: i32,
+                     %m: i32, %n: i32, %k: i32)
+    args ["a", "b", "bias", "residual", "y", "items", "across", "steps", "m", "n", "k"] {
+  %item = tile.work range of %items : i32
+  %i = arith.divui %item, %across : i32
+  %j = arith.remui %item, %across : i32
+  %zero = arith.constant 0 : i32
+  %zeros = arith.constant dense<0.0> : tensor<MxNxf32>
+  %ir = tile.rows #tile.order<natural>[%i] of %m : !tile.rows<M>
+  %jr = tile.rows #tile.order<natural>[%j] of %n : !tile.rows<N>
+  %all = tile.range %zero to %steps : !tile.blocks
+  %sum = tile.fold %s in %all init(%zeros) : tensor<MxNxf32> fetch {
+    %sr = tile.rows #tile.order<natural>[%s] of %k : !tile.rows<K>
+    %at = tile.load %a[%AR, cols %AC] : !tile.view<TYPE, 1>, !tile.rows<A0>, !tile.rows<A1> -> tensor<A0xA1xTYPE>
+    %bt = tile.load %b[%BR, cols %BC] : !tile.view<TYPE, 1>, !tile.rows<B0>, !tile.rows<B1> -> tensor<B0xB1xTYPE>
+    tile.yield %at, %bt : tensor<A0xA1xTYPE>, tensor<B0xB1xTYPE>
+  } lead(%at, %bt) {
+    tile.yield
+  } step(%at, %bt, %acc) {
+    %next = tile.dot %at, %bt acc(%acc : tensor<MxNxf32>) {FLAGS} : tensor<A0xA1xTYPE>, tensor<B0xB1xTYPE> -> tensor<MxNxf32>
+    tile.yield %next : tensor<MxNxf32>
+  }
+  %bv = tile.load %bias[%jr] : !tile.view<f32, 0>, !tile.rows<N> -> tensor<Nxf32>
+  %bm = tile.expand %bv {dim = 0} : tensor<Nxf32> -> tensor<MxNxf32>
+  %x = arith.addf %sum, %bm : tensor<MxNxf32>
+  %c = arith.constant dense<-1.702> : tensor<MxNxf32>
+  %one = arith.constant dense<1.0> : tensor<MxNxf32>
+  %xc = arith.mulf %x, %c : tensor<MxNxf32>
+  %e = math.exp %xc : tensor<MxNxf32>
+  %e1 = arith.addf %e, %one : tensor<MxNxf32>
+  %g = arith.divf %x, %e1 : tensor<MxNxf32>
+  %rt = tile.load %residual[%ir, cols %jr] : !tile.view<TYPE, 1>, !tile.rows<M>, !tile.rows<N> -> tensor<MxNxTYPE>
+)";
+  bool wide = c.type == DType::F32;
+  text += wide ? R"(  %o = arith.addf %g, %rt : tensor<MxNxf32>
+)"
+               : R"(  %rw = arith.extf %rt : tensor<MxNxTYPE> to tensor<MxNxf32>
+  %of = arith.addf %g, %rw : tensor<MxNxf32>
+  %o = arith.truncf %of : tensor<MxNxf32> to tensor<MxNxTYPE>
+)";
+  text +=
+      R"(  tile.store %o, %y[%ir, cols %jr] : tensor<MxNxTYPE>, !tile.view<TYPE, 1>, !tile.rows<M>, !tile.rows<N>
+  tile.return
+})";
+  auto put = [&](const std::string &from, const std::string &to) {
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+  };
+  put("TYPE", std::string(name(c.type)));
+  put("FLAGS", flags);
+  put("%AR", c.lhsT ? "%sr" : "%ir");
+  put("%AC", c.lhsT ? "%ir" : "%sr");
+  put("%BR", c.rhsT ? "%jr" : "%sr");
+  put("%BC", c.rhsT ? "%sr" : "%jr");
+  put("A0", std::to_string(c.lhsT ? c.depth : c.rows));
+  put("A1", std::to_string(c.lhsT ? c.rows : c.depth));
+  put("B0", std::to_string(c.rhsT ? c.columns : c.depth));
+  put("B1", std::to_string(c.rhsT ? c.depth : c.columns));
+  put("tensor<MxN", fmt::format("tensor<{}x{}", c.rows, c.columns));
+  put("rows<M>", fmt::format("rows<{}>", c.rows));
+  put("rows<N>", fmt::format("rows<{}>", c.columns));
+  put("rows<K>", fmt::format("rows<{}>", c.depth));
+  put("tensor<N", fmt::format("tensor<{}", c.columns));
+  return text;
+}
+
+class TileProducts : public ::testing::TestWithParam<ProductCase> {};
+
+TEST_P(TileProducts, AgreeWithPlainLoops) {
+  auto device = testing::openTestDevice();
+  SPARSEC_SKIP_WITHOUT(device);
+  const ProductCase &c = GetParam();
+  Program program(**device, productText(c));
+  ASSERT_FALSE(HasFailure()) << productText(c);
+  int64_t aPitch = (c.lhsT ? c.m : c.k) + c.gap, bPitch = (c.rhsT ? c.k : c.n) + c.gap;
+  int64_t pitch = c.n + c.gap;
+  Values a = random(c.type, (c.lhsT ? c.k : c.m) * aPitch, 1);
+  Values b = random(c.type, (c.rhsT ? c.n : c.k) * bPitch, 2);
+  Values bias = random(DType::F32, c.n, 3), residual = random(c.type, c.m * pitch, 4);
+  a.bind(program, "a", {aPitch});
+  b.bind(program, "b", {bPitch});
+  bias.bind(program, "bias", {});
+  residual.bind(program, "residual", {pitch});
+  Values(c.type, untouched(c.m * pitch)).bind(program, "y", {pitch});
+  auto tiles = [](int64_t size, int64_t tile) { return int32_t((size + tile - 1) / tile); };
+  int32_t across = tiles(c.n, c.columns), items = tiles(c.m, c.rows) * across;
+  program.set("items", items);
+  program.set("across", across);
+  program.set("steps", tiles(c.k, c.depth));
+  program.set("m", int32_t(c.m));
+  program.set("n", int32_t(c.n));
+  program.set("k", int32_t(c.k));
+  program.run(items);
+  std::vector<float> y = Values::read(program, "y", c.type);
+  for (int64_t i = 0; i < c.m; ++i) {
+    for (int64_t j = 0; j < c.n; ++j) {
+      double x = bias[j], size = std::abs(x);
+      for (int64_t k = 0; k < c.k; ++k) {
+        double term = a[c.lhsT ? k * aPitch + i : i * aPitch + k] *
+                      b[c.rhsT ? j * bPitch + k : k * bPitch + j];
+        x += term, size += std::abs(term);
+      }
+      double expected = x / (1 + std::exp(-1.702 * x)) + residual[i * pitch + j];
+      // Sums are f32 and may round towards zero; gelu's slope is at most 1.1.
+      double bound = size * double(c.k + 8) * 0x1p-23 + 2 * unit(c.type) * std::abs(expected);
+      ASSERT_NEAR(y[i * pitch + j], expected, bound) << i << ", " << j;
+    }
+    for (int64_t j = c.n; j < pitch; ++j)
+      ASSERT_EQ(y[i * pitch + j], kUntouched) << i << ", " << j;
+  }
+}
+
+std::vector<ProductCase> productCases() {
+  std::vector<ProductCase> cases;
+  for (DType type : {DType::BF16, DType::F16, DType::F32})
+    for (bool lhsT : {false, true})
+      for (bool rhsT : {false, true}) {
+        if (type == DType::F16 && lhsT == rhsT)
+          continue;
+        cases.push_back({type, lhsT, rhsT, 72, 80, 48});    // rows of 16 bytes
+        cases.push_back({type, lhsT, rhsT, 66, 71, 37, 0}); // of any
+        cases.push_back({type, lhsT, rhsT, 50, 40, 35, 5, 32, 48, 16});
+      }
+  cases.push_back({DType::BF16, false, true, 130, 70, 200, 8, 128, 64, 64});
+  cases.push_back({DType::BF16, true, false, 130, 129, 100, 2, 128, 128, 64});
+  cases.push_back({DType::F32, true, false, 60, 60, 130, 0, 64, 64, 64});
+  cases.push_back({DType::F32, false, true, 60, 60, 260, 0, 64, 32, 128});
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TileProducts, ::testing::ValuesIn(productCases()), nameOf);
+
+//===-- Rows ----------------------------------------------------------------------------------===//
+
+struct RowsCase {
+  DType type;
+  int64_t rows, columns, gap;
+  int64_t tileRows, tileColumns;
+};
+
+std::string rowsName(const ::testing::TestParamInfo<RowsCase> &info) {
+  const RowsCase &c = info.param;
+  return fmt::format("{}_{}x{}_gap{}_tile{}x{}", name(c.type), c.rows, c.columns, c.gap, c.tileRows,
+                     c.tileColumns);
+}
+
+/// Two folds one after another: the largest number and the sum of each row; y = x / sum + largest,
+/// and the sums down the columns of each tile of x, and the item's sum of all its rows' sums.
+constexpr const char *kRowsText = R"(
+tile.kernel @program(%x: !tile.view<TYPE, 1>, %gain: !tile.view<f32, 0>, %y: !tile.view<TYPE, 1>,
+                     %most: !tile.view<f32, 0>, %parts: !tile.view<f32, 1>, %total: !tile.view<f32, 0>,
+                     %items: i32, %steps: i32, %rows: i32, %columns: i32)
+    args ["x", "gain", "y", "most", "parts", "total", "items", "steps", "rows", "columns"] {
+  %item = tile.work range of %items : i32
+  %zero = arith.constant 0 : i32
+  %zeros = arith.constant dense<0.0> : tensor<Rxf32>
+  %least = arith.constant dense<0xFF800000> : tensor<Rxf32>
+  %r = tile.rows #tile.order<natural>[%item] of %rows : !tile.rows<R>
+  %all = tile.range %zero to %steps : !tile.blocks
+  %sum, %largest = tile.fold %s in %all init(%zeros, %least) : tensor<Rxf32>, tensor<Rxf32> fetch {
+    %c = tile.rows #tile.order<natural>[%s] of %columns : !tile.rows<C>
+    %t = tile.load %x[%r, cols %c] : !tile.view<TYPE, 1>, !tile.rows<R>, !tile.rows<C> -> tensor<RxCxTYPE>
+    WIDEN
+    tile.yield %f : tensor<RxCxf32>
+  } lead(%f) {
+    tile.yield
+  } step(%f, %before, %most0) {
+    %s0 = tile.reduce sum %f {dim = 1} : tensor<RxCxf32> -> tensor<Rxf32>
+    %m0 = tile.reduce max %f {dim = 1} : tensor<RxCxf32> -> tensor<Rxf32>
+    %s1 = arith.addf %before, %s0 : tensor<Rxf32>
+    %m1 = arith.maximumf %most0, %m0 : tensor<Rxf32>
+    tile.yield %s1, %m1 : tensor<Rxf32>, tensor<Rxf32>
+  }
+  tile.store %largest, %most[%r] : tensor<Rxf32>, !tile.view<f32, 0>, !tile.rows<R>
+  %sumall = tile.reduce sum %sum {dim = 0} : tensor<Rxf32> -> f32
+  tile.store_scalar %sumall, %total[%item] : f32, !tile.view<f32, 0>
+  %sums = tile.expand %sum {dim = 1} : tensor<Rxf32> -> tensor<RxCxf32>
+  %largests = tile.expand %largest {dim = 1} : tensor<Rxf32> -> tensor<RxCxf32>
+  tile.fold %s in %all init() fetch {
+    %c = tile.rows #tile.order<natural>[%s] of %columns : !tile.rows<C>
+    %t = tile.load %x[%r, cols %c] : !tile.view<TYPE, 1>, !tile.rows<R>, !tile.rows<C> -> tensor<RxCxTYPE>
+    %g = tile.load %gain[%c] : !tile.view<f32, 0>, !tile.rows<C> -> tensor<Cxf32>
+    WIDEN
+    tile.yield %c, %f, %g : !tile.rows<C>, tensor<RxCxf32>, tensor<Cxf32>
+  } lead(%c, %f, %g) {
+    tile.yield
+  } step(%c, %f, %g) {
+    %down = tile.reduce sum %f {dim = 0} : tensor<RxCxf32> -> tensor<Cxf32>
+    tile.store %down, %parts[%item, %c] : tensor<Cxf32>, !tile.view<f32, 1>, !tile.rows<C>
+    %gs = tile.expand %g {dim = 0} : tensor<Cxf32> -> tensor<RxCxf32>
+    %q = arith.divf %f, %sums : tensor<RxCxf32>
+    %of = math.fma %q, %gs, %largests : tensor<RxCxf32>
+    NARROW
+    tile.store %o, %y[%r, cols %c] : tensor<RxCxTYPE>, !tile.view<TYPE, 1>, !tile.rows<R>, !tile.rows<C>
+    tile.yield
+  }
+  tile.return
+})";
+
+std::string rowsText(const RowsCase &c) {
+  std::string text = kRowsText;
+  auto put = [&](const std::string &from, const std::string &to) {
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+  };
+  bool wide = c.type == DType::F32;
+  put("WIDEN", wide ? "%nothing = arith.constant dense<-0.0> : tensor<RxCxf32>\n"
+                      "%f = arith.addf %t, %nothing : tensor<RxCxf32>"
+                    : "%f = arith.extf %t : tensor<RxCxTYPE> to tensor<RxCxf32>");
+  put("NARROW", wide ? "%nothing2 = arith.constant dense<-0.0> : tensor<RxCxf32>\n"
+                       "%o = arith.addf %of, %nothing2 : tensor<RxCxf32>"
+                     : "%o = arith.truncf %of : tensor<RxCxf32> to tensor<RxCxTYPE>");
+  put("TYPE", std::string(name(c.type)));
+  put("tensor<RxC", fmt::format("tensor<{}x{}", c.tileRows, c.tileColumns));
+  put("tensor<R", fmt::format("tensor<{}", c.tileRows));
+  put("tensor<C", fmt::format("tensor<{}", c.tileColumns));
+  put("rows<R>", fmt::format("rows<{}>", c.tileRows));
+  put("rows<C>", fmt::format("rows<{}>", c.tileColumns));
+  return text;
+}
+
+class TileRows : public ::testing::TestWithParam<RowsCase> {};
+
+TEST_P(TileRows, AgreeWithPlainLoops) {
+  auto device = testing::openTestDevice();
+  SPARSEC_SKIP_WITHOUT(device);
+  const RowsCase &c = GetParam();
+  Program program(**device, rowsText(c));
+  ASSERT_FALSE(HasFailure()) << rowsText(c);
+  int64_t pitch = c.columns + c.gap;
+  auto items = int32_t((c.rows + c.tileRows - 1) / c.tileRows);
+  // Sums far from 0.
+  std::vector<float> numbers(c.rows * pitch);
+  for (size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = 1 + float(i * 37 % 101) / 64;
+  Values x(c.type, numbers), gain = random(DType::F32, c.columns, 3);
+  x.bind(program, "x", {pitch});
+  gain.bind(program, "gain", {});
+  Values(c.type, untouched(c.rows * pitch)).bind(program, "y", {pitch});
+  program.tensor("most", untouched(c.rows + 1));
+  program.tensor("parts", untouched(items * pitch), {pitch});
+  program.tensor("total", untouched(items));
+  program.set("items", items);
+  program.set("steps", int32_t((c.columns + c.tileColumns - 1) / c.tileColumns));
+  program.set("rows", int32_t(c.rows));
+  program.set("columns", int32_t(c.columns));
+  program.run(items);
+  std::vector<float> y = Values::read(program, "y", c.type), most = program.read<float>("most");
+  std::vector<float> parts = program.read<float>("parts"), total = program.read<float>("total");
+  std::vector<double> expectedParts(items * pitch), expectedTotal(items);
+  double bound = double(c.columns + 1) * 0x1p-23;
+  for (int64_t i = 0; i < c.rows; ++i) {
+    double sum = 0, largest = -1e30;
+    for (int64_t j = 0; j < c.columns; ++j) {
+      sum += x[i * pitch + j], largest = std::max(largest, x[i * pitch + j]);
+      expectedParts[i / c.tileRows * pitch + j] += x[i * pitch + j];
+    }
+    expectedTotal[i / c.tileRows] += sum;
+    EXPECT_EQ(most[i], float(largest)) << i;
+    for (int64_t j = 0; j < pitch; ++j)
+      if (j >= c.columns) {
+        ASSERT_EQ(y[i * pitch + j], kUntouched);
+      } else {
+        double expected = x[i * pitch + j] / sum * gain[j] + largest;
+        ASSERT_NEAR(y[i * pitch + j], expected, std::abs(expected) * (bound + 2 * unit(c.type)))
+            << i << ", " << j;
+      }
+  }
+  EXPECT_EQ(most[c.rows], kUntouched);
+  for (int64_t item = 0; item < items; ++item) {
+    ASSERT_NEAR(total[item], expectedTotal[item], expectedTotal[item] * bound * double(c.tileRows));
+    for (int64_t j = 0; j < pitch; ++j)
+      if (j >= c.columns)
+        ASSERT_EQ(parts[item * pitch + j], kUntouched) << item << ", " << j;
+      else
+        ASSERT_NEAR(parts[item * pitch + j], expectedParts[item * pitch + j],
+                    expectedParts[item * pitch + j] * double(c.tileRows) * 0x1p-23)
+            << item << ", " << j;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, TileRows,
+    ::testing::Values(RowsCase{DType::F32, 20, 512, 0, 16, 256},  // whole tiles, runs of 16 bytes
+                      RowsCase{DType::BF16, 20, 504, 0, 16, 256}, // ends with a run
+                      RowsCase{DType::BF16, 33, 100, 0, 32, 64},  // rows on any element
+                      RowsCase{DType::F16, 17, 300, 4, 16, 128},  // runs, but ends inside one
+                      RowsCase{DType::F32, 9, 77, 3, 16, 48},     // lanes down a column
+                      RowsCase{DType::F32, 5, 1000, 0, 4, 512},   // few rows
+                      RowsCase{DType::BF16, 70, 16, 0, 64, 16}),  // narrow ones
+    rowsName);
+
+} // namespace
+} // namespace sparsec

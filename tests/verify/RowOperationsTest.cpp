@@ -1,0 +1,67 @@
+// Row operations on a device, through the harness: every kind of size, type and value, against
+// float64; and that the harness would see what is wrong.
+#include "codegen/Compiler.h"
+#include "kernel/ops/LayerNorm.h"
+#include "tests/runtime/TestDevice.h"
+#include "tools/verify/Verify.h"
+
+#include <gtest/gtest.h>
+
+namespace sparsec {
+namespace {
+
+/// What is wrong with the cases of an operation, a line each.
+std::string wrong(Device &device, std::string_view name, CaseFlags::Set set,
+                  CompileFunction compiler = compile) {
+  Pattern none;
+  Verifier verifier({device, none, targetOf(device), std::move(compiler)});
+  std::string found;
+  for (const VerifyCase &c :
+       findVerifyOperation(verifyOperations(), name)->cases(none, {.set = set})) {
+    Result<std::vector<VerifyRow>> rows = verifier.run(c);
+    if (!rows)
+      return rows.error().render();
+    EXPECT_FALSE(rows->empty()) << c.text();
+    for (const VerifyRow &row : *rows)
+      if (!row.passed)
+        found += c.text() + ": " + row.output + ": " + row.detail + "\n";
+  }
+  return found;
+}
+
+class RowOperations : public ::testing::TestWithParam<const char *> {};
+
+/// All sizes where kernels run as native code.
+TEST_P(RowOperations, AgreeWithTheirReferences) {
+  auto device = testing::openTestDevice();
+  SPARSEC_SKIP_WITHOUT(device);
+  bool fast = (*device)->name() != "sim";
+  EXPECT_EQ(wrong(**device, GetParam(), fast ? CaseFlags::Set::Full : CaseFlags::Set::Default), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RowOperations,
+                         ::testing::Values("layer_norm", "layer_norm_backward", "cross_entropy",
+                                           "elementwise", "sample"),
+                         [](const auto &info) { return std::string(info.param); });
+
+/// A kernel of rows one column shorter is found.
+TEST(RowOperationsHarness, AWrongKernelIsFound) {
+  auto device = testing::openTestDevice();
+  SPARSEC_SKIP_WITHOUT(device);
+  auto shorter = [](const Request &asked) {
+    LayerNormRequest changed = *asked.as<LayerNormRequest>();
+    changed.columns -= 1;
+    return compile(changed);
+  };
+  CaseFlags flags{.set = CaseFlags::Set::One, .rows = 20, .columns = 65};
+  Pattern none;
+  Verifier verifier({**device, none, targetOf(**device), shorter});
+  const VerifyOperation *norm = findVerifyOperation(verifyOperations(), "layer_norm");
+  Result<std::vector<VerifyRow>> rows = verifier.run(norm->cases(none, flags)[0]);
+  ASSERT_TRUE(rows) << rows.error().render();
+  for (const VerifyRow &row : *rows)
+    EXPECT_FALSE(row.passed) << row.output;
+}
+
+} // namespace
+} // namespace sparsec
