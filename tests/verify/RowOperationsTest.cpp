@@ -41,7 +41,8 @@ TEST_P(RowOperations, AgreeWithTheirReferences) {
 
 INSTANTIATE_TEST_SUITE_P(All, RowOperations,
                          ::testing::Values("layer_norm", "layer_norm_backward", "cross_entropy",
-                                           "elementwise", "sample"),
+                                           "elementwise", "sample", "adam", "embedding",
+                                           "embedding_gradient"),
                          [](const auto &info) { return std::string(info.param); });
 
 /// A kernel of rows one column shorter is found.

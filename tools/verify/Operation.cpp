@@ -4,6 +4,7 @@
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
 #include "tools/verify/ops/elementwise/Elementwise.h"
+#include "tools/verify/ops/embedding/Embedding.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
 #include "tools/verify/ops/sample/Sample.h"
@@ -27,6 +28,8 @@ std::span<const VerifyOperation> verifyOperations() {
       kForwardVerification,
       kBackwardVerification,
       kAdamVerification,
+      kEmbeddingVerification,
+      kEmbeddingGradientVerification,
       kLayerNormVerification,
       kCrossEntropyVerification,
       kElementwiseVerification,
