@@ -10,6 +10,7 @@
 #pragma once
 
 #include "kernel/ops/Attention.h"
+#include "kernel/ops/AttentionBackward.h"
 #include "model/Memory.h"
 #include "runtime/Buffer.h"
 #include "runtime/Device.h"
@@ -45,16 +46,24 @@ struct Call {
   std::shared_ptr<const CallOperation> operation;
 };
 
+/// What a request of attention is weighed for.
+struct AttentionWeight {
+  Schedule schedule;  ///< what the pattern asks for
+  int64_t n = 0;      ///< tokens
+  int64_t copies = 1; ///< heads x batch
+};
+/// The parts of a request in their blocks and orders (codegen/ChooseSchedule.h, which no model
+/// sees).
+template <class R>
+using ChooseParts = std::function<Result<std::vector<R>>(const R &, const AttentionWeight &)>;
+
 /// A device, what compiles for it, and what was loaded on it: equal requests share it.
 struct Machine {
   Device &device;
   KernelStore &store;
   Target target;
-  /// The parts of attention's request in their blocks and orders, for `schedule` at n tokens and so
-  /// many heads and batches (codegen/ChooseSchedule.h, which no model sees).
-  std::function<Result<std::vector<AttentionRequest>>(const AttentionRequest &, const Schedule &,
-                                                      int64_t n, int64_t copies)>
-      scheduleAttention;
+  ChooseParts<AttentionRequest> chooseForward;
+  ChooseParts<AttentionBackwardRequest> chooseBackward;
   std::map<std::string, std::any> loaded;
 };
 

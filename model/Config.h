@@ -30,7 +30,7 @@ inline constexpr int64_t kMaxPositions = int64_t(1) << 20;
 struct PositionConfig {
   std::string name;
   std::string text; ///< of the expression, as written
-  Expr index;       ///< of the leaf Query, which stands for t
+  Expr index;       ///< over t, the leaf Key (patterns/PositionIndex.h)
   int64_t rows = 0; ///< one more than the largest index
 };
 

@@ -33,12 +33,13 @@ std::string rangeText(const NumberRange &range) {
                      range.openHigh ? "below" : "at most", range.high);
 }
 
-/// The one sequence position that an expression may name, as the leaf Query.
+/// The one sequence position that an expression may name, as the leaf Key
+/// (patterns/PositionIndex.h).
 Scope scopeOfPositions() {
   Scope scope;
   Definition t{.name = "t", .arguments = {}, .body = {}, .text = {}, .where = {}};
   t.body.kind = Syntax::Name;
-  t.body.name = "q";
+  t.body.name = "k";
   scope.definitions["t"] = std::move(t);
   return scope;
 }
@@ -241,7 +242,7 @@ Result<void> countRows(ModelConfig &model, const Reader &reader) {
   for (PositionConfig &table : model.positions) {
     SourceRange where = reader.placeOf("model.positions." + table.name);
     for (int64_t t = 0; t < model.length; ++t) {
-      int64_t row = evaluateInteger(table.index, {.q = t}, {});
+      int64_t row = evaluateInteger(table.index, {.k = t}, {});
       if (row < 0 || row >= kMaxPositions)
         return inputError(fmt::format("expected rows from 0 to {}, found {} at t = {}",
                                       kMaxPositions - 1, row, t),

@@ -75,16 +75,12 @@ Result<Attention> loadForward(Loader &loader, const AttentionSizes &sizes,
                            .valueDim = static_cast<int>(sizes.valueDim),
                            .block = head.schedule.block,
                            .target = machine.target};
-  std::vector<AttentionRequest> parts = {request};
-  if (machine.scheduleAttention) {
-    auto scheduled = machine.scheduleAttention(request, head.schedule, sizes.length,
-                                               sizes.batch * entry.heads.count);
-    if (!scheduled)
-      return scheduled.error();
-    parts = std::move(*scheduled);
-  }
+  auto parts = machine.chooseForward(
+      request, {head.schedule, sizes.length, sizes.batch * entry.heads.count});
+  if (!parts)
+    return parts.error();
   std::vector<AttentionPart> compiled;
-  for (AttentionRequest &part : parts) {
+  for (AttentionRequest &part : *parts) {
     Result<Kernel> kernel = single(loader.kernels(part));
     if (!kernel)
       return kernel.error();
@@ -114,21 +110,23 @@ Result<AttentionBackward> loadBackward(Loader &loader, const AttentionSizes &siz
                                      .valueDim = static_cast<int>(sizes.valueDim),
                                      .block = head.schedule.block,
                                      .target = machine.target};
-    BackwardEntry entry{.queries = request,
-                        .keys = request,
-                        .queryKernels = {},
-                        .keyKernel = {},
-                        .heads = each.heads};
-    entry.keys.pass = AttentionBackwardRequest::Pass::Keys;
-    entry.keys.entry += "_dkv";
-    auto queries = loader.kernels(entry.queries);
-    if (!queries)
-      return queries.error();
-    Result<Kernel> keys = single(loader.kernels(entry.keys));
-    if (!keys)
-      return keys.error();
-    entry.queryKernels = std::move(*queries);
-    entry.keyKernel = std::move(*keys);
+    BackwardEntry entry{.queries = {}, .keys = {}, .heads = each.heads};
+    for (auto *pass : {&entry.queries, &entry.keys}) {
+      if (pass == &entry.keys) {
+        request.pass = AttentionBackwardRequest::Pass::Keys;
+        request.entry += "_dkv";
+      }
+      auto parts = machine.chooseBackward(
+          request, {head.schedule, sizes.length, sizes.batch * each.heads.count});
+      if (!parts)
+        return parts.error();
+      for (AttentionBackwardRequest &part : *parts) {
+        auto kernels = loader.kernels(part);
+        if (!kernels)
+          return kernels.error();
+        pass->push_back({std::move(part), std::move(*kernels)});
+      }
+    }
     entries.push_back(std::move(entry));
   }
   Result<AttentionBackward> backward = AttentionBackward::load(machine.device, std::move(entries));

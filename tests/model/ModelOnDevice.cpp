@@ -26,6 +26,15 @@ void must(const Result<void> &result) {
   }
 }
 
+template <class R>
+Result<std::vector<R>> choose(const R &request, const AttentionWeight &weight) {
+  auto chosen = chooseSchedule(ScheduleRequest<R>(
+      request, {.schedule = weight.schedule, .n = weight.n, .copies = weight.copies}));
+  if (!chosen)
+    return chosen.error();
+  return std::move(chosen->parts);
+}
+
 } // namespace
 
 TestMachine::TestMachine(const std::string &name, int threads) {
@@ -37,14 +46,8 @@ TestMachine::TestMachine(const std::string &name, int threads) {
       .device = *device,
       .store = *store,
       .target = targetOf(*device),
-      .scheduleAttention = [](const AttentionRequest &request, const Schedule &schedule, int64_t n,
-                              int64_t copies) -> Result<std::vector<AttentionRequest>> {
-        auto chosen = chooseSchedule(ScheduleRequest<AttentionRequest>(
-            request, {.schedule = schedule, .n = n, .copies = copies}));
-        if (!chosen)
-          return chosen.error();
-        return std::move(chosen->parts);
-      },
+      .chooseForward = choose<AttentionRequest>,
+      .chooseBackward = choose<AttentionBackwardRequest>,
       .loaded = {}});
 }
 

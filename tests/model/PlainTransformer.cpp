@@ -208,7 +208,7 @@ double PlainTransformer::loss(const std::vector<uint8_t> &tokens) {
       for (const PositionConfig &table : model.positions)
         x[r * d + i] +=
             values.at("embedding." + table.name +
-                      ".weight")[evaluateInteger(table.index, {.q = r % n}, {}) * d + i];
+                      ".weight")[evaluateInteger(table.index, {.k = r % n}, {}) * d + i];
     }
   }
   embedded = x;
@@ -294,7 +294,7 @@ Values PlainTransformer::gradient(const std::vector<uint8_t> &tokens) {
         gradientOf("embedding.token.weight")[inputs[r] * d + i] += g;
       for (const PositionConfig &table : model.positions)
         gradientOf("embedding." + table.name +
-                   ".weight")[evaluateInteger(table.index, {.q = r % n}, {}) * d + i] += g;
+                   ".weight")[evaluateInteger(table.index, {.k = r % n}, {}) * d + i] += g;
     }
   return gradients;
 }

@@ -12,10 +12,10 @@
 namespace sparsec::cli {
 namespace {
 
-Result<std::vector<AttentionRequest>>
-schedule(const AttentionRequest &request, const Schedule &schedule, int64_t n, int64_t copies) {
-  auto chosen = chooseSchedule(
-      ScheduleRequest<AttentionRequest>(request, {.schedule = schedule, .n = n, .copies = copies}));
+template <class R>
+Result<std::vector<R>> choose(const R &request, const AttentionWeight &weight) {
+  auto chosen = chooseSchedule(ScheduleRequest<R>(
+      request, {.schedule = weight.schedule, .n = weight.n, .copies = weight.copies}));
   if (!chosen)
     return chosen.error();
   return std::move(chosen->parts);
@@ -33,7 +33,8 @@ Result<ModelMachine> openMachine(const std::string &asked, int threads) {
   made.machine = std::make_unique<Machine>(Machine{.device = *made.device,
                                                    .store = *made.store,
                                                    .target = targetOf(*made.device),
-                                                   .scheduleAttention = schedule,
+                                                   .chooseForward = choose<AttentionRequest>,
+ .chooseBackward = choose<AttentionBackwardRequest>,
                                                    .loaded = {}});
   return made;
 }
