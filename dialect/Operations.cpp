@@ -8,8 +8,8 @@
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/Elementwise.h"
 #include "kernel/ops/LayerNorm.h"
-#include "kernel/ops/Sample.h"
 #include "kernel/ops/Matmul.h"
+#include "kernel/ops/Sample.h"
 
 #include <fmt/core.h>
 

@@ -17,6 +17,10 @@ DType dtypeOf(const std::string &precision) {
   return precision == "bf16" ? DType::BF16 : precision == "f16" ? DType::F16 : DType::F32;
 }
 
+BufferView optimiserState(CallList &list) {
+  return list.kept(buffers::kState, 1, sizeof(AdamState) / sizeof(float), ElementType::F32);
+}
+
 /// A norm's input and output and what backward wants of it.
 struct Norm {
   BufferView x, out, mean, rstd;
@@ -79,6 +83,11 @@ public:
     loss.factor = use == ListUse::Train ? 1 / static_cast<double>(rows) : 1;
     loss.logits = logits, loss.targets = targets, loss.dlogits = dlogits;
     loss.losses = losses, loss.total = total;
+    if (use == ListUse::Train && type == DType::F16) {
+      loss.lossScale = optimiserState(list);
+      loss.lossScale.offset = offsetof(AdamState, reals) + offsetof(AdamState::Reals, lossScale);
+      loss.lossScale.columns = loss.lossScale.stride = 1;
+    }
     add("loss", loss);
     if (use == ListUse::Score)
       return std::move(list);
@@ -444,7 +453,7 @@ CallList Transformer::update() const {
   adam.second = list.kept(buffers::kSecond, 1, elements, ElementType::F32);
   if (type != DType::F32)
     adam.weights = list.kept(buffers::kWeights, 1, elements, elementOf(type));
-  adam.state = list.kept(buffers::kState, 1, sizeof(AdamState) / sizeof(float), ElementType::F32);
+  adam.state = optimiserState(list);
   list.add("optimiser", std::make_shared<const AdamWork>(std::move(adam)));
   return list;
 }

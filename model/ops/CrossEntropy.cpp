@@ -7,11 +7,9 @@
 namespace sparsec {
 
 std::vector<Use> CrossEntropyWork::uses() const {
-  return {{Use::Read, "logits", logits},
-          {Use::Read, "targets", targets},
-          {Use::Written, "losses", losses},
-          {Use::Written, "total", total},
-          {Use::Written, "dlogits", dlogits}};
+  return {{Use::Read, "logits", logits},        {Use::Read, "targets", targets},
+          {Use::Read, "loss scale", lossScale}, {Use::Written, "losses", losses},
+          {Use::Written, "total", total},       {Use::Written, "dlogits", dlogits}};
 }
 
 std::string CrossEntropyWork::shape() const {
@@ -24,6 +22,7 @@ Result<Launch> CrossEntropyWork::load(Loader &loader) const {
   request.columns = logits.columns;
   request.dtype = dtype;
   request.gradient = static_cast<bool>(dlogits);
+  request.lossScale = static_cast<bool>(lossScale);
   request.target = loader.machine().target;
   auto loss = loader.load<CrossEntropy>(request);
   if (!loss)
@@ -34,6 +33,7 @@ Result<Launch> CrossEntropyWork::load(Loader &loader) const {
                         .loss = loader.tensor(losses),
                         .dlogits = loader.tensor(dlogits),
                         .scale = static_cast<float>(scale),
+                        .lossScale = loader.tensor(lossScale),
                         .total = loader.tensor(total),
                         .factor = static_cast<float>(factor)};
   return Launch([loss = *loss, call](int64_t) { return loss->launch(call); });

@@ -184,6 +184,7 @@ struct CrossEntropyWork : CallOperation {
   BufferView logits, targets; ///< i32 [1, rows]
   BufferView losses;          ///< f32 [1, rows]
   BufferView total;           ///< f32 [1, 1]
+  BufferView lossScale;       ///< f32 [1, 1], which multiplies the gradient too; none: 1
   BufferView dlogits;         ///< none: not wanted
 
   std::string_view operation() const override { return "cross_entropy"; }

@@ -42,13 +42,12 @@ TestMachine::TestMachine(const std::string &name, int threads) {
   device = must(openDevice(!name.empty() ? name : asked ? asked : "cpu", {.threads = threads}));
   store = std::make_unique<KernelStore>([](const Request &request) { return compile(request); },
                                         compilerVersion());
-  machine = std::make_unique<Machine>(Machine{
-      .device = *device,
-      .store = *store,
-      .target = targetOf(*device),
-      .chooseForward = choose<AttentionRequest>,
-      .chooseBackward = choose<AttentionBackwardRequest>,
-      .loaded = {}});
+  machine = std::make_unique<Machine>(Machine{.device = *device,
+                                              .store = *store,
+                                              .target = targetOf(*device),
+                                              .chooseForward = choose<AttentionRequest>,
+                                              .chooseBackward = choose<AttentionBackwardRequest>,
+                                              .loaded = {}});
 }
 
 Machine &testMachine() {

@@ -30,12 +30,13 @@ Result<ModelMachine> openMachine(const std::string &asked, int threads) {
   ModelMachine made{.device = std::move(*device), .store = {}, .machine = {}};
   made.store = std::make_unique<KernelStore>(
       [](const Request &request) { return compile(request); }, compilerVersion());
-  made.machine = std::make_unique<Machine>(Machine{.device = *made.device,
-                                                   .store = *made.store,
-                                                   .target = targetOf(*made.device),
-                                                   .chooseForward = choose<AttentionRequest>,
- .chooseBackward = choose<AttentionBackwardRequest>,
-                                                   .loaded = {}});
+  made.machine =
+      std::make_unique<Machine>(Machine{.device = *made.device,
+                                        .store = *made.store,
+                                        .target = targetOf(*made.device),
+                                        .chooseForward = choose<AttentionRequest>,
+                                        .chooseBackward = choose<AttentionBackwardRequest>,
+                                        .loaded = {}});
   return made;
 }
 

@@ -7,8 +7,8 @@
 #include "tools/verify/ops/embedding/Embedding.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
-#include "tools/verify/ops/sample/Sample.h"
 #include "tools/verify/ops/matmul/Matmul.h"
+#include "tools/verify/ops/sample/Sample.h"
 
 namespace sparsec {
 
