@@ -8,8 +8,8 @@
 //
 // On a cpu OpenBLAS computes y = x w^T of f32 beside it, each thread its share of the tokens, and
 // shares are of the measured peak of multiply-adds.
-#include "codegen/Compiler.h"
 #include "runtime/Matmul.h"
+#include "codegen/Compiler.h"
 #include "tools/bench/OpenBlas.h"
 #include "tools/bench/PeakFma.h"
 #include "tools/bench/Stopwatch.h"
@@ -98,8 +98,8 @@ private:
 class Bench {
 public:
   Bench(Device &device, const Flags &flags)
-      : device(device), flags(flags), threads(flags.threads),
-        team(threads), blas(OpenBlas::open()), peak(flags.dtype) {}
+      : device(device), flags(flags), threads(flags.threads), team(threads), blas(OpenBlas::open()),
+        peak(flags.dtype) {}
 
   Result<void> run(const Sizes &sizes) {
     int size = bytes(flags.dtype);

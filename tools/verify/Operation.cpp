@@ -4,6 +4,7 @@
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
 #include "tools/verify/ops/elementwise/Elementwise.h"
+#include "tools/verify/ops/embedding/Embedding.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
 #include "tools/verify/ops/matmul/Matmul.h"
@@ -23,11 +24,21 @@ double defaultUnits(DType type) {
 }
 
 std::span<const VerifyOperation> verifyOperations() {
+  // clang-format off
   static constexpr VerifyOperation table[] = {
-      kForwardVerification,   kBackwardVerification,          kAdamVerification,
-      kLayerNormVerification, kCrossEntropyVerification,      kElementwiseVerification,
-      kSampleVerification,    kLayerNormBackwardVerification, kMatmulVerification,
+      kForwardVerification,
+      kBackwardVerification,
+      kAdamVerification,
+      kEmbeddingVerification,
+      kEmbeddingGradientVerification,
+      kLayerNormVerification,
+      kCrossEntropyVerification,
+      kElementwiseVerification,
+      kSampleVerification,
+      kLayerNormBackwardVerification,
+      kMatmulVerification,
   };
+  // clang-format on
   return table;
 }
 
