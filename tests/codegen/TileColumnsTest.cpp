@@ -225,6 +225,85 @@ std::vector<ProductCase> productCases() {
 
 INSTANTIATE_TEST_SUITE_P(All, TileProducts, ::testing::ValuesIn(productCases()), nameOf);
 
+/// A left operand that stays for the whole kernel, and right ones that are fetched for each step,
+/// or stay too: then nothing is copied in the loop. y = sum over steps of a b, or of a b's first
+/// rows.
+class TilesThatStay : public ::testing::TestWithParam<std::tuple<DType, bool>> {};
+
+TEST_P(TilesThatStay, AgreeWithPlainLoops) {
+  auto device = testing::openTestDevice();
+  SPARSEC_SKIP_WITHOUT(device);
+  auto [type, both] = GetParam();
+  std::string load = R"(
+    %br = tile.rows #tile.order<natural>[INDEX] of %k : !tile.rows<32>
+    %bt = tile.load %b[%br, cols %c] : !tile.view<TYPE, 1>, !tile.rows<32>, !tile.rows<48> -> tensor<32x48xTYPE>
+)";
+  std::string text = R"(
+tile.kernel @program(%a: !tile.view<TYPE, 1>, %b: !tile.view<TYPE, 1>, %y: !tile.view<f32, 1>, %steps: i32, %k: i32,
+                     %m: i32, %n: i32) args ["a", "b", "y", "steps", "k", "m", "n"] {
+  %zero = arith.constant 0 : i32
+  %zeros = arith.constant dense<0.0> : tensor<32x48xf32>
+  %r = tile.rows #tile.order<natural>[%zero] of %m : !tile.rows<32>
+  %c = tile.rows #tile.order<natural>[%zero] of %n : !tile.rows<48>
+  %at = tile.load %a[%r, cols %r] : !tile.view<TYPE, 1>, !tile.rows<32>, !tile.rows<32> -> tensor<32x32xTYPE>
+  OUTSIDE
+  %all = tile.range %zero to %steps : !tile.blocks
+  %sum = tile.fold %s in %all init(%zeros) : tensor<32x48xf32> fetch {
+    INSIDE
+    tile.yield YIELDED
+  } lead(GIVEN) {
+    tile.yield
+  } step(GIVEN COMMA %acc) {
+    %next = tile.dot %at, RIGHT acc(%acc : tensor<32x48xf32>) : tensor<32x32xTYPE>, tensor<32x48xTYPE> -> tensor<32x48xf32>
+    tile.yield %next : tensor<32x48xf32>
+  }
+  tile.store %sum, %y[%r, cols %c] : tensor<32x48xf32>, !tile.view<f32, 1>, !tile.rows<32>, !tile.rows<48>
+  tile.return
+})";
+  auto put = [&](const std::string &from, const std::string &to) {
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+  };
+  put("OUTSIDE", both ? load : "");
+  put("INSIDE", both ? "" : load);
+  put("INDEX", both ? "%zero" : "%s");
+  put("YIELDED", both ? "" : "%bt : tensor<32x48xTYPE>");
+  put("GIVEN COMMA", both ? "" : "%given,");
+  put("GIVEN", both ? "" : "%given");
+  put("RIGHT", both ? "%bt" : "%given");
+  put("TYPE", std::string(name(type)));
+  Program program(**device, text);
+  ASSERT_FALSE(HasFailure()) << text;
+  constexpr int kSteps = 3, kRows = 32, kColumns = 48, kDepth = 32;
+  Values a = random(type, kRows * kDepth, 1), b = random(type, kSteps * kDepth * kColumns, 2);
+  a.bind(program, "a", {kDepth});
+  b.bind(program, "b", {kColumns});
+  program.tensor("y", untouched(kRows * kColumns), {kColumns});
+  program.set("steps", kSteps);
+  program.set("k", kSteps * kDepth);
+  program.set("m", kRows);
+  program.set("n", kColumns);
+  program.run(1);
+  std::vector<float> y = program.read<float>("y");
+  for (int i = 0; i < kRows; ++i)
+    for (int j = 0; j < kColumns; ++j) {
+      double sum = 0, size = 0;
+      for (int k = 0; k < kSteps * kDepth; ++k) {
+        double term = a[i * kDepth + k % kDepth] * b[(both ? k % kDepth : k) * kColumns + j];
+        sum += term, size += std::abs(term);
+      }
+      ASSERT_NEAR(y[i * kColumns + j], sum, size * kSteps * kDepth * 0x1p-23) << i << ", " << j;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TilesThatStay,
+                         ::testing::Combine(::testing::Values(DType::BF16, DType::F32),
+                                            ::testing::Bool()),
+                         [](const auto &info) {
+                           return fmt::format("{}_{}", name(std::get<0>(info.param)),
+                                              std::get<1>(info.param) ? "both" : "left");
+                         });
+
 //===-- Rows ----------------------------------------------------------------------------------===//
 
 struct RowsCase {
