@@ -36,7 +36,9 @@ struct YamlNode::Entry {
   YamlNode key, value;
 };
 
-Result<YamlNode> readDocument(std::shared_ptr<const SourceText> text);
+/// `what` is for messages.
+Result<YamlNode> readDocument(std::shared_ptr<const SourceText> text,
+                              std::string_view what = "a pattern");
 
 /// "a mapping", "nothing", "'x'": for "expected ..., found ...".
 std::string describe(const YamlNode &node);

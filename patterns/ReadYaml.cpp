@@ -32,10 +32,10 @@ size_t characterLength(std::string_view text) {
 }
 
 /// Before any of it is read.
-Result<void> checkSize(const std::shared_ptr<const SourceText> &source) {
+Result<void> checkSize(const std::shared_ptr<const SourceText> &source, std::string_view what) {
   if (source->text.size() <= kMaxPatternBytes)
     return {};
-  return inputError(fmt::format("expected a pattern file of at most {} bytes, found {}",
+  return inputError(fmt::format("expected {} file of at most {} bytes, found {}", what,
                                 kMaxPatternBytes, source->text.size()),
                     SourceRange{.source = source, .line = 1, .column = 1});
 }
@@ -282,8 +282,8 @@ private:
 
 } // namespace
 
-Result<YamlNode> readDocument(std::shared_ptr<const SourceText> source) {
-  if (Result<void> checked = checkSize(source); !checked)
+Result<YamlNode> readDocument(std::shared_ptr<const SourceText> source, std::string_view what) {
+  if (Result<void> checked = checkSize(source, what); !checked)
     return checked.error();
   auto lines = std::make_shared<const SourceLines>(source);
   if (Result<void> checked = checkText(*source, *lines); !checked)
@@ -293,7 +293,7 @@ Result<YamlNode> readDocument(std::shared_ptr<const SourceText> source) {
     std::istringstream stream(source->text);
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder))
-      return inputError("expected a pattern, found an empty file", lines->at(0, 1));
+      return inputError(fmt::format("expected {}, found an empty file", what), lines->at(0, 1));
     parser.HandleNextDocument(builder);
   } catch (const Refusal &refusal) {
     return refusal.error;

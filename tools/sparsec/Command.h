@@ -49,5 +49,7 @@ Action declareCompare(Options &options);
 Action declareVerify(Options &options);
 Action declareBench(Options &options);
 Action declareEnv(Options &options);
+Action declareTrain(Options &options);
+Action declareEval(Options &options);
 
 } // namespace sparsec::cli

@@ -29,11 +29,13 @@ constexpr Command kCommands[] = {
      declareCompare},
     {"verify", "[PATTERN]", "run the kernels on a device against the reference", declareVerify},
     {"bench", "PATTERN...", "time the kernels, dense attention beside them", declareBench},
+    {"train", "CONFIG", "train a Sparse Transformer on a data set", declareTrain},
+    {"eval", "RUN", "bits of a trained model over a split of its data", declareEval},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
 
 /// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"train", "eval", "sample", "inspect", "cache"};
+const std::vector<std::string> kLater = {"sample", "inspect", "cache"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)

@@ -1,6 +1,6 @@
-# Writes OUTPUT, a C++ file that holds the text of every pattern of the zoo.
-# cmake -DOUTPUT=... -DZOO=folder -P EmbedZoo.cmake
-file(GLOB files ${ZOO}/*.yaml)
+# Writes OUTPUT, a C++ file that holds the text of every YAML file of a folder, as FUNCTION().
+# cmake -DOUTPUT=... -DFOLDER=folder -DFUNCTION=zooEntries -P EmbedTexts.cmake
+file(GLOB files ${FOLDER}/*.yaml)
 list(SORT files)
 set(rows "")
 foreach(file ${files})
@@ -8,12 +8,13 @@ foreach(file ${files})
   file(READ ${file} text)
   string(APPEND rows "    {\"${name}\", R\"zoo(${text})zoo\"},\n")
 endforeach()
-set(content "// Made from patterns/zoo by EmbedZoo.cmake.
+get_filename_component(folder ${FOLDER} NAME)
+set(content "// Made from the folder ${folder} by EmbedTexts.cmake.
 #include \"patterns/Zoo.h\"
 
 namespace sparsec {
 
-const std::vector<ZooEntry> &zooEntries() {
+const std::vector<ZooEntry> &${FUNCTION}() {
   static const std::vector<ZooEntry> entries = {
 ${rows}  };
   return entries;

@@ -1,0 +1,197 @@
+#include "model/Calls.h"
+
+#include <cassert>
+#include <fmt/format.h>
+
+namespace sparsec {
+
+namespace {
+
+/// By its exponent, which is all ones of infinities and NaN.
+bool isFinite(const std::byte *element, ElementType type) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, element, static_cast<size_t>(bytes(type)));
+  switch (type) {
+  case ElementType::F32:
+    return (bits & 0x7F800000) != 0x7F800000;
+  case ElementType::BF16:
+    return (bits & 0x7F80) != 0x7F80;
+  case ElementType::F16:
+    return (bits & 0x7C00) != 0x7C00;
+  case ElementType::I32:
+  case ElementType::I64:
+    return true;
+  }
+  return true;
+}
+
+} // namespace
+
+int CallList::addBuffer(std::string name, BufferKind kind, int64_t bytes) {
+  buffers.push_back({std::move(name), kind, bytes});
+  return static_cast<int>(buffers.size()) - 1;
+}
+
+BufferView CallList::passing(std::string name, int64_t rows, int64_t columns, ElementType type) {
+  int buffer = addBuffer(std::move(name), BufferKind::Passing, rows * columns * bytes(type));
+  return {.buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
+}
+
+BufferView CallList::kept(std::string name, int64_t rows, int64_t columns, ElementType type) {
+  int buffer = addBuffer(std::move(name), BufferKind::Kept, rows * columns * bytes(type));
+  return {.buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
+}
+
+MemoryPlan CallList::plan() const {
+  std::vector<std::vector<Use>> uses;
+  for (const Call &call : calls)
+    uses.push_back(call.operation->uses());
+  return planMemory(buffers, uses);
+}
+
+std::string CallList::print() const {
+  std::string out;
+  for (const Call &call : calls) {
+    int64_t bytes = 0;
+    for (const Use &use : call.operation->uses())
+      if (use.matrix)
+        bytes += use.matrix.bytes();
+    out += fmt::format("{:<38} {:<20} {:<44} {:>9.2f} MB {:>9.3f} GFLOP\n", call.name,
+                       call.operation->operation(), call.operation->shape(),
+                       static_cast<double>(bytes) * 1e-6, call.operation->flops() * 1e-9);
+  }
+  return out;
+}
+
+Result<std::vector<Kernel>> Loader::kernels(const Request &request) const {
+  auto found = used.store.kernels(request);
+  if (!found)
+    return found.error();
+  return **found;
+}
+
+DeviceAddress Loader::address(const BufferView &matrix) const {
+  if (!matrix)
+    return 0;
+  return where[static_cast<size_t>(matrix.buffer)] + static_cast<DeviceAddress>(matrix.offset);
+}
+
+Tensor Loader::tensor(const BufferView &matrix) const {
+  if (!matrix)
+    return {};
+  int64_t room = sizes[static_cast<size_t>(matrix.buffer)] - matrix.offset;
+  return {.address = address(matrix),
+          .bytes = static_cast<size_t>(room),
+          .stride = {0, 0, matrix.stride}};
+}
+
+Result<ListMemory> ListMemory::allocate(Device &device, std::span<const CallList *const> lists) {
+  int64_t arenaBytes = 0;
+  std::map<std::string, int64_t> keptBytes;
+  for (const CallList *list : lists) {
+    arenaBytes = std::max(arenaBytes, list->plan().arenaBytes);
+    for (const BufferInfo &buffer : list->allBuffers())
+      if (buffer.kind == BufferKind::Kept) {
+        int64_t &bytes = keptBytes[buffer.name];
+        bytes = std::max(bytes, buffer.bytes);
+      }
+  }
+  ListMemory memory;
+  Result<Buffer> arena = Buffer::allocate(device, static_cast<size_t>(arenaBytes));
+  if (!arena)
+    return arena.error();
+  memory.arena = std::move(*arena);
+  for (const auto &[name, bytes] : keptBytes) {
+    Result<Buffer> buffer = Buffer::allocate(device, static_cast<size_t>(bytes));
+    if (!buffer)
+      return buffer.error();
+    memory.kept.emplace(name, std::move(*buffer));
+  }
+  return memory;
+}
+
+DeviceAddress ListMemory::address(const std::string &name) const {
+  auto found = kept.find(name);
+  assert(found != kept.end() && "a list has a kept buffer of this name");
+  return found->second.address();
+}
+
+int64_t ListMemory::bytes() const {
+  auto total = static_cast<int64_t>(arena.bytes());
+  for (const auto &[name, buffer] : kept)
+    total += static_cast<int64_t>(buffer.bytes());
+  return total;
+}
+
+Result<RunningList> RunningList::load(Machine &machine, const CallList &list,
+                                      const ListMemory &memory) {
+  RunningList running;
+  MemoryPlan plan = list.plan();
+  std::vector<DeviceAddress> addresses;
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i < list.allBuffers().size(); ++i) {
+    const BufferInfo &buffer = list.allBuffers()[i];
+    DeviceAddress at = 0;
+    if (buffer.kind == BufferKind::Kept)
+      at = memory.address(buffer.name);
+    else if (plan.offsets[i] >= 0)
+      at = memory.arenaAddress() + static_cast<DeviceAddress>(plan.offsets[i]);
+    addresses.push_back(at);
+    sizes.push_back(buffer.bytes);
+    running.addresses[buffer.name] = at;
+  }
+  Loader loader(machine, std::move(addresses), std::move(sizes));
+  for (const Call &call : list.all()) {
+    Result<Launch> launch = call.operation->load(loader);
+    if (!launch) {
+      Error error = launch.error();
+      error.notes.push_back(fmt::format("in the call '{}'", call.name));
+      return error;
+    }
+    Loaded made{call.name, std::move(*launch), {}};
+    for (const Use &use : call.operation->uses())
+      if (use.kind == Use::Written && use.matrix)
+        made.written.push_back({fmt::format("{} of '{}'", use.name, call.name),
+                                loader.address(use.matrix), use.matrix});
+    running.loaded.push_back(std::move(made));
+  }
+  return running;
+}
+
+Result<void> RunningList::enqueue(int64_t position) const {
+  for (const Loaded &call : loaded)
+    if (Result<void> launched = call.launch(position); !launched) {
+      Error error = launched.error();
+      error.notes.push_back(fmt::format("in the call '{}'", call.name));
+      return error;
+    }
+  return {};
+}
+
+Result<std::string> RunningList::firstNotFinite(Device &device) const {
+  for (const Loaded &call : loaded) {
+    if (Result<void> launched = call.launch(0); !launched)
+      return launched.error();
+    for (const Written &each : call.written) {
+      const BufferView &matrix = each.matrix;
+      std::vector<std::byte> image(static_cast<size_t>(
+          ((matrix.rows - 1) * matrix.stride + matrix.columns) * bytes(matrix.type)));
+      if (auto copied = device.copyToHost(image.data(), each.address, image.size()); !copied)
+        return copied.error();
+      for (int64_t row = 0; row < matrix.rows; ++row)
+        for (int64_t column = 0; column < matrix.columns; ++column)
+          if (!isFinite(image.data() + (row * matrix.stride + column) * bytes(matrix.type),
+                        matrix.type))
+            return fmt::format("{}, at [{}, {}]", each.name, row, column);
+    }
+  }
+  return std::string();
+}
+
+DeviceAddress RunningList::address(const std::string &name) const {
+  auto found = addresses.find(name);
+  assert(found != addresses.end() && "the list has a buffer of this name");
+  return found->second;
+}
+
+} // namespace sparsec

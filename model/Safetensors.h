@@ -1,0 +1,36 @@
+// safetensors files: named f32 tensors that other tools read. Eight bytes that say how long the
+// header is, a header in JSON, then the tensors one after another:
+//
+//   {"norm.weight": {"dtype": "F32", "shape": [128], "data_offsets": [0, 512]}, "__metadata__": {...}}
+//
+// Written whole or not at all: beside the file, then renamed. Refused, with the file's name: what
+// is cut, what is no such file, tensors that overlap or leave it.
+#pragma once
+
+#include "patterns/Error.h"
+
+#include <map>
+#include <span>
+
+namespace sparsec {
+
+struct NamedTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::span<const float> values;
+};
+
+Result<void> writeSafetensors(const std::string &path, const std::vector<NamedTensor> &tensors,
+                              const std::map<std::string, std::string> &metadata = {});
+
+struct StoredTensor {
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+};
+/// F32 tensors alone.
+Result<std::map<std::string, StoredTensor>> readSafetensors(const std::string &path);
+
+/// Writes a file whole or not at all, and onto the disk before it has its name.
+Result<void> writeWhole(const std::string &path, std::span<const std::string_view> pieces);
+
+} // namespace sparsec
