@@ -1,75 +1,15 @@
-// Tiles by columns, each case a small program on the device of the test, held against plain loops
-// in f64: products of two fetched tiles in every orientation and type, and kernels without
-// products, whose rows are summed up in folds and whose columns are summed up once. Sizes end
-// inside tiles; rows lie on multiples of 16 bytes or on any element.
-#include "runtime/Float16.h"
-#include "tests/codegen/Program.h"
+// Products of tiles by columns, each case a small program on the device of the test, held against
+// plain loops in f64: of two fetched tiles in every orientation and type, and of tiles that stay.
+// Sizes end inside tiles; rows lie on multiples of 16 bytes or on any element.
+#include "tests/codegen/Values.h"
 
 #include <cmath>
 #include <fmt/format.h>
-#include <random>
 
 namespace sparsec {
 namespace {
 
-using testing::Program;
-
-/// Values of a type, as memory has them and as numbers.
-class Values {
-public:
-  Values(DType type, std::vector<float> numbers) : type(type), numbers(std::move(numbers)) {
-    if (type != DType::F32)
-      for (float &number : this->numbers) {
-        bits.push_back(type == DType::BF16 ? floatToBf16(number) : floatToF16(number));
-        number = asFloat(bits.back(), type);
-      }
-  }
-
-  void bind(Program &program, const std::string &name, std::vector<int64_t> strides) const {
-    if (type == DType::F32)
-      program.tensor(name, numbers, std::move(strides));
-    else
-      program.tensor(name, bits, std::move(strides));
-  }
-  double operator[](size_t i) const { return numbers[i]; }
-
-  static float asFloat(uint16_t bits, DType type) {
-    return type == DType::BF16 ? bf16ToFloat(bits) : f16ToFloat(bits);
-  }
-  static std::vector<float> read(Program &program, const std::string &name, DType type) {
-    if (type == DType::F32)
-      return program.read<float>(name);
-    std::vector<float> numbers;
-    for (uint16_t each : program.read<uint16_t>(name))
-      numbers.push_back(asFloat(each, type));
-    return numbers;
-  }
-
-private:
-  DType type;
-  std::vector<float> numbers;
-  std::vector<uint16_t> bits;
-};
-
-Values random(DType type, int64_t count, int seed) {
-  std::mt19937 engine(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> numbers(count);
-  for (float &number : numbers)
-    number = normal(engine);
-  return Values(type, std::move(numbers));
-}
-
-constexpr float kUntouched = 7;
-
-std::vector<float> untouched(int64_t count) {
-  return std::vector<float>(count, kUntouched);
-}
-
-/// A relative error of one rounding to the type.
-double unit(DType type) {
-  return type == DType::F32 ? 0x1p-24 : type == DType::F16 ? 0x1p-11 : 0x1p-8;
-}
+using namespace testing;
 
 //===-- Products ------------------------------------------------------------------------------===//
 
@@ -162,7 +102,7 @@ tile.kernel @program(%a: !tile.view<TYPE, 1>, %b: !tile.view<TYPE, 1>, %bias: !t
 class TileProducts : public ::testing::TestWithParam<ProductCase> {};
 
 TEST_P(TileProducts, AgreeWithPlainLoops) {
-  auto device = testing::openTestDevice();
+  auto device = openTestDevice();
   SPARSEC_SKIP_WITHOUT(device);
   const ProductCase &c = GetParam();
   Program program(**device, productText(c));
@@ -225,165 +165,84 @@ std::vector<ProductCase> productCases() {
 
 INSTANTIATE_TEST_SUITE_P(All, TileProducts, ::testing::ValuesIn(productCases()), nameOf);
 
-//===-- Rows ----------------------------------------------------------------------------------===//
+/// A left operand that stays for the whole kernel, and right ones that are fetched for each step,
+/// or stay too: then nothing is copied in the loop. y = sum over steps of a b, or of a b's first
+/// rows.
+class TilesThatStay : public ::testing::TestWithParam<std::tuple<DType, bool>> {};
 
-struct RowsCase {
-  DType type;
-  int64_t rows, columns, gap;
-  int64_t tileRows, tileColumns;
-};
-
-std::string rowsName(const ::testing::TestParamInfo<RowsCase> &info) {
-  const RowsCase &c = info.param;
-  return fmt::format("{}_{}x{}_gap{}_tile{}x{}", name(c.type), c.rows, c.columns, c.gap, c.tileRows,
-                     c.tileColumns);
-}
-
-/// Two folds one after another: the largest number and the sum of each row; y = x / sum + largest,
-/// and the sums down the columns of each tile of x, and the item's sum of all its rows' sums.
-constexpr const char *kRowsText = R"(
-tile.kernel @program(%x: !tile.view<TYPE, 1>, %gain: !tile.view<f32, 0>, %y: !tile.view<TYPE, 1>,
-                     %most: !tile.view<f32, 0>, %parts: !tile.view<f32, 1>, %total: !tile.view<f32, 0>,
-                     %items: i32, %steps: i32, %rows: i32, %columns: i32)
-    args ["x", "gain", "y", "most", "parts", "total", "items", "steps", "rows", "columns"] {
-  %item = tile.work range of %items : i32
+TEST_P(TilesThatStay, AgreeWithPlainLoops) {
+  auto device = openTestDevice();
+  SPARSEC_SKIP_WITHOUT(device);
+  auto [type, both] = GetParam();
+  std::string load = R"(
+    %br = tile.rows #tile.order<natural>[INDEX] of %k : !tile.rows<32>
+    %bt = tile.load %b[%br, cols %c] : !tile.view<TYPE, 1>, !tile.rows<32>, !tile.rows<48> -> tensor<32x48xTYPE>
+)";
+  std::string text = R"(
+tile.kernel @program(%a: !tile.view<TYPE, 1>, %b: !tile.view<TYPE, 1>, %y: !tile.view<f32, 1>, %steps: i32, %k: i32,
+                     %m: i32, %n: i32) args ["a", "b", "y", "steps", "k", "m", "n"] {
   %zero = arith.constant 0 : i32
-  %zeros = arith.constant dense<0.0> : tensor<Rxf32>
-  %least = arith.constant dense<0xFF800000> : tensor<Rxf32>
-  %r = tile.rows #tile.order<natural>[%item] of %rows : !tile.rows<R>
+  %zeros = arith.constant dense<0.0> : tensor<32x48xf32>
+  %r = tile.rows #tile.order<natural>[%zero] of %m : !tile.rows<32>
+  %c = tile.rows #tile.order<natural>[%zero] of %n : !tile.rows<48>
+  %at = tile.load %a[%r, cols %r] : !tile.view<TYPE, 1>, !tile.rows<32>, !tile.rows<32> -> tensor<32x32xTYPE>
+  OUTSIDE
   %all = tile.range %zero to %steps : !tile.blocks
-  %sum, %largest = tile.fold %s in %all init(%zeros, %least) : tensor<Rxf32>, tensor<Rxf32> fetch {
-    %c = tile.rows #tile.order<natural>[%s] of %columns : !tile.rows<C>
-    %t = tile.load %x[%r, cols %c] : !tile.view<TYPE, 1>, !tile.rows<R>, !tile.rows<C> -> tensor<RxCxTYPE>
-    WIDEN
-    tile.yield %f : tensor<RxCxf32>
-  } lead(%f) {
+  %sum = tile.fold %s in %all init(%zeros) : tensor<32x48xf32> fetch {
+    INSIDE
+    tile.yield YIELDED
+  } lead(GIVEN) {
     tile.yield
-  } step(%f, %before, %most0) {
-    %s0 = tile.reduce sum %f {dim = 1} : tensor<RxCxf32> -> tensor<Rxf32>
-    %m0 = tile.reduce max %f {dim = 1} : tensor<RxCxf32> -> tensor<Rxf32>
-    %s1 = arith.addf %before, %s0 : tensor<Rxf32>
-    %m1 = arith.maximumf %most0, %m0 : tensor<Rxf32>
-    tile.yield %s1, %m1 : tensor<Rxf32>, tensor<Rxf32>
+  } step(GIVEN COMMA %acc) {
+    %next = tile.dot %at, RIGHT acc(%acc : tensor<32x48xf32>) : tensor<32x32xTYPE>, tensor<32x48xTYPE> -> tensor<32x48xf32>
+    tile.yield %next : tensor<32x48xf32>
   }
-  tile.store %largest, %most[%r] : tensor<Rxf32>, !tile.view<f32, 0>, !tile.rows<R>
-  %sumall = tile.reduce sum %sum {dim = 0} : tensor<Rxf32> -> f32
-  tile.store_scalar %sumall, %total[%item] : f32, !tile.view<f32, 0>
-  %sums = tile.expand %sum {dim = 1} : tensor<Rxf32> -> tensor<RxCxf32>
-  %largests = tile.expand %largest {dim = 1} : tensor<Rxf32> -> tensor<RxCxf32>
-  tile.fold %s in %all init() fetch {
-    %c = tile.rows #tile.order<natural>[%s] of %columns : !tile.rows<C>
-    %t = tile.load %x[%r, cols %c] : !tile.view<TYPE, 1>, !tile.rows<R>, !tile.rows<C> -> tensor<RxCxTYPE>
-    %g = tile.load %gain[%c] : !tile.view<f32, 0>, !tile.rows<C> -> tensor<Cxf32>
-    WIDEN
-    tile.yield %c, %f, %g : !tile.rows<C>, tensor<RxCxf32>, tensor<Cxf32>
-  } lead(%c, %f, %g) {
-    tile.yield
-  } step(%c, %f, %g) {
-    %down = tile.reduce sum %f {dim = 0} : tensor<RxCxf32> -> tensor<Cxf32>
-    tile.store %down, %parts[%item, %c] : tensor<Cxf32>, !tile.view<f32, 1>, !tile.rows<C>
-    %gs = tile.expand %g {dim = 0} : tensor<Cxf32> -> tensor<RxCxf32>
-    %q = arith.divf %f, %sums : tensor<RxCxf32>
-    %of = math.fma %q, %gs, %largests : tensor<RxCxf32>
-    NARROW
-    tile.store %o, %y[%r, cols %c] : tensor<RxCxTYPE>, !tile.view<TYPE, 1>, !tile.rows<R>, !tile.rows<C>
-    tile.yield
-  }
+  tile.store %sum, %y[%r, cols %c] : tensor<32x48xf32>, !tile.view<f32, 1>, !tile.rows<32>, !tile.rows<48>
   tile.return
 })";
-
-std::string rowsText(const RowsCase &c) {
-  std::string text = kRowsText;
   auto put = [&](const std::string &from, const std::string &to) {
     for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
       text.replace(at, from.size(), to);
   };
-  bool wide = c.type == DType::F32;
-  put("WIDEN", wide ? "%nothing = arith.constant dense<-0.0> : tensor<RxCxf32>\n"
-                      "%f = arith.addf %t, %nothing : tensor<RxCxf32>"
-                    : "%f = arith.extf %t : tensor<RxCxTYPE> to tensor<RxCxf32>");
-  put("NARROW", wide ? "%nothing2 = arith.constant dense<-0.0> : tensor<RxCxf32>\n"
-                       "%o = arith.addf %of, %nothing2 : tensor<RxCxf32>"
-                     : "%o = arith.truncf %of : tensor<RxCxf32> to tensor<RxCxTYPE>");
-  put("TYPE", std::string(name(c.type)));
-  put("tensor<RxC", fmt::format("tensor<{}x{}", c.tileRows, c.tileColumns));
-  put("tensor<R", fmt::format("tensor<{}", c.tileRows));
-  put("tensor<C", fmt::format("tensor<{}", c.tileColumns));
-  put("rows<R>", fmt::format("rows<{}>", c.tileRows));
-  put("rows<C>", fmt::format("rows<{}>", c.tileColumns));
-  return text;
-}
-
-class TileRows : public ::testing::TestWithParam<RowsCase> {};
-
-TEST_P(TileRows, AgreeWithPlainLoops) {
-  auto device = testing::openTestDevice();
-  SPARSEC_SKIP_WITHOUT(device);
-  const RowsCase &c = GetParam();
-  Program program(**device, rowsText(c));
-  ASSERT_FALSE(HasFailure()) << rowsText(c);
-  int64_t pitch = c.columns + c.gap;
-  auto items = int32_t((c.rows + c.tileRows - 1) / c.tileRows);
-  // Sums far from 0.
-  std::vector<float> numbers(c.rows * pitch);
-  for (size_t i = 0; i < numbers.size(); ++i)
-    numbers[i] = 1 + float(i * 37 % 101) / 64;
-  Values x(c.type, numbers), gain = random(DType::F32, c.columns, 3);
-  x.bind(program, "x", {pitch});
-  gain.bind(program, "gain", {});
-  Values(c.type, untouched(c.rows * pitch)).bind(program, "y", {pitch});
-  program.tensor("most", untouched(c.rows + 1));
-  program.tensor("parts", untouched(items * pitch), {pitch});
-  program.tensor("total", untouched(items));
-  program.set("items", items);
-  program.set("steps", int32_t((c.columns + c.tileColumns - 1) / c.tileColumns));
-  program.set("rows", int32_t(c.rows));
-  program.set("columns", int32_t(c.columns));
-  program.run(items);
-  std::vector<float> y = Values::read(program, "y", c.type), most = program.read<float>("most");
-  std::vector<float> parts = program.read<float>("parts"), total = program.read<float>("total");
-  std::vector<double> expectedParts(items * pitch), expectedTotal(items);
-  double bound = double(c.columns + 1) * 0x1p-23;
-  for (int64_t i = 0; i < c.rows; ++i) {
-    double sum = 0, largest = -1e30;
-    for (int64_t j = 0; j < c.columns; ++j) {
-      sum += x[i * pitch + j], largest = std::max(largest, x[i * pitch + j]);
-      expectedParts[i / c.tileRows * pitch + j] += x[i * pitch + j];
-    }
-    expectedTotal[i / c.tileRows] += sum;
-    EXPECT_EQ(most[i], float(largest)) << i;
-    for (int64_t j = 0; j < pitch; ++j)
-      if (j >= c.columns) {
-        ASSERT_EQ(y[i * pitch + j], kUntouched);
-      } else {
-        double expected = x[i * pitch + j] / sum * gain[j] + largest;
-        ASSERT_NEAR(y[i * pitch + j], expected, std::abs(expected) * (bound + 2 * unit(c.type)))
-            << i << ", " << j;
+  put("OUTSIDE", both ? load : "");
+  put("INSIDE", both ? "" : load);
+  put("INDEX", both ? "%zero" : "%s");
+  put("YIELDED", both ? "" : "%bt : tensor<32x48xTYPE>");
+  put("GIVEN COMMA", both ? "" : "%given,");
+  put("GIVEN", both ? "" : "%given");
+  put("RIGHT", both ? "%bt" : "%given");
+  put("TYPE", std::string(name(type)));
+  Program program(**device, text);
+  ASSERT_FALSE(HasFailure()) << text;
+  constexpr int kSteps = 3, kRows = 32, kColumns = 48, kDepth = 32;
+  Values a = random(type, kRows * kDepth, 1), b = random(type, kSteps * kDepth * kColumns, 2);
+  a.bind(program, "a", {kDepth});
+  b.bind(program, "b", {kColumns});
+  program.tensor("y", untouched(kRows * kColumns), {kColumns});
+  program.set("steps", kSteps);
+  program.set("k", kSteps * kDepth);
+  program.set("m", kRows);
+  program.set("n", kColumns);
+  program.run(1);
+  std::vector<float> y = program.read<float>("y");
+  for (int i = 0; i < kRows; ++i)
+    for (int j = 0; j < kColumns; ++j) {
+      double sum = 0, size = 0;
+      for (int k = 0; k < kSteps * kDepth; ++k) {
+        double term = a[i * kDepth + k % kDepth] * b[(both ? k % kDepth : k) * kColumns + j];
+        sum += term, size += std::abs(term);
       }
-  }
-  EXPECT_EQ(most[c.rows], kUntouched);
-  for (int64_t item = 0; item < items; ++item) {
-    ASSERT_NEAR(total[item], expectedTotal[item], expectedTotal[item] * bound * double(c.tileRows));
-    for (int64_t j = 0; j < pitch; ++j)
-      if (j >= c.columns)
-        ASSERT_EQ(parts[item * pitch + j], kUntouched) << item << ", " << j;
-      else
-        ASSERT_NEAR(parts[item * pitch + j], expectedParts[item * pitch + j],
-                    expectedParts[item * pitch + j] * double(c.tileRows) * 0x1p-23)
-            << item << ", " << j;
-  }
+      ASSERT_NEAR(y[i * kColumns + j], sum, size * kSteps * kDepth * 0x1p-23) << i << ", " << j;
+    }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, TileRows,
-    ::testing::Values(RowsCase{DType::F32, 20, 512, 0, 16, 256},  // whole tiles, runs of 16 bytes
-                      RowsCase{DType::BF16, 20, 504, 0, 16, 256}, // ends with a run
-                      RowsCase{DType::BF16, 33, 100, 0, 32, 64},  // rows on any element
-                      RowsCase{DType::F16, 17, 300, 4, 16, 128},  // runs, but ends inside one
-                      RowsCase{DType::F32, 9, 77, 3, 16, 48},     // lanes down a column
-                      RowsCase{DType::F32, 5, 1000, 0, 4, 512},   // few rows
-                      RowsCase{DType::BF16, 70, 16, 0, 64, 16}),  // narrow ones
-    rowsName);
+INSTANTIATE_TEST_SUITE_P(All, TilesThatStay,
+                         ::testing::Combine(::testing::Values(DType::BF16, DType::F32),
+                                            ::testing::Bool()),
+                         [](const auto &info) {
+                           return fmt::format("{}_{}", name(std::get<0>(info.param)),
+                                              std::get<1>(info.param) ? "both" : "left");
+                         });
 
 } // namespace
 } // namespace sparsec

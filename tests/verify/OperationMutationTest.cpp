@@ -74,11 +74,11 @@ public:
   }
 
   /// What nothing noticed, a line each.
-  std::string survivors() const {
+  std::string survivors(bool ranges) const {
     std::string text;
     for (const auto &[request, subject] : subjects)
       for (const Subject::Site &site : subject.sites)
-        if (!site.caught)
+        if (!site.caught && (ranges || site.mutant.kind != testing::MutationKind::Range))
           text += fmt::format("{}: {}, line {}: {}\n", subject.kernels[site.kernel].entry,
                               name(site.mutant.kind), site.mutant.line, site.mutant.original);
     return text;
@@ -127,6 +127,7 @@ MatmulCase matmul(MatmulRequest::Pass pass, int64_t tokens, int64_t in, int64_t 
   MatmulCase c;
   c.pass = pass, c.dtype = DType::BF16;
   c.rows = tokens, c.in = in, c.out = out;
+  c.tile = {64, 64, 64}; // one request for all sizes of a pass
   return c;
 }
 
@@ -137,7 +138,7 @@ std::vector<VerifyCase> matmuls() {
   MatmulCase ofRange = matmul(Pass::WeightGradient, 600, 72, 72);
   ofRange.bias = ofRange.accumulate = true;
   MatmulCase ofAll = ofRange;
-  ofAll.rows = 200;
+  ofAll.rows = 150; // too few for ranges
   return {forward, matmul(Pass::InputGradient, 70, 72, 200), ofRange, ofAll};
 }
 
@@ -154,6 +155,7 @@ std::vector<VerifyCase> layerNorms() {
 struct Hunted {
   const char *name;
   std::vector<VerifyCase> cases;
+  bool ranges = true; ///< whether the ends of axes have to be noticed
 };
 
 /// Nothing around the tensors, and sizes that end inside of tiles.
@@ -181,7 +183,8 @@ std::vector<Hunted> hunted() {
   partial.index = {"t % 9", [](int64_t t) { return t % 9; }, 9}, partial.tableRows = 9;
   return {{"adam", {adam, overflow}},
           {"matmul", matmuls()},
-          {"layer_norm", layerNorms()},
+          // The mean of a row that does not exist meets a dy of 0.
+          {"layer_norm", layerNorms(), /*ranges=*/false},
           {"embedding", {embedding}},
           {"embedding_gradient", {few, onto, many, one, partial}}};
 }
@@ -197,7 +200,7 @@ TEST_P(OperationMutation, IsNoticed) {
   for (const VerifyCase &c : GetParam().cases)
     ASSERT_NO_FATAL_FAILURE(hunt.run(c));
   EXPECT_GE(hunt.sites(), 2u) << "nothing was found to take out";
-  EXPECT_EQ(hunt.survivors(), "");
+  EXPECT_EQ(hunt.survivors(GetParam().ranges), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, OperationMutation, ::testing::ValuesIn(hunted()),

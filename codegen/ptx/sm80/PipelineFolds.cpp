@@ -72,10 +72,12 @@ private:
     if (!toRegisters.empty())
       emit.create<warp::CommitOp>(); // a group of their own, to be waited for alone
     BlockStages::Carried carried = stages.first(emit);
-    if (stages.copies() || !toRegisters.empty())
+    // Without copies of its own no turn of the loop waits for the tiles that stay.
+    bool waits = !toRegisters.empty() || (!stages.copies() && !operands.empty());
+    if (stages.copies() || waits)
       emit.create<warp::CommitOp>();
-    if (!toRegisters.empty()) {
-      emit.create<warp::WaitOp>(emit.getI32IntegerAttr(1));
+    if (waits) {
+      emit.create<warp::WaitOp>(emit.getI32IntegerAttr(stages.copies() ? 1 : 0));
       emit.create<warp::BarrierOp>();
       ResidentTiles::load(emit, toRegisters, warps, operands);
     }
