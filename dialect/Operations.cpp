@@ -6,9 +6,10 @@
 #include "kernel/ops/AttentionBackward.h"
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/Elementwise.h"
+#include "kernel/ops/Embedding.h"
 #include "kernel/ops/LayerNorm.h"
-#include "kernel/ops/Sample.h"
 #include "kernel/ops/Matmul.h"
+#include "kernel/ops/Sample.h"
 
 #include <fmt/core.h>
 
@@ -24,6 +25,8 @@ std::span<const Operation> operations() {
       {AdamRequest::kOperation, nullptr, describe<AdamRequest>},
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
       {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
+      {EmbeddingRequest::kOperation, nullptr, describe<EmbeddingRequest>},
+      {EmbeddingGradientRequest::kOperation, nullptr, describe<EmbeddingGradientRequest>},
       {CrossEntropyRequest::kOperation, nullptr, describe<CrossEntropyRequest>},
       {ElementwiseRequest::kOperation, nullptr, describe<ElementwiseRequest>},
       {LayerNormRequest::kOperation, nullptr, describe<LayerNormRequest>},

@@ -9,6 +9,8 @@
 //              sparsec.cross_entropy              kernel/ops/CrossEntropy.h
 //   elementwise
 //              sparsec.elementwise                kernel/ops/Elementwise.h
+//   embedding, embedding_gradient
+//              likewise                           kernel/ops/Embedding.h
 //   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h

@@ -13,6 +13,8 @@ namespace sparsec {
 struct AdamRequest;
 struct AttentionRequest;
 struct AttentionBackwardRequest;
+struct EmbeddingRequest;
+struct EmbeddingGradientRequest;
 struct CrossEntropyRequest;
 struct ElementwiseRequest;
 struct LayerNormRequest;
@@ -27,6 +29,8 @@ namespace sparsec::ops {
 void describe(mlir::OpBuilder &builder, const AdamRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const EmbeddingRequest &request);
+void describe(mlir::OpBuilder &builder, const EmbeddingGradientRequest &request);
 void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
 void describe(mlir::OpBuilder &builder, const ElementwiseRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);

@@ -36,7 +36,9 @@ public:
   void store(Value tile, Value view, mlir::ValueRange indices, Value rows);
   /// The same of view[indices..., rows, cols columns].
   Value load(Value view, mlir::ValueRange indices, Value rows, Value columns);
-  void store(Value tile, Value view, mlir::ValueRange indices, Value rows, Value columns);
+  enum class Reuse : uint8_t { Soon, Streaming };
+  void store(Value tile, Value view, mlir::ValueRange indices, Value rows, Value columns,
+             Reuse reuse = Reuse::Soon);
   Value i32(int64_t value);
   /// The rows at `positions`, all of which may exist.
   Value rowsAt(Value positions);
@@ -56,7 +58,7 @@ public:
   Value convert(Value a, mlir::Type element); ///< rounds to a float type; itself when it has it
   Value widen(Value a);                       ///< to f32; itself when it is
   Value expand(Value a, mlir::RankedTensorType to); ///< a vector repeated along columns
-  Value acrossRows(Value a, int64_t rows);    ///< a vector repeated in each of so many rows
+  Value acrossRows(Value a, int64_t rows);          ///< a vector repeated in each of so many rows
   Value max(Value a, Value b);
   Value equal(Value a, Value b);
   Value select(Value condition, Value a, Value b);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace sparsec {
@@ -150,8 +151,8 @@ Phase constantPhase(const RowBlocks &blocks) {
 /// One search.
 class FormFinder {
 public:
-  FormFinder(const BlockLayout &layout, int64_t boxTiles, Work *work)
-      : layout(layout), boxTiles(boxTiles), work(work) {}
+  FormFinder(const BlockLayout &layout, const ClosedForm::Rows &rows, int64_t boxTiles, Work *work)
+      : layout(layout), rowsOfForm(rows), boxTiles(boxTiles), work(work) {}
 
   std::optional<ClosedForm> find() {
     for (int64_t period : kPeriods)
@@ -167,18 +168,24 @@ public:
 
 private:
   const BlockLayout &layout;
+  ClosedForm::Rows rowsOfForm;
   int64_t boxTiles;
   Work *work;
   Runs scratch;
 
+  int64_t rowCount() const { return rowsOfForm.count; }
+  std::span<const BlockRun> blockRuns(int64_t row) const {
+    return layout.row(rowsOfForm.first + row);
+  }
+
   bool matches(const ClosedForm &form, int64_t row) {
     Place at = placeOf(row, form.period, form.boxTiles);
-    Work::add(work, &Work::runs, static_cast<int64_t>(layout.row(row).size()) + 1);
-    return equals(evaluate(form.phases[at.phase], at.t, at.m), layout.row(row), scratch);
+    Work::add(work, &Work::runs, static_cast<int64_t>(blockRuns(row).size()) + 1);
+    return equals(evaluate(form.phases[at.phase], at.t, at.m), blockRuns(row), scratch);
   }
 
   std::optional<ClosedForm> withPeriod(int64_t period, int64_t tiles) {
-    int64_t rows = layout.rows();
+    int64_t rows = rowCount();
     if (rows < 3 * period * tiles && rows > kMostLead)
       return std::nullopt;
     ClosedForm form;
@@ -195,7 +202,7 @@ private:
 
   /// The steps of a phase's runs, from a row in the middle and its neighbours in t and m.
   bool fit(ClosedForm &form, int64_t phase) const {
-    int64_t period = form.period, tiles = form.boxTiles, rows = layout.rows();
+    int64_t period = form.period, tiles = form.boxTiles, rows = rowCount();
     int64_t boxes = rows / (period * tiles);
     for (int64_t t : {boxes / 2, 2 * boxes / 3, boxes / 3, boxes - 2})
       for (int64_t m : {tiles / 2, tiles - 2}) {
@@ -203,7 +210,7 @@ private:
           continue;
         auto at = [&](int64_t dt, int64_t dm) -> std::optional<RowBlocks> {
           int64_t row = ((t + dt) * tiles + m + dm) * period + phase;
-          return row < rows ? blocksOf(layout.row(row)) : std::nullopt;
+          return row < rows ? blocksOf(blockRuns(row)) : std::nullopt;
         };
         std::optional<RowBlocks> here = at(0, 0), next = at(1, 0);
         std::optional<RowBlocks> across = tiles > 1 ? at(0, 1) : here;
@@ -232,7 +239,7 @@ private:
       if (b.origin != a.origin || c.origin != a.origin)
         return false;
       // Kernels reckon in 32 bits before they clamp, at any row.
-      int64_t lastT = layout.rows() / (form.period * form.boxTiles), lastM = form.boxTiles - 1;
+      int64_t lastT = rowCount() / (form.period * form.boxTiles), lastM = form.boxTiles - 1;
       bool narrow = true;
       auto affine = [&](int32_t from, int32_t byT, int32_t byM) {
         int64_t constant = from - int64_t{byT} * t - int64_t{byM} * m;
@@ -255,7 +262,7 @@ private:
 
   /// Clamps, and rows apart at either end; every row is checked.
   std::optional<ClosedForm> withEnds(ClosedForm form) {
-    int64_t rows = layout.rows();
+    int64_t rows = rowCount();
     if (rows > kMostLead) {
       chooseClamps(form, 0, std::min(kEndRows, rows), &Run::low);
       chooseClamps(form, std::max<int64_t>(rows - kEndRows, 0), rows, &Run::high);
@@ -273,7 +280,7 @@ private:
     }
     std::vector<Phase> phases;
     auto addRow = [&](int64_t row) {
-      std::optional<RowBlocks> blocks = blocksOf(layout.row(row));
+      std::optional<RowBlocks> blocks = blocksOf(blockRuns(row));
       if (blocks)
         phases.push_back(constantPhase(*blocks));
       return blocks.has_value();
@@ -347,7 +354,7 @@ private:
     int32_t found = run.*bound;
     if (run.high == 0)
       return found;
-    int64_t rows = layout.rows(), looked = 0;
+    int64_t rows = rowCount(), looked = 0;
     bool any = false;
     // From the end where the clamp would be; a few rows are enough, since bounds are monotone in t.
     for (int64_t i = 0; i < rows && looked < 4 * kEndRows; ++i) {
@@ -356,7 +363,7 @@ private:
       if (at.phase != phase)
         continue;
       ++looked;
-      std::optional<RowBlocks> blocks = blocksOf(layout.row(row));
+      std::optional<RowBlocks> blocks = blocksOf(blockRuns(row));
       if (!blocks || blocks->runs[slot].count == 0 ||
           evaluate(run, at.t, at.m) != blocks->runs[slot])
         continue;
@@ -371,7 +378,12 @@ private:
 
 std::optional<ClosedForm> ClosedForm::find(const BlockLayout &layout, int64_t boxTiles,
                                            Work *work) {
-  return FormFinder(layout, std::max<int64_t>(boxTiles, 1), work).find();
+  return find(layout, {.first = 0, .count = layout.rows()}, boxTiles, work);
+}
+
+std::optional<ClosedForm> ClosedForm::find(const BlockLayout &layout, const Rows &rows,
+                                           int64_t boxTiles, Work *work) {
+  return FormFinder(layout, rows, std::max<int64_t>(boxTiles, 1), work).find();
 }
 
 RowBlocks ClosedForm::row(int64_t r) const {
@@ -405,7 +417,7 @@ std::string ClosedForm::print() const {
   return text;
 }
 
-std::vector<int32_t> ClosedForm::numbers() const {
+std::vector<int32_t> ClosedForm::numbers(const ClosedForm *next) const {
   std::vector<int32_t> list(kHead);
   auto put = [&](int at, int64_t value) {
     Divisor divisor(value);
@@ -423,6 +435,12 @@ std::vector<int32_t> ClosedForm::numbers() const {
       list.insert(list.end(), run.end.begin(), run.end.end());
       list.insert(list.end(), {run.low, run.high, run.origin, run.step});
     }
+  list[kNext] = next ? static_cast<int32_t>(rowCount) : std::numeric_limits<int32_t>::max();
+  list[kNextAt] = static_cast<int32_t>(list.size());
+  if (next) {
+    std::vector<int32_t> after = next->numbers();
+    list.insert(list.end(), after.begin(), after.end());
+  }
   return list;
 }
 

@@ -18,6 +18,12 @@
 // triangles of strided attention move by M for each chain and grow by one with each m. A few rows
 // at either end may have runs of their own (global tokens, a ragged end).
 //
+// Rows whose order has two lattices (tails, then bodies) are two forms, one after the other: the
+// second counts its rows from its own first one.
+//
+//   keys by tails 128, 32, which all later queries see     rows 0 ..         runs that end at the last column
+//   and the bodies, which their own 128 queries see        rows `next` ..    runs of a period
+//
 // Found by fitting rows in the middle, then checked against every row of the layout: what is
 // returned says exactly the blocks of the layout.
 #pragma once
@@ -42,6 +48,10 @@ struct RowBlocks {
 
 class ClosedForm {
 public:
+  /// Rows of a layout that follow one another.
+  struct Rows {
+    int64_t first = 0, count = 0;
+  };
   /// A run of one phase.
   struct Run {
     std::array<int32_t, 3> begin = {}, end = {}; ///< constant, per t, per m
@@ -54,6 +64,9 @@ public:
   /// Nothing when the rows have no such form. `boxTiles`: see M; 1 where the order has no boxes.
   static std::optional<ClosedForm> find(const BlockLayout &layout, int64_t boxTiles = 1,
                                         Work *work = nullptr);
+  /// Of these rows; the form's row 0 is the first of them.
+  static std::optional<ClosedForm> find(const BlockLayout &layout, const Rows &rows,
+                                        int64_t boxTiles = 1, Work *work = nullptr);
 
   int64_t rows() const { return rowCount; }
   RowBlocks row(int64_t r) const;
@@ -61,10 +74,14 @@ public:
   std::string print() const;
 
   /// What a kernel reads: kHead integers, then kRun for each run of each phase: the lead rows, the
-  /// repeating phases, the tail rows.
-  std::vector<int32_t> numbers() const;
-  static constexpr int kHead = 8, kRun = 10, kPhase = kRun * RowBlocks::kRuns;
+  /// repeating phases, the tail rows. `next`: the form of the rows after these, whose numbers
+  /// follow.
+  std::vector<int32_t> numbers(const ClosedForm *next = nullptr) const;
+  static constexpr int kHead = 10, kRun = 10, kPhase = kRun * RowBlocks::kRuns;
   static constexpr int kLead = 0, kTailStart = 1, kPhases = 2, kBoxTiles = 5; ///< divisors: 3 each
+  /// The row from which the next form holds, 2^31 - 1 where there is none, and where its numbers
+  /// begin, from these.
+  static constexpr int kNext = 8, kNextAt = 9;
   /// Of a run; three numbers of each bound.
   static constexpr int kBegin = 0, kEnd = 3, kLow = 6, kHigh = 7, kOrigin = 8, kStep = 9;
 

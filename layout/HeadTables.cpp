@@ -73,22 +73,52 @@ Result<HeadTables> tablesOf(const HeadLayouts &heads) {
   return result;
 }
 
-std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries, Work *work) {
+/// The pieces of a layout that have forms of their own: all rows, or those of each of two lattices.
+static std::vector<std::vector<ClosedForm::Rows>> piecesOf(const Order &rows) {
+  std::vector<std::vector<ClosedForm::Rows>> pieces = {{{.first = 0, .count = rows.tileCount()}}};
+  if (rows.lattices().size() == 2) {
+    int64_t second = rows.lattices()[1].firstTile;
+    pieces.push_back(
+        {{.first = 0, .count = second}, {.first = second, .count = rows.tileCount() - second}});
+  }
+  return pieces;
+}
+
+/// A layout's forms in one list, with their text.
+static std::optional<std::pair<std::vector<int32_t>, std::string>>
+formOf(const BlockLayout &layout, const Order &order, Work *work) {
   int64_t boxTiles = 1;
-  if (!queries.lattices().empty())
-    for (const Lattice::Axis &axis : queries.lattices().front().axes)
+  if (std::holds_alternative<ResidueOrder>(order.spec()))
+    for (const Lattice::Axis &axis : order.lattices().front().axes)
       boxTiles *= axis.parts();
-  if (!std::holds_alternative<ResidueOrder>(queries.spec()))
-    boxTiles = 1;
+  for (const std::vector<ClosedForm::Rows> &pieces : piecesOf(order)) {
+    std::vector<ClosedForm> forms;
+    for (const ClosedForm::Rows &rows : pieces)
+      if (std::optional<ClosedForm> form = ClosedForm::find(layout, rows, boxTiles, work))
+        forms.push_back(std::move(*form));
+      else
+        break;
+    if (forms.size() < pieces.size())
+      continue;
+    std::string text = forms[0].print();
+    if (forms.size() == 2)
+      text = fmt::format("{} rows of {}, then {} of {}", forms[0].rows(), text, forms[1].rows(),
+                         forms[1].print());
+    return std::pair(forms[0].numbers(forms.size() == 2 ? &forms[1] : nullptr), std::move(text));
+  }
+  return std::nullopt;
+}
+
+std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &rows, Work *work) {
   HeadForms result;
   std::vector<std::vector<int32_t>> lists;
   for (const BlockLayout &layout : heads.layouts) {
-    std::optional<ClosedForm> form = ClosedForm::find(layout, boxTiles, work);
+    auto form = formOf(layout, rows, work);
     if (!form)
       return std::nullopt;
     if (result.text.empty())
-      result.text = form->print();
-    lists.push_back(form->numbers());
+      result.text = std::move(form->second);
+    lists.push_back(std::move(form->first));
   }
   size_t longest = 0;
   for (const auto &list : lists)

@@ -29,7 +29,7 @@ struct HeadTables {
 struct HeadForms {
   std::vector<int32_t> numbers;
   int64_t stride = 0; ///< integers from one head's to the next; 0: all heads share one
-  std::string text;   ///< ClosedForm::print of the first
+  std::string text;   ///< ClosedForm::print of the first head's; of pieces one after the other
 };
 
 /// The layouts of all heads; one where the predicate does not mention h.
@@ -47,8 +47,7 @@ Result<HeadLayouts> layoutsOfHeads(const Expr &attend, const LayoutRequest &requ
                                    const Order &queries, const Order &keys, const Heads &heads);
 /// Error when 32-bit offsets do not reach all blocks: what is told by forms has no such bound.
 Result<HeadTables> tablesOf(const HeadLayouts &heads);
-/// Nothing when a head has no closed form. `queries` is the order of the layouts' rows.
-std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &queries,
-                                 Work *work = nullptr);
+/// Nothing when a head has no closed form. `rows` is the order of the layouts' rows.
+std::optional<HeadForms> formsOf(const HeadLayouts &heads, const Order &rows, Work *work = nullptr);
 
 } // namespace sparsec

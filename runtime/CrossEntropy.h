@@ -11,10 +11,11 @@ namespace sparsec {
 struct CrossEntropyCall {
   int64_t rows = 0;
   Tensor logits;    ///< [rows, columns]
-  Tensor targets;   ///< [rows] i32, below columns; negative: the row does not count
+  Tensor targets;   ///< [rows] of the request's bytes, below columns; negative: does not count
   Tensor loss;      ///< [rows] f32, in nats
   Tensor dlogits;   ///< [rows, columns], of a request with `gradient`; may be logits
   float scale = 1;  ///< of dlogits: 1 / rows, say, times a loss scale
+  Tensor lossScale; ///< [1] f32, of a request with `lossScale`
   Tensor total;     ///< [1] f32: factor * the sum of the losses; address 0: not wanted
   float factor = 1; ///< 1 / rows for the mean
 };

@@ -24,6 +24,11 @@ public:
   using Scalar = typename Builder::Scalar;
 
   FormRow(Builder &emit, Scalar forms, Scalar row) : emit(emit) {
+    Scalar next = emit.number(forms, ClosedForm::kNext);
+    Scalar isFirst = emit.less(row, next), zero = emit.i32(0);
+    Scalar skipped = emit.select(isFirst, zero, emit.number(forms, ClosedForm::kNextAt));
+    row = emit.subtract(row, emit.select(isFirst, zero, next));
+    forms = emit.advance(forms, emit.wide(emit.multiply(skipped, 4)));
     Scalar lead = emit.number(forms, ClosedForm::kLead);
     Scalar tail = emit.number(forms, ClosedForm::kTailStart);
     auto [u, phase] = emit.divideBy(row, forms, ClosedForm::kPhases);

@@ -66,12 +66,6 @@ public:
     Value last = emit.add(emit.field(rowsValue, 0), size.front());
     return emit.bitAnd(whole, emit.atLeast(emit.field(rowsValue, 1), last));
   }
-  /// Whether the view has any element: where it has, its first one may be read.
-  Value mayExist() {
-    Value some = emit.greater(length, 0);
-    return rows ? emit.bitAnd(some, rows->mayExist()) : some;
-  }
-
   /// Of a whole tile, run by run.
   void visitWhole(Visit visit) {
     llvm::DenseMap<int, Value> starts;
@@ -84,25 +78,24 @@ public:
     }
   }
 
-  /// `step` elements at a time. What does not exist has the address of the view's first element.
+  /// `step` elements at a time. Nothing may be read or written that does not exist, not even to be
+  /// thrown away: somebody else may write there.
   void visitParts(int step, Visit visit) {
-    struct RowPart {
-      Value address, exists;
-    };
-    llvm::DenseMap<int, RowPart> parts;
+    llvm::DenseMap<int, std::pair<Value, Value>> rowsSeen; // address, exists
     for (size_t i = 0; i < registers(); i += step) {
       auto [row, skipped] = held.registers[i];
-      auto found = parts.find(row);
-      if (found == parts.end()) {
+      auto found = rowsSeen.find(row);
+      if (found == rowsSeen.end()) {
         RowPositions::Row at = rowAt(row);
-        Value position = rows ? emit.select(at.exists, at.position, emit.i32(0)) : Value();
-        found = parts.insert({row, {rowAddress(position), at.exists}}).first;
+        Value start =
+            emit.advance(rowAddress(at.position), emit.multiply(emit.wide(column), bytes));
+        found = rowsSeen.insert({row, {start, at.exists}}).first;
       }
-      Value here = emit.add(column, skipped), exists = emit.below(here, length);
+      auto [start, rowExists] = found->second;
+      Value exists = emit.below(emit.add(column, skipped), length);
       if (rows)
-        exists = emit.bitAnd(exists, found->second.exists);
-      Value place = emit.multiply(emit.wide(emit.select(exists, here, emit.i32(0))), bytes);
-      visit({i, emit.advance(found->second.address, place), exists});
+        exists = emit.bitAnd(exists, rowExists);
+      visit({i, emit.advance(start, skipped * bytes), exists});
     }
   }
 
@@ -146,18 +139,13 @@ struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
     Type element = op.getView().getType().getElementType();
     auto runs = VectorType::get({access.runWidth()}, type.getElementType());
     auto whole = [&] { return loadWhole(emit, access, element); };
-    auto byRuns = [&] { return loadParts(emit, access, access.runWidth(), element); };
-    auto byElements = [&] { return packed(emit, loadParts(emit, access, 1, element), runs); };
-    auto none = [&] {
-      Value zero = emit.create<LLVM::ZeroOp>(runs);
-      return SmallVector<Value>(access.registers() / access.runWidth(), zero);
-    };
-    auto some = [&] {
+    auto byRuns = [&] { return loadParts(emit, access, access.runWidth(), element, runs); };
+    auto byElements = [&] { return packed(emit, loadParts(emit, access, 1, element, runs), runs); };
+    auto partly = [&] {
       return access.hasMiddleWay()
                  ? emit.choose(emit.bitAnd(aligned, access.endsWithRun()), byRuns, byElements)
                  : byElements();
     };
-    auto partly = [&] { return emit.choose(access.mayExist(), some, none); };
     SmallVector<Value> values;
     for (Value run : emit.choose(emit.bitAnd(aligned, access.isWhole()), whole, partly))
       values.append(emit.elements(run));
@@ -175,13 +163,14 @@ struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
   }
 
   static SmallVector<Value> loadParts(ThreadEmitter &emit, TileAccess &access, int step,
-                                      Type element) {
+                                      Type element, VectorType runs) {
     Type part = step == 1 ? element : Type(VectorType::get({step}, element));
+    Type held = step == 1 ? runs.getElementType() : Type(runs);
     SmallVector<Value> values;
     access.visitParts(step, [&](const TileAccess::Place &place) {
-      Value value = readElements(emit, part, place.address);
-      values.push_back(
-          emit.select(place.exists, value, emit.create<LLVM::ZeroOp>(value.getType())));
+      auto there = [&] { return SmallVector<Value>{readElements(emit, part, place.address)}; };
+      auto missing = [&] { return SmallVector<Value>{emit.create<LLVM::ZeroOp>(held)}; };
+      values.push_back(emit.choose(place.exists, there, missing)[0]);
     });
     return values;
   }

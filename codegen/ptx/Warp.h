@@ -36,6 +36,8 @@ inline constexpr llvm::StringLiteral kSharedBytesAttr = "warp.shared_bytes";
 
 /// Attribute of a tile.reduce that crosses warps: where the kernel's scratch for that lies.
 inline constexpr llvm::StringLiteral kScratchAttr = "warp.scratch";
+/// Beside it, where nothing was exchanged before.
+inline constexpr llvm::StringLiteral kFirstAttr = "warp.first";
 /// The bytes that it needs there; 0 where it does not cross warps.
 int scratchBytes(tile::ReduceOp reduce);
 
@@ -43,6 +45,8 @@ int scratchBytes(tile::ReduceOp reduce);
 int elementsPerThread(mlir::RankedTensorType type);
 /// What a thread holds of a tensor of one of our encodings.
 fragments::Fragment fragmentOf(mlir::RankedTensorType type);
+/// Rows that each warp has of an accumulator or left operand.
+int rowsPerWarp(mlir::Attribute encoding);
 /// Warps that share a tensor of this encoding; 0 for an encoding that is not ours.
 int warps(mlir::Attribute encoding);
 

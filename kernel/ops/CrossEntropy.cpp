@@ -5,6 +5,9 @@
 namespace sparsec {
 
 Result<void> checkRequest(const CrossEntropyRequest &request) {
+  if (request.targetBytes != 1 && request.targetBytes != 4)
+    return inputError(
+        fmt::format("expected targets of 1 or 4 bytes, found {}", request.targetBytes));
   return checkRowWidth(request.columns);
 }
 
@@ -19,8 +22,9 @@ std::string describeRequest(const CrossEntropyRequest &request) {
 }
 
 std::string printRequest(const CrossEntropyRequest &request) {
-  return fmt::format("columns {}\ndtype {}\ngradient {}\n", request.columns, name(request.dtype),
-                     request.gradient ? "yes" : "no");
+  return fmt::format("columns {}\ndtype {}\ngradient {}\nloss_scale {}\ntarget_bytes {}\n",
+                     request.columns, name(request.dtype), request.gradient ? "yes" : "no",
+                     request.lossScale ? "yes" : "no", request.targetBytes);
 }
 
 } // namespace sparsec

@@ -17,6 +17,8 @@ struct CrossEntropyRequest {
   int64_t columns = 0;       ///< classes
   DType dtype = DType::BF16; ///< of logits and dlogits
   bool gradient = true;      ///< else losses alone: evaluation
+  bool lossScale = false;    ///< dlogits are multiplied with a number in device memory too
+  int targetBytes = 4;       ///< 4: i32; 1: unsigned, so that every row counts
   Block block;               ///< always 0
   Target target;
   RowTile tile() const { return rowTile(columns, target); }

@@ -113,13 +113,59 @@ tile.kernel @elementwise(%q: !tile.view<f16, 3>, %n: i32, %i: i32) args ["q", "n
 
 // -----
 
+// What is reduced down the columns belongs to them, though there are as many of them as rows.
+// CHECK-LABEL: tile.kernel @columns
 tile.kernel @columns(%q: !tile.view<f16, 3>, %l: !tile.view<f32, 2>, %n: i32, %i: i32) args ["q", "lse", "n", "head_group"] {
   %qr = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
   %qt = tile.load %q[%i, %i, %qr] : !tile.view<f16, 3>, !tile.rows<32> -> tensor<32x32xf16>
   %s = tile.dot %qt, %qt {rhs_t} : tensor<32x32xf16>, tensor<32x32xf16> -> tensor<32x32xf32>
-  // expected-error @+1 {{a reduction down the columns is not lowered to warps yet}}
+  // CHECK: tile.reduce max %{{.*}} : tensor<32x32xf32, #warp.accumulator<warps = 2>> -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
   %m = tile.reduce max %s {dim = 0} : tensor<32x32xf32> -> tensor<32xf32>
-  tile.store %m, %l[%i, %i, %qr] : tensor<32xf32>, !tile.view<f32, 2>, !tile.rows<32>
+  // CHECK: arith.addf %{{.*}} : tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 2>>>
+  %m2 = arith.addf %m, %m : tensor<32xf32>
+  tile.store %m2, %l[%i, %i, %qr] : tensor<32xf32>, !tile.view<f32, 2>, !tile.rows<32>
+  tile.return
+}
+
+// -----
+
+// Without products a warp holds whole rows: 32 lanes with runs of 16 bytes of the smallest type, and as many
+// warps as leave a thread 16 elements. A vector in memory belongs to the axis of its size.
+// CHECK-LABEL: tile.kernel @stripes
+// CHECK-SAME: warp.warps = 8 : i32
+tile.kernel @stripes(%x: !tile.view<bf16, 1>, %gain: !tile.view<f32, 0>, %y: !tile.view<f32, 1>, %n: i32, %i: i32) args ["x", "gain", "y", "n", "i"] {
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<16>
+  %c = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<256>
+  // CHECK: tile.load %x{{.*}} -> tensor<16x256xbf16, #warp.striped<warps = 8, across = 32, vector = 8>>
+  %t = tile.load %x[%r, cols %c] : !tile.view<bf16, 1>, !tile.rows<16>, !tile.rows<256> -> tensor<16x256xbf16>
+  %f = arith.extf %t : tensor<16x256xbf16> to tensor<16x256xf32>
+  // CHECK: tile.load %gain{{.*}} -> tensor<256xf32, #warp.slice<columns, #warp.striped<warps = 8, across = 32, vector = 8>>>
+  %g = tile.load %gain[%c] : !tile.view<f32, 0>, !tile.rows<256> -> tensor<256xf32>
+  %gs = tile.expand %g {dim = 0} : tensor<256xf32> -> tensor<16x256xf32>
+  %p = arith.mulf %f, %gs : tensor<16x256xf32>
+  tile.store %p, %y[%r, cols %c] : tensor<16x256xf32>, !tile.view<f32, 1>, !tile.rows<16>, !tile.rows<256>
+  tile.return
+}
+
+// -----
+
+// Narrow rows share a warp; vectors alone have a lane for each element.
+// CHECK-LABEL: tile.kernel @narrow
+tile.kernel @narrow(%x: !tile.view<f32, 1>, %n: i32, %i: i32) args ["x", "n", "i"] {
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<64>
+  %c = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<48>
+  // CHECK: #warp.striped<warps = 8, across = 4, vector = 4>
+  %t = tile.load %x[%r, cols %c] : !tile.view<f32, 1>, !tile.rows<64>, !tile.rows<48> -> tensor<64x48xf32>
+  tile.store %t, %x[%r, cols %c] : tensor<64x48xf32>, !tile.view<f32, 1>, !tile.rows<64>, !tile.rows<48>
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @vectors
+tile.kernel @vectors(%x: !tile.view<f32, 0>, %n: i32, %i: i32) args ["x", "n", "i"] {
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<1024>
+  // CHECK: tensor<1024xf32, #warp.slice<rows, #warp.striped<warps = 2, across = 1, vector = 1>>>
+  %t = tile.load %x[%r] : !tile.view<f32, 0>, !tile.rows<1024> -> tensor<1024xf32>
+  tile.store %t, %x[%r] : tensor<1024xf32>, !tile.view<f32, 0>, !tile.rows<1024>
   tile.return
 }
 

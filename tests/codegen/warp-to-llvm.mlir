@@ -198,3 +198,66 @@ tile.kernel @groups(%lse: !tile.view<f32, 2>, %out: !tile.view<f32, 3>, %numbers
   tile.store %l2, %out[%b, %h, %qr] : tensor<16x16xf32, #acc>, !tile.view<f32, 3>, !tile.rows<16>
   tile.return
 }
+
+// -----
+
+#acc = #warp.accumulator<warps = 2>
+
+// Left operand stored by depth: transposed on the way, the warp's rows are two chunks. By columns: a branch for all
+// threads between chunks, of which each copies what exists, and single elements through registers.
+// CHECK-LABEL: llvm.func @by_columns
+tile.kernel @by_columns(%a: !tile.view<bf16, 1>, %y: !tile.view<f32, 1>, %n: i32, %i: i32) args ["a", "y", "n", "i"] attributes {warp.warps = 2 : i32} {
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<32>
+  %as = warp.alloc : !warp.buffer<32x32xbf16, stages = 1, pitch = 80>
+  // CHECK: llvm.ptrtoint
+  // CHECK: %[[ALIGNED:.*]] = llvm.icmp "eq"
+  // CHECK: scf.if %[[ALIGNED]]
+  // CHECK: llvm.intr.smin
+  // CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg, %{{.*}}
+  // CHECK: } else {
+  // CHECK-NOT: cp.async
+  // CHECK: scf.for
+  // CHECK-COUNT-4: llvm.load %{{.*}} {alignment = 2 : i64} : !llvm.ptr<1> -> i16
+  // CHECK-COUNT-4: llvm.store %{{.*}} {alignment = 2 : i64} : i16, !llvm.ptr<3>
+  warp.copy %a[%r, cols %r] to %as : !tile.view<bf16, 1>, !tile.rows<32>, !tile.rows<32>, !warp.buffer<32x32xbf16, stages = 1, pitch = 80>
+  %zeros = arith.constant dense<0.0> : tensor<32x32xf32, #acc>
+  // CHECK: nvvm.ldmatrix {{.*}} layout = #nvvm.mma_layout<col>
+  // CHECK: nvvm.ldmatrix {{.*}} layout = #nvvm.mma_layout<col>
+  // CHECK: nvvm.mma.sync
+  %s = warp.mma %as, %as, %zeros lhs_t : !warp.buffer<32x32xbf16, stages = 1, pitch = 80>, !warp.buffer<32x32xbf16, stages = 1, pitch = 80>, tensor<32x32xf32, #acc>
+  // Whole tiles leave two columns at a time, others one by one.
+  // CHECK: scf.if
+  // CHECK-COUNT-8: llvm.store %{{.*}} : vector<2xf32>, !llvm.ptr<1>
+  // CHECK: } else {
+  // CHECK-COUNT-16: llvm.store %{{.*}} : f32, !llvm.ptr<1>
+  tile.store %s, %y[%r, cols %r] : tensor<32x32xf32, #acc>, !tile.view<f32, 1>, !tile.rows<32>, !tile.rows<32>
+  tile.return
+}
+
+// -----
+
+#stripes = #warp.striped<warps = 2, across = 16, vector = 4>
+#columns = #warp.slice<columns, #warp.striped<warps = 2, across = 16, vector = 4>>
+
+// Down the columns: within the thread, between the two rows of a warp, between warps. The first exchange of a kernel
+// has nobody to wait for, the second has.
+// CHECK-LABEL: llvm.func @down
+tile.kernel @down(%x: !tile.view<f32, 1>, %y: !tile.view<f32, 0>, %n: i32, %i: i32) args ["x", "y", "n", "i"] attributes {warp.warps = 2 : i32} {
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<8>
+  %c = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<64>
+  // CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xf32>
+  %t = tile.load %x[%r, cols %c] : !tile.view<f32, 1>, !tile.rows<8>, !tile.rows<64> -> tensor<8x64xf32, #stripes>
+  // CHECK: nvvm.shfl.sync bfly
+  // CHECK-NOT: nvvm.barrier0
+  // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
+  // CHECK: nvvm.barrier0
+  // CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
+  %s = tile.reduce sum %t {dim = 0} : tensor<8x64xf32, #stripes> -> tensor<64xf32, #columns>
+  // CHECK: nvvm.barrier0
+  // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
+  // CHECK: nvvm.barrier0
+  %m = tile.reduce max %t {dim = 0} : tensor<8x64xf32, #stripes> -> tensor<64xf32, #columns>
+  tile.store %m, %y[%c] : tensor<64xf32, #columns>, !tile.view<f32, 0>, !tile.rows<64>
+  tile.store %s, %y[%c] : tensor<64xf32, #columns>, !tile.view<f32, 0>, !tile.rows<64>
+  tile.return
+}

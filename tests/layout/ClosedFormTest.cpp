@@ -27,7 +27,11 @@ std::set<std::pair<int32_t, BlockKind>> blocksOf(std::span<const BlockRun> row) 
 }
 
 /// As a kernel computes them, from the numbers alone.
-RowBlocks fromNumbers(const std::vector<int32_t> &numbers, int32_t row) {
+RowBlocks fromNumbers(std::vector<int32_t> numbers, int32_t row) {
+  if (int32_t next = numbers[ClosedForm::kNext]; row >= next) {
+    row -= next;
+    numbers.erase(numbers.begin(), numbers.begin() + numbers[ClosedForm::kNextAt]);
+  }
   auto divide = [&](int32_t x, int at) { return std::pair{x / numbers[at], x % numbers[at]}; };
   auto [u, phase] = divide(row, ClosedForm::kPhases);
   auto [t, m] = divide(u, ClosedForm::kBoxTiles);
@@ -69,6 +73,14 @@ void expectExact(const ClosedForm &form, const BlockLayout &layout) {
     ASSERT_EQ(found.size(), count) << "row " << r << " has a block twice";
     ASSERT_EQ(fromNumbers(numbers, static_cast<int32_t>(r)).runs, blocks.runs) << "row " << r;
   }
+}
+
+/// Of a block of a row; nothing where it is not live.
+std::optional<BlockKind> kindAt(std::span<const BlockRun> row, int32_t column) {
+  for (const BlockRun &run : row)
+    if (run.begin <= column && column < run.end)
+      return run.kind;
+  return std::nullopt;
 }
 
 struct FormCase {
@@ -123,6 +135,56 @@ TEST(ClosedForm, IsFoundWhereRowsMoveEvenly) {
     ASSERT_TRUE(form) << layout.print();
     expectExact(*form, layout);
   }
+}
+
+/// What dk and dv fold, of the patterns of the paper at real lengths, l dividing them and not.
+TEST(ClosedForm, OfTransposedLayouts) {
+  struct {
+    const char *attend;
+    OrderSpec queries, keys;
+  } cases[] = {
+      {"causal", NaturalOrder{}, NaturalOrder{}},
+      {"local(128)", NaturalOrder{}, NaturalOrder{}},
+      {"local(100)", NaturalOrder{}, NaturalOrder{}},
+      {"causal and every(128)", ResidueOrder{128}, ResidueOrder{128}},
+      {"causal and every(100)", ResidueOrder{100}, ResidueOrder{100}},
+      {"causal and (same(128) or tail(128, 32))", NaturalOrder{}, TailsOrder{128, 32}},
+      {"causal and tail(128, 32)", NaturalOrder{}, TailsOrder{128, 32}},
+      {"causal and same(128) and not tail(128, 32)", NaturalOrder{}, NaturalOrder{}},
+  };
+  for (int64_t n : {4'096, 12'288, 1'048'575})
+    for (auto [blockQ, blockK] : {std::pair{64, 64}, {32, 32}})
+      for (const auto &[attend, queries, keys] : cases) {
+        if (n > 12'288 && (kSanitized || blockQ == 32))
+          continue;
+        SCOPED_TRACE(fmt::format("{}, n {}, blocks {} x {}", attend, n, blockQ, blockK));
+        LayoutRequest request{.nq = n, .nk = n, .blockQ = blockQ, .blockK = blockK};
+        Axes axes = axesOf(request, queries, keys);
+        Result<HeadLayouts> heads =
+            layoutsOfHeads(predicate(attend), request, axes.queries, axes.keys, {.count = 1});
+        ASSERT_TRUE(heads);
+        BlockLayout &layout = heads->layouts[0];
+        layout = layout.transpose();
+        std::optional<HeadForms> forms = formsOf(*heads, axes.keys);
+        ASSERT_TRUE(forms);
+        EXPECT_LT(forms->numbers.size(), 2'000u);
+        // The rows near each end of each piece, and some between.
+        for (int64_t r = 0; r < layout.rows(); r += r % 997 < 40 ? 1 : 61) {
+          RowBlocks blocks = fromNumbers(forms->numbers, static_cast<int32_t>(r));
+          int64_t count = 0;
+          for (int i = 0; i < RowBlocks::kRuns; ++i) {
+            auto [first, step, times] = blocks.runs[i];
+            BlockKind kind = i < RowBlocks::kPartial ? BlockKind::Partial : BlockKind::Full;
+            count += times;
+            for (int32_t j = 0; j < times; ++j)
+              ASSERT_EQ(kindAt(layout.row(r), first + j * step), kind) << "row " << r;
+          }
+          int64_t all = 0;
+          for (const BlockRun &run : layout.row(r))
+            all += run.end - run.begin;
+          ASSERT_EQ(count, all) << "row " << r;
+        }
+      }
 }
 
 TEST(ClosedForm, IsExactWhereverItIsFound) {

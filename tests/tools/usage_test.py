@@ -82,6 +82,8 @@ class Usage(CommandTest):
         for command in ("explain", "bench"):
             self.wrong("--op: 'decode' is not built yet; this version has forward and backward", command, "strided", "--op", "decode",
                        note=f"note: 'sparsec {command} --help' lists what there is\n")
+        _, _, err = self.run_sparsec("verify", "strided", "--op", "decode")
+        self.assertRegex(err, r"^error: --op: 'decode' is not built yet; this version has forward, backward, .* and [a-z_]+\n")
         for command in ("train", "eval", "sample", "inspect", "cache"):
             self.wrong(f"'{command}' is not in this version (0.1.0)", command, "strided",
                        note="note: 'sparsec --help' lists what there is\n")

@@ -42,6 +42,17 @@ class Verify(CommandTest):
         self.assertEqual([(case["operation"], case["output"]) for case in report["cases"]],
                          [("forward", "out"), ("forward", "lse"), ("backward", "dq"), ("backward", "dk"), ("backward", "dv")])
 
+    def test_operations_without_a_pattern(self):
+        self.assertEqual(self.works("verify", "--op", "layer_norm", "--device=cpu", "--rows", "5", "--columns", "33", "-q"),
+                         "passed: 3 of 3 outputs within the bound\n")
+        report = json.loads(self.works("verify", "local", "--op", "forward,cross_entropy", "--device=cpu", "-n", "33", "--rows", "5",
+                                       "--columns", "20", "--json"))
+        self.assertEqual([(case["operation"], case["output"]) for case in report["cases"]],
+                         [("forward", "out"), ("forward", "lse"), ("cross_entropy", "loss"), ("cross_entropy", "total"),
+                          ("cross_entropy", "dlogits")])
+        self.refuses(1, "error: --op layer_norm: no pattern is about it, so it takes no PATTERN and no -e\n", "verify", "local",
+                     "--op", "layer_norm")
+
     def test_quiet(self):
         out = self.works("verify", "local", "--device=sim", "-n", "33", "-q")
         self.assertEqual(out, "passed: 5 of 5 outputs within the bound\n")

@@ -4,10 +4,11 @@
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
 #include "tools/verify/ops/elementwise/Elementwise.h"
+#include "tools/verify/ops/embedding/Embedding.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
-#include "tools/verify/ops/sample/Sample.h"
 #include "tools/verify/ops/matmul/Matmul.h"
+#include "tools/verify/ops/sample/Sample.h"
 
 namespace sparsec {
 
@@ -23,10 +24,13 @@ double defaultUnits(DType type) {
 }
 
 std::span<const VerifyOperation> verifyOperations() {
+  // clang-format off
   static constexpr VerifyOperation table[] = {
       kForwardVerification,
       kBackwardVerification,
       kAdamVerification,
+      kEmbeddingVerification,
+      kEmbeddingGradientVerification,
       kLayerNormVerification,
       kCrossEntropyVerification,
       kElementwiseVerification,
@@ -34,6 +38,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kLayerNormBackwardVerification,
       kMatmulVerification,
   };
+  // clang-format on
   return table;
 }
 

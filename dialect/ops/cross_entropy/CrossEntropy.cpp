@@ -43,11 +43,13 @@ private:
 
 void CrossEntropy::ofRows() {
   addMatrix("logits", op.getDtype());
-  addVector("targets", b.getI32Type());
+  addVector("targets", op.getTargets());
   addVector("loss", b.getF32Type());
   if (op.getGradient()) {
     addMatrix("dlogits", op.getDtype());
     addNumbers({}, {"scale"});
+    if (op.getLossScale())
+      addVector("loss_scale", b.getF32Type()); // [1]
   }
   writeRows((op.getSymName() + "_rows").str(), [&] { rowsBody(); });
 }
@@ -81,7 +83,10 @@ void CrossEntropy::rowsBody() {
   storePerRow(b.select(counts, loss, zero), "loss");
   if (!op.getGradient())
     return;
-  Value scale = b.select(counts, b.splat(argument("scale"), {tile.rows}), zero);
+  Value factor = argument("scale");
+  if (op.getLossScale())
+    factor = b.create<arith::MulFOp>(factor, b.scalar(argument("loss_scale"), 0));
+  Value scale = b.select(counts, b.splat(factor, {tile.rows}), zero);
   Value perPower = b.create<arith::DivFOp>(scale, sum);
   forColumns(fetch, [&](Value columns, ValueRange logits) {
     Value x = whereColumns(columns, logits[0], kNone);
@@ -121,10 +126,12 @@ void CrossEntropyOp::buildKernels(OpBuilder &builder) {
 
 void describe(OpBuilder &builder, const CrossEntropyRequest &request) {
   RowTile tile = request.tile();
+  auto flag = [&](bool set) { return set ? builder.getUnitAttr() : UnitAttr(); };
   CrossEntropyOp::create(builder, builder.getUnknownLoc(), builder.getStringAttr(request.entry),
-                         request.gradient ? builder.getUnitAttr() : UnitAttr(),
+                         flag(request.gradient), flag(request.gradient && request.lossScale),
                          builder.getI64IntegerAttr(request.columns),
                          TypeAttr::get(elementType(builder.getContext(), request.dtype)),
+                         TypeAttr::get(builder.getIntegerType(8 * request.targetBytes)),
                          builder.getI64IntegerAttr(tile.rows),
                          builder.getI64IntegerAttr(tile.columns));
 }

@@ -17,7 +17,11 @@ std::string describe(const CrossEntropyCase &c) {
                                  gradients[static_cast<size_t>(c.gradient)]);
   if (c.deviation != 3 || c.offset != 0)
     text += fmt::format(", logits {} +- {}", c.offset, c.deviation);
-  return text + (c.ignored ? ", some rows ignored" : "");
+  return text + (c.ignored ? ", some rows ignored" : "") + (c.lossScale ? ", loss scale" : "");
+}
+
+namespace {
+constexpr float kScale = 0.37f, kLossScale = 0x1p9f;
 }
 
 static CrossEntropyCase sized(DType dtype, int64_t rows, int64_t columns) {
@@ -43,7 +47,7 @@ std::vector<CrossEntropyCase> crossEntropyCases(const CaseFlags &flags) {
   cases[2].gap = 8, cases[2].rowGap = 3, cases[2].runs = 2;
   cases[2].gradient = Gradient::InPlace;
   cases[3].gap = 3, cases[3].gradient = Gradient::None, cases[3].ignored = true;
-  cases[4].deviation = 1000;
+  cases[4].deviation = 1000, cases[4].lossScale = true;
   cases[5].offset = 1e5f, cases[5].ignored = true, cases[5].total = false;
   if (flags.set != CaseFlags::Set::Full)
     return cases;
@@ -54,6 +58,8 @@ std::vector<CrossEntropyCase> crossEntropyCases(const CaseFlags &flags) {
       cases.back().ignored = columns % 2;
     }
   cases.push_back(sized(F32, 3, 65536));
+  cases.push_back(farApart(sized(BF16, 3, 150)));
+  cases.back().gradient = Gradient::InPlace;
   cases.push_back(sized(BF16, 700, 16));
   return cases;
 }
@@ -61,7 +67,8 @@ std::vector<CrossEntropyCase> crossEntropyCases(const CaseFlags &flags) {
 MatrixProblem crossEntropyProblem(const CrossEntropyCase &c) {
   Random random(c.seed);
   reference::CrossEntropyProblem p{.rows = c.rows, .columns = c.columns};
-  p.scale = 0.37f, p.factor = 1 / static_cast<float>(std::max<int64_t>(c.rows, 1));
+  p.scale = c.lossScale ? kScale * kLossScale : kScale,
+  p.factor = 1 / static_cast<float>(std::max<int64_t>(c.rows, 1));
   p.logits = normalValues(random, c.rows * c.columns, c.dtype, c.deviation, c.offset);
   for (int64_t r = 0; r < c.rows; ++r)
     p.targets.push_back(c.ignored && r % 3 == 0 ? -1
@@ -75,6 +82,8 @@ MatrixProblem crossEntropyProblem(const CrossEntropyCase &c) {
                       {"total", c.total ? Use::Output : Use::Unasked, 1, 1, DType::F32}};
   if (c.gradient == Gradient::Apart)
     problem.matrices.push_back({"dlogits", Use::Output, c.rows, c.columns, c.dtype});
+  if (c.lossScale)
+    problem.matrices.push_back({"loss_scale", Use::Input, 1, 1, DType::F32, {kLossScale}});
   problem.solve = [c, p] {
     auto exact = reference::crossEntropy<double>(p);
     auto plain = reference::crossEntropy<float>(p);
@@ -100,6 +109,7 @@ Result<Launched> runCrossEntropy(const VerifySetting &setting, const CrossEntrop
                               .columns = c.columns,
                               .dtype = c.dtype,
                               .gradient = c.gradient != Gradient::None,
+                              .lossScale = c.lossScale,
                               .target = setting.target};
   Result<std::vector<Kernel>> kernels = setting.compile(request);
   if (!kernels)
@@ -112,10 +122,12 @@ Result<Launched> runCrossEntropy(const VerifySetting &setting, const CrossEntrop
                         .logits = tensors[from].tensor(),
                         .targets = tensors["targets"].tensor(),
                         .loss = tensors["loss"].tensor(),
-                        .scale = 0.37f,
+                        .scale = kScale,
                         .factor = 1 / static_cast<float>(std::max<int64_t>(c.rows, 1))};
   if (request.gradient)
     call.dlogits = tensors["dlogits"].tensor();
+  if (c.lossScale)
+    call.lossScale = tensors["loss_scale"].tensor();
   if (c.total)
     call.total = tensors["total"].tensor();
   return keep(entropy->launch(call), std::move(*entropy));

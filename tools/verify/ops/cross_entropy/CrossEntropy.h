@@ -14,6 +14,7 @@ struct CrossEntropyCase : MatrixCase {
   float deviation = 3;  ///< of the logits; 1000 leaves one class of probability 1
   float offset = 0;     ///< added to all of them
   bool ignored = false; ///< every third row does not count
+  bool lossScale = false;
 };
 
 std::string describe(const CrossEntropyCase &c);

@@ -1,0 +1,106 @@
+// Kernels of operations beside attention assemble at the sizes of a transformer: no spills, no
+// local memory, no complaint. What they compute, tests of their own say.
+#include "codegen/Compiler.h"
+#include "kernel/ops/Adam.h"
+#include "kernel/ops/CrossEntropy.h"
+#include "kernel/ops/Embedding.h"
+#include "kernel/ops/LayerNorm.h"
+#include "kernel/ops/Matmul.h"
+#include "runtime/cuda/Gate.h"
+
+#include <ctime>
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+using namespace sparsec;
+
+namespace {
+
+struct Operated {
+  std::string name;
+  Request request;
+};
+
+std::vector<Operated> requests() {
+  std::vector<Operated> all;
+  Target target = *findTarget("sm_90");
+  using Pass = MatmulRequest::Pass;
+  auto matmul = [&](DType dtype, Pass pass, MatmulRequest::Tile tile, bool rich) {
+    MatmulRequest request;
+    request.entry = "kernel";
+    request.pass = pass;
+    request.dtype = dtype;
+    request.gelu = rich && pass != Pass::WeightGradient;
+    request.bias = rich && pass != Pass::InputGradient;
+    request.residual = rich && pass == Pass::Forward;
+    request.tile = tile;
+    request.target = target;
+    std::string text = fmt::format("matmul_{}_{}{}_{}x{}x{}", name(pass).substr(0, 5), name(dtype),
+                                   rich ? "_rich" : "", tile.tokens, tile.out, tile.in);
+    std::replace(text.begin(), text.end(), ' ', '_');
+    all.push_back({text, request});
+  };
+  for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient}) {
+    matmul(DType::BF16, pass, {64, 64, 64}, true);
+    matmul(DType::F32, pass, {64, 64, 64}, true);
+  }
+  matmul(DType::F16, Pass::Forward, {128, 128, 64}, true);
+  matmul(DType::BF16, Pass::Forward, {256, 64, 64}, true);
+  matmul(DType::BF16, Pass::InputGradient, {128, 64, 64}, true);
+  matmul(DType::BF16, Pass::WeightGradient, {64, 128, 128}, false);
+  for (int64_t columns : {64, 1000}) {
+    LayerNormRequest norm{.entry = "kernel", .columns = columns, .target = target};
+    all.push_back({fmt::format("layer_norm_{}", columns), norm});
+    LayerNormBackwardRequest back;
+    static_cast<LayerNormRequest &>(back) = norm;
+    all.push_back({fmt::format("layer_norm_backward_{}", columns), back});
+  }
+  for (int64_t columns : {50257})
+    all.push_back({fmt::format("cross_entropy_{}", columns),
+                   CrossEntropyRequest{.entry = "kernel", .columns = columns, .target = target}});
+  for (std::optional<DType> copy : {std::optional<DType>{}, std::optional(DType::BF16)})
+    all.push_back({copy ? "adam_bf16" : "adam",
+                   AdamRequest{.entry = "kernel", .copy = copy, .target = target}});
+  for (DType dtype : {DType::BF16, DType::F32})
+    for (int64_t columns : {1000, 1024}) {
+      std::string sizes = fmt::format("{}_{}", name(dtype), columns);
+      all.push_back({"embedding_" + sizes, EmbeddingRequest{.entry = "kernel",
+                                                            .columns = columns,
+                                                            .tables = dtype,
+                                                            .dtype = dtype,
+                                                            .positions = 3,
+                                                            .target = target}});
+      all.push_back({"embedding_gradient_" + sizes,
+                     EmbeddingGradientRequest{
+                         .entry = "kernel", .columns = columns, .dtype = dtype, .target = target}});
+    }
+  return all;
+}
+
+class AssemblesOperation : public ::testing::TestWithParam<Operated> {};
+
+TEST_P(AssemblesOperation, WithoutSpills) {
+  std::clock_t begin = std::clock();
+  Result<std::vector<Kernel>> kernels = compile(GetParam().request);
+  double took = 1000.0 * double(std::clock() - begin) / CLOCKS_PER_SEC;
+  ASSERT_TRUE(kernels) << kernels.error().render();
+  static const Assemblers assemblers = Assemblers::open(AssemblerSearch::fromEnvironment());
+  if (assemblers.found.empty())
+    GTEST_SKIP() << "neither NVRTC nor ptxas is here";
+  for (const Kernel &kernel : *kernels) {
+    EXPECT_LE(kernel.sharedBytes, kernel.target.sharedBytes);
+    Result<Cubin> cubin = assemblers.assemble(kernel.code, kernel.target.name);
+    ASSERT_TRUE(cubin) << cubin.error().render();
+    Result<void> passed = gate(*cubin);
+    EXPECT_TRUE(passed) << kernel.entry << ": " << passed.error().render();
+    fmt::print("{:36} {:12} {:4} threads  {:6} bytes shared  {:3} registers  {:4} bytes spilled  "
+               "{:4.0f} ms for {}\n",
+               GetParam().name, kernel.entry, kernel.threads, kernel.sharedBytes,
+               cubin->report.registers, cubin->report.spillStores, took, kernels->size());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Codegen, AssemblesOperation, ::testing::ValuesIn(requests()),
+                         [](const auto &info) { return info.param.name; });
+
+} // namespace
