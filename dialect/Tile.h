@@ -38,11 +38,10 @@ namespace sparsec::tile {
 inline constexpr llvm::StringLiteral kTablesOnlyAttr = "tile.tables_only";
 
 /// An access to a view is written [%b, %h, %rows] or [%b, %h, %rows, cols %columns].
-mlir::ParseResult
-parseAccess(mlir::OpAsmParser &parser,
-            llvm::SmallVectorImpl<mlir::OpAsmParser::UnresolvedOperand> &indices,
-            mlir::OpAsmParser::UnresolvedOperand &rows,
-            std::optional<mlir::OpAsmParser::UnresolvedOperand> &columns);
+mlir::ParseResult parseAccess(mlir::OpAsmParser &parser,
+                              llvm::SmallVectorImpl<mlir::OpAsmParser::UnresolvedOperand> &indices,
+                              mlir::OpAsmParser::UnresolvedOperand &rows,
+                              std::optional<mlir::OpAsmParser::UnresolvedOperand> &columns);
 void printAccess(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::OperandRange indices,
                  mlir::Value rows, mlir::Value columns);
 

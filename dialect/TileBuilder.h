@@ -56,7 +56,7 @@ public:
   Value convert(Value a, mlir::Type element); ///< rounds to a float type; itself when it has it
   Value widen(Value a);                       ///< to f32; itself when it is
   Value expand(Value a, mlir::RankedTensorType to); ///< a vector repeated along columns
-  Value acrossRows(Value a, int64_t rows);    ///< a vector repeated in each of so many rows
+  Value acrossRows(Value a, int64_t rows);          ///< a vector repeated in each of so many rows
   Value max(Value a, Value b);
   Value equal(Value a, Value b);
   Value select(Value condition, Value a, Value b);

@@ -33,8 +33,8 @@ Result<std::vector<int32_t>> indicesOf(const Expr &index, int64_t n, int64_t row
   for (int64_t t = 0; t < n; ++t) {
     int64_t value = evaluateInteger(index, {.k = t}, {.nq = rows, .nk = n});
     if (value < 0 || value >= rows)
-      return inputError(fmt::format("expected an index in 0 .. {}, found {} at t = {}", rows - 1,
-                                    value, t));
+      return inputError(
+          fmt::format("expected an index in 0 .. {}, found {} at t = {}", rows - 1, value, t));
     values.push_back(static_cast<int32_t>(value));
   }
   return values;

@@ -11,13 +11,14 @@ int64_t tilesOf(int64_t count, int64_t tile) {
 }
 
 /// What kernels of whole slabs read in runs; of others they ask where they may.
-int alignmentFor(int64_t columns, int elementBytes) {
-  return columns % embeddingSlab(columns) ? elementBytes : 16;
+template <class Request>
+int alignmentFor(const Request &request, int elementBytes) {
+  return request.columns % request.slab() ? elementBytes : 16;
 }
 
 /// [sequence, slab, row] of a tensor of rows.
-std::array<int64_t, 3> slabStrides(const Tensor &tensor, int64_t columns) {
-  return {tensor.stride[0], embeddingSlab(columns), tensor.stride[2]};
+std::array<int64_t, 3> slabStrides(const Tensor &tensor, int slab) {
+  return {tensor.stride[0], slab, tensor.stride[2]};
 }
 
 Result<void> checkAll(std::initializer_list<Operand> operands) {
@@ -96,7 +97,7 @@ Result<void> Embedding::check(const EmbeddingCall &call) const {
     return inputError(fmt::format("expected {} position tables, found {}", positions.size(),
                                   call.positions.size()));
   int ofTables = bytes(request.tables), ofX = bytes(request.dtype), ofToken = bytes(request.tokens);
-  Operand x{"x", call.x, {call.batch, 1, call.n}, columns, ofX, alignmentFor(columns, ofX)};
+  Operand x{"x", call.x, {call.batch, 1, call.n}, columns, ofX, alignmentFor(request, ofX)};
   if (Result<void> ok =
           checkAll({{"tokens", call.tokens, {call.batch, 1, 1}, call.n, ofToken, ofToken},
                     {"table",
@@ -104,7 +105,7 @@ Result<void> Embedding::check(const EmbeddingCall &call) const {
                      {1, 1, call.classes},
                      columns,
                      ofTables,
-                     alignmentFor(columns, ofTables)},
+                     alignmentFor(request, ofTables)},
                     x});
       !ok)
     return ok;
@@ -114,7 +115,7 @@ Result<void> Embedding::check(const EmbeddingCall &call) const {
                                      {1, 1, positions[i].rows},
                                      columns,
                                      ofTables,
-                                     alignmentFor(columns, ofTables)}});
+                                     alignmentFor(request, ofTables)}});
         !ok)
       return ok;
   return checkDisjoint(x);
@@ -129,7 +130,7 @@ Result<void> Embedding::launch(const EmbeddingCall &call) {
     return ok;
   Arguments arguments(forward.kernel.signature);
   auto set = [&](const std::string &name, const Tensor &tensor) {
-    arguments.setView(forward.view(name), tensor.address, slabStrides(tensor, request.columns));
+    arguments.setView(forward.view(name), tensor.address, slabStrides(tensor, request.slab()));
   };
   arguments.setView(forward.view("tokens"), call.tokens.address,
                     std::array<int64_t, 1>{call.tokens.stride[0]});
@@ -139,7 +140,7 @@ Result<void> Embedding::launch(const EmbeddingCall &call) {
     set("position" + std::to_string(i), call.positions[i]);
   set("x", call.x);
   int64_t tiles = tilesOf(call.n, EmbeddingRequest::kTileRows);
-  int64_t slabs = tilesOf(request.columns, embeddingSlab(request.columns));
+  int64_t slabs = tilesOf(request.columns, request.slab());
   int64_t items = tiles * slabs * call.batch;
   if (items > INT32_MAX)
     return inputError(fmt::format("expected at most 2^31 - 1 work items, found {}", items));
@@ -191,7 +192,7 @@ Result<void> EmbeddingGradient::prepare(int64_t batch, int64_t n, int64_t rows) 
       return ok;
     attend = takesRow(*index);
   }
-  int64_t slabs = tilesOf(request.columns, embeddingSlab(request.columns));
+  int64_t slabs = tilesOf(request.columns, request.slab());
   bool takesForms = folds.kernel.signature.find("row_forms") != nullptr;
   Result<LaunchNumbers> worked = launchNumbers(
       attend, {.nq = rows, .nk = n, .blockQ = request.block.q, .blockK = request.block.k}, {}, {},
@@ -221,9 +222,9 @@ Result<void> EmbeddingGradient::check(const EmbeddingGradientCall &call) const {
   if (Result<void> ok = checkLengths(call.batch, call.n, call.rows); !ok)
     return ok;
   Operand gradient{"gradient", call.gradient,           {1, 1, call.rows}, columns,
-                   4,          alignmentFor(columns, 4)};
+                   4,          alignmentFor(request, 4)};
   if (Result<void> ok = checkAll(
-          {{"dx", call.dx, {call.batch, 1, call.n}, columns, ofDx, alignmentFor(columns, ofDx)},
+          {{"dx", call.dx, {call.batch, 1, call.n}, columns, ofDx, alignmentFor(request, ofDx)},
            gradient});
       !ok)
     return ok;
@@ -238,11 +239,11 @@ Result<void> EmbeddingGradient::check(const EmbeddingGradientCall &call) const {
 /// The sums of each part, or where there is one the gradient itself.
 Result<void> EmbeddingGradient::fold(const EmbeddingGradientCall &call, const Tensor &to) {
   Arguments arguments(folds.kernel.signature);
-  int64_t columns = request.columns, slabs = tilesOf(columns, embeddingSlab(columns));
+  int64_t columns = request.columns, slabs = tilesOf(columns, request.slab());
   arguments.setView(folds.view("index"), index ? indices.address() : call.index.address,
                     std::array<int64_t, 1>{index ? 0 : call.index.stride[0]});
-  arguments.setView(folds.view("dx"), call.dx.address, slabStrides(call.dx, columns));
-  arguments.setView(folds.view("sums"), to.address, slabStrides(to, columns));
+  arguments.setView(folds.view("dx"), call.dx.address, slabStrides(call.dx, request.slab()));
+  arguments.setView(folds.view("sums"), to.address, slabStrides(to, request.slab()));
   for (auto [name, buffer] : {std::pair{"row_forms", &numbers.forms},
                               {"block_offsets", &numbers.offsets},
                               {"block_columns", &numbers.columns},
@@ -264,12 +265,12 @@ Result<void> EmbeddingGradient::fold(const EmbeddingGradientCall &call, const Te
 
 Result<void> EmbeddingGradient::sum(const EmbeddingGradientCall &call) {
   Arguments arguments(sums.kernel.signature);
-  int64_t columns = request.columns, slabs = tilesOf(columns, embeddingSlab(columns));
+  int64_t columns = request.columns, slabs = tilesOf(columns, request.slab());
   int64_t tiles = tilesOf(call.rows, request.block.q);
   Tensor from{.address = partial.address(), .stride = {call.rows * columns, 0, columns}};
-  arguments.setView(sums.view("sums"), from.address, slabStrides(from, columns));
+  arguments.setView(sums.view("sums"), from.address, slabStrides(from, request.slab()));
   arguments.setView(sums.view("gradient"), call.gradient.address,
-                    slabStrides(call.gradient, columns));
+                    slabStrides(call.gradient, request.slab()));
   for (auto [name, value] : {std::pair{"items", tiles * slabs},
                              {"tiles", tiles},
                              {"nq", call.rows},

@@ -10,7 +10,7 @@
 //
 // Refused, as input errors that name the argument: an index that is no row of its table; memory
 // that is missing, misaligned or too small; rows of dx, of tables and of x that are no multiple of
-// 16 bytes apart where the request's columns are a multiple of 32.
+// 16 bytes apart where slabs divide the request's columns.
 #pragma once
 
 #include "kernel/ops/Embedding.h"

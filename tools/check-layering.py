@@ -5,8 +5,8 @@
 
 A folder includes itself and what stands to its left. runtime/ and model/ see nothing of the compiler,
 only kernel/. MLIR and LLVM headers belong to dialect/, codegen/ and tools/, yaml-cpp to one file
-of patterns/, CUDA's to runtime/cuda/. The reference (tests/reference) sees patterns/ alone, and no
-folder but tools/ sees the reference. Prints each include that breaks a rule, with file and line;
+of patterns/, CUDA's to runtime/cuda/. The reference (tests/reference) sees patterns/ alone, and what
+random numbers are (kernel/Random.h); no folder but tools/ sees the reference. Prints each include that breaks a rule, with file and line;
 exits 1 if there is one.
 """
 import pathlib
@@ -42,6 +42,8 @@ def broken(path, quoted, header):
     if target == "tests":
         return "nothing includes from tests/"
     if target not in LAYERS:
+        return None
+    if folder == "reference" and header == "kernel/Random.h":
         return None
     if folder == "reference":
         allowed = ["patterns"]

@@ -29,6 +29,12 @@ void Code::storeTo(Value *value, Value *pointer, int align) {
   CreateAlignedStore(value, pointer, Align(align));
 }
 
+void Code::askFor(Value *pointer, bool firstLevel) {
+  CreateIntrinsic(Intrinsic::prefetch, {getPtrTy()},
+                  {pointer, /*write=*/getInt32(0), /*locality=*/getInt32(firstLevel ? 3 : 2),
+                   /*data=*/getInt32(1)});
+}
+
 Code::Values Code::loop(Value *low, Value *high, int64_t step, ArrayRef<Value *> init, Body body) {
   Function *function = GetInsertBlock()->getParent();
   BasicBlock *before = GetInsertBlock();

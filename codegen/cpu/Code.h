@@ -45,6 +45,8 @@ public:
   llvm::Value *at(llvm::Value *pointer, int64_t bytes) { return at(pointer, i64(bytes)); }
   llvm::Value *loadAs(llvm::Type *type, llvm::Value *pointer, int align = 4);
   void storeTo(llvm::Value *value, llvm::Value *pointer, int align = 4);
+  /// Asks memory for a cache line, to be read: into the first-level cache, or the second-level one.
+  void askFor(llvm::Value *pointer, bool firstLevel = true);
 
   using Values = llvm::SmallVector<llvm::Value *>;
   using Body =

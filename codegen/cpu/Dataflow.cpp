@@ -116,15 +116,4 @@ void Dataflow::findDeferred(tile::KernelOp kernel) {
   });
 }
 
-bool isOfMemory(Value value, const Dataflow &flow) {
-  Operation *op = flow.resolve(value).getDefiningOp();
-  if (!op)
-    return false;
-  if (isa<tile::LoadOp>(op) || flow.isFree(value))
-    return true;
-  return isElementwise(op) && llvm::all_of(op->getOperands(), [&](Value operand) {
-           return !tileType(operand) || isOfMemory(operand, flow);
-         });
-}
-
 } // namespace sparsec::cpu

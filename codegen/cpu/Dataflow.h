@@ -55,7 +55,5 @@ bool isElementwise(mlir::Operation *op);
 mlir::RankedTensorType tileType(mlir::Value value); ///< null when it is no tile
 bool isMatrix(mlir::Value value);
 bool isVector(mlir::Value value);
-/// Of tiles from memory alone, element by element.
-bool isOfMemory(mlir::Value value, const Dataflow &flow);
 
 } // namespace sparsec::cpu

@@ -118,14 +118,17 @@ void Dimensions::rankClasses(tile::KernelOp kernel) {
   kernel.walk([&](Operation *op) {
     double weight = op->getParentOp() == kernel ? 1 : 4;
     auto gain = [&](Value value, int dim, double by) { merit[classOf(value, dim)] += by; };
+    if (auto dot = dyn_cast<tile::DotOp>(op))
+      for (Value each : {dot.getLhs(), dot.getRhs()})
+        for (int dim : {0, 1})
+          ofProducts.insert(classOf(each, dim));
     if (isa<tile::DotOp>(op) || isElementwise(op)) {
       Value result = op->getResult(0);
       if (isMatrix(result))
         for (int dim : {0, 1})
           gain(result, dim, weight);
     } else if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
-      bool computed = !isOfMemory(reduce.getInput(), flow);
-      gain(reduce.getInput(), int(reduce.getDim()), computed ? -8 * weight : 0);
+      gain(reduce.getInput(), int(reduce.getDim()), -8 * weight);
     } else if (isa<tile::LoadOp>(op) && isMatrix(op->getResult(0))) {
       gain(op->getResult(0), 1, 0.1);
     } else if (auto store = dyn_cast<tile::StoreOp>(op); store && isMatrix(store.getValue())) {
@@ -144,6 +147,8 @@ int Dimensions::laneDim(Value value) const {
   if (!isMatrix(value))
     return 0;
   int rows = classOf(value, 0), columns = classOf(value, 1);
+  if (!ofProducts.contains(rows) && !ofProducts.contains(columns))
+    return 1;
   double row = merit.lookup(rows), column = merit.lookup(columns);
   if (row == column) // the earlier class: the same answer for every tile of both
     return rows < columns ? 0 : 1;

@@ -6,8 +6,9 @@
 //
 // Dimensions that index the same things are one class (q above): elementwise operands share both
 // dimensions, a product shares rows, columns and the summed one with its operands. A class is
-// chosen for what it leaves parallel: many tiles, none of whose reductions run along it, but that
-// what comes from memory is reduced as it lies. Tiles of one lane class that follow each other are
+// chosen for what it leaves parallel: many tiles, none of whose reductions run along it. What no
+// product has anything to do with is computed, and reduced, as it lies in memory: lanes are its
+// columns. Tiles of one lane class that follow each other are
 // computed panel by panel: all of them for 16 queries, then for the next 16; or row by row
 // (LoopPlan.h).
 //
@@ -48,6 +49,7 @@ private:
   mutable llvm::DenseMap<mlir::Value, int> first;
   mutable std::vector<int> parent;
   llvm::DenseMap<int, double> merit; ///< of a class as the lanes'
+  llvm::DenseSet<int> ofProducts;    ///< classes that an operand or a result has
 };
 
 } // namespace sparsec::cpu

@@ -104,6 +104,8 @@ void KernelEmitter::emitLoad(tile::LoadOp load) {
     made.inMemory = view.type;
     made.laneDim = 1;
     made.shape = code.shape(type.getDimSize(1));
+    if (columns->live && rowTables[flow.resolve(load.getRows())].first)
+      made.rowBytes = code.CreateMul(view.strides.back(), code.i64(bytesOf(view.element)));
     storage[load.getResult()] = made;
     return;
   }
@@ -131,6 +133,8 @@ void KernelEmitter::loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value
   code.loop(code.i64(0), code.i64(load.getType().getDimSize(0)), 1, [&](llvm::Value *row) {
     llvm::Value *from =
         code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
+    if (load.getColumns())
+      prefetchRow(pointers, row, columns * bytesOf(view.element));
     for (int64_t column = 0; column < columns; column += width) {
       llvm::Value *bits = code.loadAs(code.vectorOf(view.element, int(width)),
                                       code.at(from, column * bytesOf(view.element)), 1);

@@ -306,7 +306,7 @@ llvm::Value *KernelEmitter::rowPointers(const View &view, ValueRange indices, Va
   View from = view;
   if (firstColumn)
     from.base = code.at(view.base, code.CreateMul(firstColumn, code.i64(bytesOf(view.element))));
-  llvm::Value *table = allocate(rows.size * 8);
+  llvm::Value *table = allocate((rows.size + kRowsAhead) * 8);
   // A register of pointers at once, where rows are tokens.
   int width = rows.heads > 1 ? 1 : code.level.vector / 2;
   auto several = [&](llvm::Type *type) { return width > 1 ? code.vectorOf(type, width) : type; };

@@ -86,6 +86,9 @@ std::vector<LaneVectors> KernelEmitter::sumInSteps(const std::vector<LaneVectors
     Code::Values next(carried);
     llvm::Value *across =
         follows ? code.at(strides.across, scaled(at, ratio)) : next.pop_back_val();
+    if (strides.toNext)
+      for (llvm::Value *row : strides.rows)
+        code.askFor(code.at(row, code.CreateAdd(at, strides.toNext)));
     for (int64_t i = 0; i < kStepsAtOnce; ++i)
       add(code.CreateAdd(at, code.i64(i * strides.broadcast)),
           code.at(across, i * strides.acrossBytes), next);
@@ -129,6 +132,10 @@ std::vector<LaneVectors> KernelEmitter::sumProducts(const Sweep &sweep, Cell &pa
                       : inPanels                ? 1
                       : alongRows || alongLanes ? 4
                                                 : broadcast.rowStride * 4;
+  if (alongRows && broadcast.rowBytes) {
+    strides.rows = first;
+    strides.toNext = code.CreateMul(broadcast.rowBytes, code.i64(count));
+  }
   bool lanesByPointers = lanesIn.kind == Storage::Pointers;
   strides.across = lanesByPointers ? lanesIn.base : lanesPointer(lanesIn, panel.panel, zero);
   strides.acrossBytes = lanesByPointers ? 8 : lanesIn.rowStride * 4;

@@ -44,6 +44,7 @@ struct Storage {
   PanelShape shape;
   int64_t panelStride = 0, rowStride = 0; ///< in elements
   bool local = false;                     ///< one panel's memory
+  llvm::Value *rowBytes = nullptr; ///< of pointers to parts of rows: from each to the next one's
   NextBlock next;
 };
 
@@ -146,6 +147,8 @@ private:
   // Prefetch.cpp
   NextBlock nextBlock(tile::LoadOp load, llvm::Value *pointers);
   void prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count);
+  static constexpr int64_t kRowsAhead = 4; ///< that copies ask for
+  void prefetchRow(llvm::Value *pointers, llvm::Value *row, int64_t bytes);
 
   // EmitRows.cpp: which rows a work item has, and which blocks.
   void emitWork(tile::WorkOp op);
@@ -236,6 +239,9 @@ private:
     int64_t broadcast = 0;         ///< what a step adds to `at`
     llvm::Value *across = nullptr; ///< pointer to the lanes of step 0
     int64_t acrossBytes = 0;       ///< from each step's to the next one's
+    /// Pointers that steps go on from, and how far behind them the next register tile's are.
+    llvm::ArrayRef<llvm::Value *> rows = {};
+    llvm::Value *toNext = nullptr; ///< null: nobody can say
   };
   using AddStep = llvm::function_ref<void(llvm::Value *at, llvm::Value *across,
                                           llvm::MutableArrayRef<llvm::Value *> sums)>;

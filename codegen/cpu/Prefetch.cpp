@@ -14,6 +14,8 @@ using namespace mlir;
 
 namespace sparsec::cpu {
 
+static constexpr int64_t kLine = 64;
+
 NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
   auto rows = flow.resolve(load.getRows()).getDefiningOp<tile::RowsOp>();
   const View &view = views[load.getView()];
@@ -39,7 +41,6 @@ NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
 /// What a register tile of `count` rows from `row` on asks for. The tiles of a product share the
 /// rows of its operand in memory, and the panels share each row.
 void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count) {
-  constexpr int64_t kLine = 64;
   DotOperands operands = dotOperands(sweep.dot, dims);
   const NextBlock &next = products[sweep.dot].second.next;
   if (!next.bytes)
@@ -57,10 +58,17 @@ void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value 
     llvm::Value *entry = code.at(next.pointers, code.CreateMul(at, code.i64(8)));
     llvm::Value *begin = code.at(code.loadAs(code.getPtrTy(), entry, 8), skip);
     for (int64_t line = 0; line < share; line += kLine)
-      code.CreateIntrinsic(llvm::Intrinsic::prefetch, {code.getPtrTy()},
-                           {code.at(begin, line), /*write=*/code.getInt32(0),
-                            /*locality=*/code.getInt32(2), /*data=*/code.getInt32(1)});
+      code.askFor(code.at(begin, line), /*firstLevel=*/false);
   }
+}
+
+/// While a part of a row is copied: the part that comes a few rows later, too far away for the
+/// machine to foresee. Behind the last ones the table holds anything.
+void KernelEmitter::prefetchRow(llvm::Value *pointers, llvm::Value *row, int64_t bytes) {
+  llvm::Value *entry = code.at(pointers, code.CreateMul(row, code.i64(8)));
+  llvm::Value *begin = code.loadAs(code.getPtrTy(), code.at(entry, 8 * kRowsAhead), 8);
+  for (int64_t line = 0; line < bytes; line += kLine)
+    code.askFor(code.at(begin, line));
 }
 
 } // namespace sparsec::cpu

@@ -2,20 +2,24 @@
 
 namespace sparsec::fragments {
 
-Fragment accumulator(int columns) {
+Fragment accumulator(int columns, int rows) {
   Fragment fragment;
-  for (int left = 0; left < columns; left += kMmaColumns)
-    for (int i = 0; i < 4; ++i)
-      fragment.registers.push_back({8 * (i / 2), left + i % 2});
+  fragment.warpRows = rows;
+  for (int top = 0; top < rows; top += kMmaRows)
+    for (int left = 0; left < columns; left += kMmaColumns)
+      for (int i = 0; i < 4; ++i)
+        fragment.registers.push_back({top + 8 * (i / 2), left + i % 2});
   return fragment;
 }
 
-Fragment lhs(int depth) {
+Fragment lhs(int depth, int rows) {
   Fragment fragment;
-  for (int left = 0; left < depth; left += kMmaDepth)
-    for (int operand = 0; operand < 4; ++operand)
-      for (int half = 0; half < 2; ++half)
-        fragment.registers.push_back({8 * (operand % 2), left + 8 * (operand / 2) + half});
+  fragment.warpRows = rows;
+  for (int top = 0; top < rows; top += kMmaRows)
+    for (int left = 0; left < depth; left += kMmaDepth)
+      for (int operand = 0; operand < 4; ++operand)
+        for (int half = 0; half < 2; ++half)
+          fragment.registers.push_back({top + 8 * (operand % 2), left + 8 * (operand / 2) + half});
   return fragment;
 }
 

@@ -11,8 +11,8 @@
 //
 // Every map is a sum: coordinate(lane, i) = lane part + register part. The lane part is computed
 // once per thread; the register part is a constant, so it becomes an immediate offset, a shuffle
-// mask or nothing. A tile wider than one instruction repeats it to the right; warp w of a block
-// owns rows 16 w .. 16 w + 15.
+// mask or nothing. A tile wider than one instruction repeats it to the right, one of 32 rows a warp
+// does so and then once more below; warp w of a block owns rows 16 w .. 16 w + 15, or 32 w on.
 //
 // Kernels without products hold their tiles in stripes instead: whole rows in a warp, and what a
 // thread has of a row in runs that are one access to memory each.
@@ -53,16 +53,17 @@ struct Fragment {
   Coordinate at(int laneId, int index) const { return lane(laneId) + registers[index]; }
 };
 
-/// Rows of a warp's part of a tile, and the extents of one m16n8k16 product.
-inline constexpr int kWarpRows = 16;
+/// The extents of one m16n8k16 product. A warp's part of a tile has the rows of one or two.
+inline constexpr int kMmaRows = 16;
 inline constexpr int kMmaColumns = 8;
 inline constexpr int kMmaDepth = 16;
 
-/// C and D: 16 x columns (a multiple of 8); registers run through the instructions left to right.
-Fragment accumulator(int columns);
-/// A, 16-bit elements: 16 x depth (a multiple of 16). Register pairs are the instruction's .b32
+/// C and D: rows x columns (a multiple of 8); registers run through the instructions left to right,
+/// then down. rows: 16 or 32.
+Fragment accumulator(int columns, int rows = kMmaRows);
+/// A, 16-bit elements: rows x depth (a multiple of 16). Register pairs are the instruction's .b32
 /// operands.
-Fragment lhs(int depth);
+Fragment lhs(int depth, int rows = kMmaRows);
 /// The rows of an accumulator, for one value per row: two a thread, equal within a quad.
 Fragment rows();
 /// The columns of an accumulator, for one value per column: equal in all lanes of equal lane % 4.

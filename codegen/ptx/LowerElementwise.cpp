@@ -210,8 +210,9 @@ struct ConvertPattern : OpConversionPattern<warp::ConvertOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::ConvertOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    int depth = cast<RankedTensorType>(op.getType()).getDimSize(1);
-    fragments::Fragment from = fragments::accumulator(depth), to = fragments::lhs(depth);
+    auto typeOf = [](Value value) { return cast<RankedTensorType>(value.getType()); };
+    fragments::Fragment from = warp::fragmentOf(typeOf(op.getSource()));
+    fragments::Fragment to = warp::fragmentOf(typeOf(op.getResult()));
     if (from.lane != to.lane)
       return rewriter.notifyMatchFailure(op, "elements would change threads");
     SmallVector<int32_t> order;

@@ -209,13 +209,12 @@ struct ScalarPattern : OpConversionPattern<tile::ScalarOp> {
   }
 };
 
-/// By one thread, once all have read what it may write over.
+/// By one thread; pipeline-folds has a barrier before it.
 struct StoreScalarPattern : OpConversionPattern<tile::StoreScalarOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::StoreScalarOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     ThreadEmitter emit(op, rewriter);
-    nvvm::barrier(emit);
     auto branch = emit.create<scf::IfOp>(emit.equal(emit.thread(), 0), /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(emit);
     emit.setInsertionPointToStart(branch.thenBlock());

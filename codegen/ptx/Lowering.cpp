@@ -68,8 +68,7 @@ Value ThreadEmitter::firstRow(const fragments::Fragment &held) {
   Value own = laneRow(held.lane);
   if (!rows)
     return own;
-  return add(own, llvm::isPowerOf2_32(rows) ? shiftLeft(warp(), int(llvm::Log2_32(rows)))
-                                            : multiply(warp(), rows));
+  return add(own, llvm::isPowerOf2_32(rows) ? warpRow(int(rows)) : multiply(warp(), rows));
 }
 
 Value ThreadEmitter::laneRow(const fragments::LaneMap &map) {

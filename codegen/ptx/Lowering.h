@@ -51,8 +51,8 @@ public:
   mlir::Value thread();
   mlir::Value lane() { return bitAnd(thread(), 31); }
   mlir::Value warp() { return shiftRight(thread(), 5); }
-  /// Row of the block's tile at which this warp begins.
-  mlir::Value warpRow() { return shiftLeft(warp(), 4); }
+  /// Row of the block's tile at which this warp begins; `rows`: of each warp, a power of two.
+  mlir::Value warpRow(int rows) { return shiftLeft(warp(), int(llvm::Log2_32(rows))); }
   /// Row of the block's tile at which this thread begins.
   mlir::Value firstRow(const fragments::Fragment &held);
   /// A lane map's row and column for this lane.

@@ -70,8 +70,10 @@ int warps(Attribute encoding) {
 /// Of a tile; of a slice, of the smallest tile that it is one of.
 static fragments::Fragment fragmentOf(Attribute encoding, int64_t rows, int64_t columns) {
   return llvm::TypeSwitch<Attribute, fragments::Fragment>(encoding)
-      .Case<AccumulatorAttr>([&](auto) { return fragments::accumulator(int(columns)); })
-      .Case<LhsAttr>([&](auto) { return fragments::lhs(int(columns)); })
+      .Case<AccumulatorAttr>([&](AccumulatorAttr accumulator) {
+        return fragments::accumulator(int(columns), accumulator.getRows());
+      })
+      .Case<LhsAttr>([&](LhsAttr lhs) { return fragments::lhs(int(columns), lhs.getRows()); })
       .Case<StripedAttr>([&](StripedAttr striped) {
         return fragments::striped({striped.getAcross(), striped.getVector()},
                                   int(rows) / striped.getWarps(), int(columns));
@@ -79,11 +81,17 @@ static fragments::Fragment fragmentOf(Attribute encoding, int64_t rows, int64_t 
       .Default([](Attribute) { return fragments::Fragment(); });
 }
 
+int rowsPerWarp(Attribute encoding) {
+  return llvm::TypeSwitch<Attribute, int>(encoding)
+      .Case<AccumulatorAttr, LhsAttr>([](auto attr) { return attr.getRows(); })
+      .Default([](Attribute) { return 0; });
+}
+
 /// Rows that a tile of an encoding has at least, and those of whose multiples it has.
 static int64_t rowUnit(Attribute encoding) {
   if (auto striped = dyn_cast<StripedAttr>(encoding))
     return int64_t(striped.getWarps()) * 32 / striped.getAcross();
-  return int64_t(warps(encoding)) * fragments::kWarpRows;
+  return int64_t(warps(encoding)) * rowsPerWarp(encoding);
 }
 static int64_t columnUnit(Attribute encoding) {
   if (auto striped = dyn_cast<StripedAttr>(encoding))
@@ -205,7 +213,7 @@ static LogicalResult verifyEncoding(Operation *op, RankedTensorType type) {
   bool striped = isa<StripedAttr>(of);
   if ((striped ? rows % rowUnit(of) != 0 : rows && rows != rowUnit(of)) || columns % columnUnit(of))
     return refuse(Twine(striped ? "a multiple of " + std::to_string(rowUnit(of)) + " rows"
-                                : "16 rows a warp") +
+                                : std::to_string(rowsPerWarp(of)) + " rows a warp") +
                   " and a multiple of " + Twine(columnUnit(of)) + " columns");
   return success();
 }

@@ -43,6 +43,8 @@ int scratchBytes(tile::ReduceOp reduce);
 int elementsPerThread(mlir::RankedTensorType type);
 /// What a thread holds of a tensor of one of our encodings.
 fragments::Fragment fragmentOf(mlir::RankedTensorType type);
+/// Rows that each warp has of an accumulator or left operand.
+int rowsPerWarp(mlir::Attribute encoding);
 /// Warps that share a tensor of this encoding; 0 for an encoding that is not ours.
 int warps(mlir::Attribute encoding);
 

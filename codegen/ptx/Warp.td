@@ -35,14 +35,14 @@ class Warp_Attr<string name, string attrMnemonic> : AttrDef<Warp_Dialect, name> 
 }
 
 def Warp_AccumulatorAttr : Warp_Attr<"Accumulator", "accumulator"> {
-  let summary = "the result of mma.m16n8k16: warp w holds rows 16 w to 16 w + 15, all columns";
-  let parameters = (ins "int":$warps);
+  let summary = "the result of mma.m16n8k16: warp w holds `rows` rows (16 or 32), all columns";
+  let parameters = (ins "int":$warps, DefaultValuedParameter<"int", "16">:$rows);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
 def Warp_LhsAttr : Warp_Attr<"Lhs", "lhs"> {
   let summary = "the left operand of mma.m16n8k16 in registers: rows by warps as in accumulator";
-  let parameters = (ins "int":$warps);
+  let parameters = (ins "int":$warps, DefaultValuedParameter<"int", "16">:$rows);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

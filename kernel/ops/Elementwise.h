@@ -25,7 +25,7 @@ struct ElementwiseRequest {
   DType to = DType::F32;   ///< of y, dx and the residual
   Block block;             ///< always 0
   Target target;
-  RowTile tile() const { return rowTile(kMostRowWidth, target); }
+  RowTile tile() const { return rowTile(256, target); } ///< of any matrix
 };
 
 std::string_view name(ElementwiseRequest::Kind kind); ///< "cast", "gelu", ...

@@ -14,11 +14,18 @@ int bytes(IndexType type) {
 }
 
 /// The widest that leaves none over, so that no column needs to be asked for; else 64.
-int embeddingSlab(int64_t columns) {
-  for (int slab = 128; slab >= 32; slab -= 16)
+static int slabOf(int64_t columns, int most) {
+  for (int slab = most; slab >= 32; slab -= 16)
     if (columns % slab == 0)
       return slab;
   return columns <= 16 ? 16 : 64;
+}
+int EmbeddingRequest::slab() const {
+  return slabOf(columns, 128);
+}
+/// Products of f32 are many instructions a column.
+int EmbeddingGradientRequest::slab() const {
+  return slabOf(columns, dtype == DType::F32 ? 64 : 128);
 }
 
 Result<void> checkRequest(const EmbeddingRequest &request) {

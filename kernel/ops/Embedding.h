@@ -14,6 +14,8 @@
 //     64 .. 127                            .        none       and of the batches of a part
 //
 // Batches are folded in `parts`, whose sums are added in order by a second kernel.
+//
+// A work item has a slab() of columns: all of a row have as many, or the last one has fewer.
 #pragma once
 
 #include "kernel/Request.h"
@@ -23,10 +25,6 @@ namespace sparsec {
 enum class IndexType : uint8_t { U8, I32 };
 std::string_view name(IndexType type); ///< "u8", "i32"
 int bytes(IndexType type);
-
-/// Columns of a work item of rows of `columns`: all work items of a row have as many, or the last
-/// one has fewer.
-int embeddingSlab(int64_t columns);
 
 struct EmbeddingRequest {
   static constexpr std::string_view kOperation = "embedding";
@@ -39,6 +37,7 @@ struct EmbeddingRequest {
   int positions = 0; ///< position tables
   Block block;       ///< always 0
   Target target;
+  int slab() const;
 };
 
 struct EmbeddingGradientRequest {
@@ -50,6 +49,7 @@ struct EmbeddingGradientRequest {
   IndexType index = IndexType::I32;
   Block block = {kTileRows, 64}; ///< rows of the table, positions
   Target target;
+  int slab() const;
 };
 
 Result<void> checkRequest(const EmbeddingRequest &request);

@@ -11,29 +11,39 @@ using Tile = MatmulRequest::Tile;
 
 namespace {
 
-/// Work items that fill the machines of a kind, and the rest of a last round in proportion.
+/// Work items that fill the machines of a kind.
 int64_t fewestItems(const Target &target) {
-  return target.kind() == TargetKind::Cpu ? 32 : 512;
+  return target.kind() == TargetKind::Cpu ? 16 : 264;
 }
 
-/// What a register tile is fastest with.
+/// Of a CPU: both sides of the result are as long as the second-level cache allows, since what is
+/// multiplied is copied together or fetched again for each tile; of the chunk a panel of 64 lanes
+/// stays in the first-level cache, but that a long sum over tokens loads and stores the result less
+/// often.
 Tile largestTile(const MatmulRequest &request) {
   if (request.target.kind() == TargetKind::Gpu)
     return {.tokens = 64, .out = 64, .in = 64};
-  return request.pass == Pass::Forward         ? Tile{.tokens = 256, .out = 128, .in = 128}
-         : request.pass == Pass::InputGradient ? Tile{.tokens = 256, .out = 128, .in = 128}
-                                               : Tile{.tokens = 128, .out = 128, .in = 128};
+  switch (request.pass) {
+  case Pass::Forward:
+  case Pass::InputGradient:
+    return {.tokens = 512, .out = 256, .in = 128};
+  case Pass::WeightGradient:
+    return {.tokens = 256, .out = 256, .in = 256};
+  }
+  return {};
 }
 
 int64_t tilesOf(int64_t size, int tile) {
   return (size + tile - 1) / tile;
 }
 
-/// The smallest of tile, tile / 2, ... down to 64 that holds `size`, else the tile.
+/// The largest of tile, tile / 2, ... down to 64 that leaves least of a last tile empty.
 int fitted(int tile, int64_t size) {
-  while (tile > 64 && size <= tile / 2)
-    tile /= 2;
-  return tile;
+  int best = tile;
+  for (int each = tile; each >= 64; each /= 2)
+    if (tilesOf(size, each) * each < tilesOf(size, best) * best)
+      best = each;
+  return best;
 }
 
 Result<void> checkSide(const char *what, int size, int most) {
@@ -76,18 +86,25 @@ Tile tileOf(const MatmulRequest &request) {
 
 Tile chooseTile(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in) {
   Tile tile = tileOf(request);
-  return {.tokens = fitted(tile.tokens, tokens),
-          .out = fitted(tile.out, out),
-          .in = fitted(tile.in, in)};
+  Tile chosen = {.tokens = fitted(tile.tokens, tokens),
+                 .out = fitted(tile.out, out),
+                 .in = fitted(tile.in, in)};
+  // Sums run over chunks of the other axes, so that fewer tokens a tile change no bit.
+  int64_t across =
+      request.pass == Pass::Forward ? tilesOf(out, chosen.out) : tilesOf(in, chosen.in);
+  while (request.pass != Pass::WeightGradient && chosen.tokens > 128 &&
+         tilesOf(tokens, chosen.tokens) * across < fewestItems(request.target))
+    chosen.tokens /= 2;
+  return chosen;
 }
 
 int64_t tokenRanges(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in) {
   Tile tile = tileOf(request);
   int64_t items = std::max<int64_t>(tilesOf(out, tile.out) * tilesOf(in, tile.in), 1);
   int64_t steps = tilesOf(tokens, tile.tokens);
-  constexpr int64_t kFewestSteps = 4; // else the sum of the ranges is what takes the time
+  constexpr int64_t kFewestSteps = 2; // else the sum of the ranges is what takes the time
   return std::max<int64_t>(
-      std::min(tilesOf(fewestItems(request.target), int(items)), steps / kFewestSteps), 1);
+      std::min(tilesOf(2 * fewestItems(request.target), int(items)), steps / kFewestSteps), 1);
 }
 
 Result<void> checkRequest(const MatmulRequest &request) {
@@ -100,7 +117,7 @@ Result<void> checkRequest(const MatmulRequest &request) {
   auto only = [&](bool flag, const char *word, bool fits) -> Result<void> {
     if (!flag || fits)
       return {};
-    return inputError(fmt::format("'{}' is nothing that a {} has", word, name(request.pass)));
+    return inputError(fmt::format("'{}' is nothing that the {} has", word, name(request.pass)));
   };
   bool forward = request.pass == Pass::Forward, weights = request.pass == Pass::WeightGradient;
   for (const Result<void> &checked :

@@ -1,6 +1,7 @@
 // The tile of a row operation: rows of a work item, and columns that are taken at once.
 //
-//   width 1000, cpu         [16, 512] twice, the second with 488 columns
+//   width 1000, cpu         [16, 1024], of which 1000 columns exist
+//   width 4096, cpu         [16, 1024] four times
 //   width 1000, a GPU       [16, 128] eight times: what a warp has registers for
 #pragma once
 
@@ -12,7 +13,6 @@ struct RowTile {
   int rows = 16, columns = 64;
 };
 
-/// Columns are the width or a power of two.
 RowTile rowTile(int64_t width, const Target &target);
 
 inline constexpr int64_t kMostRowWidth = 1 << 20;

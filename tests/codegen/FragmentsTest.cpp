@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 using namespace sparsec::fragments;
@@ -35,6 +36,45 @@ TEST(Fragments, EveryElementOfATileIsHeldOnce) {
     for (int i = 0; i < int(a.registers.size()); ++i)
       held.insert({a.at(lane, i).row, a.at(lane, i).column});
   EXPECT_EQ(held.size(), size_t(16 * 64));
+}
+
+/// Each element by as many lanes as `copies` says.
+void expectEachHeld(const Fragment &held, int rows, int columns, int copies) {
+  std::map<std::pair<int, int>, int> found;
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < int(held.registers.size()); ++i)
+      ++found[{held.at(lane, i).row, held.at(lane, i).column}];
+  EXPECT_EQ(found.size(), size_t(rows * columns));
+  EXPECT_EQ(found.rbegin()->first, std::pair(rows - 1, columns - 1));
+  for (auto [place, times] : found)
+    EXPECT_EQ(times, copies) << place.first << ", " << place.second;
+}
+
+TEST(Fragments, TallTilesAreTwoBelowEachOther) {
+  expectEachHeld(accumulator(24, 32), 32, 24, 1);
+  expectEachHeld(lhs(48, 32), 32, 48, 1);
+  expectEachHeld(rowsOf(accumulator(24, 32)), 32, 1, 4);
+  expectEachHeld(columnsOf(accumulator(24, 32)), 1, 24, 8);
+  EXPECT_EQ(rowsOf(accumulator(8, 32)).warpRows, 32);
+  EXPECT_EQ(columnsOf(accumulator(8, 32)).warpRows, 0);
+}
+
+TEST(Fragments, StripesHoldWholeRowsInRuns) {
+  for (auto [across, vector] : {std::pair(32, 8), {32, 4}, {4, 4}, {1, 1}, {16, 2}}) {
+    Stripes stripes{across, vector};
+    int rows = 2 * stripes.down(), columns = 3 * across * vector;
+    Fragment held = striped(stripes, rows, columns);
+    expectEachHeld(held, rows, columns, 1);
+    expectEachHeld(rowsOf(held), rows, 1, across);
+    expectEachHeld(columnsOf(held), 1, columns, stripes.down());
+    EXPECT_EQ(held.warpRows, rows);
+    for (size_t i = 0; i < held.registers.size(); ++i) // neighbours in a run
+      if (i % vector)
+        EXPECT_EQ(held.registers[i], held.registers[i - 1] + (Coordinate{0, 1}));
+    // The lanes of a row hold neighbouring runs.
+    for (int lane = 1; lane < across; ++lane)
+      EXPECT_EQ(held.at(lane, 0), held.at(lane - 1, 0) + (Coordinate{0, vector}));
+  }
 }
 
 TEST(Fragments, SlicesAgreeWithTheAccumulatorTheyBelongTo) {

@@ -112,7 +112,7 @@ class Folder(CommandTest):
         row, column = self.manifest("out")["layout"]["launches"]
         for launch in (row, column):
             self.assertEqual(launch["query_tiles"], 128)
-            self.assertEqual(len(self.numbers(launch["row_forms"])), 58)
+            self.assertEqual(len(self.numbers(launch["row_forms"])), 60)
             self.assertNotIn("block_offsets", launch)
         self.assertNotIn("query_order", row)
         self.assertEqual(self.numbers(column["query_order"]), self.numbers(column["key_order"]))

@@ -79,6 +79,8 @@ class Layering(unittest.TestCase):
         self.refused("codegen/X.cpp", '"tests/codegen/X.h"', "nothing includes from tests/")
         self.allowed("tools/verify/X.cpp", '"tests/reference/X.h"')
         self.allowed("tests/reference/X.cpp", '"patterns/Evaluate.h"')
+        self.allowed("tests/reference/X.cpp", '"kernel/Random.h"')
+        self.refused("tests/reference/X.cpp", '"kernel/Kernel.h"', "reference/ may not see kernel/")
         self.allowed("tests/runtime/X.cpp", '"tests/reference/X.h"')
 
     def test_length(self):

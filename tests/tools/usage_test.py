@@ -83,7 +83,7 @@ class Usage(CommandTest):
                                     ("bench", "forward and backward")):
             self.wrong(f"--op: 'decode' is not built yet; this version has {operations}", command, "strided", "--op", "decode",
                        note=f"note: 'sparsec {command} --help' lists what there is\n")
-        for command in ("sample", "inspect", "cache"):
+        for command in ("inspect", "cache"):
             self.wrong(f"'{command}' is not in this version (0.1.0)", command, "strided",
                        note="note: 'sparsec --help' lists what there is\n")
 

@@ -1,8 +1,8 @@
 // Many steps of the optimiser on a device: every number that changes from step to step lies in
 // device memory, so that the same launches, with the same arguments, follow a reference that goes
 // through clipping, overflows, and a loss scale that falls and grows again.
-#include "codegen/Compiler.h"
 #include "runtime/Adam.h"
+#include "codegen/Compiler.h"
 #include "tests/reference/Adam.h"
 #include "tests/runtime/TestDevice.h"
 #include "tools/verify/Random.h"

@@ -53,12 +53,15 @@ std::optional<int> parameterOffset(std::string_view address) {
   return offset;
 }
 
-/// Registers that hold n or nq, as they come from the kernel's argument, alone or in pairs.
+/// Arguments that are lengths of an axis.
+constexpr std::string_view kLengths[] = {"n", "nq", "rows", "shares", "classes"};
+
+/// Registers that hold one of them, as they come from the kernel's argument, alone or in pairs.
 std::set<std::string_view> lengthRegisters(const std::vector<Line> &lines,
                                            const Signature &signature) {
   std::set<int> offsets;
   for (const Field &field : signature.fields())
-    if (field.name == "n" || field.name == "nq")
+    if (std::ranges::find(kLengths, field.name) != std::end(kLengths))
       offsets.insert(field.offset);
   std::set<std::string_view> result;
   for (const Line &line : lines) {

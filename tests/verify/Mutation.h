@@ -4,7 +4,7 @@
 //   cp.async.wait_group 1;                    ->  (nothing)
 //   cp.async.commit_group;                    ->  (nothing)
 //   selp.f32 %f9, %f8, 0fFF800000, %p3;       ->  mov.b32 %f9, %f8;             a mask dropped
-//   setp.lt.u32 %p3, %r7, %r2;  (n or nq)     ->  setp.eq.s32 %p3, 0, 0;        an end of the rows
+//   setp.lt.u32 %p3, %r7, %r2;  (a length)    ->  setp.eq.s32 %p3, 0, 0;        an end of the rows
 //
 // Mutants are PTX text that still assembles: a mutant that is not even loaded proves nothing.
 #pragma once

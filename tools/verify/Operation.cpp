@@ -24,6 +24,7 @@ double defaultUnits(DType type) {
 }
 
 std::span<const VerifyOperation> verifyOperations() {
+  // clang-format off
   static constexpr VerifyOperation table[] = {
       kForwardVerification,
       kBackwardVerification,
@@ -37,6 +38,7 @@ std::span<const VerifyOperation> verifyOperations() {
       kLayerNormBackwardVerification,
       kMatmulVerification,
   };
+  // clang-format on
   return table;
 }
 

@@ -17,9 +17,21 @@ RankedTensorType tileType(Value value) {
   return type && type.getRank() == 2 ? type : RankedTensorType();
 }
 
+/// Whether a fold loads the operand of its product for each block.
+bool isFetched(Value operand) {
+  auto argument = dyn_cast<BlockArgument>(operand);
+  auto fold = argument ? dyn_cast<tile::FoldOp>(argument.getOwner()->getParentOp()) : nullptr;
+  if (!fold || argument.getArgNumber() >= fold.fetchYield().getNumOperands())
+    return false;
+  Value given = fold.fetchYield().getOperand(argument.getArgNumber());
+  return argument.getOwner() != &fold.getFetch().front() &&
+         isa_and_nonnull<tile::LoadOp>(given.getDefiningOp());
+}
+
 /// What the tiles of a kernel in registers are like.
 struct Tiles {
   bool multiplied = false;
+  bool tall = true; ///< all left operands have 16 bits and are fetched with the right ones
   int64_t rows = 0;
   int64_t columns = 0;    ///< greatest common divisor
   int64_t widest = 1;     ///< columns
@@ -47,6 +59,8 @@ struct Tiles {
       access(store.getView().getType().getElementType());
     } else if (auto dot = dyn_cast<tile::DotOp>(op)) {
       multiplied = true;
+      tall &= isFetched(dot.getLhs()) &&
+              !cast<RankedTensorType>(dot.getLhs().getType()).getElementType().isF32();
       made = dot.getResult();
     } else if (auto load = dyn_cast<tile::LoadOp>(op)) {
       if (tileType(load.getResult()))
@@ -142,14 +156,17 @@ FailureOr<Encodings> chooseEncodings(tile::KernelOp kernel) {
     as.tile = *striped;
     as.warps = striped->getWarps();
   } else {
-    if (tiles.rows == 0 || tiles.rows % fragments::kWarpRows ||
-        tiles.rows > 8 * fragments::kWarpRows)
-      return kernel.emitOpError() << "expected tiles of 16 to 128 rows in steps of 16, found "
-                                  << tiles.rows;
-    as.warps = int(tiles.rows / fragments::kWarpRows);
-    as.tile = warp::AccumulatorAttr::get(context, as.warps);
+    // A thread has registers for twice as many rows of narrow sums.
+    bool tall = tiles.tall && tiles.rows >= 64 && tiles.rows % 32 == 0 && tiles.widest <= 64;
+    int rows = tall ? 2 * fragments::kMmaRows : fragments::kMmaRows;
+    if (tiles.rows == 0 || tiles.rows % fragments::kMmaRows || tiles.rows > 8 * rows)
+      return kernel.emitOpError() << "expected tiles of 16 to " << 8 * rows
+                                  << " rows in steps of 16, found " << tiles.rows;
+    as.warps = int(tiles.rows / rows);
+    as.tile = warp::AccumulatorAttr::get(context, as.warps, rows);
   }
-  as.lhs = warp::LhsAttr::get(context, as.warps);
+  int lhsRows = std::max(warp::rowsPerWarp(as.tile), fragments::kMmaRows);
+  as.lhs = warp::LhsAttr::get(context, as.warps, lhsRows);
   as.rows = warp::SliceAttr::get(context, warp::Axis::Rows, as.tile);
   as.columns = warp::SliceAttr::get(context, warp::Axis::Columns, as.tile);
   return as;

@@ -1,6 +1,8 @@
 // How the threads of a kernel share its tiles: one way for all of them.
 //
-//   kernels with products       accumulators: 16 rows a warp, as mma.sync leaves them
+//   kernels with products       accumulators: 16 rows a warp, as mma.sync leaves them, or 32 where
+//                               left operands are read from shared memory too: then what a warp
+//                               reads of the right ones serves twice as many rows
 //   those without               stripes: whole rows in a warp, in runs of 16 bytes
 //
 // Vectors belong to the rows or to the columns of such a tile.

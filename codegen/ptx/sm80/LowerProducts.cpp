@@ -8,6 +8,7 @@ namespace {
 
 using fragments::kMmaColumns;
 using fragments::kMmaDepth;
+using fragments::kMmaRows;
 
 /// The lane's row and chunk for ldmatrix over 16 x 16 areas, as matrixRowsDown (MatrixLoads.h).
 BufferAddress rowsDown(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value firstRow) {
@@ -40,10 +41,12 @@ struct LoadMatrixPattern : OpConversionPattern<warp::LoadMatrixOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     ThreadEmitter emit(op, rewriter);
     warp::BufferType type = op.getBuffer().getType();
-    BufferAddress address = rowsDown(emit, type, adaptor.getBuffer(), emit.warpRow());
+    int rows = warp::rowsPerWarp(cast<RankedTensorType>(op.getType()).getEncoding());
+    BufferAddress address = rowsDown(emit, type, adaptor.getBuffer(), emit.warpRow(rows));
     SmallVector<Value> registers;
-    for (int depth = 0; depth < type.getColumns(); depth += kMmaDepth)
-      registers.append(loadMatrices(emit, address.at(0, depth / 8), /*transposed=*/false));
+    for (int row = 0; row < rows; row += kMmaRows)
+      for (int depth = 0; depth < type.getColumns(); depth += kMmaDepth)
+        registers.append(loadMatrices(emit, address.at(row, depth / 8), /*transposed=*/false));
     rewriter.replaceOp(op, emit.pack(registers));
     return success();
   }
@@ -56,6 +59,7 @@ public:
       : emit(emit), op(op), adaptor(adaptor), rhsType(op.getRhs().getType()),
         columns(cast<RankedTensorType>(op.getResult().getType()).getDimSize(1)),
         depth(op.getRhsT() ? rhsType.getColumns() : rhsType.getRows()),
+        rows(warp::rowsPerWarp(cast<RankedTensorType>(op.getResult().getType()).getEncoding())),
         sums(emit.elements(adaptor.getAccumulator())) {}
 
   Value byMma() {
@@ -64,28 +68,30 @@ public:
                                    : rowsDown(emit, rhsType, adaptor.getRhs(), Value());
     std::optional<BufferAddress> lhs;
     if (auto type = dyn_cast<warp::BufferType>(op.getLhs().getType()))
-      lhs.emplace(op.getLhsT() // stored [depth][row]: the warp's rows are two chunks
-                      ? rowsRight(emit, type, adaptor.getLhs(), emit.multiply(emit.warp(), 2))
-                      : rowsDown(emit, type, adaptor.getLhs(), emit.warpRow()));
+      lhs.emplace(
+          op.getLhsT() // stored [depth][row]: eight of the warp's rows are a chunk
+              ? rowsRight(emit, type, adaptor.getLhs(), emit.multiply(emit.warp(), rows / 8))
+              : rowsDown(emit, type, adaptor.getLhs(), emit.warpRow(rows)));
     // Depth outside: neighbouring products have different accumulators and do not wait for each
     // other.
     SmallVector<Value> whole;
     for (int k = 0; k < depth; k += kMmaDepth) {
       if (k && k % chainDepth() == 0)
         addChain(whole);
-      SmallVector<Value> a;
-      for (int i = 0; i < 4; ++i)
-        if (!lhs)
-          a.push_back(emit.element(adaptor.getLhs(), k / 4 + i));
-      if (lhs)
-        a = op.getLhsT() ? loadMatrices(emit, lhs->at(k, 0), /*transposed=*/true)
-                         : loadMatrices(emit, lhs->at(0, k / 8), /*transposed=*/false);
+      SmallVector<SmallVector<Value>, 2> a;
+      for (int row = 0; row < rows; row += kMmaRows)
+        a.push_back(!lhs           ? heldLhs(row, k)
+                    : op.getLhsT() ? loadMatrices(emit, lhs->at(k, row / 8), /*transposed=*/true)
+                                   : loadMatrices(emit, lhs->at(row, k / 8), /*transposed=*/false));
       for (int n = 0; n < columns; n += 2 * kMmaColumns) {
         SmallVector<Value> b = transposed
                                    ? loadMatrices(emit, rhs.at(n, k / 8), /*transposed=*/false)
                                    : loadMatrices(emit, rhs.at(k, n / 8), /*transposed=*/true);
-        multiply(a, {b[0], b[1]}, n / kMmaColumns);
-        multiply(a, {b[2], b[3]}, n / kMmaColumns + 1);
+        for (auto [i, ofRows] : llvm::enumerate(a)) {
+          int first = (int(i) * columns + n) / kMmaColumns;
+          multiply(ofRows, {b[0], b[1]}, first);
+          multiply(ofRows, {b[2], b[3]}, first + 1);
+        }
       }
     }
     if (!whole.empty())
@@ -111,6 +117,7 @@ private:
   warp::MmaOp::Adaptor adaptor;
   warp::BufferType rhsType;
   int columns, depth;
+  int rows; ///< of a warp
   SmallVector<Value> sums;
 
   /// Depth that one chain of mma sums up. The tensor cores round each sum towards zero, so errors
@@ -135,6 +142,14 @@ private:
     std::fill(sums.begin(), sums.end(), zero);
   }
 
+  /// Of a left operand in registers.
+  SmallVector<Value> heldLhs(int row, int k) {
+    SmallVector<Value> a;
+    for (int i = 0; i < 4; ++i)
+      a.push_back(emit.element(adaptor.getLhs(), row / kMmaRows * depth / 4 + k / 4 + i));
+    return a;
+  }
+
   void multiply(ArrayRef<Value> a, ArrayRef<Value> b, int tile) {
     bool half = rhsType.getElement().isF16();
     auto pair = VectorType::get({2}, emit.getF16Type());
@@ -152,6 +167,15 @@ private:
   }
 
   Value fma(Value a, Value b, Value c) { return emit.create<LLVM::FMAOp>(a, b, c); }
+
+  /// One step of depth: every eighth of the lane's rows times two columns from `n` on.
+  void addProducts(llvm::function_ref<Value(int row)> a, ArrayRef<Value> b, int n) {
+    for (int row = 0; row < rows / 8; ++row)
+      for (int column = 0; column < 2; ++column) {
+        Value &sum = sums[(row / 2 * columns + n) / 2 + row % 2 * 2 + column];
+        sum = fma(a(row), b[column], sum);
+      }
+  }
 
   /// Some f32 neighbours in shared memory.
   SmallVector<Value> load(Value address, int count) {
@@ -183,20 +207,19 @@ private:
   void sumDepth(Value lhsBuffer, Value rhsBuffer, int first, int last) {
     auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
     fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
-    Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow());
+    Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow(rows));
     Value column = emit.laneColumn(lanes);
     BufferAddress lhs(emit, lhsType, lhsBuffer, row, zero);
     BufferAddress left(emit, rhsType, rhsBuffer, column, zero);
     BufferAddress right(emit, rhsType, rhsBuffer, emit.add(column, 1), zero);
     for (int k = first; k < last; k += 4) {
-      SmallVector<Value> a[2] = {load(lhs.at(0, k / 4), 4), load(lhs.at(8, k / 4), 4)};
+      SmallVector<SmallVector<Value>, 4> a;
+      for (int skipped = 0; skipped < rows; skipped += 8)
+        a.push_back(load(lhs.at(skipped, k / 4), 4));
       for (int n = 0; n < columns; n += kMmaColumns) {
         SmallVector<Value> b[2] = {load(left.at(n, k / 4), 4), load(right.at(n, k / 4), 4)};
         for (int step = 0; step < 4; ++step)
-          for (int i = 0; i < 4; ++i) {
-            Value &sum = sums[n / 2 + i];
-            sum = fma(a[i / 2][step], b[i % 2][step], sum);
-          }
+          addProducts([&](int row) { return a[row][step]; }, {b[0][step], b[1][step]}, n);
       }
     }
   }
@@ -261,7 +284,7 @@ private:
   void sumSteps(Value lhsBuffer, Value rhsBuffer, int first, int last) {
     auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
     fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
-    Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow());
+    Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow(rows));
     Value column = emit.laneColumn(lanes);
     std::optional<RowElements> lhsT, rhsN;
     std::optional<BufferAddress> lhsN, rhsT[2];
@@ -275,13 +298,12 @@ private:
     else
       rhsN.emplace(emit, rhsType, rhsBuffer, column);
     for (int k = first; k < last; k += 4) {
-      SmallVector<Value> a[2]; // by row: four steps
-      for (int half = 0; half < 2; ++half)
-        if (lhsN)
-          a[half] = load(lhsN->at(8 * half, k / 4), 4);
-        else
-          for (int step = 0; step < 4; ++step)
-            a[half].push_back(load(lhsT->at(k + step, 8 * half), 1)[0]);
+      SmallVector<SmallVector<Value>, 4> a; // by row: four steps
+      for (int skipped = 0; skipped < rows; skipped += 8) {
+        a.push_back(lhsN ? load(lhsN->at(skipped, k / 4), 4) : SmallVector<Value>());
+        for (int step = 0; lhsT && step < 4; ++step)
+          a.back().push_back(load(lhsT->at(k + step, skipped), 1)[0]);
+      }
       for (int n = 0; n < columns; n += kMmaColumns) {
         SmallVector<Value> b[4]; // by step: two columns
         if (rhsN)
@@ -292,10 +314,7 @@ private:
             for (auto [step, value] : llvm::enumerate(load(rhsT[i]->at(n, k / 4), 4)))
               b[step].push_back(value);
         for (int step = 0; step < 4; ++step)
-          for (int i = 0; i < 4; ++i) {
-            Value &sum = sums[n / 2 + i];
-            sum = fma(a[i / 2][step], b[step][i % 2], sum);
-          }
+          addProducts([&](int row) { return a[row][step]; }, b[step], n);
       }
     }
   }

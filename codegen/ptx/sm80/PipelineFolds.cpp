@@ -139,6 +139,8 @@ public:
         op->erase();
       else if (auto store = dyn_cast<tile::StoreOp>(op))
         finish(store);
+      else if (auto store = dyn_cast<tile::StoreScalarOp>(op))
+        meetBefore(store);
     });
     return success();
   }
@@ -198,6 +200,15 @@ private:
     if (crosses && llvm::any_of(store.getView().getUsers(), llvm::IsaPred<tile::LoadOp>))
       PipelineBuilder(store.getLoc(), store).create<warp::BarrierOp>();
     guardOptional(store);
+  }
+
+  /// One thread writes, once all have read what it may write over.
+  void meetBefore(tile::StoreScalarOp store) {
+    Operation *before = store->getPrevNode();
+    while (before && isMemoryEffectFree(before))
+      before = before->getPrevNode();
+    if (!isa_and_nonnull<tile::StoreScalarOp>(before)) // which met already
+      PipelineBuilder(store.getLoc(), store).create<warp::BarrierOp>();
   }
 
   /// A store to an optional view happens only where there is one.

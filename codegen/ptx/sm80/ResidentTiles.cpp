@@ -72,7 +72,7 @@ SmallVector<Value> ResidentTiles::forRegisters(const FoldChain &chain) const {
 
 void ResidentTiles::load(PipelineBuilder &emit, ArrayRef<Value> tiles, int warps,
                          Operands &operands) {
-  auto encoding = warp::LhsAttr::get(emit.getContext(), warps);
+  auto encoding = warp::LhsAttr::get(emit.getContext(), warps, fragments::kMmaRows);
   for (Value tile : tiles) {
     auto type = cast<RankedTensorType>(tile.getType());
     operands[tile] = emit.create<warp::LoadMatrixOp>(

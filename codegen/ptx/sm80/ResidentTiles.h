@@ -28,7 +28,7 @@ public:
   llvm::SmallVector<mlir::Value> forRegisters(const FoldChain &chain) const;
   /// Loads them, once their copies are seen by all threads.
   static void load(PipelineBuilder &emit, llvm::ArrayRef<mlir::Value> tiles, int warps,
-                   Operands &operands);
+                   Operands &operands); // of 16 rows a warp: chooseEncodings() sees to it
 
 private:
   Operands buffers;

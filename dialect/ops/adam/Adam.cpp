@@ -83,7 +83,7 @@ private:
   }
   Value over(Value x, Value y) { return b.create<arith::DivFOp>(x, y); }
   std::pair<Value, Value> corrections(Value step);
-  void nextScale(Value finite);
+  std::pair<Value, Value> nextScale(Value finite);
   void normBody();
   void controlBody();
   void updateBody();
@@ -163,8 +163,8 @@ std::pair<Value, Value> Adam::corrections(Value step) {
   return {loop.getResult(0), loop.getResult(2)};
 }
 
-/// And how many steps in a row have been clean.
-void Adam::nextScale(Value finite) {
+/// The next loss scale, and how many steps in a row have been clean.
+std::pair<Value, Value> Adam::nextScale(Value finite) {
   Value before = get(AdamInteger::Clean), scale = get(AdamReal::LossScale);
   Value clean = choose(finite, b.create<arith::AddIOp>(before, b.i32(1)), b.i32(0));
   Value never = b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, argument("interval"), b.i32(0));
@@ -175,8 +175,7 @@ void Adam::nextScale(Value finite) {
   larger = choose(less(larger, argument("most_scale")), larger, argument("most_scale"));
   smaller = choose(less(argument("least_scale"), smaller), smaller, argument("least_scale"));
   Value same = choose(grows, larger, scale);
-  leave(AdamReal::LossScale, choose(finite, same, smaller));
-  leave(AdamInteger::Clean, choose(grows, b.i32(0), clean));
+  return {choose(finite, same, smaller), choose(grows, b.i32(0), clean)};
 }
 
 void Adam::controlBody() {
@@ -198,10 +197,14 @@ void Adam::controlBody() {
   Value step = b.create<arith::AddIOp>(get(AdamInteger::Step), taken);
   Value overflow = b.create<arith::SubIOp>(b.i32(1), taken);
   auto [correction1, correction2] = corrections(step);
-  nextScale(finite);
-  leave(AdamInteger::Overflows, b.create<arith::AddIOp>(get(AdamInteger::Overflows), overflow));
+  auto [scale, clean] = nextScale(finite);
+  Value overflows = b.create<arith::AddIOp>(get(AdamInteger::Overflows), overflow);
+  // All is read by now: one thread may write.
   leave(AdamInteger::Step, step);
+  leave(AdamInteger::Clean, clean);
   leave(AdamInteger::Overflow, overflow);
+  leave(AdamInteger::Overflows, overflows);
+  leave(AdamReal::LossScale, scale);
   leave(AdamReal::Norm, norm);
   leave(AdamReal::Clip, clip);
   leave(AdamReal::Factor, factor);

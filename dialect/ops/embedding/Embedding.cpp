@@ -215,16 +215,16 @@ void describe(OpBuilder &builder, const EmbeddingRequest &request) {
                       i64(request.columns), TypeAttr::get(elementType(context, request.tables)),
                       TypeAttr::get(elementType(context, request.dtype)),
                       TypeAttr::get(indexType(builder, request.tokens)), i64(request.positions),
-                      i64(embeddingSlab(request.columns)));
+                      i64(request.slab()));
 }
 
 void describe(OpBuilder &builder, const EmbeddingGradientRequest &request) {
   auto i64 = [&](int64_t value) { return builder.getI64IntegerAttr(value); };
-  EmbeddingGradientOp::create(
-      builder, builder.getUnknownLoc(), builder.getStringAttr(request.entry), i64(request.columns),
-      TypeAttr::get(elementType(builder.getContext(), request.dtype)),
-      TypeAttr::get(indexType(builder, request.index)), i64(embeddingSlab(request.columns)),
-      i64(request.block.q), i64(request.block.k));
+  EmbeddingGradientOp::create(builder, builder.getUnknownLoc(),
+                              builder.getStringAttr(request.entry), i64(request.columns),
+                              TypeAttr::get(elementType(builder.getContext(), request.dtype)),
+                              TypeAttr::get(indexType(builder, request.index)), i64(request.slab()),
+                              i64(request.block.q), i64(request.block.k));
 }
 
 } // namespace sparsec::ops

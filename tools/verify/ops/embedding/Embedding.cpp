@@ -3,7 +3,8 @@
 #include "runtime/Embedding.h"
 #include "tests/reference/Embedding.h"
 
-#include <cstring>
+#include <array>
+#include <cmath>
 #include <fmt/format.h>
 
 namespace sparsec {
@@ -22,7 +23,8 @@ std::string describe(const EmbeddingGradientCase &c) {
   return fmt::format("{}, {} {}, {} rows{}", describe(static_cast<const MatrixCase &>(c)), c.batch,
                      c.index.row ? std::string(c.index.text)
                                  : fmt::format("{} tokens", name(c.tokens)),
-                     c.tableRows, c.accumulate ? ", accumulated" : "");
+                     c.tableRows, c.accumulate ? ", accumulated" : "") +
+         (c.whole ? ", exactly" : "");
 }
 
 //===-- Cases ---------------------------------------------------------------------------------===//
@@ -75,6 +77,7 @@ std::vector<EmbeddingCase> embeddingCases(const CaseFlags &flags) {
       forward(F32, BF16, I32, 1, 130, 50, 30, {kColumn}),
       forward(BF16, BF16, U8, 2, 5, 13, 7, {kColour})};
   cases[1].gap = 4, cases[1].rowGap = 3;
+  cases[3].surround = cases[4].surround = Surround::None;
   cases[2].gap = 8;
   cases[4].gap = 1;
   if (flags.set == CaseFlags::Set::Full)
@@ -93,19 +96,27 @@ std::vector<EmbeddingGradientCase> embeddingGradientCases(const CaseFlags &flags
     return {gradient(flags.dtype, U8, {}, 2, flags.rows.value_or(200), flags.columns.value_or(256),
                      256)};
   std::vector<EmbeddingGradientCase> cases = {
-      gradient(F32, U8, {}, 1, 1, 32, 256),       gradient(BF16, U8, {}, 2, 130, 64, 256),
-      gradient(F16, I32, {}, 3, 40, 48, 70),      gradient(BF16, I32, kRow, 2, 200, 64, 100),
-      gradient(F32, I32, kColumn, 2, 75, 32, 9),  gradient(BF16, I32, kLearned, 3, 150, 96, 150),
-      gradient(BF16, I32, kColour, 1, 90, 50, 3), gradient(F32, I32, {}, 1, 40, 13, 20)};
+      gradient(F32, U8, {}, 1, 1, 32, 256),
+      gradient(BF16, U8, {}, 2, 130, 64, 256),
+      gradient(F16, I32, {}, 3, 40, 48, 70),
+      gradient(BF16, I32, kRow, 2, 200, 64, 100),
+      gradient(F32, I32, kColumn, 2, 75, 32, 9),
+      gradient(BF16, I32, kLearned, 3, 150, 96, 150),
+      gradient(BF16, I32, kColour, 1, 90, 50, 3),
+      gradient(F32, I32, {}, 1, 40, 13, 20),
+      gradient(BF16, I32, kLearned, 3, 150, 32, 16500)}; // parts of two sequences
   cases[1].gap = 8;
+  cases[2].surround = cases[4].surround = cases[7].surround = Surround::None;
+  cases[3].whole = cases[4].whole = true;
   cases[2].accumulate = cases[4].accumulate = true;
   cases[6].gap = 1, cases[6].accumulate = true;
   if (flags.set == CaseFlags::Set::Full)
     for (DType dtype : {F32, BF16, F16})
-      for (int64_t columns : {1, 16, 33, 64, 96, 128, 129, 256, 1000})
-        for (const IndexCase &index : {IndexCase(), kRow, kColour, kLearned})
-          cases.push_back(
-              gradient(dtype, I32, index, 2, 300, columns, index.row ? index.rows : 900));
+      for (int64_t columns : {1, 33, 64, 128, 129, 1000}) {
+        IndexCase index = std::array{IndexCase(), kRow, kColour, kLearned}[cases.size() % 4];
+        cases.push_back(gradient(dtype, I32, index, 2, 300, columns, index.row ? index.rows : 900));
+        cases.back().whole = columns % 3 == 0;
+      }
   return cases;
 }
 
@@ -206,18 +217,29 @@ MatrixProblem embeddingGradientProblem(const EmbeddingGradientCase &c) {
   p.index = c.index.row ? positionValues(c.index, c.batch, c.n)
                         : tokenValues(random, c.rows, c.tokens, c.tableRows);
   p.dx = normalValues(random, c.rows * c.columns, c.dtype);
+  if (c.whole)
+    for (float &value : p.dx)
+      value = std::round(4 * value);
   if (c.accumulate)
     p.prior = normalValues(random, c.tableRows * c.columns, DType::F32);
+  if (c.whole)
+    for (float &value : p.prior)
+      value = std::round(value);
   MatrixProblem problem;
   problem.matrices = {{"dx", Use::Input, c.rows, c.columns, c.dtype, p.dx},
                       {"gradient", c.accumulate ? Use::Updated : Use::Output, c.tableRows,
                        c.columns, DType::F32, p.prior}};
   if (!c.index.row)
     problem.matrices.push_back(tokenMatrix("index", p.index, c.tokens, c.batch, c.n));
-  problem.solve = [p] {
-    return std::vector<ProblemResult>{{"gradient", reference::embeddingGradient<double>(p),
-                                       reference::embeddingGradient<float>(p),
-                                       reference::embeddingTerms(p)}};
+  problem.solve = [p, whole = c.whole] {
+    ProblemResult gradient{"gradient", reference::embeddingGradient<double>(p)};
+    if (whole) { // integers below 2^24 are added exactly, in any order
+      gradient.units = 0;
+      return std::vector{gradient};
+    }
+    gradient.plain = reference::embeddingGradient<float>(p);
+    gradient.terms = reference::embeddingTerms(p);
+    return std::vector{gradient};
   };
   return problem;
 }

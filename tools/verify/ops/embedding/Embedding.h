@@ -1,7 +1,8 @@
 // Embedding and the gradient of a table as rows of the verifier's table.
 //
 //   x           2 (f32: 8) of the plain reading's errors
-//   gradient    8 of them, and 2^-24 of the magnitudes that sum up to it
+//   gradient    8 of them, and 2^-24 of the magnitudes that sum up to it; exactly where dx has
+//               integers
 //
 // Some tokens are no row of the table where their type allows it.
 #pragma once
@@ -34,6 +35,7 @@ struct EmbeddingGradientCase : MatrixCase {
   IndexCase index;
   int64_t batch = 1, n = 0, tableRows = 0;
   bool accumulate = false;
+  bool whole = false; ///< dx has integers: sums are exact
 };
 
 std::string describe(const EmbeddingCase &c);

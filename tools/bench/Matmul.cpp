@@ -1,0 +1,229 @@
+// Times of a dense layer's passes at some sizes; a tool for developers.
+//
+//   sparsec-matmul [--device=cpu|cuda] [--dtype=f32] [--tile=TOKENS,OUT,IN] [--threads=N]
+//                  [--busy] [TOKENSxINxOUT ...]
+//
+// Busy: of a machine that others use too the time of this process on its processors counts, with
+// one thread.
+//
+// On a cpu OpenBLAS computes y = x w^T of f32 beside it, each thread its share of the tokens, and
+// shares are of the measured peak of multiply-adds.
+#include "runtime/Matmul.h"
+#include "codegen/Compiler.h"
+#include "tools/bench/OpenBlas.h"
+#include "tools/bench/PeakFma.h"
+#include "tools/bench/Stopwatch.h"
+#include "tools/verify/Random.h"
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <fmt/core.h>
+#include <thread>
+
+namespace sparsec {
+namespace {
+
+struct Sizes {
+  int64_t tokens, in, out;
+  double flops() const { return 2.0 * double(tokens) * double(in) * double(out); }
+};
+
+struct Flags {
+  std::string device = "cpu";
+  DType dtype = DType::F32;
+  MatmulRequest::Tile tile;
+  std::vector<Sizes> sizes;
+  int threads = int(std::thread::hardware_concurrency());
+  bool busy = false;
+};
+
+std::vector<int64_t> numbersIn(std::string_view text) {
+  std::vector<int64_t> numbers;
+  while (!text.empty()) {
+    int64_t number = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    numbers.push_back(number);
+    size_t used = size_t(end - text.data());
+    text.remove_prefix(std::min(used + 1, text.size()));
+  }
+  return numbers;
+}
+
+Result<Flags> parse(std::span<char *> arguments) {
+  Flags flags;
+  for (std::string_view each : arguments) {
+    auto value = each.substr(std::min(each.find('=') + 1, each.size()));
+    if (each.starts_with("--device="))
+      flags.device = value;
+    else if (each.starts_with("--dtype=") && findDType(value))
+      flags.dtype = *findDType(value);
+    else if (each == "--busy")
+      flags.busy = true, flags.threads = 1;
+    else if (each.starts_with("--threads="))
+      flags.threads = int(numbersIn(value)[0]);
+    else if (auto sides = numbersIn(value); each.starts_with("--tile=") && sides.size() == 3)
+      flags.tile = {int(sides[0]), int(sides[1]), int(sides[2])};
+    else if (auto sizes = numbersIn(each); sizes.size() == 3)
+      flags.sizes.push_back({sizes[0], sizes[1], sizes[2]});
+    else
+      return inputError(fmt::format("unknown: {}", each));
+  }
+  if (flags.sizes.empty())
+    flags.sizes = {{2048, 2048, 2048}, {4096, 128, 384}, {4096, 128, 128},
+                   {4096, 128, 512},   {4096, 512, 128}, {4096, 128, 256}};
+  return flags;
+}
+
+/// One of a layer's matrices, of small numbers.
+class Stored {
+public:
+  Stored(Device &device, int64_t rows, int64_t columns, int elementBytes)
+      : tensor(matrix(0, rows, columns, elementBytes)) {
+    std::vector<uint16_t> halves(tensor.bytes / 2);
+    Random random(1);
+    for (size_t i = 0; i < halves.size(); ++i) // exponents of about 1 in every type
+      halves[i] = (elementBytes == 2 || i % 2) ? uint16_t(0x3C00 + random.below(0x380)) : 0;
+    auto made = Buffer::upload(device, std::as_bytes(std::span(halves)));
+    if (made)
+      buffer = std::move(*made);
+    tensor.address = buffer.address();
+  }
+  Tensor tensor;
+
+private:
+  Buffer buffer;
+};
+
+class Bench {
+public:
+  Bench(Device &device, const Flags &flags)
+      : device(device), flags(flags), threads(flags.threads), team(threads), blas(OpenBlas::open()),
+        peak(flags.dtype) {}
+
+  Result<void> run(const Sizes &sizes) {
+    int size = bytes(flags.dtype);
+    auto [tokens, in, out] = sizes;
+    Stored x(device, tokens, in, size), w(device, out, in, size), y(device, tokens, out, size),
+        dw(device, out, in, 4), db(device, 1, out, 4), bias(device, 1, out, 4);
+    MatmulCall call{.tokens = tokens, .in = in, .out = out};
+    call.x = call.dx = x.tensor, call.w = w.tensor, call.dw = dw.tensor;
+    call.y = call.dy = y.tensor, call.bias = bias.tensor, call.db = db.tensor;
+    std::vector<Matmul> passes;
+    std::vector<Enqueue> calls;
+    using Pass = MatmulRequest::Pass;
+    for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient}) {
+      MatmulRequest request{.entry = "matmul", .pass = pass, .dtype = flags.dtype};
+      request.bias = pass != Pass::InputGradient;
+      request.target = targetOf(device);
+      request.tile = flags.tile.tokens ? flags.tile : chooseTile(request, tokens, out, in);
+      auto kernels = compile(request);
+      if (!kernels)
+        return kernels.error();
+      auto loaded = Matmul::load(device, std::move(*kernels), request);
+      if (!loaded)
+        return loaded.error();
+      passes.push_back(std::move(*loaded));
+    }
+    for (Matmul &pass : passes)
+      calls.push_back([&] { return pass.launch(call); });
+    if (device.name() == "cpu") {
+      calls.push_back([&]() -> Result<void> {
+        peak.run(team);
+        return {};
+      });
+      if (blas && flags.dtype == DType::F32)
+        calls.push_back([&]() -> Result<void> {
+          multiply(call);
+          return {};
+        });
+    }
+    auto timings = flags.busy ? processorTimes(calls) : timeInTurn(device, calls);
+    if (!timings)
+      return timings.error();
+    report(sizes, *timings);
+    return {};
+  }
+
+private:
+  Result<std::vector<Timing>> processorTimes(const std::vector<Enqueue> &calls) {
+    std::vector<Timing> timings;
+    for (const Enqueue &call : calls) {
+      std::vector<double> samples;
+      double all = 0;
+      while (samples.size() < 5 || all < 0.4) {
+        std::clock_t begin = std::clock();
+        if (Result<void> ok = call(); !ok)
+          return ok.error();
+        if (Result<void> ok = device.synchronize(); !ok)
+          return ok.error();
+        all += samples.emplace_back(double(std::clock() - begin) / CLOCKS_PER_SEC);
+      }
+      std::ranges::sort(samples);
+      timings.push_back({.medianMs = 1e3 * samples[samples.size() / 2]});
+    }
+    return timings;
+  }
+
+  void multiply(const MatmulCall &call) {
+    auto *x = reinterpret_cast<const float *>(call.x.address);
+    auto *w = reinterpret_cast<const float *>(call.w.address);
+    auto *y = reinterpret_cast<float *>(call.y.address);
+    team.run([&](int member) {
+      int64_t low = call.tokens * member / threads, high = call.tokens * (member + 1) / threads;
+      blas->multiply({.right = OpenBlas::Product::Right::Transposed,
+                      .m = high - low,
+                      .n = call.out,
+                      .k = call.in,
+                      .a = x + low * call.in,
+                      .aStride = call.in,
+                      .b = w,
+                      .bStride = call.in,
+                      .c = y + low * call.out,
+                      .cStride = call.out});
+    });
+  }
+
+  void report(const Sizes &sizes, const std::vector<Timing> &timings) const {
+    constexpr std::string_view names[] = {"forward", "input gradient", "weight gradient", "peak",
+                                          "OpenBLAS, forward"};
+    double most = timings.size() > 3 ? peak.flops(threads) / timings[3].medianMs : 0;
+    for (size_t i = 0; i < timings.size(); ++i) {
+      double rate = (i == 3 ? peak.flops(threads) : sizes.flops()) / timings[i].medianMs;
+      fmt::print("{:5} x {:4} x {:4}  {:18}  {:8.3f} ms  {:8.1f} GFLOP/s", sizes.tokens, sizes.in,
+                 sizes.out, names[i], timings[i].medianMs, rate * 1e-6);
+      fmt::print("{}\n", most > 0 ? fmt::format("  {:5.1f} %", 100 * rate / most) : "");
+    }
+  }
+
+  Device &device;
+  const Flags &flags;
+  int threads;
+  Team team;
+  Result<OpenBlas> blas;
+  PeakFma peak;
+};
+
+Result<void> measure(std::span<char *> arguments) {
+  Result<Flags> flags = parse(arguments);
+  if (!flags)
+    return flags.error();
+  auto device = openDevice(flags->device, {.threads = flags->threads});
+  if (!device)
+    return device.error();
+  Bench bench(**device, *flags);
+  for (const Sizes &sizes : flags->sizes)
+    if (Result<void> ran = bench.run(sizes); !ran)
+      return ran;
+  return {};
+}
+
+} // namespace
+} // namespace sparsec
+
+int main(int count, char **arguments) {
+  auto measured = sparsec::measure(std::span(arguments + 1, size_t(count - 1)));
+  if (!measured)
+    fmt::print(stderr, "{}\n", measured.error().render());
+  return measured ? 0 : 1;
+}
