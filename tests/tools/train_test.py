@@ -86,7 +86,7 @@ class Train(CommandTest):
                         "note: any file will do; enwik8: http://mattmahoney.net/dc/enwik8.zip, 36,445,475 bytes, of the text 100,000,000 bytes, "
                         "SHA-256 2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8\n",
                      "train", "./tiny.yaml", "--out", "run", "--device", "cpu")
-        self.refuses(1, "error: there is no config 'enwik9': did you mean 'enwik8'?\n"
+        self.refuses(1, "error: there is no config 'enwik9'; did you mean 'enwik8'?\n"
                         "note: there are cifar10, cifar10-small, enwik8, enwik8-small, imagenet64, imagenet64-large, mnist-small, music and music-small; "
                         "a path has a '/' or ends in .yaml\n", "train", "enwik9", "--dry-run")
         self.refuses(2, "error: --out: missing: the folder of the run\nnote: 'sparsec train --help' lists what there is\n",
