@@ -283,8 +283,9 @@ def Tile_LoadOp : Tile_AccessOp<"load", [MemoryEffects<[MemRead]>], (ins)> {
   }];
 }
 
-def Tile_StoreOp : Tile_AccessOp<"store", [MemoryEffects<[MemWrite]>], (ins Tile_Tensor:$value)> {
+def Tile_StoreOp : Tile_AccessOp<"store", [MemoryEffects<[MemWrite]>], (ins Tile_Tensor:$value), (ins UnitAttr:$streaming)> {
   let summary = "writes a tile to a view; rows and columns that do not exist are not written";
+  let description = "`{streaming}`: nobody reads it while what was written since would fit a cache.";
   let assemblyFormat = [{
     $value `,` $view `[` custom<Access>($indices, $rows, $columns) `]` attr-dict `:`
     type($value) `,` custom<AccessTypes>(type($view), type($rows), type($columns))

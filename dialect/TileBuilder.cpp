@@ -66,8 +66,9 @@ Value TileBuilder::load(Value view, ValueRange indices, Value rows, Value column
   Type element = cast<ViewType>(view.getType()).getElementType();
   return create<LoadOp>(tensor({size(rows), size(columns)}, element), view, indices, rows, columns);
 }
-void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows, Value columns) {
-  create<StoreOp>(tile, view, indices, rows, columns);
+void TileBuilder::store(Value tile, Value view, ValueRange indices, Value rows, Value columns,
+                        Reuse reuse) {
+  create<StoreOp>(tile, view, indices, rows, columns, reuse == Reuse::Streaming);
 }
 
 Value TileBuilder::i32(int64_t value) {

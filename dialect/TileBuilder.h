@@ -36,7 +36,9 @@ public:
   void store(Value tile, Value view, mlir::ValueRange indices, Value rows);
   /// The same of view[indices..., rows, cols columns].
   Value load(Value view, mlir::ValueRange indices, Value rows, Value columns);
-  void store(Value tile, Value view, mlir::ValueRange indices, Value rows, Value columns);
+  enum class Reuse : uint8_t { Soon, Streaming };
+  void store(Value tile, Value view, mlir::ValueRange indices, Value rows, Value columns,
+             Reuse reuse = Reuse::Soon);
   Value i32(int64_t value);
   /// The rows at `positions`, all of which may exist.
   Value rowsAt(Value positions);

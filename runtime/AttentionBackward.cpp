@@ -1,5 +1,8 @@
 #include "runtime/AttentionBackward.h"
 
+#include "kernel/ops/KeyGroups.h"
+
+#include <algorithm>
 #include <cmath>
 
 namespace sparsec {
@@ -7,20 +10,6 @@ namespace sparsec {
 namespace {
 
 using Pass = AttentionBackwardRequest::Pass;
-
-/// Of each group: dialect/ops/attention/Backward.cpp.
-constexpr int32_t kGoesOn = 1, kStays = 2;
-
-int64_t kvHeadOf(int64_t head, const AttentionShape &shape) {
-  return head / (shape.heads / shape.kvHeads);
-}
-
-bool uses(const Heads &heads, int64_t kvHead, const AttentionShape &shape) {
-  for (int64_t i = 0; i < heads.count; ++i)
-    if (kvHeadOf(heads.first + i * heads.step, shape) == kvHead)
-      return true;
-  return false;
-}
 
 Tensor dense(const Buffer &buffer, int64_t heads, int64_t rows, int64_t columns) {
   return {.address = buffer.address(),
@@ -110,34 +99,12 @@ AttentionBackward::load(Device &device, std::vector<BackwardEntry> entries, Bloc
   return result;
 }
 
-/// How many launches give to the sums of a kv head.
-int64_t AttentionBackward::givers(int64_t kvHead, const AttentionShape &shape) const {
-  int64_t count = 0;
+/// The heads of the launches over keys, in the order they run.
+std::vector<Heads> AttentionBackward::keyLaunches() const {
+  std::vector<Heads> launches;
   for (const Entry &entry : entries)
-    if (uses(entry.heads, kvHead, shape))
-      count += static_cast<int64_t>(entry.keys.size());
-  return count;
-}
-
-/// The kv heads of an entry's query heads, which come in their order, for one of its parts.
-std::vector<int32_t> AttentionBackward::groupsOf(size_t at, size_t part,
-                                                 const AttentionShape &shape) const {
-  const Entry &entry = entries[at];
-  std::vector<int32_t> numbers;
-  for (int64_t i = 0; i < entry.heads.count; ++i) {
-    int64_t kvHead = kvHeadOf(entry.heads.first + i * entry.heads.step, shape);
-    if (!numbers.empty() && numbers[numbers.size() - 4] == kvHead) {
-      ++numbers[numbers.size() - 2];
-      continue;
-    }
-    bool goesOn = part > 0, stays = part + 1 < entry.keys.size();
-    for (size_t other = 0; other < entries.size(); ++other)
-      if (other != at && uses(entries[other].heads, kvHead, shape))
-        (other < at ? goesOn : stays) = true;
-    numbers.insert(numbers.end(), {static_cast<int32_t>(kvHead), static_cast<int32_t>(i), 1,
-                                   (goesOn ? kGoesOn : 0) | (stays ? kStays : 0)});
-  }
-  return numbers;
+    launches.insert(launches.end(), entry.keys.size(), entry.heads);
+  return launches;
 }
 
 Result<void> AttentionBackward::prepare(Part &part, const Heads &heads,
@@ -163,12 +130,10 @@ Result<void> AttentionBackward::prepare(Part &part, const Heads &heads,
 }
 
 /// What launches leave for those after them.
-Result<void> AttentionBackward::prepareSums(const AttentionShape &shape) {
-  bool partsMeet = false, launchesMeet = false;
+Result<void> AttentionBackward::prepareSums(const AttentionShape &shape, bool launchesMeet) {
+  bool partsMeet = false;
   for (const Entry &entry : entries)
     partsMeet |= entry.queries.size() > 1;
-  for (int64_t kvHead = 0; kvHead < shape.kvHeads; ++kvHead)
-    launchesMeet |= givers(kvHead, shape) > 1;
   int64_t queryRows = shape.batch * shape.heads * shape.nq;
   int64_t keyRows = launchesMeet ? shape.batch * shape.kvHeads * shape.n : 0;
   const AttentionBackwardRequest &request = entries.front().keys.front().request;
@@ -193,24 +158,29 @@ Result<void> AttentionBackward::prepare(const AttentionShape &shape) {
       return idle;
     readyShape.reset();
   }
-  for (size_t at = 0; at < entries.size(); ++at) {
-    Entry &entry = entries[at];
-    if (entry.heads.count == 0)
+  std::vector<Heads> launches = keyLaunches();
+  size_t keyLaunch = 0;
+  bool launchesMeet = false;
+  for (Entry &entry : entries) {
+    if (entry.heads.count == 0) {
+      keyLaunch += entry.keys.size();
       continue;
+    }
     for (std::vector<Part> *parts : {&entry.queries, &entry.keys})
       for (Part &part : *parts)
         if (Result<void> ok = prepare(part, entry.heads, shape); !ok)
           return ok;
-    for (size_t i = 0; i < entry.keys.size(); ++i) {
-      std::vector<int32_t> groups = groupsOf(at, i, shape);
-      entry.keys[i].groupCount = static_cast<int64_t>(groups.size()) / 4;
+    for (Part &part : entry.keys) {
+      std::vector<KeyGroup> groups = keyGroups(launches, keyLaunch++, shape.heads / shape.kvHeads);
+      launchesMeet |= std::ranges::any_of(groups, [](const KeyGroup &group) { return group.role; });
+      part.groupCount = static_cast<int64_t>(groups.size());
       Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(std::span(groups)));
       if (!uploaded)
         return uploaded.error();
-      entry.keys[i].groups = std::move(*uploaded);
+      part.groups = std::move(*uploaded);
     }
   }
-  if (Result<void> ok = prepareSums(shape); !ok)
+  if (Result<void> ok = prepareSums(shape, launchesMeet); !ok)
     return ok;
   readyShape = shape;
   return {};

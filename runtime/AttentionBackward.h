@@ -72,7 +72,7 @@ private:
   struct Part : UploadedNumbers {
     AttentionBackwardRequest request; ///< with the block that the compiler chose
     std::vector<Loaded> kernels;
-    Buffer groups; ///< of the keys' pass: dialect/ops/attention/Backward.cpp
+    Buffer groups; ///< of the pass over keys: kernel/ops/KeyGroups.h
     int64_t groupCount = 0;
   };
   struct Entry {
@@ -82,9 +82,8 @@ private:
 
   static Result<std::vector<Part>> load(Device &device, std::vector<BackwardPart> parts);
   Result<void> prepare(Part &part, const Heads &heads, const AttentionShape &shape) const;
-  Result<void> prepareSums(const AttentionShape &shape);
-  std::vector<int32_t> groupsOf(size_t entry, size_t part, const AttentionShape &shape) const;
-  int64_t givers(int64_t kvHead, const AttentionShape &shape) const;
+  Result<void> prepareSums(const AttentionShape &shape, bool launchesMeet);
+  std::vector<Heads> keyLaunches() const;
   Result<void> run(const Part &part, const Heads &heads, int64_t y,
                    const AttentionBackwardCall &call);
 

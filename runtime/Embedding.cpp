@@ -221,6 +221,8 @@ Result<void> EmbeddingGradient::check(const EmbeddingGradientCall &call) const {
   int ofDx = bytes(request.dtype), ofIndex = bytes(request.index);
   if (Result<void> ok = checkLengths(call.batch, call.n, call.rows); !ok)
     return ok;
+  if (call.batch == 0 || call.n == 0)
+    return inputError("expected at least one sequence of one position, found none");
   Operand gradient{"gradient", call.gradient,           {1, 1, call.rows}, columns,
                    4,          alignmentFor(request, 4)};
   if (Result<void> ok = checkAll(

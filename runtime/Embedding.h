@@ -8,9 +8,9 @@
 // What depends on the lengths alone, indices and block lists, is worked out and uploaded when a
 // call of other lengths comes, or prepare() says so before. Results repeat bit for bit.
 //
-// Refused, as input errors that name the argument: an index that is no row of its table; memory
-// that is missing, misaligned or too small; rows of dx, of tables and of x that are no multiple of
-// 16 bytes apart where slabs divide the request's columns.
+// Refused, as input errors that name the argument: an index that is no row of its table; gradients
+// of no positions at all; memory that is missing, misaligned or too small; rows of dx, of tables
+// and of x that are no multiple of 16 bytes apart where slabs divide the request's columns.
 #pragma once
 
 #include "kernel/ops/Embedding.h"

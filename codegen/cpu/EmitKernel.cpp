@@ -103,6 +103,8 @@ LogicalResult KernelEmitter::run() {
   emitRegion(ops, nullptr);
   if (usesTiles())
     code.endTiles();
+  if (hasStreams) // before other threads are told that the item is done
+    code.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent);
   code.CreateRetVoid();
   return success();
 }

@@ -13,6 +13,8 @@ void KernelEmitter::findStorePlaces(const Group &group) {
     storePlaces[store] = {rowPointers(views[store.getView()], store.getIndices(), store.getRows(),
                                       sink, columns.first),
                           columns};
+    if constexpr (std::is_same_v<decltype(store), tile::StoreOp>)
+      storePlaces[store].streams = streams(store, columns);
   };
   for (Operation *op : group.ops) {
     if (auto store = dyn_cast<tile::StoreOp>(op))

@@ -41,6 +41,27 @@ void KernelEmitter::storeVector(tile::StoreOp store) {
   code.branch(code.CreateIsNotNull(view.base), [&] { together ? sideBySide() : oneByOne(); });
 }
 
+/// Whether a store that may stream passes the caches: it saves reading the lines first, a third of
+/// the traffic of a copy, where the whole matrix would push everything else out of them. Every row
+/// has to begin with a line.
+llvm::Value *KernelEmitter::streams(tile::StoreOp store, const Stretch &columns) {
+  constexpr int64_t kMostCached = 16 << 20, kLine = 64;
+  const View &view = views[store.getView()];
+  if (!store.getStreaming() || store.getIndices().size() != 0 || view.strides.size() != 1)
+    return nullptr;
+  hasStreams = true;
+  int64_t bytes = bytesOf(view.element);
+  const RowTable &rows = rowTables[flow.resolve(store.getRows())];
+  llvm::Value *pitch = code.CreateMul(view.strides[0], code.i64(bytes));
+  llvm::Value *size = code.CreateMul(code.wide(rows.length), pitch);
+  llvm::Value *begin = code.CreatePtrToInt(view.base, code.getInt64Ty());
+  if (columns.first)
+    begin = code.CreateAdd(begin, code.CreateMul(columns.first, code.i64(bytes)));
+  llvm::Value *odd = code.CreateAnd(code.CreateOr(begin, pitch), code.i64(kLine - 1));
+  return code.CreateAnd(code.CreateICmpSGT(size, code.i64(kMostCached)),
+                        code.CreateICmpEQ(odd, code.i64(0)));
+}
+
 /// Vectors side by side in one row of memory from `column` on, as far as there are columns.
 template <class Op>
 void KernelEmitter::writeLanes(Op store, const StorePlace &to, llvm::Value *row,
@@ -52,6 +73,15 @@ void KernelEmitter::writeLanes(Op store, const StorePlace &to, llvm::Value *row,
   llvm::Value *start =
       code.loadAs(code.getPtrTy(), code.at(to.pointers, code.CreateMul(row, code.i64(8))), 8);
   start = code.at(start, code.CreateMul(column, code.i64(bytes)));
+  bool streaming = false;
+  auto storeWhole = [&](llvm::Value *value, llvm::Value *place) {
+    if (!streaming)
+      return code.storeTo(value, place, 1);
+    auto *one = llvm::ConstantAsMetadata::get(code.getInt32(1));
+    code.CreateAlignedStore(value, place, llvm::Align(width * bytes))
+        ->setMetadata(llvm::LLVMContext::MD_nontemporal,
+                      llvm::MDNode::get(code.getContext(), {one}));
+  };
   auto write = [&](bool masked) {
     for (auto [part, given] : llvm::enumerate(values)) {
       llvm::Value *value = given;
@@ -63,16 +93,22 @@ void KernelEmitter::writeLanes(Op store, const StorePlace &to, llvm::Value *row,
         value = code.CreateFAdd(fromMemory(loadMasked(vector, place, mask), view.type), value);
       value = toMemory(value, view.type);
       mask ? void(code.CreateMaskedStore(value, place, llvm::Align(1), mask))
-           : code.storeTo(value, place, 1);
+           : storeWhole(value, place);
     }
   };
+  auto writeWhole = [&] {
+    if (!to.streams)
+      return write(false);
+    code.branch(
+        to.streams, [&] { streaming = true, write(false), streaming = false; },
+        [&] { write(false); });
+  };
   if (!to.columns.live) {
-    write(false);
+    writeWhole();
     return;
   }
   llvm::Value *end = code.CreateAdd(column, code.i64(int64_t(values.size()) * width));
-  code.branch(
-      code.CreateICmpSLE(end, to.columns.live), [&] { write(false); }, [&] { write(true); });
+  code.branch(code.CreateICmpSLE(end, to.columns.live), writeWhole, [&] { write(true); });
 }
 
 /// Of one panel of a matrix. Rows that do not exist go to a place that nobody reads.

@@ -302,7 +302,9 @@ private:
   struct StorePlace {
     llvm::Value *pointers = nullptr;
     Stretch columns;
+    llvm::Value *streams = nullptr; ///< whether they pass the caches; null: no
   };
+  llvm::Value *streams(tile::StoreOp store, const Stretch &columns);
   template <class Op>
   void writeLanes(Op store, const StorePlace &to, llvm::Value *row, llvm::Value *column,
                   llvm::ArrayRef<llvm::Value *> values);
@@ -330,6 +332,7 @@ private:
     llvm::Value *row = nullptr;                   ///< x without its slice
   } slice;
   int sliceCount = 1;
+  bool hasStreams = false; ///< stores that pass the caches
   /// Of the block that the innermost fold is at, if it goes over all blocks of a row. In a full one
   /// masks keep what they are given.
   llvm::Value *isPartial = nullptr;

@@ -35,6 +35,8 @@ struct AllocateShared : impl::AllocateSharedBase<AllocateShared> {
       int offset = place.add(1, SharedRows{scratch, false});
       for (tile::ReduceOp reduce : exchanges)
         reduce->setAttr(warp::kScratchAttr, builder.getI32IntegerAttr(offset));
+      if (exchanges[0]->getParentOp() == getOperation())
+        exchanges[0]->setAttr(warp::kFirstAttr, builder.getUnitAttr());
     }
     getOperation()->setAttr(warp::kSharedBytesAttr, builder.getI32IntegerAttr(place.bytes()));
   }

@@ -102,7 +102,8 @@ private:
       for (size_t i = 0; i < values.size(); i += run)
         visit(i, VectorType::get({run}, values[0].getType()));
     };
-    nvvm::barrier(emit); // everyone is done with what was exchanged before
+    if (!op->hasAttr(warp::kFirstAttr))
+      nvvm::barrier(emit); // everyone is done with what was exchanged before
     auto writes = emit.create<scf::IfOp>(emit.below(emit.lane(), emit.i32(lanes)),
                                          /*withElseRegion=*/false);
     {

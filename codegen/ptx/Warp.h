@@ -36,6 +36,8 @@ inline constexpr llvm::StringLiteral kSharedBytesAttr = "warp.shared_bytes";
 
 /// Attribute of a tile.reduce that crosses warps: where the kernel's scratch for that lies.
 inline constexpr llvm::StringLiteral kScratchAttr = "warp.scratch";
+/// Beside it, where nothing was exchanged before.
+inline constexpr llvm::StringLiteral kFirstAttr = "warp.first";
 /// The bytes that it needs there; 0 where it does not cross warps.
 int scratchBytes(tile::ReduceOp reduce);
 

@@ -239,7 +239,8 @@ tile.kernel @by_columns(%a: !tile.view<bf16, 1>, %y: !tile.view<f32, 1>, %n: i32
 #stripes = #warp.striped<warps = 2, across = 16, vector = 4>
 #columns = #warp.slice<columns, #warp.striped<warps = 2, across = 16, vector = 4>>
 
-// Down the columns: within the thread, between the two rows of a warp, between warps.
+// Down the columns: within the thread, between the two rows of a warp, between warps. The first exchange of a kernel
+// has nobody to wait for, the second has.
 // CHECK-LABEL: llvm.func @down
 tile.kernel @down(%x: !tile.view<f32, 1>, %y: !tile.view<f32, 0>, %n: i32, %i: i32) args ["x", "y", "n", "i"] attributes {warp.warps = 2 : i32} {
   %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<8>
@@ -247,11 +248,16 @@ tile.kernel @down(%x: !tile.view<f32, 1>, %y: !tile.view<f32, 0>, %n: i32, %i: i
   // CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xf32>
   %t = tile.load %x[%r, cols %c] : !tile.view<f32, 1>, !tile.rows<8>, !tile.rows<64> -> tensor<8x64xf32, #stripes>
   // CHECK: nvvm.shfl.sync bfly
-  // CHECK: nvvm.barrier0
+  // CHECK-NOT: nvvm.barrier0
   // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
   // CHECK: nvvm.barrier0
   // CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
   %s = tile.reduce sum %t {dim = 0} : tensor<8x64xf32, #stripes> -> tensor<64xf32, #columns>
+  // CHECK: nvvm.barrier0
+  // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
+  // CHECK: nvvm.barrier0
+  %m = tile.reduce max %t {dim = 0} : tensor<8x64xf32, #stripes> -> tensor<64xf32, #columns>
+  tile.store %m, %y[%c] : tensor<64xf32, #columns>, !tile.view<f32, 0>, !tile.rows<64>
   tile.store %s, %y[%c] : tensor<64xf32, #columns>, !tile.view<f32, 0>, !tile.rows<64>
   tile.return
 }

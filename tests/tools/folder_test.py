@@ -25,8 +25,9 @@ class Folder(CommandTest):
         self.works("strided")
         self.assertEqual(sorted(os.listdir(self.folder)), ["strided.kernels"])
         self.assertEqual(sorted(os.listdir(self.folder / "strided.kernels")),
-                         ["column.forward.sm_80.ptx", "manifest.json", "row.forward.sm_80.ptx", "sparsec.json",
-                          "strided.h"])
+                         [f"column.{kernels}.sm_80.ptx" for kernels in ("backward", "backward_dkv", "forward")] + ["manifest.json"]
+                         + [f"row.{kernels}.sm_80.ptx" for kernels in ("backward", "backward_dkv", "forward")]
+                         + ["sparsec.json", "strided.h"])
         mark = json.loads((self.folder / "strided.kernels/sparsec.json").read_text())
         self.assertEqual(mark["kind"], "kernels")
         self.assertEqual(mark["version"], self.works("--version").split()[1])
@@ -35,7 +36,7 @@ class Folder(CommandTest):
         self.works("strided", "--param", "l=96", "--heads", "5", "--head-dim", "80", "--value-dim", "48", "-o", "out",
                    "--target", "sm_80,sm_90", "--dtype", "f16")
         m = self.manifest("out")
-        self.assertEqual((m["format"], m["dtype"], m["head_dim"], m["value_dim"]), (2, "f16", 80, 48))
+        self.assertEqual((m["format"], m["dtype"], m["head_dim"], m["value_dim"]), (3, "f16", 80, 48))
         self.assertEqual((m["heads"], m["kv_heads"]), (5, 5))
         self.assertEqual([(h["name"], h["head_first"], h["head_step"], h["head_count"]) for h in m["pattern_heads"]],
                          [("row", 0, 2, 3), ("column", 1, 2, 2)])
@@ -44,7 +45,13 @@ class Folder(CommandTest):
         self.assertEqual(m["pattern"]["resolved"], self.works("explain", "strided", "--param", "l=96", "--after=pattern"))
         self.assertEqual(m["pattern"]["sha256"], hashlib.sha256(m["pattern"]["resolved"].encode()).hexdigest())
         self.assertEqual(sorted((k["entry"], k["target"]) for k in m["kernels"]),
-                         [(f"strided_{head}_forward", sm) for head in ("column", "row") for sm in ("sm_80", "sm_90")])
+                         [(f"strided_{head}_{kernel}", sm) for head in ("column", "row")
+                          for kernel in ("backward_delta", "backward_dkv", "backward_dq", "forward") for sm in ("sm_80", "sm_90")])
+        self.assertEqual([{sm: {operation: [m["kernels"][i]["entry"] for i in kernels] for operation, kernels in each.items()}
+                           for sm, each in head["kernels"].items()} for head in m["pattern_heads"]],
+                         [{sm: {"forward": [f"strided_{head}_forward"],
+                                "backward": [f"strided_{head}_backward_{kernel}" for kernel in ("delta", "dq", "dkv")]}
+                           for sm in ("sm_80", "sm_90")} for head in ("row", "column")])
         for kernel in m["kernels"]:
             ptx = (self.folder / "out" / kernel["ptx"]).read_text()
             self.assertIn(f".entry {kernel['entry']}(", ptx)
@@ -54,21 +61,27 @@ class Folder(CommandTest):
             self.assertNotIn("cubin", kernel)
 
     def test_manifest_and_header_agree(self):
-        """The struct of the header, compiled as C and as C++, has the fields and offsets of the manifest."""
+        """The structs of the header, compiled as C and as C++, have the fields and offsets of the manifest."""
         self.works("local", "-o", "out")
-        arguments = self.manifest("out")["kernels"][0]["arguments"]
-        fields = [(f["name"], C_TYPES[f["type"]] * f["count"] if f["count"] > 1 else C_TYPES[f["type"]])
-                  for f in arguments["fields"]]
-        struct_type = type("Arguments", (ctypes.Structure,), {"_fields_": fields})
-        self.assertEqual(ctypes.sizeof(struct_type), arguments["size"])
-        for f in arguments["fields"]:
-            self.assertEqual(getattr(struct_type, f["name"]).offset, f["offset"], f["name"])
-        checks = "".join(f"CHECK(offsetof({arguments['struct']}, {f['name']}) == {f['offset']});\n"
-                         for f in arguments["fields"])
+        checks = ""
+        for kernel in self.manifest("out")["kernels"]:
+            arguments = kernel["arguments"]
+            self.assertEqual(arguments["struct"], kernel["entry"] + "_arguments")
+            fields = [(f["name"], C_TYPES[f["type"]] * f["count"] if f["count"] > 1 else C_TYPES[f["type"]])
+                      for f in arguments["fields"]]
+            struct_type = type("Arguments", (ctypes.Structure,), {"_fields_": fields})
+            self.assertEqual(ctypes.sizeof(struct_type), arguments["size"])
+            for f in arguments["fields"]:
+                self.assertEqual(getattr(struct_type, f["name"]).offset, f["offset"], f["name"])
+            checks += "".join(f"CHECK(offsetof({arguments['struct']}, {f['name']}) == {f['offset']});\n"
+                              for f in arguments["fields"])
+            checks += f"CHECK(sizeof({arguments['struct']}) == {arguments['size']});\n"
         for language, std, check in (("c", "c11", "_Static_assert"), ("c++", "c++11", "static_assert")):
             self.write("use", f'#include "out/local.h"\n#include "out/local.h"\n#define CHECK(x) {check}(x, #x)\n{checks}'
-                              f"CHECK(sizeof({arguments['struct']}) == {arguments['size']});\n"
                               "const char *entry = LOCAL_LOCAL_FORWARD_SM_80_ENTRY;\n"
+                              "int parts[] = {LOCAL_LOCAL_BACKWARD_SM_80_PARTS, LOCAL_LOCAL_BACKWARD_DKV_SM_80_PARTS,\n"
+                              "LOCAL_LOCAL_BACKWARD_DELTA_SM_80_THREADS, LOCAL_LOCAL_BACKWARD_DQ_SM_80_SHARED_BYTES,\n"
+                              "LOCAL_LOCAL_BACKWARD_DKV_SM_80_BLOCK_K};\n"
                               "int shape[] = {LOCAL_LOCAL_FORWARD_SM_80_BLOCK_Q, LOCAL_LOCAL_FORWARD_SM_80_BLOCK_K,\n"
                               "LOCAL_LOCAL_FORWARD_SM_80_THREADS, LOCAL_LOCAL_FORWARD_SM_80_SHARED_BYTES};\n")
             done = subprocess.run(["g++" if language == "c++" else "gcc", "-x", language, f"-std={std}", "-Wall",
@@ -81,7 +94,63 @@ class Folder(CommandTest):
                              "  - {name: c, attend: causal and local(8)}\n")
         self.works("./p.yaml", "-o", "out")
         self.assertEqual([(k["ptx"], k["pattern_heads"]) for k in self.manifest("out")["kernels"]],
-                         [("a.forward.sm_80.ptx", [0, 1]), ("c.forward.sm_80.ptx", [2])])
+                         [(f"{head}.{kernels}.sm_80.ptx", entries) for head, entries in (("a", [0, 1]), ("c", [2]))
+                          for kernels in ("forward", "backward", "backward", "backward_dkv")])
+
+    def test_operations(self):
+        """One operation alone has its kernels, its text and its counts alone."""
+        self.works("local", "-o", "out")
+        both = (self.folder / "out/local.h").read_text()
+        for operation, files in (("forward", ["forward"]), ("backward", ["backward", "backward_dkv"])):
+            report = json.loads(self.works("local", "--op", operation, "-o", "out", "--json"))
+            self.assertEqual(sorted(os.listdir(self.folder / "out")),
+                             [f"local.{file}.sm_80.ptx" for file in files] + ["local.h", "manifest.json", "sparsec.json"])
+            self.assertEqual({kernel["operation"] for kernel in self.manifest("out")["kernels"]}, {operation})
+            self.assertEqual("predicted_ms" in report["heads"][0], operation == "forward")
+            self.assertEqual("backward" in report["heads"][0], operation == "backward")
+            text = (self.folder / "out/local.h").read_text()
+            self.assertEqual(" * Backward: dq, dk and dv" in text, operation == "backward")
+            self.assertLessEqual({line for line in text.splitlines() if line.startswith("#define LOCAL_LOCAL_")},
+                                 set(both.splitlines()))
+
+    def test_a_block_that_backward_cannot_have(self):
+        self.refuses(1, "error: backward: a block of 64x64 at head dim 256 and value dim 256 in f16 needs 196608 bytes of shared "
+                     "memory, sm_80 has 166912; 64x16 fits; --op forward does without\n",
+                     "causal", "--dtype", "f16", "--head-dim", "256", "--block", "64")
+
+    def test_what_launches_of_backward_need(self):
+        """Each pass in its own order; the kernels of a part share their numbers; the kv heads are the launch's groups."""
+        self.works("strided", "-n", "4096", "--block", "64x32", "--heads", "8", "--kv-heads", "4", "-o", "out")
+        manifest = self.manifest("out")
+        kernels = manifest["kernels"]
+        launches = [(kernels[each["kernel"]]["entry"].removeprefix("strided_"), each) for each in manifest["layout"]["launches"]]
+        names = ("forward", "backward_delta", "backward_dq", "backward_dkv")
+        self.assertEqual([name for name, _ in launches], [f"{head}_{name}" for head in ("row", "column") for name in names])
+        for name, launch in launches:
+            keys = name.endswith("dkv")
+            self.assertEqual(launch["grid"], [launch["key_tiles"], 4] if keys else [launch["query_tiles"], 4])
+            self.assertEqual(launch["grid"][0], 128 if keys else 64, name)
+            self.assertEqual("groups" in launch, keys)
+        of = dict(launches)
+        for head in ("row", "column"):
+            delta, dq = of[f"{head}_backward_delta"], of[f"{head}_backward_dq"]
+            self.assertEqual({**delta, "kernel": 0}, {**dq, "kernel": 0})
+            self.assertNotEqual(dq["row_forms"], of[f"{head}_backward_dkv"]["row_forms"])
+        # Heads 0 2 4 6 are row's and give first; 1 3 5 7 are column's.
+        self.assertEqual(self.numbers(of["row_backward_dkv"]["groups"]), (0, 0, 1, 2, 1, 1, 1, 2, 2, 2, 1, 2, 3, 3, 1, 2))
+        self.assertEqual(self.numbers(of["column_backward_dkv"]["groups"]), (0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 1, 1, 3, 3, 1, 1))
+        self.assertEqual(manifest["layout"]["workspaces"],
+                         {"delta": {"heads": 8, "rows": 4096, "columns": 1},
+                          "dk_sums": {"heads": 4, "rows": 4096, "columns": 64},
+                          "dv_sums": {"heads": 4, "rows": 4096, "columns": 64}})
+        header = (self.folder / "out/strided.h").read_text()
+        for line in ("STRIDED_DELTA_FLOATS 32768", "STRIDED_DQ_SUMS_FLOATS 0", f"STRIDED_DK_SUMS_FLOATS {4 * 4096 * 64}",
+                     "STRIDED_ROW_BACKWARD_DKV_SM_80_KEY_TILES 128", "STRIDED_ROW_BACKWARD_DKV_SM_80_GROUP_COUNT 4",
+                     'STRIDED_ROW_BACKWARD_DKV_SM_80_GROUPS "row.backward_dkv.sm_80.groups.i32"'):
+            self.assertIn(f"#define {line}\n", header)
+        # Every head has keys of its own: nothing meets.
+        self.works("strided", "-n", "4096", "--heads", "8", "-o", "out")
+        self.assertEqual(list(self.manifest("out")["layout"]["workspaces"]), ["delta"])
 
     def numbers(self, name):
         data = (self.folder / "out" / name).read_bytes()
@@ -90,7 +159,7 @@ class Folder(CommandTest):
     def test_tables(self):
         # A hash has no closed form.
         self.write("p.yaml", "name: p\nheads:\n  - attend: causal and hash(q // 32, k // 32, h) % 3 == 0\n")
-        self.works("./p.yaml", "-n", "777", "--heads", "3", "--block", "32", "-o", "out")
+        self.works("./p.yaml", "-n", "777", "--heads", "3", "--block", "32", "--op", "forward", "-o", "out")
         layout = self.manifest("out")["layout"]
         self.assertEqual((layout["n"], layout["nq"], layout["q0"]), (777, 777, 0))
         [launch] = layout["launches"]
@@ -108,7 +177,7 @@ class Folder(CommandTest):
         self.assertEqual(len(read["block_columns"]), sum(h["blocks"]["live"] for h in stats["heads"]))
 
     def test_closed_forms_and_orders(self):
-        self.works("strided", "-n", "4096", "--block", "32", "-o", "out")
+        self.works("strided", "-n", "4096", "--block", "32", "--op", "forward", "-o", "out")
         row, column = self.manifest("out")["layout"]["launches"]
         for launch in (row, column):
             self.assertEqual(launch["query_tiles"], 128)
@@ -122,7 +191,8 @@ class Folder(CommandTest):
         (self.folder / "out/mine").write_text("x")
         self.works("local", "-o", "out/")
         self.assertEqual(sorted(os.listdir(self.folder / "out")),
-                         ["local.forward.sm_80.ptx", "local.h", "manifest.json", "sparsec.json"])
+                         ["local.backward.sm_80.ptx", "local.backward_dkv.sm_80.ptx", "local.forward.sm_80.ptx", "local.h",
+                          "manifest.json", "sparsec.json"])
         self.assertEqual(os.listdir(self.folder), ["out"])
 
     def test_an_empty_folder_and_a_link_are_taken(self):

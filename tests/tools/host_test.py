@@ -7,7 +7,7 @@ import random
 import unittest
 
 from command import SPARSEC, CommandTest
-from launch import HostKernels, attention
+from launch import HostKernels, attention, gradients, log_sums
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/attention-in-c"
 
@@ -19,9 +19,9 @@ class Host(CommandTest):
     def test_files(self):
         self.works("causal", "--target", "cpu,sm_80", "-n", "300", "--order", "natural", "-o", "out")
         self.assertEqual([name for name in sorted(os.listdir(self.folder / "out")) if not name.endswith(".i32")],
-                         ["causal.forward.cpu.o", "causal.forward.cpu.so", "causal.forward.sm_80.ptx", "causal.h",
-                          "manifest.json", "sparsec.json"])
-        kernels = {kernel["target"]: kernel for kernel in self.manifest()["kernels"]}
+                         [f"causal.{kernel}.{end}" for kernel in ("backward", "backward_dkv", "forward")
+                          for end in ("cpu.o", "cpu.so", "sm_80.ptx")] + ["causal.h", "manifest.json", "sparsec.json"])
+        kernels = {kernel["target"]: kernel for kernel in self.manifest()["kernels"] if kernel["operation"] == "forward"}
         self.assertEqual((kernels["cpu"]["shared_object"], kernels["cpu"]["object"]),
                          ("causal.forward.cpu.so", "causal.forward.cpu.o"))
         self.assertGreater(kernels["cpu"]["scratch_bytes"], 0)
@@ -68,7 +68,7 @@ class Host(CommandTest):
     def test_the_shared_object_computes_attention(self):
         """Opened from Python, called over the grid, compared with attention in Python."""
         n, dim = 150, 16
-        self.works("-e", "causal and (local(9) or every(16))", "--target", "cpu", "--head-dim", dim, "-n", n,
+        self.works("-e", "causal and (local(9) or every(16))", "--op", "forward", "--target", "cpu", "--head-dim", dim, "-n", n,
                    "--split", "never", "-o", "out")
         numbers = random.Random(1)
         q, k, v = (array.array("f", (numbers.gauss(0, 1) for _ in range(n * dim))) for _ in range(3))
@@ -78,12 +78,47 @@ class Host(CommandTest):
             for d in range(dim):
                 self.assertAlmostEqual(found[i * dim + d], row[d], delta=1e-5)
 
+    def test_the_shared_objects_compute_gradients(self):
+        """Two entries that share kv heads, one of them in parts that meet in memory: every layer by the manifest alone."""
+        n, dim, heads, kv_heads = 70, 16, 6, 2
+        path = self.write("p.yaml", "name: p\nheads:\n"
+                          "  - {name: a, attend: causal and (local(9) or every(16)), schedule: {split: always}}\n"
+                          "  - {name: b, attend: local(3 + h) and h != 4 or q == k}\nlayers: [[a, b], a]\n")
+        self.works(path, "--target", "cpu", "--heads", heads, "--kv-heads", kv_heads, "--head-dim", dim, "-n", n, "-q", "-o", "out")
+        kernels = HostKernels(self.folder / "out")
+        self.assertEqual({name: tuple(size.values()) for name, size in kernels.manifest["layout"]["workspaces"].items()},
+                         {"delta": (heads, n, 1), "dq_sums": (heads, n, dim), "dk_sums": (kv_heads, n, dim),
+                          "dv_sums": (kv_heads, n, dim)})
+        numbers = random.Random(3)
+        q, dout = (array.array("f", (numbers.gauss(0, 1) for _ in range(heads * n * dim))) for _ in range(2))
+        k, v = (array.array("f", (numbers.gauss(0, 1) for _ in range(kv_heads * n * dim))) for _ in range(2))
+        a = lambda h, i, j: j <= i and (i - j < 9 or (i - j) % 16 == 0)
+        b = lambda h, i, j: (0 <= i - j < 3 + h and h != 4) or i == j
+        for layer, entries in enumerate(([a, b, a, b, a, b], 6 * [a])):
+            out, lse, exact = [], [], {"dq": [], "dk": [0] * len(k), "dv": [0] * len(v)}
+            for h, sees in enumerate(entries):
+                own, kv = (slice(i * n * dim, (i + 1) * n * dim) for i in (h, h // 3))
+                seen = lambda i: [j for j in range(n) if sees(h, i, j)]
+                out += [x for row in attention(q[own], k[kv], v[kv], n, dim, seen) for x in row]
+                lse += log_sums(q[own], k[kv], n, dim, seen)
+                dq, dk, dv = gradients(q[own], k[kv], v[kv], dout[own], n, dim, seen)
+                exact["dq"] += dq
+                for name, part in (("dk", dk), ("dv", dv)):
+                    exact[name][kv] = [x + y for x, y in zip(exact[name][kv], part)]
+            given = {"q": q, "k": k, "v": v, "dout": dout, "out": array.array("f", out), "lse": array.array("f", lse)}
+            found = kernels.compute("backward", layer, given, ("dq", "dk", "dv"))
+            for (name, expected), values in zip(exact.items(), found):
+                worst = max(abs(x - y) for x, y in zip(expected, values, strict=True))
+                self.assertLess(worst, 2e-5, (layer, name))
+
     def test_the_example(self):
         """examples/attention-in-c as its README says; the program needs libc and libm alone."""
         self.run_tool("cmake", "-G", "Ninja", "-S", EXAMPLE, "-B", "build", f"-DSPARSEC={SPARSEC}", "-DCMAKE_C_FLAGS=-Werror")
         self.run_tool("cmake", "--build", "build")
         out = self.run_tool("build/attention", "build/window")
-        self.assertRegex(out, r"^4 heads, 1000 tokens: the kernel and plain attention differ by at most \d\.\de-0[678]\n$")
+        self.assertRegex(out, r"^4 heads, 1000 tokens: the kernels and plain attention differ by at most \d\.\de-0[678], "
+                         r"gradients by \d\.\de-0[678]\n"
+                         r"a step of gradient descent takes the loss from 43190\.7\d to 43165\.9\d; its gradients promise 43165\.7\d\n$")
         needed = [line.split("[")[1].rstrip("]") for line in self.run_tool("readelf", "-d", "build/attention").splitlines()
                   if "NEEDED" in line]
         self.assertLessEqual(set(needed), {"libc.so.6", "libm.so.6"})

@@ -5,16 +5,23 @@ import json
 import math
 
 C_TYPES = {"pointer": ctypes.c_void_p, "i64": ctypes.c_int64, "i32": ctypes.c_int32, "f32": ctypes.c_float}
-ARRAYS = ("query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order")
+ARRAYS = ("query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order", "groups")
 
 
 class HostKernels:
-    """Of a manifest with a layout, unsplit heads, as many kv heads as heads."""
+    """Of a manifest with a layout, for one sequence of f32. A head in parts runs backward alone."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.manifest = json.loads((folder / "manifest.json").read_text())
+        self.manifest = m = json.loads((folder / "manifest.json").read_text())
         self.held = []
+        n, heads, kv_heads = m["layout"]["n"], m["heads"], m["kv_heads"]
+        self.shapes = {"q": (heads, n, m["head_dim"]), "k": (kv_heads, n, m["head_dim"]),
+                       "v": (kv_heads, n, m["value_dim"]), "out": (heads, n, m["value_dim"])}
+        self.shapes |= {"d" + name: shape for name, shape in self.shapes.items()}
+        self.shapes |= {name: (heads, n, 1) for name in ("lse", "dlse", "delta")}
+        for name, shape in m["layout"]["workspaces"].items():
+            self.shapes[name] = (shape["heads"], shape["rows"], shape["columns"])
 
     def aligned(self, size, data=b""):
         """The address of `size` bytes at a multiple of 64, which begin with `data`."""
@@ -29,25 +36,36 @@ class HostKernels:
         fields = [(f["name"], C_TYPES[f["type"]] * f["count"] if f["count"] > 1 else C_TYPES[f["type"]])
                   for f in kernel["arguments"]["fields"]]
         call = type("Arguments", (ctypes.Structure,), {"_fields_": fields})()
-        for name, _ in fields:
-            setattr(call, name, values[name])
+        for name, kind in fields:
+            value = values.get(name)
+            if isinstance(value, tuple):
+                value = kind(*value[:kind._length_])
+            if value is not None:
+                setattr(call, name, value)
         return call
 
     def run(self, layer, q, k, v):
         """The output of layer `layer` of a model, [head][position][dim] as q, k and v: arrays of floats."""
+        return self.compute("forward", layer, {"q": q, "k": k, "v": v}, ("out",))[0]
+
+    def compute(self, operation, layer, given, wanted):
+        """Arrays of floats by the names of the kernels' fields, each [head][position][dim]; what nobody gives is null."""
         m = self.manifest
-        n, dim = m["layout"]["n"], m["head_dim"]
-        values = {"n": n, "nq": n, "q0": 0, "head_group": 1, "scale": 1 / math.sqrt(dim), "lse": None,
-                  "lse_stride": (ctypes.c_int64 * 2)()}
-        out = array.array("f", bytes(4 * len(q)))
-        for name, data in (("q", q), ("k", k), ("v", v), ("out", out)):
-            values[name] = self.aligned(4 * len(data), data.tobytes())
-            values[f"{name}_stride"] = (ctypes.c_int64 * 3)(m["heads"] * n * dim, n * dim, dim)
+        n = m["layout"]["n"]
+        values = {"n": n, "nq": n, "q0": 0, "head_group": m["heads"] // m["kv_heads"], "scale": 1 / math.sqrt(m["head_dim"]),
+                  "dlse_rows": n if "dlse" in given else 0}
+        self.held = []
+        for name, (heads, rows, columns) in self.shapes.items():
+            if name in given or name in wanted or name in m["layout"]["workspaces"]:
+                size = 4 * heads * rows * columns
+                values[name] = self.aligned(size, given[name].tobytes() if name in given else b"\xff" * size)  # NaN
+            values[f"{name}_stride"] = (heads * rows * columns, rows * columns, columns)
         [section] = [i for i, each in enumerate(m["layers"]) if layer % m["layer_count"] in each["indices"]]
         for launch in m["layout"]["launches"]:
-            if launch["layer"] == section:
+            if launch["layer"] == section and m["kernels"][launch["kernel"]]["operation"] == operation:
                 self.launch(launch, values)
-        return array.array("f", ctypes.string_at(values["out"], 4 * len(q)))
+        sizes = [4 * math.prod(self.shapes[name]) for name in wanted]
+        return [array.array("f", ctypes.string_at(values[name], size)) for name, size in zip(wanted, sizes)]
 
     def launch(self, launch, values):
         kernel = self.manifest["kernels"][launch["kernel"]]
@@ -61,8 +79,9 @@ class HostKernels:
         function.argtypes = [ctypes.c_void_p] + 3 * [ctypes.c_int32] + [ctypes.c_void_p]
         function.restype = None
         scratch = self.aligned(kernel["scratch_bytes"])
-        for head in range(launch["head_count"]):
-            for tile in range(launch["query_tiles"]):
+        tiles, heads = launch["grid"]
+        for head in range(heads):
+            for tile in range(tiles):
                 function(ctypes.addressof(call), tile, head, 0, scratch)
 
 
@@ -70,6 +89,36 @@ def attention(q, k, v, n, dim, seen):
     """Attention of one head written down: `seen(i)` lists the keys of query i. Rows of `dim` numbers."""
     for i in range(n):
         keys = seen(i)
-        scores = [sum(q[i * dim + d] * k[j * dim + d] for d in range(dim)) / math.sqrt(dim) for j in keys]
-        weights = [math.exp(score - max(scores)) for score in scores]
-        yield [sum(w * v[j * dim + d] for w, j in zip(weights, keys)) / sum(weights) if keys else 0 for d in range(dim)]
+        weights = weights_of(q, k, i, dim, keys)
+        yield [sum(w * v[j * dim + d] for w, j in zip(weights, keys)) if keys else 0 for d in range(dim)]
+
+
+def weights_of(q, k, i, dim, keys):
+    """Of the keys of query i, their softmax."""
+    scores = [sum(q[i * dim + d] * k[j * dim + d] for d in range(dim)) / math.sqrt(dim) for j in keys]
+    weights = [math.exp(score - max(scores)) for score in scores]
+    return [weight / sum(weights) for weight in weights]
+
+
+def log_sums(q, k, n, dim, seen):
+    """The lse of each query of one head."""
+    for i in range(n):
+        scores = [sum(q[i * dim + d] * k[j * dim + d] for d in range(dim)) / math.sqrt(dim) for j in seen(i)]
+        yield math.log(sum(map(math.exp, scores))) if scores else -math.inf
+
+
+def gradients(q, k, v, dout, n, dim, seen):
+    """dq, dk and dv of one head written down, as lists of n * dim numbers."""
+    dq, dk, dv = ([0.0] * (n * dim) for _ in range(3))
+    for i in range(n):
+        keys = seen(i)
+        weights = weights_of(q, k, i, dim, keys)
+        given = [sum(dout[i * dim + d] * v[j * dim + d] for d in range(dim)) for j in keys]
+        delta = sum(w * g for w, g in zip(weights, given))
+        for w, g, j in zip(weights, given, keys):
+            ds = w * (g - delta) / math.sqrt(dim)
+            for d in range(dim):
+                dq[i * dim + d] += ds * k[j * dim + d]
+                dk[j * dim + d] += ds * q[i * dim + d]
+                dv[j * dim + d] += w * dout[i * dim + d]
+    return dq, dk, dv

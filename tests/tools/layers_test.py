@@ -107,19 +107,21 @@ class Layers(CommandTest):
     def test_launches_of_a_layer_are_those_of_that_layer_alone(self):
         arguments = (self.nested, "--heads", 5, "-n", 300)
         manifest = self.manifest(*arguments)
-        launches = [dict(self.numbers(launch), layer=launch["layer"]) for launch in manifest["layout"]["launches"]]
+        launches = [dict(self.numbers(launch), layer=launch["layer"], operation=manifest["kernels"][launch["kernel"]]["operation"])
+                    for launch in manifest["layout"]["launches"]]
         files = {value for launch in manifest["layout"]["launches"] for value in launch.values() if isinstance(value, str)}
         for position, layer in enumerate(manifest["layers"]):
-            own = [{key: launch[key] for key in launch if key != "layer"} for launch in launches if launch["layer"] == position]
-            self.assertEqual([(each["pattern_head"], each["head_first"]) for each in own],
+            own = [{key: launch[key] for key in launch if key not in ("layer", "operation")} for launch in launches if launch["layer"] == position]
+            forward = [launch for launch in launches if launch["layer"] == position and launch["operation"] == "forward"]
+            self.assertEqual([(each["pattern_head"], each["head_first"]) for each in forward],
                              sorted((use["pattern_head"], use["head_first"]) for use in layer["heads"]))
             for index in layer["indices"]:
                 alone = self.manifest(*arguments, "--layer", index)
                 self.assertEqual(alone["layers"], [layer])
                 self.assertEqual([self.numbers(launch) for launch in alone["layout"]["launches"]], own)
         # a's blocks differ by head, so each of its three sets of heads has arrays of its own; those of b are all layers'.
-        self.assertEqual(len({file for file in files if file.startswith("a.") and "row_forms" in file}), 3)
-        self.assertEqual(sum(file.startswith("b.") and "row_forms" in file for file in files), 1)
+        self.assertEqual(len({file for file in files if file.startswith("a.forward.") and "row_forms" in file}), 3)
+        self.assertEqual(sum(file.startswith("b.forward.") and "row_forms" in file for file in files), 1)
 
     def test_a_host_program_that_follows_the_manifest(self):
         """Every layer of a model, launched as the manifest says, against attention of each head written down."""
@@ -209,7 +211,7 @@ Q the query; 1 row
                          [([0], "a"), ([0], "b"), ([0], "a"), ([1, 3], "c"), ([2], "b"), ([2], "a"), ([4], "b")])
         report = self.json("verify", self.window_full, "--device=sim", "-n", 70, "--heads", 2, "--layer", 1)
         self.assertEqual([(case["head"], case["passed"], "layers" in case) for case in report["cases"]],
-                         2 * [("full", True, False)])
+                         5 * [("full", True, False)])
 
     def test_each_layer_is_timed(self):
         arguments = ("bench", self.window_full, "--device=cpu", "--heads", 4, "-n", 256, "--samples", 3)
@@ -243,8 +245,8 @@ Q the query; 1 row
         self.assertEqual(self.run_sparsec(path, "-q", "-o", "out"), (0, "", warning))
         manifest = json.loads((self.folder / "out/manifest.json").read_text())
         self.assertEqual([(each["name"], each["kernels"]) for each in manifest["pattern_heads"]],
-                         [("used", {"sm_80": [0]}), ("spare", {})])
-        self.assertEqual([kernel["entry"] for kernel in manifest["kernels"]], ["spare_used_forward"])
+                         [("used", {"sm_80": {"forward": [0], "backward": [1, 2, 3]}}), ("spare", {})])
+        self.assertEqual([kernel["entry"] for kernel in manifest["kernels"]], [f"spare_used_{kernel}" for kernel in ("forward", "backward_delta", "backward_dq", "backward_dkv")])
         code, out, err = self.run_sparsec("compare", path, "local", "--param", "l=8", "-n", 64, "--json")
         self.assertEqual((code, err), (0, warning))
 

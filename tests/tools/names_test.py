@@ -40,18 +40,21 @@ class Names(CommandTest):
         self.works(path, "--target", "cpu,sm_80", "-n", 100, "-q", "-o", "out")
         manifest = self.manifest()
         entries = [kernel["entry"] for kernel in manifest["kernels"] if kernel["target"] == "cpu"]
-        self.assertEqual(entries, ["p_a_forward", "p_A_2_forward", "p_a_1_forward", "p_a_1_2_forward_part1",
-                                   "p_a_1_2_forward_part2", "p_A_2_2_forward"])
+        own = [[f"{head}_forward", f"{head}_backward_delta", f"{head}_backward_dq", f"{head}_backward_dkv"]
+               for head in ("p_a", "p_A_2", "p_a_1", "p_A_2_2")]
+        parts = ["forward_part1", "forward_part2", "backward_part1_delta", "backward_part1_dq", "backward_part2_dq",
+                 "backward_dkv_part1", "backward_dkv_part2"]
+        self.assertEqual(entries, own[0] + own[1] + own[2] + [f"p_a_1_2_{part}" for part in parts] + own[3])
         files = os.listdir(self.folder / "out")
         self.assertEqual(len({name.lower() for name in files}), len(files), files)
-        used = [kernel[key] for kernel in manifest["kernels"] for key in ("ptx", "shared_object", "object") if key in kernel]
-        used += [value for launch in manifest["layout"]["launches"] for value in launch.values() if isinstance(value, str)]
+        used = {kernel[key] for kernel in manifest["kernels"] for key in ("ptx", "shared_object", "object") if key in kernel}
+        used |= {value for launch in manifest["layout"]["launches"] for value in launch.values() if isinstance(value, str)}
         self.assertEqual(sorted(used), sorted(set(files) - {"manifest.json", "sparsec.json", "p.h"}))
         constants = self.constants("p.h")
         prefixes = ("P_A", "P_A_2", "P_A_1", "P_A_1_2", "P_A_2_2")
         for i, prefix in enumerate(prefixes):
-            self.assertLessEqual({f"{prefix}_HEAD_FIRST", f"{prefix}_FORWARD_CPU_PARTS", f"{prefix}_FORWARD_SM_80_PARTS"},
-                                 set(constants))
+            self.assertLessEqual({f"{prefix}_HEAD_FIRST", f"{prefix}_FORWARD_CPU_PARTS", f"{prefix}_FORWARD_SM_80_PARTS",
+                                  f"{prefix}_BACKWARD_CPU_PARTS", f"{prefix}_BACKWARD_DKV_CPU_PARTS"}, set(constants))
         self.compiles('#include <p.h>\n#include <p.h>\n'
                       + "".join(f"void (*f{i})(const {entry}_arguments *, int32_t, int32_t, int32_t, void *) = {entry};\n"
                                 for i, entry in enumerate(entries))
@@ -74,17 +77,17 @@ class Names(CommandTest):
         """What was compiled for one kernel does not find a part of three in its place."""
         names = {}
         path = self.write("p.yaml", "name: p\nheads:\n  - attend: causal and (local(64) or every(64) or k < 8)\n")
-        for split, parts in (("never", 1), ("always", 3)):
+        for split, parts, count in (("never", 1, 4), ("always", 3, 10)):  # the first of backward's parts has two
             self.works(path, "--target", "cpu", "-n", 512, "--split", split, "-q", "-o", "out")
             kernels = self.manifest()["kernels"]
-            self.assertEqual(len(kernels), parts)
+            self.assertEqual(len(kernels), count)
             constants = self.constants("p.h")
             self.compiles(f'#include "out/p.h"\n#if P_HEAD0_FORWARD_CPU_PARTS != {parts}\n#error\n#endif\nint used;\n')
             symbols = [line.split()[-1] for kernel in kernels
                        for line in self.run_tool("nm", "-g", "--defined-only", f"out/{kernel['object']}").splitlines()]
             for kernel in kernels:
                 self.assertIn(kernel["entry"], symbols)
-            names[split] = (set(symbols), {name for name in constants if "_FORWARD_" in name and not name.endswith("_PARTS")},
+            names[split] = (set(symbols), {name for name in constants if re.search("_(FORWARD|BACKWARD)_", name) and not name.endswith("_PARTS")},
                             set(os.listdir(self.folder / "out")) - {"manifest.json", "sparsec.json", "p.h"})
         for before, after in zip(names["never"], names["always"]):
             self.assertTrue(before and after)

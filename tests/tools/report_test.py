@@ -48,7 +48,15 @@ class Report(CommandTest):
         for head in report["heads"]:
             self.assertEqual(list(head), ["name", "heads", "elements", "keys_per_query", "density", "density_causal",
                                           "order", "block", "blocks", "saved_over_causal", "parts", "useful",
-                                          "predicted_ms"])
+                                          "predicted_ms", "backward"])
+            passes = head["backward"]["passes"]
+            self.assertEqual([each["pass"] for each in passes], ["queries", "keys"])
+            for each in passes:
+                self.assertEqual(list(each), ["pass", "order", "block", "blocks", "saved_over_causal", "parts", "useful",
+                                              "predicted_ms"])
+                self.assertEqual(each["blocks"]["live"], each["blocks"]["full"] + each["blocks"]["partial"])
+            self.assertAlmostEqual(head["backward"]["predicted_ms"], sum(each["predicted_ms"] for each in passes), delta=1e-12)
+            self.assertGreater(head["backward"]["predicted_ms"], head["predicted_ms"])
             self.assertEqual(head["density"], head["elements"] / 1000**2)
             self.assertEqual(head["density_causal"], head["elements"] / (1000 * 1001 / 2))
             self.assertEqual(head["keys_per_query"], head["elements"] / 1000)
@@ -84,9 +92,13 @@ P P . .
         self.assertEqual(self.works("show", "strided", "--stats", "-n", "1024", "--block", "64", "--heads", "16"), """\
 strided, n = 1,024, bf16
 
-head    of the model   order        block  density  keys/query  live  full  partial   saved  useful  predicted
-row     0 2 4 6 .. 14  natural      64x64   11.7 %         120    45    15       30  66.9 %  66.7 %    11.0 us
-column  1 3 5 7 .. 15  residue 128  64x64   0.44 %         4.5    16     0       16  88.2 %   7.0 %     7.9 us
+head    of the model   pass               order        block  density  keys/query  live  full  partial   saved  useful  predicted
+row     0 2 4 6 .. 14  forward            natural      64x64   11.7 %         120    45    15       30  66.9 %  66.7 %    11.0 us
+                       backward, queries  natural      64x64                         45    15       30  66.9 %  66.7 %    13.3 us
+                       backward, keys     natural      64x64                         45    15       30  66.9 %  66.7 %    15.6 us
+column  1 3 5 7 .. 15  forward            residue 128  64x64   0.44 %         4.5    16     0       16  88.2 %   7.0 %     7.9 us
+                       backward, queries  residue 128  64x64                         16     0       16  88.2 %   7.0 %     9.1 us
+                       backward, keys     residue 128  64x64                         16     0       16  88.2 %   7.0 %    10.4 us
 
 saved: of the block products of dense causal attention; predicted: on sm_80, by the cost model
 """)
@@ -98,15 +110,23 @@ saved: of the block products of dense causal attention; predicted: on sm_80, by 
         self.assertEqual(report, """\
 strided l=128: bf16, head dim 64, 2 heads; counted at n = 4,096
 
-head    of the model  order        block  density  keys/query  live  full  partial   saved  useful  predicted
-row     0             natural      64x64    3.1 %         126   189    63      126  90.9 %  66.7 %     7.3 us
-column  1             residue 128  64x64    0.4 %        16.5    64     0       64  96.9 %  25.8 %     5.8 us
+head    of the model  pass               order        block  density  keys/query  live  full  partial   saved  useful  predicted
+row     0             forward            natural      64x64    3.1 %         126   189    63      126  90.9 %  66.7 %     7.3 us
+                      backward, queries  natural      64x64                        189    63      126  90.9 %  66.7 %     8.4 us
+                      backward, keys     natural      64x64                        189    63      126  90.9 %  66.7 %     9.5 us
+column  1             forward            residue 128  64x64    0.4 %        16.5    64     0       64  96.9 %  25.8 %     5.8 us
+                      backward, queries  residue 128  64x64                         64     0       64  96.9 %  25.8 %     6.3 us
+                      backward, keys     residue 128  64x64                         64     0       64  96.9 %  25.8 %     6.9 us
 
 saved: of the block products of dense causal attention; predicted: by the cost model
 
-wrote out: 5 files, SIZE, in TIME
+wrote out: 9 files, SIZE, in TIME
   row.forward.sm_80.ptx SIZE
+  row.backward.sm_80.ptx SIZE
+  row.backward_dkv.sm_80.ptx SIZE
   column.forward.sm_80.ptx SIZE
+  column.backward.sm_80.ptx SIZE
+  column.backward_dkv.sm_80.ptx SIZE
   manifest.json SIZE
   strided.h SIZE
   sparsec.json SIZE
@@ -114,9 +134,9 @@ wrote out: 5 files, SIZE, in TIME
 
     def test_a_million_tokens(self):
         """Planned and compiled in little memory, from a few numbers for each head."""
-        for pattern in ("local", "strided", "fixed"):
+        for pattern, *operation in (("local",), ("strided",), ("fixed", "--op", "forward")):
             with self.subTest(pattern):
-                report = json.loads(self.works(pattern, "--param", "l=1024", "-n", 1 << 20, "-o", "out", "--json"))
+                report = json.loads(self.works(pattern, "--param", "l=1024", "-n", 1 << 20, "-o", "out", "--json", *operation))
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
                 self.assertLess(after.ru_maxrss, 200 << 10)
                 tables = [each for each in report["files"] if each["name"].endswith(".i32")]
@@ -131,7 +151,7 @@ wrote out: 5 files, SIZE, in TIME
         self.assertIn(" 2,147,516,416 ", self.works("show", "causal", "--stats", "-n", 1 << 22))
         self.refuses(3, "error: this kernel reads its blocks from tables, whose 32-bit offsets reach 2147483647 blocks; "
                      "1 table of 65536 rows would list 2147516416; a larger block has fewer\n",
-                     "causal", "-n", 1 << 22, "--dtype", "f16", "--head-dim", "256", "--block", "64")
+                     "causal", "-n", 1 << 22, "--dtype", "f16", "--head-dim", "256", "--block", "64", "--op", "forward")
 
     def test_compile_json(self):
         report = json.loads(self.works("strided", "--json"))
@@ -168,9 +188,13 @@ wrote out: 5 files, SIZE, in TIME
                             ("sparsec", "sparsec."), ("tile", "tile.fold"), ("warp", "warp."), ("llvm", "llvm."),
                             ("ptx", ".visible .entry strided_row_forward")):
             self.assertIn(text, self.works("explain", "strided", f"--after={stage}"))
-        self.works("strided", "-o", "out")
-        self.assertEqual(self.works("explain", "local", "--after=ptx"),
-                         self.works("local", "-q", "-o", "l") + (self.folder / "l/local.forward.sm_80.ptx").read_text())
+        self.works("local", "-o", "l")
+        self.assertEqual(self.works("explain", "local", "--after=ptx"), (self.folder / "l/local.forward.sm_80.ptx").read_text())
+        sections = json.loads(self.works("explain", "local", "--op", "forward,backward", "--after=ptx", "--json"))["sections"]
+        self.assertEqual([(each["name"], each["text"]) for each in sections],
+                         [(f"local_local_{name}", (self.folder / "l" / f"local.{file}.sm_80.ptx").read_text()) for name, file in
+                          (("forward", "forward"), ("backward, over queries", "backward"),
+                           ("backward_dkv, over keys", "backward_dkv"))])
         text = self.works("explain", "strided")
         for word in ("attend", "block", "  order", "split", "  blocks  closed form", "ways weighed at n = 4,096"):
             self.assertIn(f"\n  {word}", text)
@@ -199,8 +223,8 @@ wrote out: 5 files, SIZE, in TIME
     def test_each_pass_of_backward_has_a_way_of_its_own(self):
         merged = json.loads(self.works("explain", "strided-merged", "--op", "backward", "--target=cpu", "--after=plan", "--json"))
         text = merged["sections"][0]["text"]
-        for row in (r"strided_merged_merged_backward_part1 +over queries .* residue 128 +1 of 2", r"backward_part2 +over queries .* natural +2 of 2",
-                    r"backward_dkv_part1 +over keys .* residue 128 +1 of 2", r"backward_dkv_part2 +over keys .* natural +2 of 2"):
+        for row in (r"strided_merged_merged_backward_part1 +backward, queries .* residue 128 +1 of 2", r"backward_part2 +backward, queries .* natural +2 of 2",
+                    r"backward_dkv_part1 +backward, keys .* residue 128 +1 of 2", r"backward_dkv_part2 +backward, keys .* natural +2 of 2"):
             self.assertRegex(text, row)
         tile = self.works("explain", "strided-merged", "--op", "backward", "--target=cpu", "--after=tile")
         self.assertEqual(tile.count("tile.kernel"), 5)  # delta once

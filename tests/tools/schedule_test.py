@@ -38,14 +38,18 @@ sub/mine.yaml:4:77: error: sub/turned.txt: cannot be opened: No such file or dir
     def test_flags(self):
         self.works("strided", "--param", "l=8", "--order", "residue:l", "-o", "out")
         kernels = json.loads((self.folder / "out" / "manifest.json").read_text())["kernels"]
-        self.assertEqual([(k["query_order"], k["key_order"]) for k in kernels], 2 * [("residue 8", "residue 8")])
+        self.assertEqual([(k["query_order"], k["key_order"]) for k in kernels], 8 * [("residue 8", "residue 8")])
         self.works("strided-merged", "--split", "always", "-o", "out")
         manifest = json.loads((self.folder / "out" / "manifest.json").read_text())
-        self.assertEqual(manifest["pattern_heads"][0]["kernels"], {"sm_80": [0, 1]})
-        self.assertEqual([(k["reads_prior"], k["out_dtype"]) for k in manifest["kernels"]],
-                         [(False, "f32"), (True, "bf16")])
+        self.assertEqual(manifest["pattern_heads"][0]["kernels"], {"sm_80": {"forward": [0, 1], "backward": [2, 3, 4, 5, 6]}})
+        self.assertEqual([(k["pass"], k["part"], k["parts"], k["reads_prior"], k.get("out_dtype")) for k in manifest["kernels"]],
+                         [("", 0, 2, False, "f32"), ("", 1, 2, True, "bf16"),
+                          ("queries", 0, 2, False, None), ("queries", 0, 2, False, None), ("queries", 1, 2, True, None),
+                          ("keys", 0, 2, False, None), ("keys", 1, 2, False, None)])
         self.assertEqual([k["entry"] for k in manifest["kernels"]],
-                         [f"strided_merged_merged_forward_part{part}" for part in (1, 2)])
+                         [f"strided_merged_merged_{rest}" for rest in
+                          ("forward_part1", "forward_part2", "backward_part1_delta", "backward_part1_dq", "backward_part2_dq",
+                           "backward_dkv_part1", "backward_dkv_part2")])
         self.refuses(1, """\
 error: --split: expected a union ('or') to be computed in parts, found none
 """, "causal", "--split", "always")

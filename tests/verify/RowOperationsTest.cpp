@@ -45,6 +45,35 @@ INSTANTIATE_TEST_SUITE_P(All, RowOperations,
                                            "embedding_gradient"),
                          [](const auto &info) { return std::string(info.param); });
 
+/// The bytes that an operation leaves of a case on a CPU with so many threads.
+std::vector<std::vector<std::byte>> outputs(const VerifyOperation &operation, const VerifyCase &c,
+                                            int threads) {
+  auto device = openDevice("cpu", {.threads = threads});
+  EXPECT_TRUE(device) << device.error().render();
+  Pattern none;
+  auto trial = operation.trial(none, c);
+  Tensors tensors = trial->tensors();
+  auto runner = operation.runner({**device, none, targetOf(**device), compile});
+  EXPECT_TRUE(tensors.upload(**device));
+  EXPECT_TRUE(runner->launch(c, tensors));
+  EXPECT_TRUE(tensors.download(**device));
+  std::vector<std::vector<std::byte>> bytes;
+  for (const Expected &each : trial->expected())
+    bytes.push_back(tensors[each.output].bytes());
+  return bytes;
+}
+
+TEST(RowOperationsHarness, AnyNumberOfThreadsGivesTheSameBits) {
+  CaseFlags flags{.set = CaseFlags::Set::One, .dtype = DType::F32, .rows = 150, .columns = 70};
+  for (const char *name : {"layer_norm_backward", "cross_entropy"}) {
+    const VerifyOperation &operation = *findVerifyOperation(verifyOperations(), name);
+    VerifyCase c = operation.cases({}, flags)[0];
+    auto alone = outputs(operation, c, 1);
+    for (int threads : {2, 5})
+      EXPECT_EQ(outputs(operation, c, threads), alone) << name << ", " << threads;
+  }
+}
+
 /// A kernel of rows one column shorter is found.
 TEST(RowOperationsHarness, AWrongKernelIsFound) {
   auto device = testing::openTestDevice();

@@ -34,12 +34,6 @@ struct BenchOptions {
   }
 };
 
-/// Of one pattern; forward's is there for backward, too, which takes what it gives.
-struct BenchPlan {
-  Plan forward;
-  std::optional<BackwardPlan> backward; ///< where it is timed
-};
-
 using Clock = std::chrono::steady_clock;
 
 double millisecondsSince(Clock::time_point begin) {
@@ -72,27 +66,6 @@ CostTarget costTarget(const Device &device, DType dtype, int threads) {
   if (device.name() == "cpu")
     target.units = threads;
   return target;
-}
-
-/// What the cost model expects of one call, in milliseconds.
-Result<double> predicted(const Plan &plan, const Layer &layer, const ForwardProblem &problem,
-                         const CostTarget &target) {
-  const AttentionShape &shape = problem.shape;
-  double seconds = 0;
-  for (const auto &[entry, heads] : usesOf(layer, shape.heads)) {
-    if (heads.count == 0)
-      continue;
-    Candidate way = plan.headOf(entry).ways.front();
-    Result<void> counted =
-        count(way, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first},
-              CostShape::forward(problem.headDim, problem.valueDim, bytes(problem.dtype),
-                                 heads.count * shape.batch),
-              target);
-    if (!counted)
-      return counted.error();
-    seconds += way.cost.seconds;
-  }
-  return seconds * 1e3;
 }
 
 /// The kernels of one pattern's entry, and how long it took to compile and to find them again.
@@ -159,19 +132,20 @@ Contestant forwardContestant(const Plan &plan, const Layer &layer,
 }
 
 /// A contestant for each operation that is timed and each distinct layer of a pattern.
-Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const BenchPlan &plans,
-                                        bool timesForward) {
-  const Plan &plan = plans.forward;
+Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const Plan &plan,
+                                        const BenchOptions &options) {
   const ForwardTensors &tensors = bench.forward;
   std::map<int, CompiledEntry> compiled;
   for (int entry : entriesOf(plan.loaded.layers)) {
-    Result<CompiledEntry> one = compileEntry(bench.device, plan.partsOf(entry));
+    Result<CompiledEntry> one =
+        compileEntry(bench.device, plan.partsOf<AttentionRequest>(plan.headOf(entry).passes[0]));
     if (!one)
       return one.error();
     compiled.emplace(entry, std::move(*one));
   }
+  bool timesBackward = options.times(AttentionBackwardRequest::kOperation);
   Result<std::map<int, CompiledBackward>> backward =
-      plans.backward ? compileBackward(*plans.backward) : std::map<int, CompiledBackward>();
+      timesBackward ? compileBackward(plan) : std::map<int, CompiledBackward>();
   if (!backward)
     return backward.error();
   std::vector<Contestant> contestants;
@@ -179,16 +153,17 @@ Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const BenchP
     auto run = loadForward(bench.device, plan, layer, compiled, tensors);
     if (!run)
       return run.error();
-    if (timesForward) {
+    if (options.times(AttentionRequest::kOperation)) {
       Contestant one = forwardContestant(plan, layer, compiled, tensors.problem(), *run);
-      Result<double> expected = predicted(plan, layer, tensors.problem(), bench.target);
+      Result<double> expected =
+          predictedMs(plan, one.operation, layer, tensors.problem().shape, bench.target);
       if (!expected)
         return expected.error();
       one.predicted = *expected;
       contestants.push_back(std::move(one));
     }
-    if (plans.backward) {
-      auto one = backwardContestant(bench, *plans.backward, layer, *backward, **run);
+    if (timesBackward) {
+      auto one = backwardContestant(bench, plan, layer, *backward, **run);
       if (!one)
         return one.error();
       contestants.push_back(std::move(*one));
@@ -213,36 +188,32 @@ Result<std::vector<PatternFlags>> contestantsOf(const BenchOptions &options) {
   return wanted;
 }
 
-Result<std::vector<BenchPlan>> plans(const BenchOptions &options, const Target &target) {
-  std::vector<BenchPlan> made;
+/// Of each pattern; forward is there for backward, too, which takes what it gives.
+Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target) {
+  std::vector<Plan> made;
   auto contestants = contestantsOf(options);
   if (!contestants)
     return contestants.error();
-  for (const PatternFlags &flags : *contestants) {
+  for (PatternFlags &flags : *contestants) {
+    if (!options.times(AttentionRequest::kOperation))
+      flags.operations.insert(flags.operations.begin(), std::string(AttentionRequest::kOperation));
     auto plan = makePlan(flags, {target});
     if (!plan)
       return plan.error();
     if (flags.hasExpression)
       plan->loaded.pattern.name = flags.expression; // several are told apart
-    BenchPlan both{.forward = std::move(*plan), .backward = {}};
-    if (options.times(AttentionBackwardRequest::kOperation)) {
-      auto backward = makeBackwardPlan(both.forward.loaded, flags, target, both.forward.weighedAt);
-      if (!backward)
-        return backward.error();
-      both.backward = std::move(*backward);
-    }
-    made.push_back(std::move(both));
+    made.push_back(std::move(*plan));
   }
   return made;
 }
 
 /// The problem that all patterns are timed on: heads enough to use every entry of each.
-ForwardProblem problemOf(const BenchOptions &options, const std::vector<BenchPlan> &plans,
+ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &plans,
                          const Target &target, uint64_t seed) {
   int64_t heads = 1, n = kDefaultLength;
-  for (const BenchPlan &plan : plans) {
-    heads = std::max<int64_t>(heads, plan.forward.loaded.heads);
-    n = plan.forward.loaded.n.value_or(n);
+  for (const Plan &plan : plans) {
+    heads = std::max<int64_t>(heads, plan.loaded.heads);
+    n = plan.loaded.n.value_or(n);
   }
   const PatternFlags &flags = options.patterns.flags;
   return {.shape = {.batch = options.batch,
@@ -264,7 +235,7 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
     return opened.error();
   Device &device = **opened;
   Target target = targetOf(device);
-  Result<std::vector<BenchPlan>> made = plans(options, target);
+  Result<std::vector<Plan>> made = plans(options, target);
   if (!made)
     return made.error();
   if (device.name() == "sim")
@@ -288,19 +259,20 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
       return allocated.error();
     bench.tensors = std::move(*allocated);
   }
-  bool timesForward = options.times(AttentionRequest::kOperation);
   std::vector<Contestant> contestants;
-  for (const BenchPlan &plan : *made) {
-    auto more = prepare(bench, plan, timesForward);
+  for (const Plan &plan : *made) {
+    auto more = prepare(bench, plan, options);
     if (!more)
       return more.error();
     std::ranges::move(*more, std::back_inserter(contestants));
   }
   if (device.name() == "cpu") {
     report.threads = session.threads;
-    CpuBaselines baselines = cpuBaselines(
-        *tensors, session.threads,
-        options.baselines == "all" && timesForward ? Baselines::All : Baselines::PeakOnly);
+    CpuBaselines baselines =
+        cpuBaselines(*tensors, session.threads,
+                     options.baselines == "all" && options.times(AttentionRequest::kOperation)
+                         ? Baselines::All
+                         : Baselines::PeakOnly);
     report.peak = baselines.peak;
     report.blas = baselines.blas;
     std::ranges::move(baselines.contestants, std::back_inserter(contestants));
@@ -324,8 +296,8 @@ Action declareBench(Options &options) {
   declareManyPatterns(options, asked->patterns);
   declareLayerFlag(options, asked->patterns.flags);
   options.heading("Bench");
-  asked->patterns.flags.operations = plannedOperations();
-  declareOperationFlag(options, asked->patterns.flags.operations, HowMany::Any,
+  asked->patterns.flags.operations = {std::string(AttentionRequest::kOperation)};
+  declareOperationFlag(options, asked->patterns.flags.operations,
                        {std::string(AttentionBackwardRequest::kOperation)});
   declareDeviceFlag(options, asked->device);
   options.integer("--batch", "sequences in a call (1)", asked->batch, {1, 65535});

@@ -10,34 +10,40 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Result<CompiledBackward> compileOne(const PlannedBackward &head) {
+Result<CompiledBackward> compileOne(const Plan &plan, const PlannedHead &head) {
   CompiledBackward one;
-  for (auto [pass, parts] :
-       {std::pair{&head.queries, &one.entry.queries}, {&head.keys, &one.entry.keys}})
-    for (const AttentionBackwardRequest &request : pass->parts) {
+  for (const PlannedPass &pass : head.passes) {
+    if (pass.pass->operation != AttentionBackwardRequest::kOperation)
+      continue;
+    for (const AttentionBackwardRequest &request : plan.partsOf<AttentionBackwardRequest>(pass)) {
       auto begin = Clock::now();
       auto kernels = compile(request);
       if (!kernels)
         return kernels.error();
       std::chrono::duration<double, std::milli> took = Clock::now() - begin;
       one.compileMs = std::max(one.compileMs, took.count());
-      parts->push_back({request, std::move(*kernels)});
+      bool ofKeys = request.pass == AttentionBackwardRequest::Pass::Keys;
+      (ofKeys ? one.entry.keys : one.entry.queries).push_back({request, std::move(*kernels)});
     }
+  }
   return one;
 }
 
-/// What the cost model expects of one call, in milliseconds; the pass of delta apart.
-Result<double> predicted(const BackwardBench &bench, const BackwardPlan &plan, const Layer &layer) {
-  const AttentionShape &shape = bench.tensors.problem().shape;
+} // namespace
+
+Result<double> predictedMs(const Plan &plan, std::string_view operation, const Layer &layer,
+                           const AttentionShape &shape, const CostTarget &target) {
   double seconds = 0;
   for (const auto &[entry, heads] : usesOf(layer, shape.heads)) {
     if (heads.count == 0)
       continue;
-    for (const PlannedPass *pass : plan.headOf(entry).passes()) {
-      Candidate way = pass->ways.front();
+    for (const PlannedPass &pass : plan.headOf(entry).passes) {
+      if (pass.pass->operation != operation)
+        continue;
+      Candidate way = pass.ways.front();
       Result<void> counted =
           count(way, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first},
-                costShape(pass->parts[0], heads.count * shape.batch), bench.target);
+                pass.shapeOf(heads.count * shape.batch), target);
       if (!counted)
         return counted.error();
       seconds += way.cost.seconds;
@@ -46,12 +52,10 @@ Result<double> predicted(const BackwardBench &bench, const BackwardPlan &plan, c
   return seconds * 1e3;
 }
 
-} // namespace
-
-Result<std::map<int, CompiledBackward>> compileBackward(const BackwardPlan &plan) {
+Result<std::map<int, CompiledBackward>> compileBackward(const Plan &plan) {
   std::map<int, CompiledBackward> compiled;
-  for (const PlannedBackward &head : plan.heads) {
-    auto one = compileOne(head);
+  for (const PlannedHead &head : plan.heads) {
+    auto one = compileOne(plan, head);
     if (!one)
       return one.error();
     for (int entry : head.entries)
@@ -60,7 +64,7 @@ Result<std::map<int, CompiledBackward>> compileBackward(const BackwardPlan &plan
   return compiled;
 }
 
-Result<Contestant> backwardContestant(const BackwardBench &bench, const BackwardPlan &plan,
+Result<Contestant> backwardContestant(const BackwardBench &bench, const Plan &plan,
                                       const Layer &layer,
                                       const std::map<int, CompiledBackward> &compiled,
                                       ForwardRun &forward) {
@@ -90,7 +94,7 @@ Result<Contestant> backwardContestant(const BackwardBench &bench, const Backward
   if (work.elements > 0)
     one.ideal = work.pairs / work.elements;
   if (problem.shape.q0 == 0) { // what the model knows of keys' passes
-    Result<double> expected = predicted(bench, plan, layer);
+    Result<double> expected = predictedMs(plan, one.operation, layer, problem.shape, bench.target);
     if (!expected)
       return expected.error();
     one.predicted = *expected;

@@ -3,7 +3,7 @@
 
 #include "tools/bench/BackwardRun.h"
 #include "tools/bench/Contestant.h"
-#include "tools/sparsec/BackwardPlan.h"
+#include "tools/sparsec/Plan.h"
 
 #include <map>
 
@@ -15,7 +15,11 @@ struct CompiledBackward {
   double compileMs = 0;
 };
 /// By entry, of those that a layer uses.
-Result<std::map<int, CompiledBackward>> compileBackward(const BackwardPlan &plan);
+Result<std::map<int, CompiledBackward>> compileBackward(const Plan &plan);
+
+/// What the cost model expects of one call of an operation, in milliseconds.
+Result<double> predictedMs(const Plan &plan, std::string_view operation, const Layer &layer,
+                           const AttentionShape &shape, const CostTarget &target);
 
 struct BackwardBench {
   Device &device;
@@ -25,7 +29,7 @@ struct BackwardBench {
 };
 
 /// Of one layer, whose forward on the same tensors is `forward`.
-Result<Contestant> backwardContestant(const BackwardBench &bench, const BackwardPlan &plan,
+Result<Contestant> backwardContestant(const BackwardBench &bench, const Plan &plan,
                                       const Layer &layer,
                                       const std::map<int, CompiledBackward> &compiled,
                                       ForwardRun &forward);

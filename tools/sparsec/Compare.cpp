@@ -35,13 +35,13 @@ Row rowOf(const LayerReport &layer) {
   Row row;
   for (const HeadReport &each : layer.heads) {
     auto copies = static_cast<int64_t>(each.row.heads.size());
-    const Cost &cost = each.way.cost;
+    const Cost &cost = each.passes[0].way.cost;
     row.heads += copies;
     row.elements += copies * cost.elements;
     row.computed += copies * cost.computed;
     row.live += copies * cost.blocks.live;
     row.seconds += copies ? cost.seconds : 0;
-    std::string orders = ordersText(each.way.parts);
+    std::string orders = ordersText(each.passes[0].way.parts);
     if (row.orders.find(orders) == std::string::npos)
       row.orders += (row.orders.empty() ? "" : "; ") + orders;
   }
@@ -52,7 +52,7 @@ Row rowOf(const LayerReport &layer) {
 Result<std::vector<Row>> rowsOf(const CompareOptions &options, LoadedPattern loaded,
                                 const Target &target, int64_t heads, int64_t n) {
   loaded.heads = static_cast<int>(heads);
-  auto plan = makePlan(loaded, options.patterns.flags, {target}, n, PlanFor::Pictures);
+  auto plan = makePlan(loaded, options.patterns.flags, {target}, n, kForPictures);
   if (!plan)
     return plan.error();
   auto layers = reportLayers(*plan, n);
@@ -160,13 +160,13 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   all.heads = static_cast<int>(heads);
   all.pattern.heads.push_back({.name = "dense", .attend = make(Op::True, {})});
   all.layers = distinctLayers(all.pattern);
-  auto plan = makePlan(all, flags, {*target}, n, PlanFor::Pictures);
+  auto plan = makePlan(all, flags, {*target}, n, kForPictures);
   if (!plan)
     return plan.error();
   auto dense = reportLayers(*plan, n);
   if (!dense)
     return dense.error();
-  double denseSeconds = dense->front().heads.front().way.cost.seconds;
+  double denseSeconds = dense->front().heads.front().passes[0].way.cost.seconds;
   if (session.json) {
     auto list = nlohmann::ordered_json::array();
     for (const Row &row : rows)

@@ -1,5 +1,4 @@
 // sparsec PATTERN: compiles a pattern to a folder of kernels, and says what it made.
-#include "codegen/ChooseBlock.h"
 #include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/Manifest.h"
@@ -12,6 +11,7 @@
 #include <chrono>
 #include <fmt/core.h>
 #include <map>
+#include <set>
 
 namespace sparsec::cli {
 namespace {
@@ -64,15 +64,15 @@ Result<void> inParallel(int threads, const std::vector<Job> &jobs) {
   return {};
 }
 
-Result<void> compileKernel(const PlannedKernel &planned, const Assemblers &assemblers, bool cubin,
-                           BuiltKernel &built) {
-  auto kernel = compileKernel(planned.request);
-  if (!kernel)
-    return kernel.error();
-  built = {&planned, std::move(*kernel), {}};
+Result<void> compileRequest(const PlannedRequest &planned, const Assemblers &assemblers, bool cubin,
+                            BuiltRequest &built) {
+  auto kernels = compile(planned.request);
+  if (!kernels)
+    return kernels.error();
+  built = {&planned, std::move(*kernels), {}};
   if (!cubin || built.isHost())
     return {};
-  auto assembled = assemblers.assemble(built.kernel.code, planned.request.target.name);
+  auto assembled = assemblers.assemble(built.first().code, built.first().target.name);
   if (!assembled)
     return assembled.error();
   built.cubin = std::move(*assembled);
@@ -84,49 +84,78 @@ class LaunchBuilder {
 public:
   LaunchBuilder(Build &build, int64_t n) : build(build), n(n) { build.n = n; }
 
-  /// Launches for every layer, in it for every kernel and the heads that use it.
+  /// Launches for every layer, in it for every request and the heads that use it.
   Result<void> run() {
     const LoadedPattern &loaded = build.plan->loaded;
     for (size_t layer = 0; layer < loaded.layers.size(); ++layer) {
       std::vector<EntryUse> uses = usesOf(loaded.layers[layer], loaded.heads);
-      for (size_t i = 0; i < build.plan->kernels.size(); ++i)
+      for (size_t i = 0; i < build.plan->requests.size(); ++i)
         for (const EntryUse &use : uses) {
-          const std::vector<int> &entries = build.plan->kernels[i].entries;
+          const std::vector<int> &entries = build.plan->requests[i].entries;
           if (!use.heads.count || std::ranges::find(entries, use.entry) == entries.end())
             continue;
           auto numbers = numbersFor(i, use);
           if (!numbers)
             return numbers.error();
-          build.launches.push_back({layer, use, i, *numbers});
+          build.launches.push_back({layer, use, i, *numbers, {}, {}});
         }
     }
+    addGroups();
     return {};
   }
 
 private:
   Build &build;
   int64_t n;
-  using Key = std::tuple<size_t, int64_t, int64_t, int64_t>; ///< the kernel, and its heads
+  using Key = std::tuple<size_t, int64_t, int64_t, int64_t>; ///< the request, and its heads
   std::map<Key, size_t> known;
   Names stems;
 
+  /// The kv heads of each launch over keys. Those of a layer give to the same dk and dv.
+  void addGroups() {
+    const Plan &plan = *build.plan;
+    std::map<std::pair<size_t, std::string>, std::vector<BuiltLaunch *>> together;
+    for (BuiltLaunch &launch : build.launches) {
+      const PlannedRequest &request = plan.requests[launch.request];
+      if (request.pass->rows == LayoutRows::Keys)
+        together[{launch.layer, request.request.target().name}].push_back(&launch);
+    }
+    std::map<std::string, std::vector<KeyGroup>> files;
+    for (const auto &[key, launches] : together) {
+      std::vector<Heads> heads;
+      for (const BuiltLaunch *launch : launches)
+        heads.push_back(launch->use.heads);
+      for (size_t i = 0; i < launches.size(); ++i) {
+        launches[i]->groups = keyGroups(heads, i, plan.loaded.heads / plan.loaded.kvHeads);
+        launches[i]->groupsFile = groupsFile(*launches[i], files);
+      }
+    }
+  }
+
+  /// The same for equal groups of a request.
+  std::string groupsFile(const BuiltLaunch &launch,
+                         std::map<std::string, std::vector<KeyGroup>> &files) const {
+    for (int i = 1;; ++i) {
+      std::string stem = build.plan->requests[launch.request].stem();
+      std::string name = i == 1 ? stem : fmt::format("{}_{}", stem, i);
+      auto [at, isNew] = files.try_emplace(name + ".groups.i32", launch.groups);
+      if (isNew || at->second == launch.groups)
+        return at->first;
+    }
+  }
+
   /// As an index of Build::numbers. Heads count where the predicate tells them apart.
-  Result<size_t> numbersFor(size_t kernel, const EntryUse &use) {
-    const auto &[request, entries, stem] = build.plan->kernels[kernel];
+  Result<size_t> numbersFor(size_t i, const EntryUse &use) {
+    const PlannedRequest &request = build.plan->requests[i];
     auto [first, step, count] = use.heads;
-    bool apart = mentions(request.attend, Op::Head);
     auto [at, isNew] = known.try_emplace(
-        apart ? Key{kernel, first, step, count} : Key{kernel, 0, 0, 0}, build.numbers.size());
+        request.usesHead() ? Key{i, first, step, count} : Key{i, 0, 0, 0}, build.numbers.size());
     if (!isNew)
       return at->second;
-    auto numbers = launchNumbers(
-        request.attend,
-        {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
-        request.queryOrder, request.keyOrder, use.heads,
-        takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables);
+    auto numbers = request.numbers(n, use.heads);
     if (!numbers)
       return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
-    build.numbers.push_back({kernel, use.heads, std::move(*numbers), stems.take(stem)});
+    build.numbers.push_back({std::move(*numbers), stems.take(request.stem())});
     return at->second;
   }
 };
@@ -135,16 +164,16 @@ private:
 /// tokens the counts take as long as a kernel.
 Result<void> buildAll(const Session &session, const CompileOptions &options, int64_t n,
                       Build &build, Result<std::vector<LayerReport>> &layers) {
-  const auto &planned = build.plan->kernels;
+  const auto &planned = build.plan->requests;
   Assemblers assemblers;
   if (options.cubin)
     assemblers = Assemblers::open(AssemblerSearch::fromEnvironment());
-  build.kernels.resize(planned.size());
+  build.requests.resize(planned.size());
   Progress progress(session, "compiling", static_cast<int64_t>(planned.size()));
   std::vector<Job> jobs;
   for (size_t i = 0; i < planned.size(); ++i)
     jobs.push_back([&, i] {
-      auto compiled = compileKernel(planned[i], assemblers, options.cubin, build.kernels[i]);
+      auto compiled = compileRequest(planned[i], assemblers, options.cubin, build.requests[i]);
       progress.step();
       return compiled;
     });
@@ -157,23 +186,28 @@ Result<void> buildAll(const Session &session, const CompileOptions &options, int
   return inParallel(session.threads, jobs);
 }
 
-std::string_view bytesOf(const std::vector<int32_t> &values) {
+template <class T>
+std::string_view bytesOf(const std::vector<T> &values) {
   static_assert(std::endian::native == std::endian::little, "tables are little-endian files");
-  return {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(int32_t)};
+  return {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T)};
 }
 
 Result<void> writeFolder(OutputFolder &folder, const Build &build) {
   std::vector<std::pair<std::string, std::string_view>> files;
-  for (const BuiltKernel &built : build.kernels) {
-    files.emplace_back(built.codeFile(), built.kernel.code);
+  for (const BuiltRequest &built : build.requests) {
+    files.emplace_back(built.codeFile(), built.first().code);
     if (built.isHost())
-      files.emplace_back(built.objectFile(), built.kernel.object);
+      files.emplace_back(built.objectFile(), built.first().object);
     if (built.cubin)
       files.emplace_back(built.cubinFile(), built.cubin->image);
   }
   for (const BuiltNumbers &each : build.numbers)
     for (const auto &[key, numbers] : each.files())
       files.emplace_back(fmt::format("{}.{}.i32", each.stem, key), bytesOf(*numbers));
+  std::set<std::string> written; // launches share them
+  for (const BuiltLaunch &launch : build.launches)
+    if (!launch.groups.empty() && written.insert(launch.groupsFile).second)
+      files.emplace_back(launch.groupsFile, bytesOf(launch.groups));
   std::string json = manifest(build).dump(2) + "\n";
   std::string header = cHeader(build);
   files.emplace_back("manifest.json", json);
@@ -185,12 +219,11 @@ Result<void> writeFolder(OutputFolder &folder, const Build &build) {
 }
 
 std::string cubinTable(const Build &build, const Style &style) {
-  if (std::ranges::none_of(build.kernels,
-                           [](const BuiltKernel &built) { return built.cubin.has_value(); }))
+  if (std::ranges::none_of(build.requests, [](const BuiltRequest &built) { return !!built.cubin; }))
     return "";
   Table table({{"cubin"}, {"by"}, {"registers", Table::Right}, {"spills", Table::Right}});
   std::string concerns;
-  for (const BuiltKernel &built : build.kernels) {
+  for (const BuiltRequest &built : build.requests) {
     if (!built.cubin)
       continue;
     const AssembleReport &report = built.cubin->report;
@@ -222,19 +255,17 @@ std::string fileTable(const OutputFolder &folder, const std::string &out, double
 
 std::string heading(const Plan &plan, int64_t n, const Style &style) {
   const Pattern &pattern = plan.loaded.pattern;
-  const AttentionRequest &request = plan.kernels.front().request;
   std::string params;
   for (const auto &[name, value] : pattern.params)
     params += fmt::format(" {}={}", name, value);
-  std::string dims =
-      request.headDim == request.valueDim
-          ? fmt::format("head dim {}", request.headDim)
-          : fmt::format("head dim {}, value dim {}", request.headDim, request.valueDim);
+  std::string dims = plan.headDim == plan.valueDim
+                         ? fmt::format("head dim {}", plan.headDim)
+                         : fmt::format("head dim {}, value dim {}", plan.headDim, plan.valueDim);
   std::string heads = counted(plan.loaded.heads, "head");
   if (plan.loaded.kvHeads != plan.loaded.heads)
     heads += fmt::format(" ({} of keys and values)", plan.loaded.kvHeads);
   return fmt::format("{}{}: {}, {}, {}; counted at n = {}\n\n", style.bold(pattern.name), params,
-                     name(request.dtype), dims, heads, grouped(n));
+                     name(plan.dtype), dims, heads, grouped(n));
 }
 
 Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
@@ -291,7 +322,7 @@ Action declareCompile(Options &options) {
   options.heading("Compile");
   options.value("--target", "NAMES", listed(targetNames()) + ", comma-separated (sm_80)",
                 [asked](const std::string &text) { return readTargets(text, asked->targets); });
-  asked->pattern.operations = plannedOperations();
+  asked->pattern.operations = patternOperations();
   declareOperationFlag(options, asked->pattern.operations);
   options.flag("--cubin", "machine code too (needs NVRTC or ptxas)", asked->cubin);
   options.value("-o,--out", "DIR", "folder to write (./NAME.kernels), replaced whole",

@@ -1,7 +1,4 @@
 // sparsec explain PATTERN: what was decided and why; or, with --after, the text of a stage.
-#include "tools/sparsec/Explain.h"
-
-#include "codegen/ChooseBlock.h"
 #include "codegen/Compiler.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/HeadReport.h"
@@ -9,9 +6,27 @@
 #include "tools/sparsec/TargetFlag.h"
 
 #include <fmt/core.h>
+#include <utility>
 
 namespace sparsec::cli {
+namespace {
 
+constexpr int64_t kDrawnAt = 512; ///< n of layouts when none is given
+
+struct ExplainOptions {
+  PatternFlags pattern;
+  std::string after;
+  Target target;
+};
+
+/// One text for each head or kernel, under its name.
+struct Section {
+  std::string name;
+  std::string text;
+};
+using Sections = std::vector<Section>;
+
+/// "row, column"
 std::string entryNames(const LoadedPattern &loaded, const std::vector<int> &entries) {
   std::string names;
   for (int entry : entries)
@@ -19,6 +34,7 @@ std::string entryNames(const LoadedPattern &loaded, const std::vector<int> &entr
   return names;
 }
 
+/// The heads that the first launch for an entry is for; one where the model has too few.
 Heads firstHeads(const LoadedPattern &loaded, int entry) {
   for (const Layer &layer : loaded.layers)
     for (const auto &[used, heads] : usesOf(layer, loaded.heads))
@@ -28,112 +44,137 @@ Heads firstHeads(const LoadedPattern &loaded, int entry) {
   return {};
 }
 
-std::string blocksText(const LaunchNumbers &numbers) {
-  std::string size = fmt::format("{} bytes in all", grouped(numbers.bytes()));
-  if (numbers.forms)
-    return fmt::format("closed form: {}; {}", numbers.forms->text, size);
-  return fmt::format("tables: the rows are no few progressions that move evenly; {}", size);
+std::string ordersOf(const PlannedRequest &request) {
+  return ordersText({{request.attend, request.queryOrder, request.keyOrder}});
 }
 
-namespace {
-
-struct ExplainOptions {
-  PatternFlags pattern;
-  std::string after;
-  Target target;
-};
-
-/// The layout of each part of each head, in its orders; a layer's sections begin with its title
-/// where there are several.
-Result<Sections> layouts(const Plan &plan, const Layer &layer, int64_t n) {
-  Sections sections;
-  for (const HeadRow &row : headRows(plan.loaded, layer)) {
-    std::vector<AttentionRequest> parts = plan.partsOf(row.entry);
-    std::string title = plan.loaded.layers.size() > 1 ? layer.title() + ": " : "";
-    for (size_t i = 0; i < parts.size(); ++i) {
-      const AttentionRequest &part = parts[i];
-      LayoutRequest request{
-          .nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = part.block.q, .blockK = part.block.k};
-      auto layout = layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, request);
-      if (!layout)
-        return layout.error();
-      BlockCounts counts = layout->front().counts();
-      std::string name =
-          title + row.name + (parts.size() > 1 ? fmt::format(", part {}", i + 1) : "");
-      sections.push_back(
-          {name, fmt::format("blocks of {}x{}, order {}, n = {}: {} live, {} full, {} partial\n{}",
-                             part.block.q, part.block.k,
-                             ordersText({{part.attend, part.queryOrder, part.keyOrder}}), n,
-                             grouped(counts.live), grouped(counts.full), grouped(counts.partial),
-                             layout->front().print())});
-    }
-  }
-  return sections;
+/// ", over keys" of a pass that is not its operation's only one.
+std::string overText(const PatternPass &pass) {
+  return pass.name.empty() ? "" : fmt::format(", over {}", pass.name);
 }
 
+/// The layout of a part in its orders.
+Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, int64_t n) {
+  auto layout = layoutsOf(
+      {{part.attend, part.queryOrder, part.keyOrder}},
+      {.nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = part.block.q, .blockK = part.block.k});
+  if (!layout)
+    return layout.error();
+  BlockCounts counts = layout->front().counts();
+  std::string name = row.name + overText(*part.pass);
+  std::string folded = part.pass->name.empty()               ? ""
+                       : part.pass->rows == LayoutRows::Keys ? ", folded by columns"
+                                                             : ", folded by rows";
+  if (part.parts > 1)
+    name += fmt::format(", part {}", part.part + 1);
+  return Section{
+      name, fmt::format("blocks of {}x{}, order {}{}, n = {}: {} live, {} full, {} partial\n{}",
+                        part.block.q, part.block.k, ordersOf(part), folded, n, grouped(counts.live),
+                        grouped(counts.full), grouped(counts.partial), layout->front().print())};
+}
+
+/// Of each part of each pass of each head; a layer's sections begin with its title where there are
+/// several.
 Result<Sections> layouts(const Plan &plan, int64_t n) {
   Sections all;
-  for (const Layer &layer : plan.loaded.layers) {
-    auto sections = layouts(plan, layer, n);
-    if (!sections)
-      return sections;
-    std::ranges::move(*sections, std::back_inserter(all));
-  }
+  for (const Layer &layer : plan.loaded.layers)
+    for (const HeadRow &row : headRows(plan.loaded, layer))
+      for (const PlannedPass &pass : plan.headOf(row.entry).passes)
+        for (size_t request : pass.requests) {
+          auto section = layoutOf(plan.requests[request], row, n);
+          if (!section)
+            return section.error();
+          if (plan.loaded.layers.size() > 1)
+            section->name = layer.title() + ": " + section->name;
+          all.push_back(std::move(*section));
+        }
   return all;
 }
 
-/// How a kernel is told its blocks at a length, and why.
-Result<std::string> blockSource(const Plan &plan, const PlannedKernel &kernel, int64_t n) {
-  const AttentionRequest &request = kernel.request;
-  auto numbers = launchNumbers(
-      request.attend,
-      {.nq = n, .nk = n, .q0 = 0, .blockQ = request.block.q, .blockK = request.block.k},
-      request.queryOrder, request.keyOrder, firstHeads(plan.loaded, kernel.entries[0]),
-      takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables);
-  if (!numbers)
-    return numbers.error();
-  return blocksText(*numbers);
-}
-
 Sections plans(const Plan &plan) {
-  Table table({{"kernel"}, {"heads"}, {"target"}, {"block"}, {"order"}, {"part"}, {"numbers"}});
-  for (const PlannedHead &head : plan.heads)
-    for (size_t i = 0; i < head.kernels.size(); ++i) {
-      const PlannedKernel &kernel = plan.kernels[head.kernels[i]];
-      const AttentionRequest &request = kernel.request;
-      table.add({request.entry, entryNames(plan.loaded, kernel.entries), request.target.name,
-                 fmt::format("{}x{}", request.block.q, request.block.k),
-                 ordersText({{request.attend, request.queryOrder, request.keyOrder}}),
-                 fmt::format("{} of {}", i + 1, head.kernels.size()),
-                 mentions(request.attend, Op::Head) ? "for each head" : "shared"});
-    }
+  Table table(
+      {{"kernels"}, {"pass"}, {"heads"}, {"target"}, {"block"}, {"order"}, {"part"}, {"numbers"}});
+  for (const PlannedRequest &request : plan.requests)
+    table.add({request.request.entry(), request.pass->title(),
+               entryNames(plan.loaded, request.entries), request.request.target().name,
+               fmt::format("{}x{}", request.block.q, request.block.k), ordersOf(request),
+               fmt::format("{} of {}", request.part + 1, request.parts),
+               request.usesHead() ? "for each head" : "shared"});
   return {{"", table.render({})}};
 }
 
 Result<Sections> stage(const Plan &plan, const std::string &name) {
   Sections sections;
-  for (const PlannedKernel &kernel : plan.kernels) {
-    auto text = explain(kernel.request, name);
+  for (const PlannedRequest &request : plan.requests) {
+    auto text = explain(request.request, name);
     if (!text)
       return text.error();
-    sections.push_back({kernel.request.entry, std::move(*text)});
+    sections.push_back({request.request.entry() + overText(*request.pass), std::move(*text)});
   }
   return sections;
 }
 
 /// Why the block is what it is.
-std::string blockReason(const Plan &plan, const PlannedKernel &kernel) {
-  const AttentionRequest &request = kernel.request;
-  if (plan.loaded.pattern.heads[kernel.entries[0]].schedule.block.q)
+std::string blockReason(const Plan &plan, const PlannedRequest &request) {
+  const Target &target = request.request.target();
+  if (plan.loaded.pattern.heads[request.entries[0]].schedule.block.q)
     return "as asked for";
-  if (request.target.kind() == TargetKind::Cpu)
+  if (target.kind() == TargetKind::Cpu)
     return fmt::format("the fastest by the cost model for head dim {} and value dim {} on a CPU",
-                       request.headDim, request.valueDim);
+                       plan.headDim, plan.valueDim);
   return fmt::format("the fastest by the cost model of those that fit head dim {}, value dim {}, "
-                     "{} within the {} KB of "
-                     "shared memory of {}",
-                     request.headDim, request.valueDim, name(request.dtype),
-                     request.target.sharedBytes / 1024, request.target.name);
+                     "{} within the {} KB of shared memory of {}",
+                     plan.headDim, plan.valueDim, name(plan.dtype), target.sharedBytes / 1024,
+                     target.name);
+}
+
+/// How a kernel is told its blocks at a length, and why.
+Result<std::string> blocksText(const Plan &plan, const PlannedRequest &request, int64_t n) {
+  auto numbers = request.numbers(n, firstHeads(plan.loaded, request.entries[0]));
+  if (!numbers)
+    return numbers.error();
+  std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
+  if (numbers->forms)
+    return fmt::format("closed form: {}; {}", numbers->forms->text, size);
+  return fmt::format("tables: the rows are no few progressions that move evenly; {}", size);
+}
+
+std::string indented(const std::string &text, const std::string &by) {
+  std::string lines;
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = text.find('\n', begin);
+    lines += by + text.substr(begin, end - begin) + "\n";
+    begin = end + 1;
+  }
+  return lines;
+}
+
+/// What was decided of a pass, and the ways that were weighed, the chosen one counted exactly.
+Result<std::string> decided(const Plan &plan, const PlannedHead &head, const PlannedPass &pass,
+                            int64_t n) {
+  const PlannedRequest &first = plan.requests[pass.requests[0]];
+  std::string text =
+      fmt::format("block   {}x{}: {}\n", first.block.q, first.block.k, blockReason(plan, first));
+  text += fmt::format("split   {}\n", first.parts == 1
+                                          ? "not: one kernel computes the whole head"
+                                          : fmt::format("disjoint parts, {}", pass.pass->meet));
+  for (size_t request : pass.requests) {
+    const PlannedRequest &part = plan.requests[request];
+    auto source = blocksText(plan, part, n);
+    if (!source)
+      return source.error();
+    text += fmt::format("attend  {}\n  order   {}\n  blocks  {}\n", print(part.attend),
+                        ordersOf(part), *source);
+  }
+  std::vector<Candidate> weighed = pass.ways;
+  auto counted = count(weighed.front(), pass.weighed, pass.shapeOf(std::max(1, plan.loaded.heads)),
+                       pass.costTarget(head.target));
+  if (!counted)
+    return counted.error();
+  std::string indent = pass.pass->name.empty() ? "  " : "    ";
+  return indented(text, indent) +
+         fmt::format("\n{}ways weighed at n = {}\n", indent, grouped(plan.weighedAt)) +
+         indented(table(weighed), indent) + "\n";
 }
 
 Result<Sections> decisions(const Plan &plan, int64_t n) {
@@ -142,39 +183,18 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
     return layers.error();
   std::string text;
   for (const PlannedHead &head : plan.heads) {
-    const PlannedKernel &first = plan.kernels[head.kernels[0]];
-    text += fmt::format("{} (heads: {})\n", first.request.entry,
-                        entryNames(plan.loaded, first.entries));
-    text += fmt::format("  block   {}x{}: {}\n", first.request.block.q, first.request.block.k,
-                        blockReason(plan, first));
-    text += fmt::format("  split   {}\n", head.kernels.size() == 1
-                                              ? "not: one kernel computes the whole head"
-                                              : "disjoint parts, merged by log-sum-exp");
-    for (size_t kernel : head.kernels) {
-      const PlannedKernel &part = plan.kernels[kernel];
-      const AttentionRequest &request = part.request;
-      text += fmt::format("  attend  {}\n", print(request.attend));
-      text += fmt::format("    order   {}\n",
-                          ordersText({{request.attend, request.queryOrder, request.keyOrder}}));
-      auto source = blockSource(plan, part, n);
-      if (!source)
-        return source.error();
-      text += fmt::format("    blocks  {}\n", *source);
+    std::string_view operation;
+    for (const PlannedPass &pass : head.passes) {
+      if (std::exchange(operation, pass.pass->operation) != pass.pass->operation)
+        text += fmt::format("{} (heads: {})\n", plan.symbol(head.entries[0], *pass.pass),
+                            entryNames(plan.loaded, head.entries));
+      if (!pass.pass->name.empty())
+        text += fmt::format("  pass over {}\n", pass.pass->name);
+      auto ofPass = decided(plan, head, pass, n);
+      if (!ofPass)
+        return ofPass.error();
+      text += *ofPass;
     }
-    text += fmt::format("\n  ways weighed at n = {}\n", grouped(plan.weighedAt));
-    std::vector<Candidate> weighed = head.ways;
-    CostShape shape = plan.shapeOf(first.entries[0], std::max(1, plan.loaded.heads));
-    auto counted = count(weighed.front(), head.weighed, shape,
-                         CostTarget::of(first.request.target.name, shape.elementBytes));
-    if (!counted)
-      return counted.error();
-    std::string ways = table(weighed);
-    for (size_t begin = 0; begin < ways.size();) {
-      size_t end = ways.find('\n', begin);
-      text += "  " + ways.substr(begin, end - begin) + "\n";
-      begin = end + 1;
-    }
-    text += "\n";
   }
   text += fmt::format("at n = {}\n{}", grouped(n), table(*layers, {}));
   return Sections{{"", text}};
@@ -193,28 +213,15 @@ Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
   return stage(plan, options.after);
 }
 
-/// The name of the pattern, and what is said of it.
-Result<std::pair<std::string, Sections>> explained(const ExplainOptions &options) {
-  auto named = [](const LoadedPattern &loaded, Result<Sections> sections) {
-    return sections ? Result(std::pair(loaded.pattern.name, std::move(*sections)))
-                    : Result<std::pair<std::string, Sections>>(sections.error());
-  };
-  if (options.pattern.operations.front() == AttentionBackwardRequest::kOperation) {
-    auto plan = makeBackwardPlan(options.pattern, options.target);
-    return plan ? named(plan->loaded, explainBackward(*plan, options.after))
-                : Result<std::pair<std::string, Sections>>(plan.error());
-  }
+Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
   auto plan = makePlan(options.pattern, {options.target});
   if (!plan)
     return plan.error();
-  return named(plan->loaded, sectionsOf(*plan, options));
-}
-
-Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
-  auto said = explained(options);
+  auto said = sectionsOf(*plan, options);
   if (!said)
     return said.error();
-  const auto &[pattern, sections] = *said;
+  const std::string &pattern = plan->loaded.pattern.name;
+  const Sections &sections = *said;
   if (session.json) {
     auto rows = nlohmann::ordered_json::array();
     for (const Section &section : sections)
@@ -246,9 +253,10 @@ Action declareExplain(Options &options) {
     stages.push_back(std::move(name));
   options.heading("Explain");
   options.choice("--after", "STAGE", listed(stages), asked->after, stages);
-  asked->pattern.operations = plannedOperations();
-  declareOperationFlag(options, asked->pattern.operations, HowMany::One,
-                       {std::string(AttentionBackwardRequest::kOperation)});
+  std::vector<std::string> operations = patternOperations();
+  asked->pattern.operations = {operations.front()}; // so that the text of one kernel stands alone
+  declareOperationFlag(options, asked->pattern.operations,
+                       {operations.begin() + 1, operations.end()});
   asked->target = *findTarget("sm_80");
   options.value("--target", "TARGET", listed(targetNames()) + " (sm_80)",
                 [asked](const std::string &text) { return readTarget(text, asked->target); });

@@ -20,17 +20,15 @@ class Counter {
 public:
   Counter(const Plan &plan, int64_t n) : plan(plan), n(n) {}
 
-  /// The way of an entry at head h of the model, with what all copies of it cost.
-  Result<Candidate> count(int entry, int64_t h, int64_t copies) {
+  /// The way of an entry's pass at head h of the model, with what all copies of it cost.
+  Result<Candidate> count(int entry, const PlannedPass &pass, int64_t h, int64_t copies) {
     bool apart = mentions(plan.loaded.pattern.heads[entry].attend, Op::Head);
-    auto [at, isNew] = known.try_emplace({entry, apart ? h : 0, copies});
+    auto [at, isNew] = known.try_emplace({entry, &pass, apart ? h : 0, copies});
     if (!isNew)
       return at->second;
-    at->second = plan.headOf(entry).ways.front();
-    CostShape shape = plan.shapeOf(entry, copies);
-    auto counted = sparsec::count(
-        at->second, {.nq = n, .nk = n, .q0 = 0, .h = h}, shape,
-        CostTarget::of(plan.kernelOf(entry).request.target.name, shape.elementBytes));
+    at->second = pass.ways.front();
+    auto counted = sparsec::count(at->second, {.nq = n, .nk = n, .q0 = 0, .h = h},
+                                  pass.shapeOf(copies), pass.costTarget(plan.headOf(entry).target));
     if (!counted)
       return located(counted.error(), plan.loaded.pattern.heads[entry]);
     return at->second;
@@ -39,7 +37,7 @@ public:
 private:
   const Plan &plan;
   int64_t n;
-  std::map<std::tuple<int, int64_t, int64_t>, Candidate> known;
+  std::map<std::tuple<int, const PlannedPass *, int64_t, int64_t>, Candidate> known;
 };
 
 Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer, int64_t n,
@@ -53,14 +51,17 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer
     // Heads that differ are rows of their own, and yet one launch: each has its share of it.
     int64_t sharers = sharing[row.entry];
     auto alike = std::max<int64_t>(1, static_cast<int64_t>(row.heads.size()));
-    auto way = counter.count(row.entry, row.h, alike * sharers);
-    if (!way)
-      return way.error();
-    for (double Cost::*share :
-         {&Cost::seconds, &Cost::denseSeconds, &Cost::bytes, &Cost::operations})
-      way->cost.*share /= double(sharers);
-    double saved = 1 - double(way->cost.computed) / causalPairs(n, way->block);
-    reports.push_back({std::move(row), std::move(*way), n, saved});
+    HeadReport &report = reports.emplace_back(HeadReport{.row = row, .n = n, .passes = {}});
+    for (const PlannedPass &pass : plan.headOf(row.entry).passes) {
+      auto way = counter.count(row.entry, pass, row.h, alike * sharers);
+      if (!way)
+        return way.error();
+      for (double Cost::*share :
+           {&Cost::seconds, &Cost::denseSeconds, &Cost::bytes, &Cost::operations})
+        way->cost.*share /= double(sharers);
+      double saved = 1 - double(way->cost.computed) / causalPairs(n, way->block);
+      report.passes.push_back({pass.pass, std::move(*way), saved});
+    }
   }
   return reports;
 }
@@ -90,70 +91,102 @@ void warnOfEmpty(const std::vector<LayerReport> &layers) {
   std::set<std::string> said;
   for (const LayerReport &layer : layers)
     for (const HeadReport &each : layer.heads)
-      if (each.way.cost.elements == 0 && said.insert(each.row.name).second)
+      if (each.elements() == 0 && said.insert(each.row.name).second)
         fmt::print(stderr, "warning: head '{}' is empty at n = {}: its rows give 0\n",
                    each.row.name, each.n);
 }
 
-static std::vector<std::string> cellsOf(const HeadReport &each) {
-  const auto &[block, parts, cost] = each.way;
+/// Of the row in its first pass; of the pass alone in others.
+static std::vector<std::string> cellsOf(const HeadReport &each, size_t i) {
+  const auto &[block, parts, cost] = each.passes[i].way;
   double keys = each.keysPerQuery();
-  return {each.row.name,
-          each.row.heads.empty() ? "-" : abbreviated(each.row.heads),
-          ordersText(parts),
-          fmt::format("{}x{}", block.q, block.k),
-          percent(each.density()),
-          keys < 99.95 ? fmt::format("{:.1f}", keys) : grouped(std::llround(keys)),
-          grouped(cost.blocks.live),
-          grouped(cost.blocks.full),
-          grouped(cost.blocks.partial),
-          percent(each.saved),
-          percent(cost.useful()),
-          duration(cost.seconds)};
+  std::vector<std::string> cells = {each.row.name,
+                                    each.row.heads.empty() ? "-" : abbreviated(each.row.heads),
+                                    each.passes[i].pass->title(),
+                                    ordersText(parts),
+                                    fmt::format("{}x{}", block.q, block.k),
+                                    percent(each.density()),
+                                    keys < 99.95 ? fmt::format("{:.1f}", keys)
+                                                 : grouped(std::llround(keys)),
+                                    grouped(cost.blocks.live),
+                                    grouped(cost.blocks.full),
+                                    grouped(cost.blocks.partial),
+                                    percent(each.passes[i].saved),
+                                    percent(cost.useful()),
+                                    duration(cost.seconds)};
+  if (i > 0)
+    for (size_t ofRow : {0, 1, 5, 6})
+      cells[ofRow].clear();
+  return cells;
 }
 
 std::string table(const std::vector<LayerReport> &layers, const Style &style) {
-  bool several = layers.size() > 1;
+  constexpr size_t kPassColumn = 2;
+  bool several = layers.size() > 1, passes = false;
+  for (const LayerReport &layer : layers)
+    for (const HeadReport &each : layer.heads)
+      passes |= each.passes.size() > 1;
   std::vector<Table::Column> columns;
-  if (several)
-    columns.push_back({"layer"});
-  for (const char *heading : {"head", "of the model", "order"})
+  for (const char *heading : {"head", "of the model", "pass", "order"})
     columns.push_back({heading});
   for (const char *heading : {"block", "density", "keys/query", "live", "full", "partial", "saved",
                               "useful", "predicted"})
     columns.push_back({heading, Table::Right});
+  if (!passes)
+    columns.erase(columns.begin() + kPassColumn);
+  if (several)
+    columns.insert(columns.begin(), {"layer"});
   Table table(columns);
   for (const LayerReport &layer : layers)
-    for (const HeadReport &each : layer.heads) {
-      std::vector<std::string> cells = cellsOf(each);
-      if (several)
-        cells.insert(cells.begin(), abbreviated(layer.layer.indices));
-      table.add(std::move(cells));
-    }
+    for (const HeadReport &each : layer.heads)
+      for (size_t i = 0; i < each.passes.size(); ++i) {
+        std::vector<std::string> cells = cellsOf(each, i);
+        if (!passes)
+          cells.erase(cells.begin() + kPassColumn);
+        if (several)
+          cells.insert(cells.begin(), i ? "" : abbreviated(layer.layer.indices));
+        table.add(std::move(cells));
+      }
   return table.render(style);
 }
 
+static nlohmann::ordered_json json(const PassReport &pass) {
+  const auto &[block, parts, cost] = pass.way;
+  return {
+      {"order", ordersText(parts)},
+      {"block", {{"q", block.q}, {"k", block.k}}},
+      {"blocks",
+       {{"live", cost.blocks.live}, {"full", cost.blocks.full}, {"partial", cost.blocks.partial}}},
+      {"saved_over_causal", pass.saved},
+      {"parts", parts.size()},
+      {"useful", cost.useful()},
+      {"predicted_ms", cost.seconds * 1e3}};
+}
+
+/// What is said of an operation's only pass stands in the row; of several, under its name.
 static nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
   auto rows = nlohmann::ordered_json::array();
   for (const HeadReport &each : heads) {
-    const auto &[block, parts, cost] = each.way;
     auto causal = double(causalElements({.nq = each.n, .nk = each.n}));
-    rows.push_back({{"name", each.row.name},
-                    {"heads", each.row.heads},
-                    {"elements", cost.elements},
-                    {"keys_per_query", each.keysPerQuery()},
-                    {"density", each.density()},
-                    {"density_causal", double(cost.elements) / causal},
-                    {"order", ordersText(parts)},
-                    {"block", {{"q", block.q}, {"k", block.k}}},
-                    {"blocks",
-                     {{"live", cost.blocks.live},
-                      {"full", cost.blocks.full},
-                      {"partial", cost.blocks.partial}}},
-                    {"saved_over_causal", each.saved},
-                    {"parts", parts.size()},
-                    {"useful", cost.useful()},
-                    {"predicted_ms", cost.seconds * 1e3}});
+    nlohmann::ordered_json row = {
+        {"name", each.row.name},       {"heads", each.row.heads},
+        {"elements", each.elements()}, {"keys_per_query", each.keysPerQuery()},
+        {"density", each.density()},   {"density_causal", double(each.elements()) / causal}};
+    for (const PassReport &pass : each.passes) {
+      if (pass.pass->name.empty()) {
+        row.update(json(pass));
+        continue;
+      }
+      nlohmann::ordered_json &operation = row[std::string(pass.pass->operation)];
+      if (operation.is_null())
+        operation = {{"predicted_ms", 0.0}, {"passes", nlohmann::ordered_json::array()}};
+      nlohmann::ordered_json one = {{"pass", pass.pass->name}};
+      one.update(json(pass));
+      operation["predicted_ms"] =
+          operation["predicted_ms"].get<double>() + one["predicted_ms"].get<double>();
+      operation["passes"].push_back(std::move(one));
+    }
+    rows.push_back(std::move(row));
   }
   return rows;
 }

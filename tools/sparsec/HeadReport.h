@@ -9,16 +9,23 @@
 
 namespace sparsec::cli {
 
-/// A row of a pattern in the way that was chosen for its entry.
-struct HeadReport {
-  HeadRow row;
-  Candidate way; ///< its cost is exact, and that of all heads of the row
-  int64_t n = 0;
+/// A pass over a row's pairs.
+struct PassReport {
+  const PatternPass *pass = nullptr;
+  Candidate way; ///< that was chosen; its cost is exact, and that of all heads of the row
   /// Share of dense causal attention's products that is not computed, both in whole blocks.
   double saved = 0;
+};
 
-  double density() const { return double(way.cost.elements) / (double(n) * double(n)); }
-  double keysPerQuery() const { return double(way.cost.elements) / double(n); }
+/// A row of a pattern in the ways that were chosen for its entry.
+struct HeadReport {
+  HeadRow row;
+  int64_t n = 0;
+  std::vector<PassReport> passes; ///< as planned, one at least
+
+  int64_t elements() const { return passes[0].way.cost.elements; }
+  double density() const { return double(elements()) / (double(n) * double(n)); }
+  double keysPerQuery() const { return double(elements()) / double(n); }
 };
 
 struct LayerReport {
@@ -31,7 +38,7 @@ Result<std::vector<LayerReport>> reportLayers(const Plan &plan, int64_t n);
 /// A line on stderr for each row that sees no key at all at this length: it runs all the same.
 void warnOfEmpty(const std::vector<LayerReport> &layers);
 
-/// With a column that says which layers where there are several.
+/// With a column that says which layers where there are several, and one that says which passes.
 std::string table(const std::vector<LayerReport> &layers, const Style &style);
 /// Adds what is said of one layer to `report`, or of several {"layers": [{"indices": ..., ...}]}.
 void addLayers(nlohmann::ordered_json &report, const std::vector<Layer> &layers,

@@ -26,6 +26,19 @@ std::string layerConstants(const Plan &plan, size_t layer, const std::string &pr
   return text;
 }
 
+/// Floats of each sequence of the batch: PATTERN_DELTA_FLOATS and so on, 0 where there are none.
+std::string workspaceConstants(const Build &build, const std::string &prefix, Defines &defines) {
+  std::vector<BuiltWorkspace> used = build.workspaces();
+  std::string text;
+  for (const PlannedPass &pass : build.plan->heads.front().passes)
+    for (const Workspace &each : pass.pass->workspaces) {
+      auto found = std::ranges::find(used, each.field, &BuiltWorkspace::field);
+      int64_t floats = found == used.end() ? 0 : found->heads * found->rows * found->columns;
+      text += defines.write(prefix, {{upperCase(std::string(each.field)) + "_FLOATS", floats}});
+    }
+  return text;
+}
+
 } // namespace
 
 std::string Defines::write(const std::string &prefix, const std::vector<Constant> &constants) {
@@ -42,9 +55,9 @@ std::string constantPrefix(const std::string &entry, const Target &target) {
   return upperCase(entry + "_" + identifier(target.name));
 }
 
-std::string hostDeclaration(const BuiltKernel &built, const std::string &argumentStruct,
+std::string hostDeclaration(const BuiltKernel &each, const std::string &argumentStruct,
                             Defines &defines) {
-  const Kernel &kernel = built.kernel;
+  const auto &[built, kernel] = each;
   std::string amx =
       kernel.usesAmx
           ? " It computes in AMX's tile registers, which Linux\n"
@@ -55,7 +68,9 @@ std::string hostDeclaration(const BuiltKernel &built, const std::string &argumen
                                         {{"BLOCK_Q", kernel.block.q},
                                          {"BLOCK_K", kernel.block.k},
                                          {"SCRATCH_BYTES", kernel.scratchBytes}});
-  return fmt::format("\n/* {0} and {1}: computes tile x of the queries of head y, batch z, of the\n"
+  const char *tile = kernel.grid.axis == Grid::Axis::Keys ? "keys of group y, batch z"
+                                                          : "queries of head y, batch z";
+  return fmt::format("\n/* {0} and {1}: computes tile x of the {6}, of the\n"
                      " * grid. Calls may run at once, each with SCRATCH_BYTES of its own, at a\n"
                      " * multiple of 64 bytes.{2} */\n"
                      "{3}"
@@ -63,22 +78,23 @@ std::string hostDeclaration(const BuiltKernel &built, const std::string &argumen
                      "void {4}(const {5} *arguments,\n"
                      "    int32_t x, int32_t y, int32_t z, void *scratch);\n",
                      built.codeFile(), built.objectFile(), amx, constants, kernel.entry,
-                     argumentStruct);
+                     argumentStruct, tile);
 }
 
 std::string patternConstants(const Build &build, Defines &defines) {
   const LoadedPattern &loaded = build.plan->loaded;
-  const AttentionRequest &request = build.plan->kernels.front().request;
   std::string name = upperCase(identifier(loaded.pattern.name));
   std::string text = "\n/* the model that this was made for */\n" +
                      defines.write(name, {{"HEADS", loaded.heads},
                                           {"KV_HEADS", loaded.kvHeads},
-                                          {"HEAD_DIM", request.headDim},
-                                          {"VALUE_DIM", request.valueDim}});
+                                          {"HEAD_DIM", build.plan->headDim},
+                                          {"VALUE_DIM", build.plan->valueDim}});
   if (build.n)
-    text += defines.write(
-        name,
-        {{"N", fmt::format("{} /* keys and queries that the launches are for */", *build.n)}});
+    text +=
+        defines.write(
+            name,
+            {{"N", fmt::format("{} /* keys and queries that the launches are for */", *build.n)}}) +
+        workspaceConstants(build, name, defines);
   if (loaded.layers.size() > 1) {
     std::vector<int64_t> sameAs;
     for (int64_t i = 0; i < loaded.layers[0].of; ++i)
@@ -94,37 +110,50 @@ std::string patternConstants(const Build &build, Defines &defines) {
 }
 
 std::string partConstants(const Plan &plan, Defines &defines) {
-  std::string text = "\n/* kernels of each head, one launched after the other */\n";
+  std::string text = "\n/* parts of each head, one launched after the other */\n";
   for (const PlannedHead &head : plan.heads)
     for (int entry : head.entries)
-      text += defines.write(
-          constantPrefix(plan.forwardName(entry), plan.kernels[head.kernels[0]].request.target),
-          {{"PARTS", static_cast<int64_t>(head.kernels.size())}});
+      for (const PlannedPass &pass : head.passes)
+        text += defines.write(constantPrefix(plan.symbol(entry, *pass.pass), head.target),
+                              {{"PARTS", static_cast<int64_t>(pass.requests.size())}});
   return text;
 }
 
-std::string launchConstants(const Build &build, const BuiltLaunch &launch, Defines &defines) {
+static std::string constantsOf(const Build &build, const BuiltLaunch &launch,
+                               const BuiltKernel &kernel, const std::string &suffix,
+                               Defines &defines) {
   const BuiltNumbers &built = build.numbers[launch.numbers];
-  const Kernel &kernel = build.kernels[launch.kernel].kernel;
-  std::string prefix =
-      constantPrefix(kernel.entry, kernel.target) + infix(build.plan->loaded, launch.layer);
-  auto first = std::ranges::find_if(build.launches, [&](const BuiltLaunch &each) {
-    return each.layer == launch.layer && each.kernel == launch.kernel;
-  });
-  if (launch.use.heads.first != first->use.heads.first)
-    prefix += fmt::format("_HEAD{}", launch.use.heads.first);
   std::vector<Defines::Constant> constants = {
-      {"QUERY_TILES", built.numbers.rowTiles},
+      {upperCase(tilesName(kernel)), built.numbers.rowTiles},
       {"LAYOUT_STRIDE", built.numbers.rowsPerHead},
       {"FORM_STRIDE", built.numbers.forms ? built.numbers.forms->stride : 0}};
   auto files = built.files();
   for (const char *key :
        {"query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order"}) {
-    bool there = std::ranges::any_of(files, [&](const auto &file) { return file.first == key; });
+    bool there = kernel.takes(key) &&
+                 std::ranges::any_of(files, [&](const auto &file) { return file.first == key; });
     constants.push_back(
         {upperCase(key), there ? fmt::format("\"{}.{}.i32\"", built.stem, key) : "0"});
   }
-  return defines.write(prefix, constants);
+  if (!launch.groups.empty()) {
+    constants.push_back({"GROUP_COUNT", static_cast<int64_t>(launch.groups.size())});
+    constants.push_back({"GROUPS", fmt::format("\"{}\"", launch.groupsFile)});
+  }
+  return defines.write(constantPrefix(kernel.kernel.entry, kernel.kernel.target) + suffix,
+                       constants);
+}
+
+std::string launchConstants(const Build &build, const BuiltLaunch &launch, Defines &defines) {
+  std::string suffix = infix(build.plan->loaded, launch.layer), text;
+  auto first = std::ranges::find_if(build.launches, [&](const BuiltLaunch &each) {
+    return each.layer == launch.layer && each.request == launch.request;
+  });
+  if (launch.use.heads.first != first->use.heads.first)
+    suffix += fmt::format("_HEAD{}", launch.use.heads.first);
+  const BuiltRequest &built = build.requests[launch.request];
+  for (const Kernel &kernel : built.kernels)
+    text += constantsOf(build, launch, {built, kernel}, suffix, defines);
+  return text;
 }
 
 } // namespace sparsec::cli

@@ -24,16 +24,17 @@ private:
 };
 
 /// The declaration of a kernel of the cpu target, its blocks and its scratch.
-std::string hostDeclaration(const BuiltKernel &built, const std::string &argumentStruct,
+std::string hostDeclaration(const BuiltKernel &each, const std::string &argumentStruct,
                             Defines &defines);
 
 /// Which heads of the model use which entry, layer by layer; dims.
 std::string patternConstants(const Build &build, Defines &defines);
 
-/// How many kernels compute each head, on each target.
+/// In how many parts each head is computed, in each pass and on each target.
 std::string partConstants(const Plan &plan, Defines &defines);
 
-/// The numbers of a launch and the files of its arrays; 0 where it has none.
+/// The numbers of the launches of a request's kernels and the files of their arrays; 0 where there
+/// is none.
 std::string launchConstants(const Build &build, const BuiltLaunch &launch, Defines &defines);
 
 /// What the names of a kernel's constants begin with: "WINDOW_RECENT_FORWARD_CPU".

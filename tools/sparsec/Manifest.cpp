@@ -4,6 +4,7 @@
 #include "tools/sparsec/HostHeader.h"
 #include "tools/sparsec/Version.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 #include <llvm/ADT/StringExtras.h>
 #include <llvm/Support/SHA256.h>
@@ -20,8 +21,8 @@ std::string sha256(const std::string &text) {
 
 ArgumentStructs structsOf(const Build &build) {
   std::vector<const Kernel *> kernels;
-  for (const BuiltKernel &built : build.kernels)
-    kernels.push_back(&built.kernel);
+  for (const BuiltKernel &each : build.kernels())
+    kernels.push_back(&each.kernel);
   return ArgumentStructs(kernels);
 }
 
@@ -49,7 +50,7 @@ Json blockJson(const Block &block) {
   return {{"q", block.q}, {"k", block.k}};
 }
 
-Json cubinJson(const BuiltKernel &built) {
+Json cubinJson(const BuiltRequest &built) {
   const AssembleReport &report = built.cubin->report;
   return {{"file", built.cubinFile()},
           {"assembler", built.cubin->assembler},
@@ -71,12 +72,15 @@ Json gridJson(const Grid &grid) {
           {"order", grid.order}};
 }
 
-Json kernelJson(const BuiltKernel &built, const ArgumentStructs &structs) {
-  const Kernel &kernel = built.kernel;
-  const AttentionRequest &request = built.plan->request;
+Json kernelJson(const BuiltKernel &each, DType dtype, const ArgumentStructs &structs) {
+  const auto &[built, kernel] = each;
+  const PlannedRequest &request = *built.plan;
   Json out = {{"entry", kernel.entry},
               {"operation", kernel.operation},
-              {"pattern_heads", built.plan->entries},
+              {"pass", request.pass->name},
+              {"part", request.part},
+              {"parts", request.parts},
+              {"pattern_heads", request.entries},
               {"target", kernel.target.name},
               {built.isHost() ? "shared_object" : "ptx", built.codeFile()},
               {"block", blockJson(kernel.block)},
@@ -86,8 +90,9 @@ Json kernelJson(const BuiltKernel &built, const ArgumentStructs &structs) {
               {"attend", print(request.attend)},
               {"query_order", print(request.queryOrder)},
               {"key_order", print(request.keyOrder)},
-              {"reads_prior", !request.part.first},
-              {"out_dtype", request.part.last ? name(request.dtype) : name(DType::F32)}};
+              {"reads_prior", !request.role.first}};
+  if (const Field *field = kernel.signature.find("out"); field && field->written)
+    out["out_dtype"] = name(request.role.last ? dtype : DType::F32);
   if (built.isHost()) {
     out["object"] = built.objectFile();
     out["scratch_bytes"] = kernel.scratchBytes;
@@ -101,12 +106,15 @@ Json kernelJson(const BuiltKernel &built, const ArgumentStructs &structs) {
   return out;
 }
 
-/// The kernels of an entry, by target, as indices: the parts in the order they run.
-Json partsJson(const Plan &plan, int entry) {
+/// The kernels of an entry, by target and operation, as indices, in the order they run.
+Json kernelsOfEntry(const Build &build, int entry) {
   Json targets = Json::object();
-  for (const PlannedHead &head : plan.heads)
-    if (std::find(head.entries.begin(), head.entries.end(), entry) != head.entries.end())
-      targets[plan.kernels[head.kernels[0]].request.target.name] = head.kernels;
+  std::vector<BuiltKernel> kernels = build.kernels();
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    const auto &[built, kernel] = kernels[i];
+    if (std::ranges::find(built.plan->entries, entry) != built.plan->entries.end())
+      targets[kernel.target.name][kernel.operation].push_back(i);
+  }
   return targets;
 }
 
@@ -119,13 +127,13 @@ void addHeads(Json &object, const Heads &heads) {
 
 /// The pattern's entries; the heads that use each only where all layers are alike, so that whoever
 /// looks for them there does not take one layer for all.
-Json headsJson(const Plan &plan) {
-  const LoadedPattern &loaded = plan.loaded;
+Json headsJson(const Build &build) {
+  const LoadedPattern &loaded = build.plan->loaded;
   Json heads = Json::array();
   for (size_t i = 0; i < loaded.pattern.heads.size(); ++i)
     heads.push_back({{"name", loaded.pattern.heads[i].name},
                      {"attend", print(loaded.pattern.heads[i].attend)},
-                     {"kernels", partsJson(plan, static_cast<int>(i))}});
+                     {"kernels", kernelsOfEntry(build, static_cast<int>(i))}});
   if (loaded.pattern.layers.empty())
     for (const EntryUse &use : usesOf(loaded.layers[0], loaded.heads))
       addHeads(heads[use.entry], use.heads);
@@ -146,22 +154,43 @@ Json layersJson(const LoadedPattern &loaded) {
   return layers;
 }
 
-Json launchesJson(const Build &build) {
-  Json launches = Json::array();
-  for (const BuiltLaunch &each : build.launches) {
-    const BuiltNumbers &built = build.numbers[each.numbers];
-    const LaunchNumbers &numbers = built.numbers;
-    Json launch = {
-        {"layer", each.layer}, {"pattern_head", each.use.entry}, {"kernel", each.kernel}};
-    addHeads(launch, each.use.heads);
-    launch["query_tiles"] = numbers.rowTiles;
-    launch["layout_stride"] = numbers.rowsPerHead;
-    launch["form_stride"] = numbers.forms ? numbers.forms->stride : 0;
-    for (const auto &[key, array] : built.files())
+Json launchJson(const Build &build, const BuiltLaunch &each, const BuiltKernel &kernel,
+                size_t index) {
+  const BuiltNumbers &built = build.numbers[each.numbers];
+  const LaunchNumbers &numbers = built.numbers;
+  Json launch = {{"layer", each.layer}, {"pattern_head", each.use.entry}, {"kernel", index}};
+  addHeads(launch, each.use.heads);
+  launch[tilesName(kernel)] = numbers.rowTiles;
+  launch["grid"] = {numbers.rowTiles,
+                    each.groups.empty() ? each.use.heads.count : int64_t(each.groups.size())};
+  launch["layout_stride"] = numbers.rowsPerHead;
+  launch["form_stride"] = numbers.forms ? numbers.forms->stride : 0;
+  for (const auto &[key, array] : built.files())
+    if (kernel.takes(key))
       launch[key] = fmt::format("{}.{}.i32", built.stem, key);
-    launches.push_back(std::move(launch));
+  if (!each.groups.empty())
+    launch["groups"] = each.groupsFile;
+  return launch;
+}
+
+Json layoutJson(const Build &build) {
+  Json launches = Json::array(), workspaces = Json::object();
+  std::vector<size_t> firstOf; // of the kernels of each request
+  for (size_t count = 0; const BuiltRequest &built : build.requests) {
+    firstOf.push_back(count);
+    count += built.kernels.size();
   }
-  return {{"n", *build.n}, {"nq", *build.n}, {"q0", 0}, {"launches", launches}};
+  for (const BuiltLaunch &each : build.launches)
+    for (size_t index = firstOf[each.request];
+         const Kernel &kernel : build.requests[each.request].kernels)
+      launches.push_back(launchJson(build, each, {build.requests[each.request], kernel}, index++));
+  for (const auto &[field, heads, rows, columns] : build.workspaces())
+    workspaces[field] = {{"heads", heads}, {"rows", rows}, {"columns", columns}};
+  return {{"n", *build.n},
+          {"nq", *build.n},
+          {"q0", 0},
+          {"launches", launches},
+          {"workspaces", workspaces}};
 }
 
 constexpr char kHeaderTop[] =
@@ -169,18 +198,40 @@ constexpr char kHeaderTop[] =
  *
  * Every kernel takes one struct of its own: on a GPU by value, on the CPU by address.
  * Pointers are addresses of the device; strides are in elements and the last dimension is
- * contiguous; addresses and strides of q, k, v and out are multiples of 16 bytes. Launch with
+ * contiguous; addresses and strides of tensors of [rows, dim] are multiples of 16 bytes. Launch
+ * with
  *
  *   grid  = (tiles of queries, heads that use the kernel, batch)
  *   block = (THREADS, 1, 1), with SHARED_BYTES of dynamic shared memory
  *
  * On the CPU, call the kernel's function for each place (x, y, z) of the grid.
  *
- * In natural order the tiles are ceil(nq / BLOCK_Q). PARTS says how many kernels compute a head,
- * each launched after the one before: more than 1 have names that end in _part1, _part2, ...
+ * In natural order the tiles are ceil(nq / BLOCK_Q). PARTS says how many parts a head is computed
+ * in, each launched after the one before: more than 1 have names that end in _part1, _part2, ...
  * manifest.json says which heads use which kernels and what each launch needs beside the tensors.
- */
+{backward} */
 )";
+
+/// Where there are kernels that go over keys.
+constexpr char kHeaderOfBackward[] =
+    R"( *
+ * Backward: dq, dk and dv from q, k, v, dout and what forward left in out and lse.
+ *
+ *   1. For each part of _backward: its _delta, which the first part alone has, then its _dq, on the
+ *      grid of forward. They leave delta, [batch, heads, nq] in f32, and dq. dlse, the gradient of
+ *      lse, may be null; dlse_rows is nq where it is given, else 0.
+ *   2. For each part of _backward_dkv: grid = (KEY_TILES, GROUP_COUNT, batch), or in natural order
+ *      ceil(n / BLOCK_K) tiles. It leaves dk and dv of the kv heads in its GROUPS.
+ *
+ * dq_sums, dk_sums and dv_sums are f32 memory in which launches meet: where N is known,
+ * DELTA_FLOATS, DQ_SUMS_FLOATS and so on say how many floats a sequence of the batch takes. Where
+ * that is 0 they may be null.
+)";
+
+bool hasGroups(const Build &build) {
+  return std::ranges::any_of(build.kernels(),
+                             [](const auto &each) { return each.takes("groups"); });
+}
 
 constexpr char kHeaderIncludes[] = R"(
 #include <stddef.h>
@@ -195,12 +246,12 @@ constexpr char kHeaderIncludes[] = R"(
 #endif
 )";
 
-std::string kernelConstants(const BuiltKernel &built, const ArgumentStructs &structs,
+std::string kernelConstants(const BuiltKernel &each, const ArgumentStructs &structs,
                             Defines &defines) {
-  const Kernel &kernel = built.kernel;
+  const auto &[built, kernel] = each;
   std::string declared = structs.declare(kernel);
   if (built.isHost())
-    return declared + hostDeclaration(built, structs.nameOf(kernel), defines);
+    return declared + hostDeclaration(each, structs.nameOf(kernel), defines);
   return declared + fmt::format("\n/* {} */\n", built.codeFile()) +
          defines.write(constantPrefix(kernel.entry, kernel.target),
                        {{"ENTRY", fmt::format("\"{}\"", kernel.entry)},
@@ -231,31 +282,68 @@ std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltNumbers::
   return list;
 }
 
+std::vector<BuiltKernel> Build::kernels() const {
+  std::vector<BuiltKernel> list;
+  for (const BuiltRequest &built : requests)
+    for (const Kernel &kernel : built.kernels)
+      list.push_back({built, kernel});
+  return list;
+}
+
+std::vector<BuiltWorkspace> Build::workspaces() const {
+  std::vector<BuiltWorkspace> list;
+  for (const PatternPass &pass : patternPasses())
+    for (const auto &[field, rows, columns] : pass.workspaces) {
+      bool used = std::ranges::any_of(launches, [&](const BuiltLaunch &launch) {
+        // Sums that no group leaves to another launch are never touched.
+        bool meet = launch.groups.empty() ||
+                    std::ranges::any_of(launch.groups, [](const KeyGroup &g) { return g.role; });
+        return meet && plan->requests[launch.request].pass == &pass &&
+               std::ranges::any_of(requests[launch.request].kernels, [&](const Kernel &each) {
+                 return each.signature.find(field) != nullptr;
+               });
+      });
+      bool ofKeys = rows == LayoutRows::Keys;
+      using enum Workspace::Columns;
+      if (used)
+        list.push_back({std::string(field), ofKeys ? plan->loaded.kvHeads : plan->loaded.heads, *n,
+                        columns == One       ? 1
+                        : columns == HeadDim ? plan->headDim
+                                             : plan->valueDim});
+    }
+  return list;
+}
+
+const char *tilesName(const BuiltKernel &kernel) {
+  return kernel.kernel.grid.axis == Grid::Axis::Keys ? "key_tiles" : "query_tiles";
+}
+
 Json manifest(const Build &build) {
   const LoadedPattern &loaded = build.plan->loaded;
-  const AttentionRequest &request = build.plan->kernels.front().request;
+  const Plan &plan = *build.plan;
   Json kernels = Json::array();
   ArgumentStructs structs = structsOf(build);
-  for (const BuiltKernel &built : build.kernels)
-    kernels.push_back(kernelJson(built, structs));
-  Json out = {{"format", 2},
-              {"versions", {{"sparsec", kVersion}, {"llvm", kLlvmVersion}}},
-              {"pattern", patternJson(loaded)},
-              {"dtype", name(request.dtype)},
-              {"head_dim", request.headDim},
-              {"value_dim", request.valueDim},
-              {"heads", loaded.heads},
-              {"kv_heads", loaded.kvHeads},
-              {"grid",
-               {{"x", "query_tiles; ceil(nq / block.q) in natural order"},
-                {"y", "head_count of the pattern head in the layer"},
-                {"z", "batch"}}},
-              {"pattern_heads", headsJson(*build.plan)},
-              {"layer_count", loaded.layers[0].of},
-              {"layers", layersJson(loaded)},
-              {"kernels", kernels}};
+  for (const BuiltKernel &each : build.kernels())
+    kernels.push_back(kernelJson(each, plan.dtype, structs));
+  Json out = {
+      {"format", 3},
+      {"versions", {{"sparsec", kVersion}, {"llvm", kLlvmVersion}}},
+      {"pattern", patternJson(loaded)},
+      {"dtype", name(plan.dtype)},
+      {"head_dim", plan.headDim},
+      {"value_dim", plan.valueDim},
+      {"heads", loaded.heads},
+      {"kv_heads", loaded.kvHeads},
+      {"grid",
+       {{"x", "query_tiles, key_tiles; ceil(nq / block.q), ceil(n / block.k) in natural order"},
+        {"y", "head_count of the pattern head in the layer; over keys, the groups"},
+        {"z", "batch"}}},
+      {"pattern_heads", headsJson(build)},
+      {"layer_count", loaded.layers[0].of},
+      {"layers", layersJson(loaded)},
+      {"kernels", kernels}};
   if (build.n)
-    out["layout"] = launchesJson(build);
+    out["layout"] = layoutJson(build);
   return out;
 }
 
@@ -263,13 +351,14 @@ std::string cHeader(const Build &build) {
   std::string guard = "SPARSEC_KERNELS_" + upperCase(identifier(build.plan->loaded.pattern.name));
   std::string text =
       fmt::format(kHeaderTop, fmt::arg("name", identifier(build.plan->loaded.pattern.name)),
-                  fmt::arg("version", kVersion));
+                  fmt::arg("version", kVersion),
+                  fmt::arg("backward", hasGroups(build) ? kHeaderOfBackward : ""));
   text += fmt::format("#ifndef {0}\n#define {0}\n", guard) + kHeaderIncludes;
   ArgumentStructs structs = structsOf(build);
   Defines defines;
   text += patternConstants(build, defines) + partConstants(*build.plan, defines);
-  for (const BuiltKernel &built : build.kernels)
-    text += kernelConstants(built, structs, defines);
+  for (const BuiltKernel &each : build.kernels())
+    text += kernelConstants(each, structs, defines);
   for (const BuiltLaunch &launch : build.launches)
     text += launchConstants(build, launch, defines);
   return text + "\n#undef SPARSEC_ASSERT\n#undef SPARSEC_ALIGNED\n#endif\n";

@@ -2,49 +2,73 @@
 // docs/manifest.md) and a C header.
 #pragma once
 
-#include "layout/LaunchNumbers.h"
+#include "kernel/ops/KeyGroups.h"
 #include "runtime/cuda/Assemble.h"
 #include "tools/sparsec/HeadReport.h"
 
 namespace sparsec::cli {
 
-/// A kernel as it was built, and its files.
-struct BuiltKernel {
-  const PlannedKernel *plan = nullptr;
-  Kernel kernel;
+/// A request's kernels as they were built, all in the same files.
+struct BuiltRequest {
+  const PlannedRequest *plan = nullptr;
+  std::vector<Kernel> kernels; ///< in the order they run
   std::optional<Cubin> cubin;
 
-  bool isHost() const { return kernel.target.kind() == TargetKind::Cpu; }
-  std::string codeFile() const { return plan->stem + (isHost() ? ".so" : ".ptx"); }
-  std::string objectFile() const { return plan->stem + ".o"; } ///< of the cpu
-  std::string cubinFile() const { return plan->stem + ".cubin"; }
+  const Kernel &first() const { return kernels.front(); }
+  bool isHost() const { return first().target.kind() == TargetKind::Cpu; }
+  std::string codeFile() const { return plan->stem() + (isHost() ? ".so" : ".ptx"); }
+  std::string objectFile() const { return plan->stem() + ".o"; } ///< of the cpu
+  std::string cubinFile() const { return plan->stem() + ".cubin"; }
 };
 
-/// What launches of a kernel need beside their tensors at a stated n, and its files.
+/// One of them.
+struct BuiltKernel {
+  const BuiltRequest &built;
+  const Kernel &kernel;
+
+  bool takes(std::string_view field) const { return kernel.signature.find(field) != nullptr; }
+};
+
+/// What launches of a request's kernels need beside their tensors at a stated n, and its files.
 struct BuiltNumbers {
-  size_t kernel = 0; ///< of Build::kernels
-  Heads heads;
   LaunchNumbers numbers;
   std::string stem;
   /// Suffix and contents of each file; the manifest's keys are the suffixes.
   std::vector<std::pair<std::string, const std::vector<int32_t> *>> files() const;
 };
 
-/// A kernel on the heads of a layer that take one of its entries.
+/// The kernels of a request, one after the other, on the heads of a layer that take one of its
+/// entries.
 struct BuiltLaunch {
   size_t layer = 0; ///< of LoadedPattern::layers
   EntryUse use;
-  size_t kernel = 0;  ///< of Build::kernels
-  size_t numbers = 0; ///< of Build::numbers: the same for all heads unless the kernel uses h
+  size_t request = 0; ///< of Plan::requests
+  size_t numbers = 0; ///< of Build::numbers: the same for all heads unless the kernels use h
+  std::vector<KeyGroup> groups; ///< of a pass over keys
+  std::string groupsFile;
+};
+
+/// Memory that launches at a stated n share, for each sequence of the batch.
+struct BuiltWorkspace {
+  std::string field; ///< of the kernels
+  int64_t heads = 0, rows = 0, columns = 0;
 };
 
 struct Build {
   const Plan *plan = nullptr;
-  std::vector<BuiltKernel> kernels; ///< as Plan::kernels
+  std::vector<BuiltRequest> requests; ///< as Plan::requests
   std::vector<BuiltNumbers> numbers;
-  std::vector<BuiltLaunch> launches;
-  std::optional<int64_t> n; ///< that the launches are for
+  std::vector<BuiltLaunch> launches; ///< in the order they run
+  std::optional<int64_t> n;          ///< that the launches are for
+
+  /// All kernels, in the order of the manifest.
+  std::vector<BuiltKernel> kernels() const;
+  /// What its launches share, each field once.
+  std::vector<BuiltWorkspace> workspaces() const;
 };
+
+/// How a launch names the first size of its grid: "query_tiles", "key_tiles".
+const char *tilesName(const BuiltKernel &kernel);
 
 nlohmann::ordered_json manifest(const Build &build);
 std::string cHeader(const Build &build);

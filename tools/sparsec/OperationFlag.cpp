@@ -10,7 +10,7 @@ namespace sparsec::cli {
 namespace {
 
 /// Words that documents already use: refused by name until they are in the table.
-constexpr std::string_view kLater[] = {"backward", "decode"};
+constexpr std::string_view kLater[] = {"decode"};
 
 std::string readOperation(const std::string &name, const std::vector<std::string> &known,
                           std::vector<std::string> &read) {
@@ -28,19 +28,17 @@ std::string readOperation(const std::string &name, const std::vector<std::string
 
 } // namespace
 
-void declareOperationFlag(Options &options, std::vector<std::string> &operations, HowMany howMany,
+void declareOperationFlag(Options &options, std::vector<std::string> &operations,
                           const std::vector<std::string> &more) {
-  bool any = howMany == HowMany::Any;
   std::vector<std::string> known = operations;
   std::ranges::copy(more, std::back_inserter(known));
-  options.value("--op", any ? "NAMES" : "NAME",
-                fmt::format("{}{} ({})", listed(known),
-                            any && known.size() > 1 ? ", comma-separated" : "",
+  options.value("--op", "NAMES",
+                fmt::format("{}{} ({})", listed(known), known.size() > 1 ? ", comma-separated" : "",
                             more.empty() ? "all there are" : listed(operations, "and")),
-                [&operations, known, any](const std::string &text) -> std::string {
+                [&operations, known](const std::string &text) -> std::string {
                   std::vector<std::string> read;
                   for (size_t begin = 0; begin <= text.size();) {
-                    size_t end = any ? std::min(text.find(',', begin), text.size()) : text.size();
+                    size_t end = std::min(text.find(',', begin), text.size());
                     std::string wrong = readOperation(text.substr(begin, end - begin), known, read);
                     if (!wrong.empty())
                       return wrong;

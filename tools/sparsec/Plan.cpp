@@ -1,12 +1,11 @@
 #include "tools/sparsec/Plan.h"
 
+#include "codegen/ChooseBlock.h"
+
+#include <algorithm>
 #include <fmt/core.h>
 
 namespace sparsec::cli {
-
-std::vector<std::string> plannedOperations() {
-  return {std::string(AttentionRequest::kOperation)};
-}
 
 std::vector<std::string> headNamesOf(const Pattern &pattern) {
   Names names;
@@ -16,27 +15,33 @@ std::vector<std::string> headNamesOf(const Pattern &pattern) {
   return taken;
 }
 
+std::string PlannedRequest::stem() const {
+  return fmt::format("{}.{}.{}", headName, pass->suffix, request.target().name);
+}
+
+Result<LaunchNumbers> PlannedRequest::numbers(int64_t n, const Heads &heads) const {
+  return launchNumbers(attend, {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k},
+                       queryOrder, keyOrder, heads,
+                       takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables,
+                       pass->rows);
+}
+
+CostShape PlannedPass::shapeOf(int64_t copies) const {
+  CostShape all = shape;
+  all.copies = copies;
+  return all;
+}
+
 const PlannedHead &Plan::headOf(int entry) const {
   for (const PlannedHead &head : heads)
-    if (std::find(head.entries.begin(), head.entries.end(), entry) != head.entries.end())
+    if (std::ranges::find(head.entries, entry) != head.entries.end())
       return head;
   assert(false && "every entry has kernels");
   return heads.front();
 }
 
-std::string Plan::forwardName(int entry) const {
-  return identifier(loaded.pattern.name) + "_" + headNames[entry] + "_forward";
-}
-
-std::vector<AttentionRequest> Plan::partsOf(int entry) const {
-  std::vector<AttentionRequest> parts;
-  for (size_t kernel : headOf(entry).kernels)
-    parts.push_back(kernels[kernel].request);
-  return parts;
-}
-
-CostShape Plan::shapeOf(int entry, int64_t copies) const {
-  return costShape(kernelOf(entry).request, copies);
+std::string Plan::symbol(int entry, const PatternPass &pass) const {
+  return fmt::format("{}_{}_{}", identifier(loaded.pattern.name), headNames[entry], pass.suffix);
 }
 
 Error located(Error error, const HeadEntry &head) {
@@ -65,48 +70,33 @@ DType defaultDType(const std::vector<Target> &targets) {
   return sparsec::defaultDType(targets.front());
 }
 
-/// One entry's kernels for one target.
+/// One entry's requests for one target.
 class Planner {
 public:
-  Planner(Plan &plan, const PatternFlags &flags, DType dtype, PlanFor use)
-      : plan(plan), flags(flags), dtype(dtype), use(use) {}
+  Planner(Plan &plan, const PlanFor &use) : plan(plan), use(use) {}
 
   Result<void> add(const Target &target, int entry) {
-    const Pattern &pattern = plan.loaded.pattern;
-    const HeadEntry &head = pattern.heads[entry];
+    const HeadEntry &head = plan.loaded.pattern.heads[entry];
     if (PlannedHead *same = sharing(target, head)) {
       same->entries.push_back(entry);
-      for (size_t kernel : same->kernels)
-        plan.kernels[kernel].entries.push_back(entry);
+      for (const PlannedPass &pass : same->passes)
+        for (size_t request : pass.requests)
+          plan.requests[request].entries.push_back(entry);
       return {};
     }
-    const std::string &name = plan.headNames[entry];
-    AttentionRequest request{.entry = plan.forwardName(entry),
-                             .attend = simplify(head.attend),
-                             .dtype = dtype,
-                             .headDim = static_cast<int>(flags.headDim),
-                             .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
-                             .block = head.schedule.block,
-                             .target = target};
-    ScheduleRequest asked(std::move(request), {.schedule = head.schedule,
-                                               .n = plan.weighedAt,
-                                               .copies = std::max(1, plan.loaded.heads),
-                                               .anyBlock = use == PlanFor::Pictures});
-    auto schedule = chooseSchedule(asked);
-    if (!schedule)
-      return located(schedule.error(), head);
-    PlannedHead planned{.entries = {entry},
-                        .kernels = {},
-                        .ways = std::move(schedule->ways),
-                        .weighed = asked.layout()};
-    for (AttentionRequest &part : schedule->parts) {
-      std::string stem = name;
-      if (schedule->parts.size() > 1)
-        stem += fmt::format(".part{}", planned.kernels.size() + 1);
-      planned.kernels.push_back(plan.kernels.size());
-      plan.kernels.push_back({.request = std::move(part),
-                              .entries = {entry},
-                              .stem = fmt::format("{}.forward.{}", stem, target.name)});
+    PlannedHead planned{.entries = {entry}, .target = target, .passes = {}};
+    for (const PatternPass &pass : patternPasses()) {
+      if (std::ranges::find(use.operations, pass.operation) == use.operations.end())
+        continue;
+      auto weighed = weigh(pass, target, entry);
+      if (!weighed) {
+        Error error = located(weighed.error(), head);
+        if (pass.operation != use.operations.front()) // that would have done without this one
+          error.message = fmt::format("{}: {}; --op {} does without", pass.operation, error.message,
+                                      use.operations.front());
+        return error;
+      }
+      planned.passes.push_back(take(pass, std::move(*weighed), entry));
     }
     plan.heads.push_back(std::move(planned));
     return {};
@@ -114,17 +104,50 @@ public:
 
 private:
   Plan &plan;
-  const PatternFlags &flags;
-  DType dtype;
-  PlanFor use;
+  const PlanFor &use;
+
+  Result<WeighedPass> weigh(const PatternPass &pass, const Target &target, int entry) const {
+    const HeadEntry &head = plan.loaded.pattern.heads[entry];
+    return pass.weigh({.entry = plan.symbol(entry, pass),
+                       .attend = simplify(head.attend),
+                       .dtype = plan.dtype,
+                       .headDim = plan.headDim,
+                       .valueDim = plan.valueDim,
+                       .block = head.schedule.block,
+                       .target = target},
+                      {.schedule = head.schedule,
+                       .n = plan.weighedAt,
+                       .copies = std::max(1, plan.loaded.heads),
+                       .anyBlock = use.anyBlock});
+  }
+
+  PlannedPass take(const PatternPass &pass, WeighedPass weighed, int entry) {
+    PlannedPass planned{.pass = &pass,
+                        .requests = {},
+                        .ways = std::move(weighed.ways),
+                        .weighed = weighed.weighed,
+                        .shape = weighed.shape};
+    auto parts = static_cast<int>(weighed.parts.size());
+    for (int i = 0; i < parts; ++i) {
+      planned.requests.push_back(plan.requests.size());
+      PlannedRequest &request =
+          plan.requests.emplace_back(PlannedRequest{std::move(weighed.parts[i])});
+      request.pass = &pass;
+      request.part = i;
+      request.parts = parts;
+      request.entries = {entry};
+      request.headName = plan.headNames[entry] + (parts > 1 ? fmt::format(".part{}", i + 1) : "");
+    }
+    return planned;
+  }
 
   /// What an entry before this one was planned as, if this one asks for the same.
   PlannedHead *sharing(const Target &target, const HeadEntry &head) {
     const auto &entries = plan.loaded.pattern.heads;
     for (PlannedHead &planned : plan.heads) {
       const HeadEntry &other = entries[planned.entries[0]];
-      if (plan.kernels[planned.kernels[0]].request.target.name == target.name &&
-          other.schedule == head.schedule && equal(simplify(other.attend), simplify(head.attend)))
+      if (planned.target.name == target.name && other.schedule == head.schedule &&
+          equal(simplify(other.attend), simplify(head.attend)))
         return &planned;
     }
     return nullptr;
@@ -133,19 +156,26 @@ private:
 
 } // namespace
 
+const PlanFor kForPictures = {.operations = {std::string(AttentionRequest::kOperation)},
+                              .anyBlock = true};
+
 Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets) {
   auto loaded = load(flags);
   if (!loaded)
     return loaded.error();
   int64_t n = loaded->n.value_or(kWeighedAt);
-  return makePlan(std::move(*loaded), flags, targets, n, PlanFor::Kernels);
+  return makePlan(std::move(*loaded), flags, targets, n, {.operations = flags.operations});
 }
 
 Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
-                      const std::vector<Target> &targets, int64_t n, PlanFor use) {
-  Plan plan{.loaded = std::move(loaded), .weighedAt = std::max<int64_t>(n, 1)};
+                      const std::vector<Target> &targets, int64_t n, const PlanFor &use) {
+  Plan plan{.loaded = std::move(loaded),
+            .weighedAt = std::max<int64_t>(n, 1),
+            .dtype = flags.dtype.value_or(defaultDType(targets)),
+            .headDim = static_cast<int>(flags.headDim),
+            .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim))};
   plan.headNames = headNamesOf(plan.loaded.pattern);
-  Planner planner(plan, flags, flags.dtype.value_or(defaultDType(targets)), use);
+  Planner planner(plan, use);
   for (const Target &target : targets)
     for (int entry : entriesOf(plan.loaded.layers))
       if (auto added = planner.add(target, entry); !added)

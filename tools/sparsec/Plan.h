@@ -1,69 +1,93 @@
-// What would be built for a pattern: for each distinct head entry that its layers use and each
-// target the kernels that compute it, as the schedule asks or the cost model chooses: one, or one
-// for each part of a split head.
+// What would be built for a pattern: for each distinct head entry that its layers use, each target
+// and each operation the requests of its passes, as the schedule asks or the cost model chooses for
+// that pass: one, or one for each part of a split head.
 //
-//   strided-merged, 8 heads, sm_80     head merged, 32x32, in two parts:
-//     strided_merged_merged_forward_part1    residue 128    the column, and starts from nothing
-//     strided_merged_merged_forward_part2    natural        the row, and goes on from there
+//   strided-merged, 8 heads, sm_80                            head merged
+//     strided_merged_merged_forward_part1        residue 128  the column, and starts from nothing
+//     strided_merged_merged_forward_part2        natural      the row, and goes on from there
+//     strided_merged_merged_backward_part1, ...  residue 128  delta and dq of the column
+//     strided_merged_merged_backward_dkv_part1   residue 128  dk and dv of the column
 #pragma once
 
-#include "codegen/ChooseSchedule.h"
-#include "kernel/ops/Attention.h"
 #include "tools/sparsec/Names.h"
 #include "tools/sparsec/PatternFlags.h"
+#include "tools/sparsec/PatternPasses.h"
 
 namespace sparsec::cli {
 
-struct PlannedKernel {
-  AttentionRequest request; ///< with its block, orders and role
+struct PlannedRequest : PartRequest {
+  const PatternPass *pass = nullptr;
+  int part = 0, parts = 1;  ///< of the pass
   std::vector<int> entries; ///< of the pattern: equal predicates share kernels
-  std::string stem;         ///< of its files' names
+  std::string headName;     ///< what its files' names begin with: "row", "merged.part1"
+
+  /// "row.backward_dkv.sm_80"
+  std::string stem() const;
+  bool usesHead() const { return mentions(attend, Op::Head); }
+  /// What launches at this length need; request.h is not used.
+  Result<LaunchNumbers> numbers(int64_t n, const Heads &heads) const;
+};
+
+struct PlannedPass {
+  const PatternPass *pass = nullptr;
+  std::vector<size_t> requests; ///< of Plan::requests, the parts in the order they run
+  std::vector<Candidate> ways;  ///< as in WeighedPass
+  LayoutRequest weighed;
+  CostShape shape;
+
+  CostShape shapeOf(int64_t copies) const;
+  CostTarget costTarget(const Target &target) const {
+    return CostTarget::of(target.name, shape.elementBytes);
+  }
 };
 
 /// Entries that share kernels, for one target.
 struct PlannedHead {
   std::vector<int> entries;
-  std::vector<size_t> kernels; ///< of Plan::kernels, the parts in the order they run
-  std::vector<Candidate> ways; ///< what was weighed, the chosen one first; costs are estimates
-  LayoutRequest weighed;       ///< what they are the costs of
+  Target target;
+  std::vector<PlannedPass> passes; ///< in the order they run
 };
 
 struct Plan {
   LoadedPattern loaded;
-  int64_t weighedAt = 0;              ///< n of the cost model's choice
+  int64_t weighedAt = 0; ///< n of the cost model's choice
+  DType dtype = DType::BF16;
+  int headDim = 0, valueDim = 0;
   std::vector<std::string> headNames; ///< headNamesOf()
-  /// Of the kernel that computes an entry; of its parts without their suffixes.
-  std::string forwardName(int entry) const;
-  std::vector<PlannedKernel> kernels;
+  std::vector<PlannedRequest> requests;
   std::vector<PlannedHead> heads;
 
+  /// What the names of an entry's kernels in a pass begin with: "strided_row_backward_dkv".
+  std::string symbol(int entry, const PatternPass &pass) const;
   /// Of an entry that a layer uses, for the first target.
   const PlannedHead &headOf(int entry) const;
-  /// The kernel of its first part; block, dtype and dims are all parts'.
-  const PlannedKernel &kernelOf(int entry) const { return kernels[headOf(entry).kernels[0]]; }
-  std::vector<AttentionRequest> partsOf(int entry) const;
-  /// What `copies` heads of an entry are made of.
-  CostShape shapeOf(int entry, int64_t copies) const;
+  /// The parts of a pass, of its operation's own type.
+  template <class R>
+  std::vector<R> partsOf(const PlannedPass &pass) const {
+    std::vector<R> parts;
+    for (size_t i : pass.requests)
+      parts.push_back(*requests[i].request.as<R>());
+    return parts;
+  }
 };
 
 /// Of a pattern's entries, in symbols, constants and files: identifiers, no two the same.
 std::vector<std::string> headNamesOf(const Pattern &pattern);
 
-/// The operations that plans have kernels of.
-std::vector<std::string> plannedOperations();
-
 /// The length at which ways are weighed when none is given.
 inline constexpr int64_t kWeighedAt = 4096;
 
-enum class PlanFor {
-  Kernels,
-  Pictures, ///< and counts: any block that is asked for, whether or not a kernel could have it
+struct PlanFor {
+  std::vector<std::string> operations; ///< of patternOperations()
+  bool anyBlock = false; ///< that is asked for, whether or not a kernel could have it: for pictures
 };
-/// Weighed at -n, or kWeighedAt.
+/// Of what pictures show and comparisons count.
+extern const PlanFor kForPictures;
+/// Of the operations of the flags, weighed at -n, or kWeighedAt.
 Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets);
 /// Of a pattern that was loaded with these flags, weighed at n.
 Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
-                      const std::vector<Target> &targets, int64_t n, PlanFor use);
+                      const std::vector<Target> &targets, int64_t n, const PlanFor &use);
 
 /// An error about a head's schedule, with the place in its file that it is about.
 Error located(Error error, const HeadEntry &head);

@@ -209,7 +209,8 @@ Result<Shown> showKnown(const ShowOptions &options, const LoadedPattern &loaded,
 Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
                         const Target &target, const Style &style) {
   int64_t n = options.n(loaded);
-  auto plan = makePlan(loaded, options.flags(), {target}, n, PlanFor::Pictures);
+  auto plan = makePlan(loaded, options.flags(), {target}, n,
+                       {.operations = patternOperations(), .anyBlock = true});
   if (!plan)
     return plan.error();
   auto layers = reportLayers(*plan, n);
@@ -310,14 +311,14 @@ int64_t ShowOptions::asked() const {
 Result<std::vector<std::vector<Drawn>>>
 drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target &target) {
   int64_t n = options.n(loaded);
-  auto plan = makePlan(loaded, options.flags(), {target}, n, PlanFor::Pictures);
+  auto plan = makePlan(loaded, options.flags(), {target}, n, kForPictures);
   if (!plan)
     return plan.error();
   std::vector<std::vector<Drawn>> result;
   for (const Layer &layer : loaded.layers) {
     std::vector<Drawn> &heads = result.emplace_back();
     for (HeadRow &row : headRows(loaded, layer)) {
-      Candidate way = plan->headOf(row.entry).ways.front();
+      Candidate way = plan->headOf(row.entry).passes[0].ways.front();
       auto layouts = layoutsOf(
           way.parts,
           {.nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = way.block.q, .blockK = way.block.k});

@@ -8,7 +8,6 @@
 #include "tools/sparsec/OperationFlag.h"
 #include "tools/sparsec/Plan.h"
 #include "tools/sparsec/Progress.h"
-#include "tools/verify/ops/forward/Case.h"
 
 #include <cmath>
 #include <fmt/core.h>
@@ -236,12 +235,11 @@ Action declareVerify(Options &options) {
   });
   declareLayerFlag(options, asked->pattern);
   options.heading("Verify");
-  asked->pattern.operations = {std::string(ForwardCase::kOperation)};
-  std::vector<std::string> more; // not every device has a path for them
+  std::vector<std::string> more; // about no pattern, or not about one alone
   for (const VerifyOperation &operation : verifyOperations())
-    if (operation.name != ForwardCase::kOperation)
-      more.emplace_back(operation.name);
-  declareOperationFlag(options, asked->pattern.operations, HowMany::Any, more);
+    (operation.pattern == PatternUse::Needed ? asked->pattern.operations : more)
+        .emplace_back(operation.name);
+  declareOperationFlag(options, asked->pattern.operations, more);
   declareDeviceFlag(options, asked->device);
   options.choice("--target", "TARGET", listed(targetNames()) + " (what the device runs)",
                  asked->target, targetNames());

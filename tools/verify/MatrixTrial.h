@@ -27,6 +27,15 @@ struct MatrixCase {
   uint64_t seed = 1;
 };
 
+/// Rows so far apart that a matrix is larger than what stays in a cache, in 18 MB of memory.
+template <class C>
+C farApart(C c) {
+  c.rows = 3;
+  c.gap = (6 << 20) / bytes(c.dtype) - c.columns;
+  c.surround = Surround::None;
+  return c;
+}
+
 /// "bf16, 100 x 768 + 3 x 4"
 std::string describe(const MatrixCase &c);
 std::vector<NamedSize> sizesOf(const MatrixCase &c);

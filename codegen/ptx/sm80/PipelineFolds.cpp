@@ -190,14 +190,31 @@ private:
     return Pipeline(chain, resident, static_cast<int>(warps.getInt())).run(body);
   }
 
+  /// Whether a barrier stands behind all that reads the view that a store writes to.
+  static bool isReadBefore(tile::StoreOp store) {
+    SmallVector<Operation *> loads;
+    for (Operation *user : store.getView().getUsers())
+      if (isa<tile::LoadOp>(user))
+        loads.push_back(user);
+    for (Operation *op = store->getPrevNode(); op && !loads.empty(); op = op->getPrevNode()) {
+      if (isa<warp::BarrierOp>(op))
+        return !llvm::any_of(loads, [&](Operation *load) {
+          Operation *above = store->getBlock()->findAncestorOpInBlock(*load);
+          return !above || op->isBeforeInBlock(above);
+        });
+    }
+    return loads.empty();
+  }
+
   /// A vector is in several threads, and one of them stores it: what it writes over must have been
   /// read by all.
   void finish(tile::StoreOp store) {
     auto slice = dyn_cast_or_null<warp::SliceAttr>(
         cast<RankedTensorType>(store.getValue().getType()).getEncoding());
+    auto stripes = slice ? dyn_cast<warp::StripedAttr>(slice.getOf()) : warp::StripedAttr();
     bool crosses =
-        slice && (slice.getAxis() == warp::Axis::Columns || isa<warp::StripedAttr>(slice.getOf()));
-    if (crosses && llvm::any_of(store.getView().getUsers(), llvm::IsaPred<tile::LoadOp>))
+        slice && (slice.getAxis() == warp::Axis::Columns || (stripes && stripes.getAcross() > 1));
+    if (crosses && !isReadBefore(store))
       PipelineBuilder(store.getLoc(), store).create<warp::BarrierOp>();
     guardOptional(store);
   }

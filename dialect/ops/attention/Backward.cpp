@@ -8,6 +8,7 @@
 // transposed, so that no product needs its left operand turned; the heads that share the keys are
 // folded one after the other into the same sums.
 #include "dialect/ops/attention/Kernels.h"
+#include "kernel/ops/KeyGroups.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -160,10 +161,8 @@ void Backward::queriesBody() {
 
 //===-- dk and dv -----------------------------------------------------------------------------===//
 
-/// Of each group, in `groups`: its kv head, the first of its heads among those of the launch, how
-/// many there are, and a bit each for sums that go on from memory (1) and that stay there (2).
+/// Of each group, in `groups`: the fields of a KeyGroup.
 enum GroupNumber { kKvHead, kFirstHead, kHeads, kRole, kGroupNumbers };
-constexpr int64_t kGoesOn = 1, kStays = 2;
 
 void Backward::keys() {
   for (StringRef name : {"q", "k", "v", "dout"})
@@ -206,7 +205,7 @@ void Backward::keysBody() {
     Value numbers = keyOrder == OrderKind::Natural ? Value() : argument("key_order");
     return b.rows(keyOrder, blockRow, length, numbers, blockK);
   };
-  Value before = rowsIf(kGoesOn, true);
+  Value before = rowsIf(KeyGroup::kGoesOn, true);
   SmallVector<Value> start = {b.load(argument("dk_sums"), {batch, kvHead}, before, headDim),
                               b.load(argument("dv_sums"), {batch, kvHead}, before, valueDim)};
   Value first = number(kFirstHead);
@@ -218,7 +217,7 @@ void Backward::keysBody() {
     b.create<scf::YieldOp>(foldHead(index, heads.getRegionIterArgs()));
   }
   Value dk = heads.getResult(0), dv = heads.getResult(1);
-  Value kept = rowsIf(kStays, true), done = rowsIf(kStays, false);
+  Value kept = rowsIf(KeyGroup::kStays, true), done = rowsIf(KeyGroup::kStays, false);
   b.store(dk, argument("dk_sums"), {batch, kvHead}, kept);
   b.store(dv, argument("dv_sums"), {batch, kvHead}, kept);
   Value scaled = b.multiply(dk, b.splat(argument("scale"), {blockK, headDim}));

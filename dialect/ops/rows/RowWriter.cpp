@@ -32,7 +32,7 @@ Value RowWriter::loadAcross(StringRef name, Value columns) {
 void RowWriter::storeTile(Value value, StringRef name, Value columns) {
   Value view = argument(name);
   Type element = cast<ViewType>(view.getType()).getElementType();
-  b.store(b.convert(value, element), view, {}, rows, columns);
+  b.store(b.convert(value, element), view, {}, rows, columns, TileBuilder::Reuse::Streaming);
 }
 
 Value RowWriter::whereColumns(Value columns, Value value, float other) {

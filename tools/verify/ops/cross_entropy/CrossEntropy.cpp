@@ -58,6 +58,8 @@ std::vector<CrossEntropyCase> crossEntropyCases(const CaseFlags &flags) {
       cases.back().ignored = columns % 2;
     }
   cases.push_back(sized(F32, 3, 65536));
+  cases.push_back(farApart(sized(BF16, 3, 150)));
+  cases.back().gradient = Gradient::InPlace;
   cases.push_back(sized(BF16, 700, 16));
   return cases;
 }

@@ -71,6 +71,7 @@ std::vector<ElementwiseCase> elementwiseCases(const CaseFlags &flags) {
           cases.push_back(sized(kind, from, to, 18, columns));
           cases.back().residual = columns % 2;
         }
+  cases.push_back(farApart(sized(Kind::Gelu, F16, F16, 3, 300)));
   return cases;
 }
 

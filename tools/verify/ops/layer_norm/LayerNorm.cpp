@@ -65,6 +65,7 @@ std::vector<LayerNormCase> sizesOf(const CaseFlags &flags) {
         cases.back().values = columns % 2 ? RowValues::Offset : RowValues::Normal;
       }
   cases.push_back(sized(F32, F32, 3, 65536));
+  cases.push_back(farApart(sized(F32, F32, 3, 90)));
   return cases;
 }
 
