@@ -23,13 +23,15 @@ enum class ListUse : uint8_t {
   Train, ///< losses, and the gradient of their mean
   Score, ///< losses alone
   /// The logits after one token of each sequence, at the position that the list is run for, on the
-  /// queries, keys and values that runs for the positions before have kept.
+  /// queries, keys and values that runs for the positions before have kept; and a token drawn from
+  /// them, in place of the one that was read.
   Decode,
 };
 
 struct TransformerSizes {
   int64_t batch = 1;         ///< sequences of one run of the list
   int64_t sequences = 1;     ///< of a step, over all runs and processes: what the mean is over
+  double temperature = 1;    ///< of what is drawn
   Sums sums = Sums::Written; ///< gradients: Added by every run of a step but its first
 };
 

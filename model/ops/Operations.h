@@ -193,6 +193,20 @@ struct CrossEntropyWork : CallOperation {
   Result<Launch> load(Loader &loader) const override;
 };
 
+/// A class of each row, drawn by its probability.
+struct SampleWork : CallOperation {
+  DType dtype = DType::F32; ///< of the logits
+  double temperature = 1;   ///< 0: the largest
+  BufferView logits;
+  BufferView seed;   ///< i64 [1, 1]: another one for every draw
+  BufferView tokens; ///< i32 [1, rows]
+
+  std::string_view operation() const override { return "sample"; }
+  std::vector<Use> uses() const override;
+  std::string shape() const override;
+  Result<Launch> load(Loader &loader) const override;
+};
+
 /// One step of Adam over the flat buffers, with the global norm of the gradient and what follows
 /// from it: the clip, and nothing at all where the gradient is not finite.
 struct AdamWork : CallOperation {

@@ -138,6 +138,23 @@ TEST(Step, SameBitsForAnyNumberOfThreads) {
   }
 }
 
+/// The same step of PTX, interpreted.
+TEST(Step, OnSimAsOnCpu) {
+  Config config =
+      smallConfig("fixed", {{"l", 8}, {"c", 2}},
+                  {{"model.length", "32"}, {"model.layers", "1"}, {"model.ff_ratio", "1"}});
+  auto model = transformerOf(config);
+  std::vector<float> weights = randomWeights(model->parameters(), 5);
+  std::vector<uint8_t> tokens = randomTokens(config.model.length, 6);
+  TestMachine sim("sim"), cpu("cpu");
+  Gradients simulated = GradientRun(*sim, model, 1)(weights, tokens);
+  Gradients native = GradientRun(*cpu, model, 1)(weights, tokens);
+  EXPECT_NEAR(simulated.loss, native.loss, 1e-6 * native.loss);
+  Values wanted = byName(model->parameters(), native.flat);
+  for (const auto &[name, values] : byName(model->parameters(), simulated.flat))
+    EXPECT_LT(relativeError(name, values, wanted), kBound) << name;
+}
+
 /// The plain model itself: its gradient along random directions is the slope of its loss.
 TEST(PlainTransformer, GradientIsTheSlopeOfTheLoss) {
   for (bool tied : {false, true}) {

@@ -34,6 +34,9 @@ REPLACED = [
     (r"(sparsec bench .*)--samples \d+", r"\1", "times are not tested"),
     (r"(sparsec bench (?!.* -n ).*)", r"\1 -n 256", "times are not tested"),
     (r"(sparsec bench .*)", r"\1 --samples 3", "times are not tested"),
+    (r"(sparsec train .*)--data \S+(.*)", r"\1--data docs/decisions.md\2 --steps 2 --device cpu -q", "a text that is there, and minutes saved"),
+    (r"(sparsec (?:eval|sample) .*)", r"\1 --device cpu", "on the device of the run"),
+    (r"(sparsec sample .*)--length \d+", r"\1--length 3", "minutes saved"),
 ]
 # What differs from run to run and from compiler to compiler.
 VOLATILE = [(r"in \d+\.\d+ s\b", "in some time"), (r"\b[\d,.]+ [KM]?B\b", "some bytes"), (r"\s+", " ")]

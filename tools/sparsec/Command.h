@@ -51,5 +51,6 @@ Action declareBench(Options &options);
 Action declareEnv(Options &options);
 Action declareTrain(Options &options);
 Action declareEval(Options &options);
+Action declareSample(Options &options);
 
 } // namespace sparsec::cli

@@ -1,6 +1,7 @@
 // sparsec train CONFIG: trains a model, or prints what it would run (--dry-run).
 #include "model/TrainLoop.h"
 #include "tools/sparsec/DeviceFlag.h"
+#include "tools/sparsec/DryRun.h"
 #include "tools/sparsec/ModelFlags.h"
 #include "tools/sparsec/Options.h"
 #include "tools/sparsec/Version.h"
@@ -43,49 +44,6 @@ Result<Config> configOf(const TrainOptions &asked) {
   if (config->train.microBatch == 0)
     config->train.microBatch = config->train.batchSize;
   return config;
-}
-
-std::string megabytes(int64_t bytes) {
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) * 1e-6);
-}
-
-/// What a step is made of, without running it.
-void printLists(const Session &session, const Transformer &model) {
-  const TrainConfig &train = model.config().train;
-  TransformerSizes sizes{.batch = train.microBatch, .sequences = train.batchSize};
-  CallList step = model.list(ListUse::Train, sizes), update = model.update();
-  MemoryPlan plan = step.plan(), ofUpdate = update.plan();
-  int64_t kept = 0; // moments and the optimiser's state are the update's alone
-  for (const BufferInfo &buffer : update.allBuffers())
-    if (buffer.name == buffers::kFirst || buffer.name == buffers::kSecond)
-      kept += buffer.bytes;
-  if (session.json) {
-    Json calls = Json::array();
-    double flops = 0;
-    for (const CallList *list : {&step, &update})
-      for (const Call &call : list->all()) {
-        calls.push_back({{"name", call.name},
-                         {"operation", call.operation->operation()},
-                         {"shape", call.operation->shape()},
-                         {"flops", call.operation->flops()}});
-        flops += call.operation->flops();
-      }
-    Json all = {{"parameters", model.parameters().count()},
-                {"calls", calls},
-                {"flops", flops},
-                {"arena_bytes", plan.arenaBytes},
-                {"planned_bytes", plan.bytes() + kept}};
-    fmt::print("{}\n", all.dump(2));
-    return;
-  }
-  session.report(step.print() + update.print());
-  session.report(fmt::format(
-      "\n{} parameters; {} calls for {} sequence{} of {} tokens\n"
-      "memory {}: {} of activations ({} are alive at once), {} of weights, gradients, moments and "
-      "batch\n",
-      model.parameters().count(), step.all().size() + update.all().size(), train.microBatch,
-      train.microBatch == 1 ? "" : "s", model.config().model.length, megabytes(plan.bytes() + kept),
-      megabytes(plan.arenaBytes), megabytes(plan.lowerBound), megabytes(plan.keptBytes + kept)));
 }
 
 /// A run that is new, or the one that goes on.
@@ -184,7 +142,7 @@ Result<Answer> runTrain(const Session &session, const TrainOptions &asked) {
     return pattern.error();
   auto model = std::make_shared<const Transformer>(std::move(*config), *pattern);
   if (asked.dryRun) {
-    printLists(session, *model);
+    dryRun(session, *model);
     return Answer::Yes;
   }
   return runTraining(session, asked,

@@ -31,11 +31,12 @@ constexpr Command kCommands[] = {
     {"bench", "PATTERN...", "time the kernels, dense attention beside them", declareBench},
     {"train", "CONFIG", "train a Sparse Transformer on a data set", declareTrain},
     {"eval", "RUN", "bits of a trained model over a split of its data", declareEval},
+    {"sample", "RUN", "text, pictures or sound from a trained model", declareSample},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
 
 /// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"sample", "inspect", "cache"};
+const std::vector<std::string> kLater = {"inspect", "cache"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)

@@ -1,0 +1,106 @@
+"""sparsec train, eval and sample as commands: a tiny model on the cpu from the first step to samples, and what they refuse."""
+import json
+import struct
+import unittest
+
+from command import CommandTest
+
+TINY = """name: tiny
+data: {kind: bytes, valid: 0.1, test: 0.1}
+model: {length: 64, layers: 1, width: 32, heads: 2, ff_ratio: 2, positions: {row: t // 8, column: t % 8}}
+attention: {pattern: fixed, params: {l: 8, c: 2}}
+train: {steps: 12, batch_size: 2, learning_rate: 0.01, warmup_steps: 2}
+every: {log: 4, valid: 6, checkpoint: 6}
+valid: {tokens: all, min_context: 32}
+"""
+TEXT = "the cat sat on the mat and the dog sat on the log. " * 100
+
+
+class Train(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.write("tiny.yaml", TINY)
+        self.write("text", TEXT)
+
+    def train(self, *more, out="run"):
+        code, _, err = self.run_sparsec("train", "./tiny.yaml", "--data", "text", "--out", out, "--device", "cpu", "-q", *more)
+        self.assertEqual((code, err), (0, ""))
+
+    def log(self, run="run"):
+        return [json.loads(line) for line in (self.folder / run / "log.jsonl").read_text().splitlines()]
+
+    def test_a_run_from_the_first_step_to_samples(self):
+        self.train("--until", "7")
+        self.assertEqual(self.log()[-1]["step"], 7)
+        code, out, err = self.run_sparsec("train", "--resume", "--out", "run", "--device", "cpu")
+        self.assertEqual(code, 0, err)
+        self.assertIn("step     12 of 12", err)
+        self.assertIn("tiny on cpu", out)
+        lines = self.log()
+        self.assertEqual([line["kind"] for line in lines].count("start"), 1)
+        bits = [line["bits"] for line in lines if line["kind"] == "train"]
+        self.assertAlmostEqual(bits[0], 8, places=4)
+        self.assertLess(bits[-1], 7)
+        self.assertEqual(lines[0]["data"][0]["bytes"], len(TEXT))
+        report = json.loads(self.works("eval", "run", "--device", "cpu", "--json"))
+        self.assertEqual(report["tokens"], len(TEXT) // 10)
+        self.assertLess(report["bits"], 7)
+        drawn = json.loads(self.works("sample", "run", "--prompt", "the cat", "--length", "20", "--count", "3", "--device", "cpu", "--json"))
+        self.assertEqual([len(tokens) for tokens in drawn["tokens"]], [27] * 3)
+        for tokens in drawn["tokens"]:
+            self.assertEqual(bytes(tokens[:7]), b"the cat")
+        text = self.works("sample", "run", "--prompt", "the cat", "--length", "20", "--temperature", "0", "--device", "cpu")
+        self.assertTrue(text.startswith("the cat"), text)
+        self.tensors_are_readable()
+
+    def tensors_are_readable(self):
+        """By nothing but what the format says."""
+        data = (self.folder / "run/checkpoints/000012.safetensors").read_bytes()
+        size, = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8:8 + size])
+        entry = header["layers.0.attention.query.weight"]
+        self.assertEqual((entry["dtype"], entry["shape"]), ("F32", [32, 32]))
+        begin, end = entry["data_offsets"]
+        values = struct.unpack("<1024f", data[8 + size + begin:8 + size + end])
+        self.assertTrue(any(values))
+        self.assertIn("adam.second.norm.bias", header)
+
+    def test_the_config_of_a_run_runs_again(self):
+        self.train()
+        code, _, err = self.run_sparsec("train", "run/config.yaml", "--data", "text", "--out", "again", "--device", "cpu", "-q")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual((self.folder / "run/best.safetensors").read_bytes(), (self.folder / "again/best.safetensors").read_bytes())
+
+    def test_dry_run_prints_the_calls(self):
+        out = self.works("train", "enwik8-small", "--dry-run")
+        self.assertIn("layers.3.attention.query_key_value", out)
+        self.assertIn("867200 parameters", out)
+        report = json.loads(self.works("train", "cifar10", "--dry-run", "--json"))
+        self.assertEqual(report["parameters"], 59196928)
+        stored = json.loads(self.works("train", "cifar10", "--set", "train.recompute=false", "--dry-run", "--json"))
+        self.assertLess(report["arena_bytes"] * 4, stored["arena_bytes"])
+        self.assertGreater(report["flops"], stored["flops"])
+
+    def test_what_is_refused(self):
+        self.refuses(1, "error: expected --data, where bytes data lies, found none\n"
+                        "note: any file will do; enwik8: http://mattmahoney.net/dc/enwik8.zip, 36,445,475 bytes, of the text 100,000,000 bytes, "
+                        "SHA-256 2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8\n",
+                     "train", "./tiny.yaml", "--out", "run", "--device", "cpu")
+        self.refuses(1, "error: there is no config 'enwik9'; did you mean 'enwik8'?\n"
+                        "note: there are cifar10, cifar10-small, enwik8, enwik8-small, imagenet64, imagenet64-large, mnist-small, music and music-small; "
+                        "a path has a '/' or ends in .yaml\n", "train", "enwik9", "--dry-run")
+        self.refuses(2, "error: --out: missing: the folder of the run\nnote: 'sparsec train --help' lists what there is\n",
+                     "train", "./tiny.yaml")
+        self.refuses(1, "error: run: there is no such run\n", "eval", "run")
+        self.train()
+        self.refuses(1, "error: run: holds a run already\nnote: --resume goes on with it\n",
+                     "train", "./tiny.yaml", "--data", "text", "--out", "run", "--device", "cpu")
+        self.write("text", TEXT.replace("cat", "cow"))
+        self.refuses(1, "error: run: the data is not that of the run (its SHA-256 differs)\n", "train", "--resume", "--out", "run", "--device", "cpu", "-q")
+        self.refuses(1, "error: expected at most 64 tokens with the prompt, the length of the model, found 65\n",
+                     "sample", "run", "--length", "65", "--device", "cpu")
+        self.refuses(1, "error: --png: the run's data is bytes, not pictures\n", "sample", "run", "--png", "a.png", "--device", "cpu")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,15 @@
+// What a step of training is made of, without running it: its calls, their memory, and the longest
+// sequence that fits a GPU.
+#pragma once
+
+#include "model/Transformer.h"
+#include "tools/sparsec/Command.h"
+
+namespace sparsec::cli {
+
+void dryRun(const Session &session, const Transformer &model);
+
+/// "161.3 MB"
+std::string megabytes(int64_t bytes);
+
+} // namespace sparsec::cli
