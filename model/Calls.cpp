@@ -1,6 +1,7 @@
 #include "model/Calls.h"
 
 #include <cassert>
+#include <chrono>
 #include <fmt/format.h>
 
 namespace sparsec {
@@ -166,6 +167,20 @@ Result<void> RunningList::enqueue(int64_t position) const {
       return error;
     }
   return {};
+}
+
+Result<std::vector<RunningList::Timed>> RunningList::timed(Device &device) const {
+  using Clock = std::chrono::steady_clock;
+  std::vector<Timed> all;
+  for (const Loaded &call : loaded) {
+    Clock::time_point begin = Clock::now();
+    if (Result<void> launched = call.launch(0); !launched)
+      return launched.error();
+    if (Result<void> done = device.synchronize(); !done)
+      return done.error();
+    all.push_back({call.name, std::chrono::duration<double>(Clock::now() - begin).count()});
+  }
+  return all;
 }
 
 Result<std::string> RunningList::firstNotFinite(Device &device) const {

@@ -153,6 +153,12 @@ public:
   static Result<RunningList> load(Machine &machine, const CallList &list, const ListMemory &memory);
   /// Enqueues every call; errors name it.
   Result<void> enqueue(int64_t position = 0) const;
+  /// Runs every call alone; of each its name and seconds.
+  struct Timed {
+    std::string name;
+    double seconds = 0;
+  };
+  Result<std::vector<Timed>> timed(Device &device) const;
   /// Runs the calls one at a time and looks at what each wrote: the first matrix with an element
   /// that is not finite, in words; empty where there is none.
   Result<std::string> firstNotFinite(Device &device) const;

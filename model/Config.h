@@ -45,6 +45,7 @@ struct ModelConfig {
   double ffRatio = 4;
   double dropout = 0;
   bool tiedOutput = false;
+  double embeddingScale = 1, weightScale = 1; ///< of deviations at the start, over the paper's
   std::vector<PositionConfig> positions;
 
   int64_t qkWidth() const { return static_cast<int64_t>(qkRatio * static_cast<double>(width)); }

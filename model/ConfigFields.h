@@ -33,6 +33,8 @@ void visitModel(Visitor &visit, ModelConfig &model) {
   visit.number("ff_ratio", model.ffRatio, {0, 64, true, false});
   visit.number("dropout", model.dropout, {0, 1, false, true});
   visit.flag("tied_output", model.tiedOutput);
+  visit.number("embedding_scale", model.embeddingScale, {0, 1000, true, false});
+  visit.number("weight_scale", model.weightScale, {0, 1000, true, false});
   visit.positions("positions", model.positions);
 }
 

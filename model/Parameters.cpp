@@ -18,7 +18,7 @@ constexpr int64_t kInitialBlock = 2; // normal numbers of a counter
 Parameters::Parameters(const ModelConfig &model) {
   auto width = static_cast<double>(model.width);
   auto tables = static_cast<double>(model.positions.size());
-  double embedding = kVariance / std::sqrt(width);
+  double embedding = model.embeddingScale * kVariance / std::sqrt(width);
   addMatrix("embedding.token.weight", kClasses, model.width, embedding);
   add({.name = "embedding.start.weight",
        .rows = 1,
@@ -41,8 +41,8 @@ Parameters::Parameters(const ModelConfig &model) {
 void Parameters::addLayer(const ModelConfig &model, int64_t layer) {
   int64_t d = model.width, qk = model.qkWidth(), ff = model.ffWidth();
   double residual = std::sqrt(2 * static_cast<double>(model.layers));
-  auto deviation = [](int64_t inputs) {
-    return std::sqrt(kVariance / static_cast<double>(inputs));
+  auto deviation = [&](int64_t inputs) {
+    return model.weightScale * std::sqrt(kVariance / static_cast<double>(inputs));
   };
   std::string attention = fmt::format("layers.{}.attention.", layer);
   std::string inner = fmt::format("layers.{}.ff.", layer);

@@ -70,7 +70,8 @@ TEST(Config, ParametersLieOnEndAndAligned) {
 }
 
 TEST(Config, ParametersAtTheStart) {
-  Config config = configOf("enwik8-small");
+  Config config =
+      configOf("enwik8-small", {{"model.embedding_scale", "1"}, {"model.weight_scale", "1"}});
   Parameters parameters(config.model);
   std::vector<float> values = parameters.initial(1);
   EXPECT_EQ(values, parameters.initial(1));

@@ -2,6 +2,7 @@
 
 #include "model/Run.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -65,6 +66,36 @@ std::string memoryTable(const Transformer &model, int64_t beside) {
   return out;
 }
 
+/// What the calls of one operation take together.
+struct OperationTime {
+  int64_t calls = 0;
+  double seconds = 0, flops = 0;
+};
+
+void printTimes(const Session &session, const std::map<std::string, OperationTime> &times) {
+  double all = 0;
+  for (const auto &[name, time] : times)
+    all += time.seconds;
+  if (session.json) {
+    Json rows = Json::array();
+    for (const auto &[name, time] : times)
+      rows.push_back({{"operation", name},
+                      {"calls", time.calls},
+                      {"ms", time.seconds * 1e3},
+                      {"flops", time.flops}});
+    fmt::print("{}\n", Json{{"step_ms", all * 1e3}, {"operations", rows}}.dump(2));
+    return;
+  }
+  session.report(fmt::format("{:<22}{:>7}{:>12}{:>9}{:>12}\n", "operation", "calls", "ms", "share",
+                             "GFLOP/s"));
+  for (const auto &[name, time] : times)
+    session.report(
+        fmt::format("{:<22}{:>7}{:>12.2f}{:>8.1f}%{:>12}\n", name, time.calls, time.seconds * 1e3,
+                    100 * time.seconds / all,
+                    time.flops > 0 ? fmt::format("{:.0f}", time.flops / time.seconds * 1e-9) : ""));
+  session.report(fmt::format("{:<22}{:>7}{:>12.2f}\n", "a step", "", all * 1e3));
+}
+
 } // namespace
 
 void dryRun(const Session &session, const Transformer &model) {
@@ -104,6 +135,54 @@ void dryRun(const Session &session, const Transformer &model) {
       train.microBatch == 1 ? "" : "s", model.config().model.length, megabytes(plan.bytes() + kept),
       megabytes(plan.arenaBytes), megabytes(plan.lowerBound), megabytes(plan.keptBytes + kept)));
   session.report(memoryTable(model, kept));
+}
+
+Result<void> timeStep(const Session &session, const Transformer &model, Machine &machine) {
+  constexpr int kSamples = 5;
+  const TrainConfig &train = model.config().train;
+  CallList lists[] = {
+      model.list(ListUse::Train, {.batch = train.microBatch, .sequences = train.batchSize}),
+      model.update()};
+  const CallList *both[] = {&lists[0], &lists[1]};
+  auto memory = ListMemory::allocate(machine.device, both);
+  if (!memory)
+    return memory.error();
+  std::vector<float> weights =
+      model.parameters().initial(static_cast<uint64_t>(model.config().train.seed));
+  std::vector<int32_t> tokens(static_cast<size_t>(train.microBatch * model.config().model.length));
+  for (size_t i = 0; i < tokens.size(); ++i)
+    tokens[i] = static_cast<int32_t>(i * i % kClasses);
+  for (const auto &[buffer, from, bytes] :
+       {std::tuple<const char *, const void *, size_t>{buffers::kParameters, weights.data(),
+                                                       weights.size() * sizeof(float)},
+        {buffers::kTokens, tokens.data(), tokens.size() * sizeof(int32_t)},
+        {buffers::kTargets, tokens.data(), tokens.size() * sizeof(int32_t)}})
+    if (auto put = machine.device.copyToDevice(memory->address(buffer), from, bytes); !put)
+      return put;
+  std::map<std::string, OperationTime> times;
+  for (const CallList &list : lists) {
+    auto running = RunningList::load(machine, list, *memory);
+    if (!running)
+      return running.error();
+    std::vector<std::vector<double>> samples(list.all().size());
+    for (int sample = 0; sample < kSamples; ++sample) {
+      auto timed = running->timed(machine.device);
+      if (!timed)
+        return timed.error();
+      for (size_t i = 0; i < samples.size(); ++i)
+        samples[i].push_back((*timed)[i].seconds);
+    }
+    for (size_t i = 0; i < samples.size(); ++i) {
+      const CallOperation &operation = *list.all()[i].operation;
+      OperationTime &time = times[std::string(operation.operation())];
+      std::ranges::nth_element(samples[i], samples[i].begin() + kSamples / 2);
+      time.calls += 1;
+      time.seconds += samples[i][kSamples / 2];
+      time.flops += operation.flops();
+    }
+  }
+  printTimes(session, times);
+  return {};
 }
 
 } // namespace sparsec::cli

@@ -9,6 +9,9 @@ namespace sparsec::cli {
 
 void dryRun(const Session &session, const Transformer &model);
 
+/// Runs a step on random tokens call by call, and prints what each operation takes: medians.
+Result<void> timeStep(const Session &session, const Transformer &model, Machine &machine);
+
 /// "161.3 MB"
 std::string megabytes(int64_t bytes);
 

@@ -82,21 +82,36 @@ Result<Asked> whatIsAsked(const SampleOptions &asked, const RunFolder &run, cons
   return found;
 }
 
-/// Of a text's bytes those that are whole characters; what is left waits for more.
-std::string wholeCharacters(std::string &pending) {
-  size_t end = pending.size();
-  for (size_t back = 1; back <= std::min<size_t>(3, pending.size()); ++back) {
-    auto byte = static_cast<unsigned char>(pending[pending.size() - back]);
-    if ((byte & 0xC0) == 0x80)
-      continue;
-    size_t wanted = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
-    if (wanted > back)
-      end = pending.size() - back;
-    break;
+/// Bytes of the UTF-8 character that begins a text: 0 where none does, -1 where it may go on.
+int characterBytes(std::string_view text) {
+  auto lead = static_cast<unsigned char>(text[0]);
+  size_t wanted = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  if (lead >= 0xF5 || wanted == 0)
+    return 0;
+  for (size_t i = 1; i < wanted; ++i) {
+    if (i == text.size())
+      return -1;
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80)
+      return 0;
   }
-  std::string whole = pending.substr(0, end);
-  pending.erase(0, end);
-  return whole;
+  return static_cast<int>(wanted);
+}
+
+/// What a model wrote, as UTF-8: a byte that begins no character becomes U+FFFD. A character that
+/// may go on stays in `pending`, unless it is the end.
+enum class Rest : uint8_t { MayFollow, None };
+std::string takeText(std::string &pending, Rest rest) {
+  std::string text;
+  size_t at = 0;
+  while (at < pending.size()) {
+    int bytes = characterBytes(std::string_view(pending).substr(at));
+    if (bytes < 0 && rest == Rest::MayFollow)
+      break;
+    text += bytes > 0 ? pending.substr(at, static_cast<size_t>(bytes)) : "\xEF\xBF\xBD";
+    at += static_cast<size_t>(std::max(bytes, 1));
+  }
+  pending.erase(0, at);
+  return text;
 }
 
 /// The form of a picture of so many bytes.
@@ -177,12 +192,12 @@ Result<std::vector<std::vector<uint8_t>>> draw(const Session &session, Sampler &
       all[i].push_back((*tokens)[i]);
     if (streams) {
       pending += static_cast<char>((*tokens)[0]);
-      session.report(wholeCharacters(pending));
+      session.report(takeText(pending, Rest::MayFollow));
       fflush(stdout);
     }
   }
   if (streams)
-    session.report(pending + "\n");
+    session.report(takeText(pending, Rest::None) + "\n");
   return all;
 }
 
@@ -222,10 +237,10 @@ Result<Answer> sample(const Session &session, const SampleOptions &asked) {
       draw(session, *sampler, *wanted, asked.count, isText && asked.count == 1 && !session.json);
   if (!drawn)
     return drawn.error();
-  if (isText && asked.count > 1)
-    for (size_t i = 0; i < drawn->size(); ++i)
-      session.report(
-          fmt::format("--- {}\n{}\n", i + 1, std::string((*drawn)[i].begin(), (*drawn)[i].end())));
+  for (size_t i = 0; isText && asked.count > 1 && i < drawn->size(); ++i) {
+    std::string bytes((*drawn)[i].begin(), (*drawn)[i].end());
+    session.report(fmt::format("--- {}\n{}\n", i + 1, takeText(bytes, Rest::None)));
+  }
   if (!asked.wav.empty())
     if (auto written = writeSound(asked.wav, *drawn); !written)
       return written.error();

@@ -15,7 +15,7 @@ struct TrainOptions {
   std::string config, data, pattern, out, device;
   std::vector<std::string> sets;
   std::optional<int64_t> steps, until;
-  bool resume = false, dryRun = false;
+  bool resume = false, dryRun = false, times = false;
 };
 
 /// The config as it was asked for, every default filled in.
@@ -145,6 +145,14 @@ Result<Answer> runTrain(const Session &session, const TrainOptions &asked) {
     dryRun(session, *model);
     return Answer::Yes;
   }
+  if (asked.times) {
+    auto machine = openMachine(asked.device, session.threads);
+    if (!machine)
+      return machine.error();
+    if (auto timed = timeStep(session, *model, *machine->machine); !timed)
+      return timed.error();
+    return Answer::Yes;
+  }
   return runTraining(session, asked,
                      {.folder = {}, .from = {}, .model = model, .data = asked.data});
 }
@@ -175,13 +183,16 @@ Action declareTrain(Options &options) {
   options.value("-o,--out", "RUN", "the folder of the run", text(asked->out));
   options.flag("--resume", "go on with the run in --out", asked->resume);
   options.flag("--dry-run", "print the calls of a step and their memory", asked->dryRun);
+  options.flag("--times", "time a step on random tokens, and print each operation's share",
+               asked->times);
   declareDeviceFlag(options, asked->device);
   options.check([asked]() -> std::string {
     if (asked->config.empty() && !asked->resume)
       return "CONFIG: missing: a path, or one of " + listed(configNames());
-    if (asked->resume && asked->dryRun)
-      return "--dry-run: not with --resume";
-    if (asked->out.empty() && !asked->dryRun)
+    bool runs = !asked->dryRun && !asked->times;
+    if (asked->resume && !runs)
+      return "--resume: not with --dry-run or --times";
+    if (asked->out.empty() && runs)
       return "--out: missing: the folder of the run";
     return "";
   });
