@@ -25,6 +25,8 @@ LEFT_OUT = {
     "python3 tools/bench/bars.py": "times for minutes, and fails where a machine misses a bar",
     "python3 tools/bench/peer_baselines.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
+    "python3 tools/bench/peer_step.py": "needs PyTorch and a GPU",
+    "sparsec train enwik8 ": "95 million parameters at n = 12,288: needs a GPU",
 }
 # Commands that run in another way than they stand: what is replaced, by what, and why. Each applies to a document.
 REPLACED = [

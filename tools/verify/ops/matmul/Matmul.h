@@ -3,8 +3,8 @@
 //
 //   forward           y [u]       input gradient   dx       weight gradient   dw [db]
 //
-// Bounds: the rounding of the output's type, and 2^-24 of the sum of |terms| for each of log2 of
-// their number of steps and a few more, which any order of a sum in f32 keeps here.
+// Bounds: the rounding of the output's type, and (4 + 2 sqrt(terms)) 2^-24 of the sum of |terms|:
+// not the worst that an order of a sum in f32 can do, but far above what roundings at random do.
 #pragma once
 
 #include "kernel/ops/Matmul.h"
