@@ -112,7 +112,7 @@ void CrossEntropy::sumBody() {
   auto step = [&](ValueRange losses, ValueRange sum) {
     return Values{b.add(sum[0], sumOfRows(losses[0]))};
   };
-  Value sum = foldRange(argument("tiles"), {b.constant(perRow, 0)}, fetch, step)[0];
+  Value sum = foldRange(b.i32(0), argument("tiles"), {b.constant(perRow, 0)}, fetch, step)[0];
   b.store(b.multiply(sum, b.splat(argument("factor"), {tile.rows})), argument("total"), {}, only);
 }
 

@@ -138,11 +138,11 @@ void LayerNorm::sumsBody() {
     return Values{loadMatrix("dgain_parts", parts, columns),
                   loadMatrix("dbias_parts", parts, columns)};
   };
-  Values sums =
-      foldRange(argument("part_tiles"), init, fetch, [&](ValueRange parts, ValueRange sums) {
-        return Values{b.add(sums[0], sumOfColumns(parts[0])),
-                      b.add(sums[1], sumOfColumns(parts[1]))};
-      });
+  Values sums = foldRange(b.i32(0), argument("part_tiles"), init, fetch,
+                          [&](ValueRange parts, ValueRange sums) {
+                            return Values{b.add(sums[0], sumOfColumns(parts[0])),
+                                          b.add(sums[1], sumOfColumns(parts[1]))};
+                          });
   b.store(sums[0], argument("dgain"), {}, columns);
   b.store(sums[1], argument("dbias"), {}, columns);
 }

@@ -43,23 +43,6 @@ Value RowWriter::whereColumns(Value columns, Value value, float other) {
   return b.select(b.acrossRows(exists, tile.rows), value, b.constant(ofTile, other));
 }
 
-RowWriter::Values RowWriter::foldRange(Value count, ValueRange init,
-                                       function_ref<Values(Value)> fetch,
-                                       function_ref<Values(ValueRange, ValueRange)> step) {
-  auto fold = b.create<FoldOp>(init.getTypes(), b.create<RangeOp>(b.i32(0), count), init);
-  OpBuilder::InsertionGuard guard(b);
-  mlir::Block &ofFetch = enter(fold.getFetch(), b.getI32Type());
-  b.create<YieldOp>(fetch(ofFetch.getArgument(0)));
-  SmallVector<Type> types(fold.fetchYield().getValues().getTypes());
-  enter(fold.getLead(), types);
-  b.create<YieldOp>(ValueRange());
-  size_t fetched = types.size();
-  llvm::append_range(types, init.getTypes());
-  ValueRange given = enter(fold.getStep(), types).getArguments();
-  b.create<YieldOp>(step(given.take_front(fetched), given.drop_front(fetched)));
-  return Values(fold.getResults());
-}
-
 RowWriter::Values RowWriter::foldColumns(ValueRange init, Fetch fetch, Step step) {
   auto columnsOf = [&](Value index) {
     return b.rows(OrderKind::Natural, index, b.i32(width), Value(), tile.columns);
@@ -74,7 +57,7 @@ RowWriter::Values RowWriter::foldColumns(ValueRange init, Fetch fetch, Step step
     return fetched;
   };
   Value tiles = b.i32((width + tile.columns - 1) / tile.columns);
-  return foldRange(tiles, init, fetchAll, [&](ValueRange fetched, ValueRange carried) {
+  return foldRange(b.i32(0), tiles, init, fetchAll, [&](ValueRange fetched, ValueRange carried) {
     return step(fetched[0], fetched.drop_front(), carried);
   });
 }

@@ -72,11 +72,6 @@ protected:
   Value whereColumns(Value columns, Value value, float other);
   Value sumOfRows(Value matrix) { return b.reduceRows(tile::ReduceKind::Sum, matrix); }
 
-  /// Over 0 .. count - 1 in order: `step` takes what `fetch` loads and the carries, and gives the
-  /// next carries.
-  Values foldRange(Value count, mlir::ValueRange init,
-                   llvm::function_ref<Values(Value index)> fetch,
-                   llvm::function_ref<Values(mlir::ValueRange, mlir::ValueRange)> step);
   /// Over the tiles of columns in order. `step` takes their columns, what `fetch` loads and the
   /// carries, and gives the next carries.
   using Fetch = llvm::function_ref<Values(Value columns)>;
