@@ -10,6 +10,7 @@
 //
 // Rows that repeat (layout/Repeat.h) are copied, but for the columns that come in at the left.
 #include "layout/BlockLayout.h"
+#include "layout/Cuts.h"
 #include "layout/Reader.h"
 #include "layout/Repeat.h"
 #include "layout/Specialise.h"
@@ -46,8 +47,8 @@ public:
   LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
                 const Order &keys)
       : attend(attend), request(request), queries(queries), keys(keys),
-        shortKeyTiles(keys.shortTiles()), reader(attend, request.h, request.sizes(), request.work) {
-  }
+        shortKeyTiles(keys.shortTiles()), cuts(attend),
+        reader(attend, request.h, request.sizes(), request.work) {}
 
   Result<BlockLayout> build();
   BlockCounts countBlocks(int64_t row);
@@ -79,6 +80,7 @@ private:
   const Order &queries;
   const Order &keys;
   std::vector<int64_t> shortKeyTiles;
+  Cuts cuts;
   Reader reader;
 
   int64_t stripFirst = 0;
@@ -220,7 +222,9 @@ void LayoutBuilder::visit(const Blocks &blocks, const Ranges &q, const Ranges &k
     return;
   }
   Blocks first = blocks, second = blocks;
-  if (columns >= rows) {
+  // What rows draw is known one row at a time: their common columns have no answer.
+  bool rowsFirst = rows > 1 && cuts.drawsByQuery(), columnsFirst = columns > 1 && cuts.drawsByKey();
+  if (!rowsFirst && (columnsFirst || columns >= rows)) {
     auto left = halves(Range{blocks.columnBegin, 1, columns}).first.count;
     first.columnEnd = second.columnBegin = blocks.columnBegin + left;
     visit(first, q, keys.rows(first.columnBegin, first.columnEnd));

@@ -10,6 +10,7 @@
 // Else the rectangle is cut in two. `causal or k < 64` is cut at 64 until the right part is causal
 // alone: a handful of rectangles at any n.
 #include "layout/BlockLayout.h"
+#include "layout/Cuts.h"
 #include "layout/Period.h"
 #include "layout/Reader.h"
 #include "layout/Specialise.h"
@@ -48,10 +49,11 @@ private:
   struct Prepared {
     Prepared(const Expr &expr, int64_t h, const Sizes &sizes, Work *work)
         : expr(expr), reader(expr, h, sizes, work), across(period(expr, kAcross)),
-          down(period(expr, kDown)), diagonal(period(expr, kDiagonal)) {}
+          down(period(expr, kDown)), diagonal(period(expr, kDiagonal)), cuts(expr) {}
     Expr expr;
     Reader reader;
     std::optional<int64_t> across, down, diagonal; ///< periods
+    Cuts cuts;
   };
 
   /// A run of p x p blocks on one side of the block diagonal: block i starts p * i below (or at
@@ -114,7 +116,7 @@ int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rect
 }
 
 int64_t Counter::countHalves(const Prepared &predicate, const Rectangle &rectangle) const {
-  auto [first, second] = halves(rectangle);
+  auto [first, second] = predicate.cuts.of(rectangle);
   return count(predicate, first) + count(predicate, second);
 }
 

@@ -49,6 +49,10 @@ public:
     case Op::Max:
     case Op::Abs:
     case Op::Hash:
+    case Op::Log2:
+    case Op::Segment:
+    case Op::Drawn:
+    case Op::Select:
       return expr;
     }
     return expr;
@@ -86,13 +90,38 @@ private:
 
   /// The same node over operands in which all that is constant here is one integer.
   Expr withIntegers(const Expr &expr) const {
+    if (expr->op == Op::Select)
+      return choice(expr);
     std::vector<Expr> operands;
     bool changed = false;
     for (const Expr &operand : expr->operands) {
       operands.push_back(constant(operand) ? asInteger(operand) : withIntegers(operand));
       changed |= operands.back() != operand;
     }
-    return changed ? make(expr->op, std::move(operands)) : expr;
+    Expr result = changed ? rebuilt(expr, std::move(operands)) : expr;
+    return expr->op == Op::Drawn || expr->op == Op::Segment ? settled(result) : result;
+  }
+
+  /// A search that finds one value in the whole rectangle is that value.
+  Expr settled(const Expr &expr) const {
+    Point corner = {.h = h, .q = rectangle.q.first, .k = rectangle.k.first};
+    Expr value = integer(evaluateInteger(expr, corner, sizes));
+    bool one = classify(make(Op::Equal, {expr, value}), rectangle, h, sizes) == Coverage::Full;
+    return one ? value : expr;
+  }
+
+  Expr choice(const Expr &expr) const {
+    Expr condition = predicate(expr->operands[0]);
+    if (condition->op == Op::True || condition->op == Op::False) {
+      const Expr &chosen = expr->operands[condition->op == Op::True ? 1 : 2];
+      return constant(chosen) ? asInteger(chosen) : withIntegers(chosen);
+    }
+    std::vector<Expr> operands = {condition};
+    for (size_t i : {1, 2}) {
+      const Expr &operand = expr->operands[i];
+      operands.push_back(constant(operand) ? asInteger(operand) : withIntegers(operand));
+    }
+    return operands == expr->operands ? expr : rebuilt(expr, std::move(operands));
   }
 
   Expr asInteger(const Expr &expr) const {

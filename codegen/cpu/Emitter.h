@@ -258,6 +258,7 @@ private:
   llvm::Value *arithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
   llvm::Value *floatArithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
   llvm::Value *divide(Operation *op, llvm::Value *a, llvm::Value *b);
+  llvm::Value *lookUp(llvm::ArrayRef<int32_t> table, llvm::Value *index);
   llvm::Value *convert(Operation *op, llvm::Value *from);
   llvm::Value *constant(mlir::TypedAttr value);
   llvm::Type *registerType(mlir::Type element);

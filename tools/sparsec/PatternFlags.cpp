@@ -186,7 +186,7 @@ Result<std::shared_ptr<const SourceText>> readSource(const std::string &path) {
 
 namespace {
 
-/// Reads the tables that a pattern names, from its own folder.
+/// Reads the tables and lists that a pattern names, from its own folder.
 FileReader tablesBeside(const PatternFlags &flags) {
   std::filesystem::path folder;
   if (!flags.hasExpression && isPath(flags.pattern))
@@ -279,6 +279,8 @@ Result<LoadedPattern> load(const PatternFlags &flags) {
   if (!read)
     return read.error();
   LoadedPattern loaded = std::move(*read);
+  for (const Error &warning : loaded.pattern.warnings)
+    fmt::print(stderr, "{}", warning.renderWarning());
   if (auto applied = applySchedule(loaded.pattern, flags); !applied)
     return applied.error();
   loaded.n = flags.n;
