@@ -2,8 +2,8 @@
 
 #include "codegen/LlvmPasses.h"
 #include "codegen/cpu/CheckProgram.h"
-#include "codegen/cpu/Emitter.h"
 #include "codegen/cpu/Link.h"
+#include "codegen/cpu/emit/Emitter.h"
 #include "kernel/CpuCall.h"
 
 #include "llvm/IR/LegacyPassManager.h"
@@ -61,7 +61,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
 }
 
 /// Leaves out strength reduction, an eighth of a compile: the loops of register tiles step their
-/// own addresses (EmitProduct.cpp), and other loops gain little.
+/// own addresses (emit/Products.cpp), and other loops gain little.
 class WithoutStrengthReduction : public llvm::OptPassGate {
 public:
   bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {

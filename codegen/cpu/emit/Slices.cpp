@@ -6,7 +6,7 @@
 // Lanes do not meet in a panel, so a kernel falls into slices where nothing reads what another
 // panel's lanes hold. A slice loads the same keys as the whole row, which is why rows stay whole
 // while there are enough of them.
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 #include "kernel/CpuCall.h"
 

@@ -10,7 +10,7 @@
 //             all positive numbers; -inf at 0, NaN below
 //
 // tests/codegen/CpuProgramsTest.cpp holds them to it.
-#include "codegen/cpu/Code.h"
+#include "codegen/cpu/emit/Code.h"
 
 #include "llvm/IR/IntrinsicsX86.h"
 

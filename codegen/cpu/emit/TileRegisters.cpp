@@ -3,7 +3,7 @@
 // All eight have 16 rows of 64 bytes. A kernel configures them when it begins and gives them back
 // when it ends, so that the threads that run it keep nothing. The process needs the system's leave
 // to use them at all: mayUseAmx(), which whoever loads a kernel calls.
-#include "codegen/cpu/Code.h"
+#include "codegen/cpu/emit/Code.h"
 
 #include "llvm/IR/IntrinsicsX86.h"
 #include "llvm/IR/Module.h"

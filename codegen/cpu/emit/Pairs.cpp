@@ -7,7 +7,7 @@
 // AMX wants what is broadcast as rows of pairs, so V's are transposed (AmxProducts.cpp). A product
 // takes this way when its operands are loads, or the one across lanes is rounded in a loop over its
 // rows. Others take f32.
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

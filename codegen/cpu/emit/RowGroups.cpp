@@ -1,5 +1,5 @@
 // Groups that go row by row (LoopPlan.h).
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
 

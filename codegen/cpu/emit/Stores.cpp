@@ -1,5 +1,5 @@
 // Stores: vectors, and matrices as they lie or transposed.
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
 

@@ -1,5 +1,5 @@
 // Loads: rows in place, copied together, transposed, or element by element.
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
 

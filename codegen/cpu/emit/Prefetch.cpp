@@ -8,7 +8,7 @@
 // tile of a product asks for its rows' share of the next block: a few instructions among hundreds.
 // Only where the next rows are as far from these as one block from the next, in natural order; an
 // address that is not there does no harm.
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
 

@@ -9,7 +9,7 @@
 //   c00 c01   a0      registers 0 1   4      32 rows of a panel of 32 lanes at once: four sums, so
 //   c10 c11   a1                2 3   5      that none waits for its last product
 //   b0  b1                      6 7
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
 

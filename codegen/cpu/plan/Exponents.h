@@ -1,7 +1,7 @@
 // What can be proved of a softmax's exponents before any number is known.
 #pragma once
 
-#include "codegen/cpu/Dataflow.h"
+#include "codegen/cpu/plan/Dataflow.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -15,7 +15,7 @@
 // Constants, splats and expansions belong to whoever reads them, so they join nothing.
 #pragma once
 
-#include "codegen/cpu/Dataflow.h"
+#include "codegen/cpu/plan/Dataflow.h"
 
 namespace sparsec::cpu {
 

@@ -23,7 +23,7 @@
 //     the sums across a vector's lanes
 #pragma once
 
-#include "codegen/cpu/Dimensions.h"
+#include "codegen/cpu/plan/Dimensions.h"
 
 namespace sparsec::cpu {
 

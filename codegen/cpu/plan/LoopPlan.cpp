@@ -1,4 +1,4 @@
-#include "codegen/cpu/LoopPlan.h"
+#include "codegen/cpu/plan/LoopPlan.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

@@ -1,4 +1,4 @@
-#include "codegen/cpu/Dimensions.h"
+#include "codegen/cpu/plan/Dimensions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

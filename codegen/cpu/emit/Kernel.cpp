@@ -1,6 +1,6 @@
 // The function of a kernel: arguments, scalars, rows, loops over blocks.
 #include "codegen/common/WorkRow.h"
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/IR/Verifier.h"

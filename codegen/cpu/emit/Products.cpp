@@ -1,5 +1,5 @@
 // The register tiles of a product, and what is done with its rows while they are in registers.
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
 

@@ -8,8 +8,8 @@
 // Rows that the mask leaves nothing of are left out from both ends, of the scores, of what is done
 // with them, and of the sums over them. The mask is asked about each of them and about the first
 // that stays, so a block without such edges costs two rows of its mask.
-#include "codegen/cpu/Emitter.h"
-#include "codegen/cpu/Exponents.h"
+#include "codegen/cpu/emit/Emitter.h"
+#include "codegen/cpu/plan/Exponents.h"
 
 using namespace mlir;
 

@@ -1,4 +1,4 @@
-#include "codegen/cpu/Dataflow.h"
+#include "codegen/cpu/plan/Dataflow.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -1,4 +1,4 @@
-#include "codegen/cpu/Exponents.h"
+#include "codegen/cpu/plan/Exponents.h"
 
 #include "mlir/IR/Matchers.h"
 

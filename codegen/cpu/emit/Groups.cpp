@@ -1,5 +1,5 @@
 // Panels and sweeps: the loops of a group (LoopPlan.h).
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
 

@@ -2,7 +2,7 @@
 //
 // Of a full block masks keep everything, so what is reduced of a masked product is reduced of its
 // rows while they are in registers. Blocks with masks have a sweep for it after the product.
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
 

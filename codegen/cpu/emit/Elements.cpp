@@ -1,6 +1,6 @@
 // The lanes of one row: what a value is there, and arithmetic on it.
-#include "codegen/cpu/Emitter.h"
-#include "codegen/cpu/Exponents.h"
+#include "codegen/cpu/emit/Emitter.h"
+#include "codegen/cpu/plan/Exponents.h"
 
 #include "mlir/IR/TypeUtilities.h"
 

@@ -1,6 +1,6 @@
 // Which rows a work item has, in any token order (layout/OrderNumbers.h), and which blocks are live
 // in its row, from tables or a closed form (layout/ClosedForm.h).
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 #include "codegen/common/FormRow.h"
 #include "codegen/common/LatticeTile.h"

@@ -1,4 +1,4 @@
-#include "codegen/cpu/Code.h"
+#include "codegen/cpu/emit/Code.h"
 
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/Support/SaveAndRestore.h"

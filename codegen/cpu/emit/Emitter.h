@@ -20,8 +20,8 @@
 #pragma once
 
 #include "codegen/common/Derive.h"
-#include "codegen/cpu/Code.h"
-#include "codegen/cpu/LoopPlan.h"
+#include "codegen/cpu/emit/Code.h"
+#include "codegen/cpu/plan/LoopPlan.h"
 
 #include "llvm/IR/Module.h"
 #include "llvm/Support/SaveAndRestore.h"
@@ -126,7 +126,7 @@ private:
   using Operation = mlir::Operation;
   using Value = mlir::Value;
 
-  // EmitKernel.cpp: the function, scalars, rows, loops.
+  // Kernel.cpp: the function, scalars, rows, loops.
   mlir::LogicalResult bindArguments();
   llvm::Value *field(llvm::StringRef name, int index = 0);
   llvm::Value *field(LayoutField which) { return field(kLayoutFields[which].name); }
@@ -152,7 +152,7 @@ private:
   void prefetchNextItem(const Group &group, const Cell &cell);
   void prefetchRow(llvm::Value *pointers, llvm::Value *row, int64_t bytes);
 
-  // EmitRows.cpp: which rows a work item has, and which blocks.
+  // Rows.cpp: which rows a work item has, and which blocks.
   void emitWork(tile::WorkOp op);
   void emitRows(tile::RowsOp op);
   void emitNaturalRows(tile::RowsOp op, const RowTable &rows);
@@ -197,7 +197,7 @@ private:
   void emitTileProduct(const Sweep &sweep, Cell &panel);
   void emitTile(const TileProduct &product, llvm::Value *row, int down, int across);
 
-  // EmitGroup.cpp: panels and sweeps.
+  // Groups.cpp: panels and sweeps.
   void emitGroup(const Group &group, Operation *loop);
   void planStorage(const Group &group, const std::vector<Sweep> &sweeps, Operation *loop);
   Storage takeOver(Value result, llvm::SmallVectorImpl<Value> &local,
@@ -209,13 +209,13 @@ private:
   void emitVectors(const Sweep &sweep, Cell &panel);
   Code::Values emitRow(const Sweep &sweep, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
 
-  // EmitRowGroup.cpp
+  // RowGroups.cpp
   void emitRowGroup(const Group &group, Operation *loop);
   void findStorePlaces(const Group &group);
   void writeRow(Operation *store, Cell &cell);
   llvm::Value *acrossLanes(tile::ReduceKind kind, llvm::ArrayRef<llvm::Value *> parts);
 
-  // EmitReductions.cpp
+  // Reductions.cpp
   llvm::Value *combine(tile::ReduceKind kind, llvm::Value *a, llvm::Value *b);
   Value unmasked(Value value);
   void findUnmasked(std::vector<Sweep> &sweeps);
@@ -230,7 +230,7 @@ private:
   LiveRows findLiveRows(tile::MaskOp mask, const Cell &panel);
   std::pair<llvm::Value *, llvm::Value *> liveRange(int rowClass, int64_t rows, const Cell &panel);
 
-  // EmitProduct.cpp: register tiles.
+  // Products.cpp: register tiles.
   static constexpr int64_t kStepsAtOnce = 4; ///< of a sum; sides of tiles are multiples of 16
   Code::Values emitProduct(const Sweep &sweep, Cell &panel);
   Code::Values emitProductRows(const Sweep &sweep, Cell &panel, llvm::Value *row, int count,
@@ -252,7 +252,7 @@ private:
   std::vector<LaneVectors> sumProducts(const Sweep &sweep, Cell &panel, llvm::Value *row, int count,
                                        const std::vector<LaneVectors> &start);
 
-  // EmitElements.cpp: what happens to one row.
+  // Elements.cpp: what happens to one row.
   LaneVectors lanes(Value value, Cell &cell);
   LaneVectors computeLanes(Value value, Operation *op, Cell &cell);
   llvm::Value *arithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
@@ -263,7 +263,7 @@ private:
   llvm::Type *registerType(mlir::Type element);
   llvm::Type *memoryType(mlir::Type element);
 
-  // EmitMemory.cpp: scratch, views and stores. EmitLoads.cpp.
+  // Memory.cpp: scratch, views and stores. Loads.cpp.
   llvm::Value *allocate(int64_t bytes);
   Storage allocateTile(Value value, bool local);
   Storage allocateMatrix(mlir::RankedTensorType type, int laneDim, bool local, bool asRows);

@@ -1,5 +1,5 @@
 // Scratch memory and views.
-#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/emit/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
