@@ -53,6 +53,7 @@ public:
 
 struct DeviceOptions {
   int threads = 0; ///< of `cpu`; 0: as many as the process may run at once
+  int ordinal = 0; ///< of `cuda`: which GPU, as the driver counts them
 };
 
 /// Devices by name; an Error that says what is missing when this machine has none of that name.
