@@ -15,15 +15,11 @@ Result<Sampler> Sampler::load(Machine &machine, std::shared_ptr<const Transforme
   made.options = options;
   CallList list = made.model->list(ListUse::Decode,
                                    {.batch = options.count, .temperature = options.temperature});
-  const CallList *all[] = {&list};
-  auto memory = ListMemory::allocate(machine.device, all);
+  auto memory = ListMemory::allocate(machine, std::span(&list, 1));
   if (!memory)
     return memory.error();
   made.memory = std::move(*memory);
-  auto running = RunningList::load(machine, list, made.memory);
-  if (!running)
-    return running.error();
-  made.list = std::move(*running);
+  made.list = RunningList::bind(list, made.memory);
   return made;
 }
 

@@ -34,40 +34,60 @@ double Score::bits() const {
   return nats / std::numbers::ln2 / static_cast<double>(tokens);
 }
 
+std::vector<CallList> Trainer::lists(const Transformer &model, ListUse use) {
+  const TrainConfig &train = model.config().train;
+  int64_t micro = microOf(train);
+  TransformerSizes sizes{.batch = micro, .sequences = train.batchSize};
+  std::vector<CallList> lists = {model.list(ListUse::Score, sizes)};
+  if (use == ListUse::Train) {
+    lists.push_back(model.update());
+    lists.push_back(model.list(ListUse::Train, sizes));
+    sizes.sums = Sums::Added;
+    if (micro < train.batchSize)
+      lists.push_back(model.list(ListUse::Train, sizes));
+  }
+  return lists;
+}
+
+Result<int64_t> fittingMicroBatch(Machine &planning, const Transformer &model, int64_t room) {
+  int64_t batch = model.config().train.batchSize;
+  for (int64_t micro = batch; micro > 1; --micro) {
+    if (batch % micro != 0)
+      continue;
+    Config config = model.config();
+    config.train.microBatch = micro;
+    Transformer tried(config, std::make_shared<Pattern>(model.pattern()));
+    std::vector<CallList> lists = Trainer::lists(tried);
+    planning.loaded.clear(); // what it keeps is for these sizes
+    auto memory = ListMemory::allocate(planning, lists);
+    if (!memory)
+      return memory.error();
+    if (memory->bytes() + planning.residentBytes() <= room)
+      return micro;
+  }
+  return 1;
+}
+
 Result<Trainer> Trainer::load(Machine &machine, std::shared_ptr<const Transformer> model,
                               std::shared_ptr<const Dataset> data, ListUse use) {
   Trainer trainer;
   trainer.machine = &machine;
   trainer.transformer = std::move(model);
   trainer.dataset = std::move(data);
-  const TrainConfig &train = trainer.transformer->config().train;
-  trainer.micro = microOf(train);
-  TransformerSizes sizes{.batch = trainer.micro, .sequences = train.batchSize};
-  std::vector<CallList> lists = {trainer.transformer->list(ListUse::Score, sizes)};
-  if (use == ListUse::Train) {
-    lists.push_back(trainer.transformer->update());
-    lists.push_back(trainer.transformer->list(ListUse::Train, sizes));
-    sizes.sums = Sums::Added;
-    if (trainer.micro < train.batchSize)
-      lists.push_back(trainer.transformer->list(ListUse::Train, sizes));
-  }
-  std::vector<const CallList *> all;
-  for (const CallList &list : lists)
-    all.push_back(&list);
-  auto memory = ListMemory::allocate(machine.device, all);
+  trainer.micro = microOf(trainer.transformer->config().train);
+  std::vector<CallList> lists = Trainer::lists(*trainer.transformer, use);
+  auto memory = ListMemory::allocate(machine, lists);
   if (!memory)
     return memory.error();
   trainer.memory = std::move(*memory);
   for (size_t i = 0; i < lists.size(); ++i) {
-    auto running = RunningList::load(machine, lists[i], trainer.memory);
-    if (!running)
-      return running.error();
+    RunningList running = RunningList::bind(lists[i], trainer.memory);
     if (i == 0)
-      trainer.scoring = std::move(*running);
+      trainer.scoring = std::move(running);
     else if (i == 1)
-      trainer.update = std::move(*running);
+      trainer.update = std::move(running);
     else
-      trainer.training.push_back(std::move(*running));
+      trainer.training.push_back(std::move(running));
   }
   return trainer;
 }

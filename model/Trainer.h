@@ -35,6 +35,10 @@ struct Score {
   double bits() const; ///< of a token
 };
 
+/// The most sequences of a run of a list that divide a process's share of the batch and whose plan
+/// fits into so many bytes; 1 where none does. The config's micro batch is not looked at.
+Result<int64_t> fittingMicroBatch(Machine &planning, const Transformer &model, int64_t room);
+
 /// Flat, as Parameters lays them out.
 struct TrainedState {
   std::vector<float> weights, first, second;
@@ -46,10 +50,14 @@ public:
   static Result<Trainer> load(Machine &machine, std::shared_ptr<const Transformer> model,
                               std::shared_ptr<const Dataset> data, ListUse use = ListUse::Train);
 
+  /// The lists of a trainer for such a use, in an order of their own.
+  static std::vector<CallList> lists(const Transformer &model, ListUse use = ListUse::Train);
+
   const Transformer &model() const { return *transformer; }
   const Dataset &data() const { return *dataset; }
   int64_t steps() const; ///< of the whole schedule
-  int64_t plannedBytes() const { return memory.bytes(); }
+  /// Device memory of a run, from before its first step: all lists', and what the machine keeps.
+  int64_t plannedBytes() const { return memory.bytes() + machine->residentBytes(); }
 
   Result<void> initialise();
   /// Moments are zeros where they are empty; `optimiser` as optimiser() gave it.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fstream>
 
 namespace sparsec {
 
@@ -25,7 +26,10 @@ struct DeviceEntry {
 
 /// Preferred first.
 constexpr DeviceEntry kDevices[] = {
-    {"cuda", [](const DeviceOptions &) { return asDevice(openCudaDevice()); }},
+    {"cuda",
+     [](const DeviceOptions &options) {
+       return asDevice(openCudaDevice({.ordinal = options.ordinal}));
+     }},
     {"cpu",
      [](const DeviceOptions &options) {
        return Result<std::unique_ptr<Device>>(openCpuDevice({.threads = options.threads}));
@@ -50,6 +54,17 @@ std::vector<std::string_view> deviceNames() {
   for (const DeviceEntry &entry : kDevices)
     names.push_back(entry.name);
   return names;
+}
+
+Result<int64_t> Device::freeBytes() {
+  std::ifstream file("/proc/meminfo"); // MemAvailable: what is free, and what caches would give up
+  int64_t kilobytes = 0;
+  for (std::string word; file >> word;)
+    if (word == "MemAvailable:" && file >> kilobytes) {
+      constexpr int64_t kKilobyte = 1024;
+      return kilobytes * kKilobyte;
+    }
+  return machineError("/proc/meminfo does not say how much memory is free");
 }
 
 Target targetOf(const Device &device) {

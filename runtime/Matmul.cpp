@@ -79,19 +79,12 @@ Matmul::Ranges Matmul::rangesOf(int64_t tokens, int64_t in, int64_t out) const {
   return ranges;
 }
 
+size_t Matmul::workspaceBytes(int64_t tokens, int64_t in, int64_t out) const {
+  return asked.pass == Pass::WeightGradient ? rangesOf(tokens, in, out).partBytes : 0;
+}
+
 Result<void> Matmul::reserve(int64_t tokens, int64_t in, int64_t out) {
-  if (asked.pass != Pass::WeightGradient)
-    return {};
-  size_t needed = rangesOf(tokens, in, out).partBytes;
-  if (parts.bytes() >= needed)
-    return {};
-  if (Result<void> idle = device->synchronize(); !idle) // an earlier launch may use what goes
-    return idle;
-  Result<Buffer> made = Buffer::allocate(*device, needed);
-  if (!made)
-    return made.error();
-  parts = std::move(*made);
-  return {};
+  return workspace.reserve(*device, workspaceBytes(tokens, in, out));
 }
 
 Result<void> Matmul::launch(const MatmulCall &call) {
@@ -105,11 +98,13 @@ Result<void> Matmul::launch(const MatmulCall &call) {
   case Pass::WeightGradient:
     break;
   }
-  if (Result<void> ready = reserve(call.tokens, call.in, call.out); !ready)
-    return ready;
-  if (Result<void> ok = weightGradient(call); !ok)
+  Result<DeviceAddress> parts =
+      workspace.forCall(*device, call.workspace, workspaceBytes(call.tokens, call.in, call.out));
+  if (!parts)
+    return parts.error();
+  if (Result<void> ok = weightGradient(call, *parts); !ok)
     return ok;
-  return asked.bias ? biasGradient(call) : Result<void>();
+  return asked.bias ? biasGradient(call, *parts) : Result<void>();
 }
 
 Result<void> Matmul::forward(const MatmulCall &call) const {
@@ -137,7 +132,7 @@ Result<void> Matmul::inputGradient(const MatmulCall &call) const {
        number(call.accumulate ? tokens : 0)});
 }
 
-Result<void> Matmul::weightGradient(const MatmulCall &call) {
+Result<void> Matmul::weightGradient(const MatmulCall &call, DeviceAddress parts) const {
   auto [tokens, in, out] = std::tuple(call.tokens, call.in, call.out);
   Ranges ranges = rangesOf(tokens, in, out);
   MatrixArgument dy = read(call.dy, {tokens, out}, asked.dtype),
@@ -153,7 +148,7 @@ Result<void> Matmul::weightGradient(const MatmulCall &call) {
   if (partRows > INT32_MAX)
     return inputError(
         fmt::format("expected at most 2^31 rows of partial sums, found {}", partRows));
-  Tensor sums = matrix(parts.address(), partRows, in, 4);
+  Tensor sums = matrix(parts, partRows, in, 4);
   if (Result<void> ok = kernels[1].launch(tiles * ranges.count,
                                           {dy, x, written(sums, {partRows, in}, DType::F32),
                                            number(tokens), number(out), number(in), across, steps,
@@ -166,11 +161,11 @@ Result<void> Matmul::weightGradient(const MatmulCall &call) {
 }
 
 /// Its parts lie behind those of dw.
-Result<void> Matmul::biasGradient(const MatmulCall &call) {
+Result<void> Matmul::biasGradient(const MatmulCall &call, DeviceAddress parts) const {
   auto [tokens, in, out] = std::tuple(call.tokens, call.in, call.out);
   Ranges ranges = rangesOf(tokens, in, out);
   int64_t across = tilesOf(out, tileOf(asked).out);
-  DeviceAddress behind = parts.address() + ranges.partBytes - size_t(ranges.count * out) * 4;
+  DeviceAddress behind = parts + ranges.partBytes - size_t(ranges.count * out) * 4;
   Tensor sums = matrix(behind, ranges.count, out, 4);
   if (Result<void> ok =
           kernels[3].launch(across * ranges.count, {read(call.dy, {tokens, out}, asked.dtype),

@@ -7,7 +7,8 @@
 
 namespace sparsec::cli {
 
-void dryRun(const Session &session, const Transformer &model);
+/// `planning`: of the target that it would run on.
+Result<void> dryRun(const Session &session, const Transformer &model, Machine &planning);
 
 /// Runs a step on random tokens call by call, and prints what each operation takes: medians.
 Result<void> timeStep(const Session &session, const Transformer &model, Machine &machine);
