@@ -13,11 +13,11 @@ namespace {
 constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMaxGridYZ = 65535; // of every CUDA device
 
+} // namespace
+
 bool sameHeads(const Heads &a, const Heads &b) {
   return a.first == b.first && a.step == b.step && a.count == b.count;
 }
-
-} // namespace
 
 Result<void> checkShape(const AttentionShape &shape, const Heads &heads) {
   auto refuse = [](std::string_view what, int64_t found) {

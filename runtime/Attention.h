@@ -36,6 +36,7 @@ struct AttentionShape {
 
 /// Refuses lengths, heads and positions that no kernel takes.
 Result<void> checkShape(const AttentionShape &shape, const Heads &heads);
+bool sameHeads(const Heads &a, const Heads &b);
 /// The heads of a model that take one of a pattern's entries in turn.
 Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads);
 

@@ -7,6 +7,7 @@
 #include "tools/verify/ops/embedding/Embedding.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/mass/Mass.h"
 #include "tools/verify/ops/matmul/Matmul.h"
 #include "tools/verify/ops/sample/Sample.h"
 
@@ -28,6 +29,7 @@ std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
       kForwardVerification,
       kBackwardVerification,
+      kMassVerification,
       kAdamVerification,
       kEmbeddingVerification,
       kEmbeddingGradientVerification,

@@ -6,22 +6,33 @@
 
 namespace sparsec::ops {
 
+/// A size of an attention op: a multiple of 16 from 16 to `most`.
+struct AttentionSize {
+  llvm::StringRef name;
+  int64_t size, most;
+  AttentionSize(llvm::StringRef name, uint64_t size, int64_t most)
+      : name(name), size(static_cast<int64_t>(size)), most(most) {}
+};
+
 /// The element type and sizes of an attention op.
 template <class Op>
-mlir::LogicalResult verifySizes(Op op) {
+mlir::LogicalResult verifyAttention(Op op, llvm::ArrayRef<AttentionSize> sizes) {
   mlir::Type type = op.getDtype();
   if (!type.isF16() && !type.isBF16() && !type.isF32())
     return op.emitOpError() << "expected dtype f16, bf16 or f32, found " << type;
-  auto verifySize = [&](llvm::StringRef what, int64_t size, int64_t most) -> mlir::LogicalResult {
-    if (size >= 16 && size <= most && size % 16 == 0)
-      return mlir::success();
-    return op.emitOpError() << "expected " << what << " to be a multiple of 16 from 16 to " << most
-                            << ", found " << size;
-  };
-  return mlir::success(succeeded(verifySize("head_dim", op.getHeadDim(), 256)) &&
-                       succeeded(verifySize("value_dim", op.getValueDim(), 256)) &&
-                       succeeded(verifySize("block_q", op.getBlockQ(), 128)) &&
-                       succeeded(verifySize("block_k", op.getBlockK(), 128)));
+  for (const AttentionSize &each : sizes)
+    if (each.size < 16 || each.size > each.most || each.size % 16 != 0)
+      return op.emitOpError() << "expected " << each.name << " to be a multiple of 16 from 16 to "
+                              << each.most << ", found " << each.size;
+  return mlir::success();
+}
+
+template <class Op>
+mlir::LogicalResult verifySizes(Op op) {
+  return verifyAttention(op, {{"head_dim", op.getHeadDim(), 256},
+                              {"value_dim", op.getValueDim(), 256},
+                              {"block_q", op.getBlockQ(), 128},
+                              {"block_k", op.getBlockK(), 128}});
 }
 
 /// Writes kernels of attention: the sizes of the op, and rows of its two axes.
