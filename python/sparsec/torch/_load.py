@@ -1,0 +1,1 @@
+def load(run): raise NotImplementedError

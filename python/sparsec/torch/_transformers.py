@@ -1,0 +1,1 @@
+def register(): raise NotImplementedError
