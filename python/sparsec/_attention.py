@@ -221,11 +221,13 @@ class Attention:
             stream = torch_stream(arrays[0])
         addresses, keys, keep = [], [], []
         for field, array in zip(fields, arrays):
+            name = _ARGUMENTS.get(field, field)
             if array is None:
+                if field != "dlse":
+                    raise expected(name, "an array", "NoneType")
                 keys.append(None)
                 continue
-            address, key, alive = address_and_key(_ARGUMENTS.get(field, field), array, field in _WRITTEN[operation],
-                                                  stream)
+            address, key, alive = address_and_key(name, array, field in _WRITTEN[operation], stream)
             addresses.append(address)
             keys.append(key)
             keep.append(alive)

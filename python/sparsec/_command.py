@@ -63,7 +63,8 @@ def show(pattern: "PatternLike | None" = None, n: "int | None" = None, *, expr: 
     """A picture of a pattern: pairs of n positions and the blocks that are computed; with grid="6x6" what one query of
     such an image sees. `print` shows text, a notebook a figure; `.save(path)` writes the figure.
 
-    pattern, expr, params, layer: as in sparsec.compile(). n: positions, 512 by default. query: whose keys grid shows.
+    pattern, expr, params, layer: as in sparsec.compile(). n: positions, 512 by default. heads: of the model, one for
+    each entry by default. query: whose keys grid shows.
     """
     if n is None and grid is None:
         n = 512
@@ -80,7 +81,8 @@ def stats(pattern: "PatternLike | None" = None, n: int = 4096, *, expr: "str | N
     """What the schedule for n tokens computes and skips, of each head: {"pattern", "n", "heads": [{"name", "elements",
     "keys_per_query", "density" (of all pairs), "order", "blocks": {"live", "full", "partial"}, "predicted_ms", ...}]}.
 
-    pattern, expr, params, layer: as in sparsec.compile(). target: "sm_80" (the default), "sm_90", "cpu", ...
+    pattern, expr, params, layer: as in sparsec.compile(). heads, head_dim, dtype: of the model, which the prediction is
+    for. target: "sm_80" (the default), "sm_90", "cpu", ...
     """
     flags, text = _arguments(whole_pattern(pattern, expr, params, layer), {
         "n": n, "heads": heads, "head_dim": head_dim, "target": target,
@@ -94,7 +96,8 @@ def verify(pattern: "PatternLike | None" = None, *, expr: "str | None" = None,
     """Runs a pattern's kernels against a reference in float64: {"device", "passed": bool, "cases": [{"operation",
     "output", "dtype", "head_dim", "n", "error", "bound", "passed"}]}.
 
-    pattern, expr, params, layer: as in sparsec.compile(). n: tokens. device: "cpu", "cuda" or "sim".
+    pattern, expr, params, layer: as in sparsec.compile(). n: tokens, head_dim and dtype: one case of the many.
+    device: "cpu", "cuda" or "sim".
     """
     flags, text = _arguments(whole_pattern(pattern, expr, params, layer), {
         "n": n, "head_dim": head_dim, "device": device,

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 from ctypes import (POINTER, c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint8, c_uint16, c_uint64,
                     c_void_p)
 from typing import Any
@@ -113,10 +114,16 @@ def _open() -> ctypes.CDLL:
 library = _open()
 
 
+# What C names otherwise than Python, at the beginning of a text.
+_NAMES = re.compile(r"(options\.|pattern\.(?=layer)|d(?=(out|lse):))")
+
+
 def check(status: int) -> None:
-    """Raises what a status other than 0 says."""
+    """Raises what a status other than 0 says, with Python's names of arguments."""
     if status:
-        raise BY_STATUS.get(status, InternalError)(library.sparsec_error().decode(errors="replace"))
+        text = library.sparsec_error().decode(errors="replace")
+        text = _NAMES.sub(lambda match: "d_" if match[1] == "d" else "", text, count=1) if _NAMES.match(text) else text
+        raise BY_STATUS.get(status, InternalError)(text)
 
 
 def json_of(function: Any, *arguments: Any) -> Any:
