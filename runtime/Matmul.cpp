@@ -58,7 +58,7 @@ Result<Matmul> Matmul::load(Device &device, std::vector<Kernel> kernels,
                  {"parts", "dw", "out", "in", "across", "tiles", "ranges", "part_rows",
                   "prior_out"},
                  {"dy", "parts", "tokens", "out", "across", "steps", "range_steps"},
-                 {"parts", "db", "out", "ranges", "prior_out"}});
+                 {"parts", "db", "out", "ranges", "range_tiles", "prior_out"}});
   if (!loaded)
     return loaded.error();
   Matmul made;
@@ -75,8 +75,12 @@ Matmul::Ranges Matmul::rangesOf(int64_t tokens, int64_t in, int64_t out) const {
                 .across = tilesOf(in, tile.in)};
   ranges.each = tilesOf(ranges.steps, tokenRanges(asked, tokens, out, in));
   ranges.count = ranges.each ? tilesOf(ranges.steps, ranges.each) : 1;
-  int64_t ofWeights = ranges.count > 1 ? ranges.tilesDown * tile.out * in : 0;
-  ranges.partBytes = size_t(ranges.count) * size_t(ofWeights + (asked.bias ? out : 0)) * 4;
+  int64_t ofWeights = ranges.count > 1 ? ranges.count * ranges.tilesDown * tile.out * in : 0;
+  if (asked.bias) {
+    ranges.biasEach = tilesOf(ranges.steps, biasRanges(asked, tokens, out, in));
+    ranges.biasCount = ranges.biasEach ? tilesOf(ranges.steps, ranges.biasEach) : 1;
+  }
+  ranges.partBytes = size_t(ofWeights + ranges.biasCount * out) * 4;
   return ranges;
 }
 
@@ -167,18 +171,20 @@ Result<void> Matmul::biasGradient(const MatmulCall &call, DeviceAddress parts) c
   auto [tokens, in, out] = std::tuple(call.tokens, call.in, call.out);
   Ranges ranges = rangesOf(tokens, in, out);
   int64_t across = tilesOf(out, tileOf(asked).out);
-  DeviceAddress behind = parts + ranges.partBytes - size_t(ranges.count * out) * 4;
-  Tensor sums = matrix(behind, ranges.count, out, 4);
-  if (Result<void> ok =
-          kernels[3].launch(across * ranges.count, {read(call.dy, {tokens, out}, asked.dtype),
-                                                    written(sums, {ranges.count, out}, DType::F32),
-                                                    number(tokens), number(out), number(across),
-                                                    number(ranges.steps), number(ranges.each)});
+  DeviceAddress behind = parts + ranges.partBytes - size_t(ranges.biasCount * out) * 4;
+  Tensor sums = matrix(behind, ranges.biasCount, out, 4);
+  if (Result<void> ok = kernels[3].launch(across * ranges.biasCount,
+                                          {read(call.dy, {tokens, out}, asked.dtype),
+                                           written(sums, {ranges.biasCount, out}, DType::F32),
+                                           number(tokens), number(out), number(across),
+                                           number(ranges.steps), number(ranges.biasEach)});
       !ok)
     return ok;
-  return kernels[4].launch(across, {read(sums, {ranges.count, out}, DType::F32),
+  return kernels[4].launch(across, {read(sums, {ranges.biasCount, out}, DType::F32),
                                     written(call.db, {1, out}, DType::F32), number(out),
-                                    number(ranges.count), number(call.accumulate ? out : 0)});
+                                    number(ranges.biasCount),
+                                    number(tilesOf(ranges.biasCount, kBiasRangesTogether)),
+                                    number(call.accumulate ? out : 0)});
 }
 
 } // namespace sparsec

@@ -130,6 +130,10 @@ Result<Emitted> emitCpu(mlir::ModuleOp source, const Target &target, std::string
     if (failed(cpu::checkProgram(kernel)))
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
     std::unique_ptr<const cpu::Plan> plan = cpu::makePlan(kernel, *level);
+    if (keep == "plan") {
+      code.text += (code.text.empty() ? "" : "\n") + print(*plan);
+      continue;
+    }
     cpu::KernelEmitter emitter(*plan, module);
     if (failed(emitter.run()))
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
@@ -139,6 +143,8 @@ Result<Emitted> emitCpu(mlir::ModuleOp source, const Target &target, std::string
                             .scratchBytes = emitter.scratchBytes(),
                             .usesAmx = plan->has(cpu::kAmx) && !level->emulated});
   }
+  if (keep == "plan")
+    return code;
   llvm::raw_string_ostream complaints(message);
   if (llvm::verifyModule(module, &complaints))
     return internalError("wrong LLVM IR: " + message);

@@ -191,7 +191,7 @@ struct ExpandPattern : OpConversionPattern<tile::ExpandOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     bool byRow = op.getDim() == 1;
     fragments::Fragment to = warp::fragmentOf(op.getResult().getType());
-    fragments::Fragment from = byRow ? fragments::rowsOf(to) : fragments::columnsOf(to);
+    fragments::Fragment from = warp::fragmentOf(op.getInput().getType()); // of all parts
     SmallVector<int32_t> order;
     for (fragments::Coordinate element : to.registers) {
       fragments::Coordinate wanted =

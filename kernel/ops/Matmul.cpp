@@ -143,6 +143,15 @@ int64_t tokenRanges(const MatmulRequest &request, int64_t tokens, int64_t out, i
   return std::max<int64_t>(std::min(wanted, steps / kFewestSteps), 1);
 }
 
+int64_t biasRanges(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in) {
+  if (request.target.kind() == TargetKind::Cpu) // where a core reads what it has in its cache
+    return tokenRanges(request, tokens, out, in);
+  Tile tile = tileOf(request);
+  int64_t items = std::max<int64_t>(tilesOf(out, tile.out), 1);
+  return std::clamp<int64_t>(4 * fewestItems(request.target) / items, 1,
+                             std::max<int64_t>(tilesOf(tokens, tile.tokens), 1));
+}
+
 Result<void> checkRequest(const MatmulRequest &request) {
   Tile tile = tileOf(request);
   int most = request.target.kind() == TargetKind::Cpu ? 1024 : 256;

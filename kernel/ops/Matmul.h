@@ -63,6 +63,11 @@ int64_t rowsTogether(const MatmulRequest &request);
 /// Into how many ranges the tokens of a weight gradient are cut; 1: no E_part. Depends on the sizes
 /// alone, so that equal calls give equal bits on every machine of a kind.
 int64_t tokenRanges(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in);
+/// Likewise for its bias, whose items are fewer.
+int64_t biasRanges(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in);
+
+/// Ranges of its bias that one step sums.
+inline constexpr int kBiasRangesTogether = 32;
 
 Result<void> checkRequest(const MatmulRequest &request);
 Needs needsOf(const MatmulRequest &request);

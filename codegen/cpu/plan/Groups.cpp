@@ -175,7 +175,8 @@ void Planner::findVectors(Group &group) const {
   for (Operation *op : group.ops)
     for (const Read &read : loopPlan.reads(op))
       if (isVector(read.value) && read.access != Access::Whole &&
-          !llvm::is_contained(group.ops, read.value.getDefiningOp()))
+          !llvm::is_contained(group.ops, read.value.getDefiningOp()) &&
+          !llvm::is_contained(group.vectors, read.value))
         group.vectors.push_back(read.value);
 }
 

@@ -2,17 +2,28 @@
 //
 //   tile.kernel -> Dataflow, Dimensions -> LoopPlan -> Planner -> Plan -> KernelEmitter (emit/)
 //
-// The step of attention forward in f32, as a plan prints itself (sparsec explain PATTERN --target
-// cpu-avx512 --after=plan), shortened:
+// The step of attention forward in f32, as a plan prints itself (sparsec explain causal --target
+// cpu-avx512 --after=plan; whole: tests/codegen/cpu-plans/forward.f32.avx512.txt):
 //
-//   for each block of %18, some with masks
-//     load %19  in place 3
-//     load %20  in place 4
-//     panels of 64 of 128 lanes; rows of %28 without keys left out
-//       product  %22 = f32 of lanes 0, broadcast 3
-//                max %30 early, of full blocks
-//       rows     %28 mask -> 5; %30 max
-//       vectors  %31 maximumf -> 1 ...
+//   for each block of %8, of some with masks
+//     carries %arg4 from %cst_3 in p4: 128 f32
+//     load %fetch.20 of %k, in place
+//       p7: pointers to rows of f32
+//     load %fetch.21 of %v, as rows
+//       p8: 128 rows of 64 f32 in columns of 16
+//     panels of 64 of 128 lanes, without the rows that %27 leaves empty
+//       p11: 128 rows of 128 f32 in one panel of 64
+//       product %lead.19 = f32 of p3 across lanes and p7 -> p11
+//         in full blocks %28 reduce max
+//       rows
+//         %27 mask -> p11
+//         %28 reduce max
+//       vectors
+//         %29 maximumf -> p4
+//       rows
+//         %34 exp2 -> p11
+//         %37 reduce sum
+//       product %41 = f32 of p11 across lanes and p8 -> p6
 //
 // A place is some memory by its number (Place.h); a value without one lives in registers. Places
 // are shared: what a loop's step computes of a carry takes the carry's where nobody reads the old
@@ -116,6 +127,8 @@ struct Plan {
 };
 
 std::unique_ptr<const Plan> makePlan(tile::KernelOp kernel, const Level &level);
+/// The text above.
+std::string print(const Plan &plan);
 
 /// Whether rows are natural and of one head: their positions follow one by one.
 bool followEachOther(const Dataflow &flow, mlir::Value rows);

@@ -31,6 +31,7 @@ bool isFetched(Value operand) {
 /// What the tiles of a kernel in registers are like.
 struct Tiles {
   bool multiplied = false;
+  bool halves = true;  ///< operands of products have 16 bits
   bool fetched = true; ///< all left operands have 16 bits and are fetched with the right ones
   bool apart = true;   ///< no value is one of a whole row, a column or the tile
   int64_t rows = 0;
@@ -61,6 +62,7 @@ struct Tiles {
       access(store.getView().getType().getElementType());
     } else if (auto dot = dyn_cast<tile::DotOp>(op)) {
       multiplied = true;
+      halves &= !cast<RankedTensorType>(dot.getRhs().getType()).getElementType().isF32();
       fetched &= isFetched(dot.getLhs()) &&
                  !cast<RankedTensorType>(dot.getLhs().getType()).getElementType().isF32();
       made = dot.getResult();
@@ -115,6 +117,34 @@ struct Part {
     return part;
   }
 };
+
+/// 32-bit registers that a thread would need for what a kernel's folds hold at once, with 32 rows a
+/// warp: sums, scores and vectors.
+constexpr int64_t kMostOfTall = 140;
+int64_t registersOfTall(tile::KernelOp kernel, const Tiles &tiles) {
+  constexpr int64_t kRows = 2 * fragments::kMmaRows;
+  auto held = [&](Value value) -> int64_t {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type)
+      return 0;
+    if (type.getRank() == 2)
+      return kRows * type.getDimSize(1) / 32;
+    return type.getDimSize(0) == tiles.rows ? kRows / 8 : type.getDimSize(0) / 4;
+  };
+  int64_t most = 0;
+  kernel.walk([&](tile::FoldOp fold) {
+    int64_t registers = 0;
+    for (ValueRange values :
+         {ValueRange(fold.getInit()), ValueRange(fold.leadYield().getOperands())})
+      for (Value value : values)
+        registers += held(value);
+    for (Value value : fold.fetchYield().getOperands())
+      if (auto type = dyn_cast<RankedTensorType>(value.getType()); type && type.getRank() == 1)
+        registers += held(value);
+    most = std::max(most, registers);
+  });
+  return most;
+}
 
 /// The axis that a vector was reduced to, however it went on from there.
 std::optional<warp::Axis> reducedTo(Value vector, DenseSet<Value> &seen) {
@@ -183,6 +213,9 @@ FailureOr<Encodings> chooseEncodings(tile::KernelOp kernel) {
     Part part{fragments::kMmaRows, std::max<int64_t>(tiles.widest, 1)};
     if (square)
       part = Part::of(tiles.rows, tiles.widest);
+    else if (tiles.halves && tiles.rows >= 64 && tiles.rows % 32 == 0 &&
+             registersOfTall(kernel, tiles) <= kMostOfTall)
+      part.rows = 2 * fragments::kMmaRows;
     int64_t across = tiles.widest / part.columns;
     as.warps = int(tiles.rows / part.rows * across);
     as.tile = warp::AccumulatorAttr::get(context, as.warps, int(part.rows), int(across));

@@ -71,7 +71,7 @@ private:
 
   /// Before the loops.
   BlockStages::Carried prologue() {
-    SmallVector<Value> toRegisters = resident.forRegisters(chain);
+    SmallVector<Value> toRegisters = resident.forRegisters(chain, warps);
     if (!toRegisters.empty())
       emit.create<warp::CommitOp>(); // a group of their own, to be waited for alone
     BlockStages::Carried carried = stages.first(emit);

@@ -283,13 +283,19 @@ void Product::biasOfRange(MatmulWeightGradientOp op) {
 void Product::sumOfBiases(MatmulWeightGradientOp op) {
   addMatrices({"parts"}, b.getF32Type());
   addArgument("db", b.view(b.getF32Type(), 0));
-  writeItems(op.getSymName() + "_bias_sum", {"ranges", "prior_out"}, [&] {
+  writeItems(op.getSymName() + "_bias_sum", {"ranges", "range_tiles", "prior_out"}, [&] {
     Value columns = rowsOf(Out, item), prior = rowsOf(Out, item, argument("prior_out"));
-    auto fetch = [&](Value range) { return Values{b.load(argument("parts"), {range}, columns)}; };
-    auto step = [&](ValueRange part, ValueRange sum) { return Values{b.add(sum[0], part[0])}; };
+    auto fetch = [&](Value tile) {
+      Value ranges =
+          b.rows(OrderKind::Natural, tile, argument("ranges"), Value(), kBiasRangesTogether);
+      return Values{b.widen(loadTile("parts", ranges, columns))};
+    };
+    auto step = [&](ValueRange parts, ValueRange sum) {
+      return Values{b.add(sum[0], b.reduceColumns(ReduceKind::Sum, parts[0]))};
+    };
     Value init = b.load(argument("db"), {}, prior);
-    b.store(foldRange(b.i32(0), argument("ranges"), {init}, fetch, step)[0], argument("db"), {},
-            columns);
+    b.store(foldRange(b.i32(0), argument("range_tiles"), {init}, fetch, step)[0], argument("db"),
+            {}, columns);
   });
 }
 
