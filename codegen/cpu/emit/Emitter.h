@@ -163,6 +163,7 @@ private:
   void storePosition(const RowTable &rows, llvm::Value *row, llvm::Value *position);
   llvm::Value *onStack(int integers);
   void emitBlocks(tile::BlocksOp op);
+  void sliceBounds(tile::BlocksOp op, const BlockList &list);
   void tableBounds(tile::BlocksOp op, const BlockList &list);
   void formBounds(tile::BlocksOp op, const BlockList &list, llvm::Value *forms);
   std::pair<llvm::Value *, llvm::Value *> blockBounds(Value blocks);
