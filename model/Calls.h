@@ -212,6 +212,8 @@ public:
   static RunningList bind(const CallList &list, const ListMemory &memory);
   /// Enqueues every call; errors name it.
   Result<void> enqueue(int64_t position = 0) const;
+  /// Runs the calls one at a time, and after each what is given its name.
+  Result<void> each(const std::function<Result<void>(const std::string &call)> &after) const;
   /// Runs every call alone; of each its name and seconds.
   struct Timed {
     std::string name;
