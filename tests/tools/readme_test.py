@@ -8,7 +8,7 @@ import unittest
 from command import ENVIRONMENT, SPARSEC, CommandTest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("**/README.md"))]
 
 # A line of a block is a command if it follows "$ " (what is printed may follow it) or begins with one of these; so is
 # `sparsec` in running text with two arguments or more. Words in capitals stand for others.
@@ -26,6 +26,10 @@ LEFT_OUT = {
     "python3 tools/bench/peer_baselines.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_step.py": "needs PyTorch and a GPU",
+    "./dev wheel": "builds for release",
+    "python3 examples/": "needs numpy or PyTorch: tests/python/examples_test.py runs them where those are",
+    "python3 tools/bench/python_overhead.py": "needs PyTorch",
+    "SPARSEC_TEST_PYTHON=": "needs PyTorch",
     "sparsec train enwik8 ": "95 million parameters at n = 12,288: needs a GPU",
 }
 # Commands that run in another way than they stand: what is replaced, by what, and why. Each applies to a document.
