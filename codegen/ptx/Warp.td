@@ -35,8 +35,8 @@ class Warp_Attr<string name, string attrMnemonic> : AttrDef<Warp_Dialect, name> 
 }
 
 def Warp_AccumulatorAttr : Warp_Attr<"Accumulator", "accumulator"> {
-  let summary = "the result of mma.m16n8k16: warp w holds `rows` rows (16 or 32), all columns";
-  let parameters = (ins "int":$warps, DefaultValuedParameter<"int", "16">:$rows);
+  let summary = "the result of mma.m16n8k16: `rows` rows (16, 32 or 64) of each warp, `across` warps side by side";
+  let parameters = (ins "int":$warps, DefaultValuedParameter<"int", "16">:$rows, DefaultValuedParameter<"int", "1">:$across);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
@@ -60,6 +60,12 @@ def Warp_StripedAttr : Warp_Attr<"Striped", "striped"> {
   }];
   let parameters = (ins "int":$warps, "int":$across, "int":$vector);
   let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Warp_PartAttr : Warp_Attr<"Part", "part"> {
+  let summary = "of a tile held as `of` says, part `index` of `count` equal ones of each thread's registers: rows in a row";
+  let parameters = (ins "int":$index, "int":$count, "::sparsec::warp::AccumulatorAttr":$of);
+  let assemblyFormat = "`<` $index `of` $count `,` $of `>`";
 }
 
 def Warp_SliceAttr : Warp_Attr<"Slice", "slice"> {
@@ -187,6 +193,14 @@ def Warp_MmaOp : Warp_Op<"mma", [AllTypesMatch<["accumulator", "result"]>]> {
 
 def Warp_ConvertOp : Warp_Op<"convert", [Pure, SameOperandsAndResultShape, SameOperandsAndResultElementType]> {
   let summary = "the same tensor, held otherwise; only within threads so far";
+  let arguments = (ins Warp_Tensor:$source);
+  let results = (outs Warp_Tensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Warp_PartOp : Warp_Op<"part", [Pure, SameOperandsAndResultShape, SameOperandsAndResultElementType]> {
+  let summary = "the part of a tile that the result's encoding names";
   let arguments = (ins Warp_Tensor:$source);
   let results = (outs Warp_Tensor:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";

@@ -230,6 +230,57 @@ class Under(unittest.TestCase):
         self.assertRegex(done.stdout, r"the same weights in all processes\n")
 
 
+@unittest.skipUnless(DEVICE == "cuda", "skipped: SPARSEC_TEST_TORCH_DEVICE is not cuda")
+class OnCuda(unittest.TestCase):
+    def capture(self, call):
+        """A captured call, and what it returned."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            results = call()
+        return graph, results
+
+    def test_captured_graphs(self):
+        """Replays read what is in the tensors then; forward and backward."""
+        q, k, v, d_out, _ = tensors()
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+
+        def call():
+            out = attention(q, k, v, **STRIDED)
+            return out, *torch.autograd.grad(out, [q, k, v], d_out)
+        with torch.cuda.stream(side):
+            call()
+        torch.cuda.current_stream().wait_stream(side)
+        graph, found = self.capture(call)
+        with torch.no_grad():
+            for x in (q, k, v, d_out):
+                x.copy_(torch.randn_like(x))
+        graph.replay()
+        for a, b in zip(found, call()):
+            self.assertTrue(torch.equal(a, b))
+
+    def test_a_new_shape_in_a_capture_is_an_error(self):
+        q, k, v, _, _ = tensors(grad=False)
+        attention(q, k, v, **STRIDED)
+        with self.assertRaises(sparsec.UnpreparedError):
+            self.capture(lambda: attention(q[:, :, :48], k, v, **STRIDED))
+
+    def test_streams(self):
+        """A launch is on torch's current stream, behind what is there."""
+        q, k, v, _, _ = tensors(grad=False)
+        wanted = attention(q, k, v, **STRIDED)
+        given = [torch.zeros_like(x) for x in (q, k, v)]
+        side = torch.cuda.Stream()
+        torch.cuda.synchronize()
+        with torch.cuda.stream(side):
+            torch.cuda._sleep(50_000_000)
+            for to, x in zip(given, (q, k, v)):
+                to.copy_(x)
+            found = attention(*given, **STRIDED)
+        side.synchronize()
+        self.assertTrue(torch.equal(found, wanted))
+
+
 class Refused(unittest.TestCase):
     def test_texts(self):
         q, k, v, _, _ = tensors()

@@ -38,8 +38,8 @@ std::unique_ptr<Machine> makeMachine(Device &device, KernelStore &store, const T
 
 } // namespace
 
-Result<ModelMachine> openMachine(const std::string &asked, int threads) {
-  auto device = chooseDevice(asked, {.threads = threads});
+Result<ModelMachine> openMachine(const std::string &asked, const DeviceOptions &options) {
+  auto device = chooseDevice(asked, options);
   if (!device)
     return device.error();
   ModelMachine made{.device = std::move(*device), .store = makeStore(), .machine = {}};

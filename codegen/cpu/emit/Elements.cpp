@@ -39,8 +39,8 @@ LaneVectors KernelEmitter::lanes(Value value, Cell &cell) {
   if (cell.vectors)
     if (auto found = cell.vectors->find(value); found != cell.vectors->end())
       return found->second;
-  if (auto found = storage.find(value); found != storage.end())
-    return cell.known[value] = loadLanes(found->second, cell);
+  if (const Storage *memory = memoryOf(value))
+    return cell.known[value] = loadLanes(*memory, cell);
   return cell.known[value] = computeLanes(value, value.getDefiningOp(), cell);
 }
 
@@ -57,8 +57,8 @@ LaneVectors KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) 
     bool acrossLanes = (expand.getDim() == 1 ? 0 : 1) == cell.laneDim;
     if (acrossLanes || flow.isFree(expand.getInput()))
       return lanes(expand.getInput(), cell);
-    Storage from = anyStorage(expand.getInput());
-    llvm::Value *element = code.loadAs(from.element, elementPointer(from, cell.row, nullptr), 1);
+    const Storage &from = *memoryOf(expand.getInput());
+    llvm::Value *element = code.loadAs(from.type, elementPointer(from, cell.row, nullptr), 1);
     if (tileType(expand.getInput()).getElementType().isInteger(1))
       element = code.CreateICmpNE(element, code.getInt8(0));
     return repeat(element);

@@ -1,6 +1,7 @@
 // The function of a kernel: arguments, scalars, rows, loops over blocks.
 #include "codegen/common/WorkRow.h"
 #include "codegen/cpu/emit/Emitter.h"
+#include "codegen/cpu/emit/ProductEmission.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/IR/Verifier.h"
@@ -11,9 +12,10 @@ using namespace mlir;
 
 namespace sparsec::cpu {
 
-KernelEmitter::KernelEmitter(tile::KernelOp kernel, llvm::Module &module, const Level &level)
-    : kernel(kernel), takes(signatureOf(kernel)), module(module), code(module.getContext(), level),
-      flow(kernel), dims(kernel, flow), loopPlan(flow, dims) {}
+KernelEmitter::KernelEmitter(const Plan &plan, llvm::Module &module)
+    : plan(plan), kernel(plan.kernel), takes(signatureOf(kernel)), module(module),
+      code(module.getContext(), plan.level), flow(plan.flow), dims(plan.dims),
+      memories(plan.places.size()) {}
 
 //===-- Arguments -----------------------------------------------------------------------------===//
 
@@ -55,8 +57,7 @@ LogicalResult KernelEmitter::bindArguments() {
       continue;
     }
     View view{.base = value, .strides = {}, .element = nullptr, .type = type.getElementType()};
-    view.element =
-        view.type.isF16() || view.type.isBF16() ? code.getInt16Ty() : memoryType(view.type);
+    view.element = inMemory(view.type);
     for (int i = 0; i < type.getStrides(); ++i)
       view.strides.push_back(field((name + "_stride").str(), i));
     views[argument] = view;
@@ -85,24 +86,14 @@ LogicalResult KernelEmitter::run() {
   sink = allocate(4096);
   if (failed(bindArguments()))
     return failure();
-  SmallVector<Operation *> ops;
-  for (Operation &op : kernel.getBody().front().without_terminator())
-    ops.push_back(&op);
-  if (code.level.bf16Pairs) {
-    findPairs(ops);
-    kernel.walk([&](Operation *op) {
-      if (isa<tile::FoldOp, scf::ForOp>(op))
-        findPairs(Dataflow::body(op));
-    });
-  }
-  if (usesTiles()) {
-    code.panel = kTilePanel;
-    code.beginTiles(module);
-  }
-  sliceCount = findSlices(ops);
-  emitRegion(ops, nullptr);
-  if (usesTiles())
-    code.endTiles();
+  for (const ProductKind *kind : productKinds())
+    if (kind->emission->begin && plan.has(*kind))
+      kind->emission->begin(*this);
+  beginSlices();
+  emitGroups(plan.body);
+  for (const ProductKind *kind : productKinds())
+    if (kind->emission->end && plan.has(*kind))
+      kind->emission->end(*this);
   if (hasStreams) // before other threads are told that the item is done
     code.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent);
   code.CreateRetVoid();
@@ -111,10 +102,10 @@ LogicalResult KernelEmitter::run() {
 
 //===-- Regions and scalars -------------------------------------------------------------------===//
 
-void KernelEmitter::emitRegion(ArrayRef<Operation *> ops, Operation *loop) {
-  for (const Group &group : loopPlan.groups(ops)) {
+void KernelEmitter::emitGroups(ArrayRef<Group> groups) {
+  for (const Group &group : groups) {
     if (group.laneClass != Group::kSerial) {
-      group.byRows ? emitRowGroup(group, loop) : emitGroup(group, loop);
+      group.byRows ? emitRowGroup(group) : emitGroup(group);
       continue;
     }
     for (Operation *op : group.ops)
@@ -137,30 +128,23 @@ void KernelEmitter::emitSerial(Operation *op) {
       .Case([&](tile::RowsAtOp rows) { emitRowsAt(rows); })
       .Case([&](tile::PositionsOp positions) {
         const RowTable &rows = rowTables[flow.resolve(positions.getRows())];
-        Storage table;
-        table.kind = Storage::Buffer;
-        table.base = rows.positions;
-        table.element = code.getInt32Ty();
-        table.shape = code.shape(rows.size);
-        table.panelStride = table.shape.panel;
-        storage[positions.getPositions()] = table;
+        bind(plan.placeFor(positions.getPositions()), rows.positions);
       })
       .Case([&](tile::LoadOp load) { emitLoad(load); })
       .Case([&](tile::StoreOp store) { storeVector(store); })
       .Case([&](tile::ReduceOp reduce) { emitScalarReduce(reduce); })
       .Case([&](tile::TransposeOp transpose) {
         // The same memory, the other dimension across lanes.
-        Storage from = anyStorage(transpose.getInput());
+        const Storage &from = operand(transpose, transpose.getInput());
         Value result = transpose.getResult();
-        Storage to = allocateTile(result, /*local=*/false);
+        const Storage &to = begin(plan.placeFor(result));
         RankedTensorType type = tileType(result);
         code.loop(code.i64(0), code.i64(type.getDimSize(0)), 1, [&](llvm::Value *i) {
           code.loop(code.i64(0), code.i64(type.getDimSize(1)), 1, [&](llvm::Value *j) {
-            code.storeTo(code.loadAs(from.element, elementPointer(from, j, i), 1),
+            code.storeTo(code.loadAs(from.type, elementPointer(from, j, i), 1),
                          elementPointer(to, i, j), 1);
           });
         });
-        storage[result] = to;
       })
       .Case<tile::FoldOp, scf::ForOp>([&](auto loop) { emitLoop(loop); })
       .Case([&](tile::BlocksOp blocks) { emitBlocks(blocks); })
@@ -199,12 +183,12 @@ llvm::Value *KernelEmitter::scalarPointer(Value viewValue, Value index) {
 
 /// A vector to a scalar, in order.
 void KernelEmitter::emitScalarReduce(tile::ReduceOp op) {
-  Storage from = anyStorage(op.getInput());
-  llvm::Value *init = code.loadAs(from.element, elementPointer(from, code.i64(0), nullptr), 1);
+  const Storage &from = operand(op, op.getInput());
+  llvm::Value *init = code.loadAs(from.type, elementPointer(from, code.i64(0), nullptr), 1);
   auto sums = code.loop(code.i64(1), code.i64(from.shape.lanes), 1, {init},
                         [&](llvm::Value *i, ArrayRef<llvm::Value *> sum) {
                           llvm::Value *next =
-                              code.loadAs(from.element, elementPointer(from, i, nullptr), 1);
+                              code.loadAs(from.type, elementPointer(from, i, nullptr), 1);
                           return Code::Values{combine(op.getKind(), sum[0], next)};
                         });
   scalars[op.getResult()] = sums[0];
@@ -212,66 +196,25 @@ void KernelEmitter::emitScalarReduce(tile::ReduceOp op) {
 
 //===-- Loops ---------------------------------------------------------------------------------===//
 
-/// Carries get memory that lasts as long as the loop. A loop that goes on from another's results
-/// takes that one's.
-void KernelEmitter::beginCarries(Operation *loop) {
-  Carries carries = carriesOf(loop);
-  for (auto [init, argument, result] :
-       llvm::zip(carries.init, carries.arguments, carries.results)) {
-    if (!tileType(argument))
-      continue;
-    Value from = flow.resolve(init);
-    Operation *before = from.getDefiningOp();
-    bool goesOn =
-        before && isa<tile::FoldOp, scf::ForOp>(before) && before->getBlock() == loop->getBlock() &&
-        flow.readers(from) == ArrayRef<Operation *>(loop) && llvm::count(carries.init, init) == 1;
-    if (goesOn) {
-      storage[argument] = storage[from];
-    } else {
-      storage[argument] = allocateTile(argument, /*local=*/false);
-      copyTile(storage[argument], init);
-    }
-    storage[result] = storage[argument];
-  }
+void KernelEmitter::beginCarries(const Loop &loop) {
+  for (const Carry &carry : loop.carries)
+    if (!carry.goesOn)
+      copyTile(begin(carry.place), carry.init);
 }
 
-/// What a step yields becomes the carry, unless it was written there.
-void KernelEmitter::endCarries(Operation *loop) {
-  Carries carries = carriesOf(loop);
-  SmallVector<std::pair<Storage, Value>> copies;
-  auto carried = [&](Value value) { return llvm::is_contained(carries.arguments, value); };
-  bool exchanges = false;
-  for (auto [argument, yield] : llvm::zip(carries.arguments, carries.yields)) {
-    Value value = flow.resolve(yield);
-    if (!tileType(argument) || value == argument)
-      continue;
-    auto found = storage.find(value);
-    if (found != storage.end() && found->second.base == storage[argument].base)
-      continue;
-    exchanges |= carried(value);
-    copies.push_back({storage[argument], value});
-  }
-  SmallVector<Storage> aside;
-  if (exchanges)
-    for (auto &[to, value] : copies) {
-      aside.push_back(allocateTile(value, /*local=*/false));
-      copyTile(aside.back(), value);
-    }
-  for (auto [i, copy] : llvm::enumerate(copies)) {
-    if (!exchanges) {
-      copyTile(copy.first, copy.second);
-      continue;
-    }
-    Storage saved = storage.lookup(copy.second);
-    storage[copy.second] = aside[i];
-    copyTile(copy.first, copy.second);
-    storage[copy.second] = saved;
-  }
+/// What a step yields becomes the carry; through other memory where carries change places.
+void KernelEmitter::endCarries(const Loop &loop) {
+  for (auto [copy, place] : llvm::zip(loop.copies, loop.aside))
+    copyTile(begin(place), copy.value);
+  for (auto [i, copy] : llvm::enumerate(loop.copies))
+    loop.aside.empty() ? copyTile(memory(copy.to), copy.value)
+                       : copyTile(memory(copy.to), copy.value, &memory(loop.aside[i]));
 }
 
 void KernelEmitter::emitLoop(Operation *loop) {
   Carries carries = carriesOf(loop);
-  beginCarries(loop);
+  const Loop &planned = plan.loops.find(loop)->second;
+  beginCarries(planned);
   Code::Values init;
   SmallVector<std::pair<Value, Value>> scalarCarries; // argument, yield
   for (auto [from, argument, yield] : llvm::zip(carries.init, carries.arguments, carries.yields))
@@ -288,7 +231,7 @@ void KernelEmitter::emitLoop(Operation *loop) {
   int64_t step = 1;
   if (each)
     step = each.getConstantStep()->getSExtValue();
-  llvm::Value *partialEnd = fold ? endOfPartial(fold.getBlocks()) : nullptr;
+  llvm::Value *partialEnd = planned.masks ? endOfPartial(fold.getBlocks()) : nullptr;
   llvm::SaveAndRestore outer(isPartial);
   llvm::SaveAndRestore outerFold(this->fold);
   auto sums = code.loop(bounds.first, bounds.second, step, init,
@@ -304,8 +247,8 @@ void KernelEmitter::emitLoop(Operation *loop) {
                                 index, registerType(each.getInductionVar().getType()));
                           for (auto [pair, value] : llvm::zip(scalarCarries, carried))
                             scalars[pair.first] = value;
-                          emitRegion(Dataflow::body(loop), loop);
-                          endCarries(loop);
+                          emitGroups(planned.groups);
+                          endCarries(planned);
                           Code::Values next;
                           for (auto &pair : scalarCarries)
                             next.push_back(scalar(pair.second));

@@ -1,134 +1,54 @@
 // Loads: rows in place, copied together, transposed, or element by element.
 #include "codegen/cpu/emit/Emitter.h"
+#include "codegen/cpu/emit/ProductEmission.h"
 
 using namespace mlir;
 
 namespace sparsec::cpu {
 
-/// Whether every reader takes a load's elements from memory's rows, element by element along them
-/// (in place) or in vectors.
-bool KernelEmitter::readByRows(tile::LoadOp load) {
-  return llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
-    auto dot = dyn_cast<tile::DotOp>(reader);
-    if (!dot || llvm::any_of(loopPlan.reads(dot), [&](const Read &read) { // its sums start from it
-          return read.value == load.getResult() && read.access == Access::Cell;
-        }))
-      return false;
-    return flow.resolve(dotOperands(dot, dims).lanes) != load.getResult();
-  });
-}
-
-/// Whether a product takes a load's rows across its lanes: each register tile reads a panel of
-/// them, row after row, which in memory are far apart.
-bool KernelEmitter::readInPanels(tile::LoadOp load) {
-  return llvm::any_of(flow.readers(load.getResult()), [&](Operation *reader) {
-    auto dot = dyn_cast<tile::DotOp>(reader);
-    if (!dot)
-      return false;
-    DotOperands operands = dotOperands(dot, dims);
-    return flow.resolve(operands.lanes) == load.getResult() && operands.lanesDim == 1;
-  });
-}
-
-/// Whether every reader takes a load's rows lane by lane.
-bool KernelEmitter::readByLanes(tile::LoadOp load) {
-  return dims.laneDim(load.getResult()) == 1 &&
-         llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
-           return isElementwise(reader) ||
-                  isa<tile::ReduceOp, tile::StoreOp, tile::AccumulateOp>(reader);
-         });
-}
-
-/// Whether its place in memory may be written before the last reader has read it.
-bool KernelEmitter::writtenMeanwhile(tile::LoadOp load) {
-  return llvm::any_of(load.getView().getUsers(),
-                      [](Operation *user) { return isa<tile::StoreOp, tile::AccumulateOp>(user); });
-}
-
-/// Whether products sum along memory's columns, and nothing else reads the load.
-bool KernelEmitter::readDownColumns(tile::LoadOp load) {
-  return llvm::all_of(flow.readers(load.getResult()), [&](Operation *reader) {
-    auto dot = dyn_cast<tile::DotOp>(reader);
-    if (!dot)
-      return false;
-    DotOperands operands = dotOperands(dot, dims);
-    return flow.resolve(operands.broadcast) == load.getResult() && operands.rowDim == 1 &&
-           flow.resolve(operands.lanes) != load.getResult();
-  });
-}
-
-/// Columns side by side in one cache line, row under row: a register tile that goes down a few of
-/// them leaves the lines it took in the first-level cache to the tiles that go down their
-/// neighbours. In memory's rows the next line is a whole row away, and all of them in a few sets.
-Storage KernelEmitter::allocateColumns(RankedTensorType type) {
-  constexpr int kLine = 16; // f32 of a cache line; columns are a multiple (CheckProgram.cpp)
-  Storage made;
-  made.kind = Storage::Buffer;
-  made.element = memoryType(type.getElementType());
-  made.laneDim = 1;
-  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
-  made.shape = {columns, kLine, std::min(code.level.vector, kLine)};
-  made.rowStride = kLine;
-  made.panelStride = kLine * rows;
-  made.base = allocate(rows * columns * bytesOf(made.element));
-  return made;
-}
-
 void KernelEmitter::emitLoad(tile::LoadOp load) {
-  RankedTensorType type = load.getType();
-  if (type.getRank() == 1) {
+  const Load &planned = plan.loads.find(load)->second;
+  if (load.getType().getRank() == 1) {
     loadVector(load);
     return;
   }
+  if (planned.way == Load::Elements) {
+    loadElements(load, begin(planned.place));
+    return;
+  }
+  RankedTensorType type = load.getType();
   const View &view = views[load.getView()];
-  std::optional<Stretch> columns = columnsOf(load.getColumns(), type.getDimSize(1));
-  if (!columns || type.getDimSize(1) % code.shape(type.getDimSize(0)).vector ||
-      type.getDimSize(1) * 4 > 4096) {
-    Storage made = allocateTile(load.getResult(), /*local=*/false);
-    loadElements(load, made);
-    storage[load.getResult()] = made;
-    return;
-  }
+  Stretch columns = columnsOf(load.getColumns(), type.getDimSize(1));
   llvm::Value *pointers =
-      rowPointers(view, load.getIndices(), load.getRows(), zeros(), columns->first);
-  if (columns->live)
-    padRows(view, pointers, type.getDimSize(0), *columns);
-  bool byRows = readByRows(load), downColumns = readDownColumns(load);
-  bool inPlace = (byRows && type.getElementType().isF32() && !downColumns) || readByLanes(load);
-  if (inPlace && !writtenMeanwhile(load)) {
-    Storage made;
-    made.next = nextBlock(load, pointers);
-    made.kind = Storage::Pointers;
-    made.base = pointers;
-    made.element = view.element;
-    made.inMemory = view.type;
-    made.laneDim = 1;
-    made.shape = code.shape(type.getDimSize(1));
-    auto rows = flow.resolve(load.getRows()).getDefiningOp<tile::RowsOp>();
-    if (columns->live && rows && rowTables[rows.getRows()].first) {
-      made.rowBytes = code.CreateMul(view.strides.back(), code.i64(bytesOf(view.element)));
-      if (flow.resolve(rows.getTile()).getDefiningOp<tile::WorkOp>())
-        made.toNextItem = code.CreateMul(made.rowBytes, code.i64(type.getDimSize(0)));
-    }
-    storage[load.getResult()] = made;
+      rowPointers(view, load.getIndices(), load.getRows(), zeros(), columns.first);
+  if (columns.live)
+    padRows(view, pointers, type.getDimSize(0), columns);
+  if (planned.way == Load::InPlace) {
+    loadInPlace(load, pointers);
     return;
   }
-  if (readAsPairs(load.getResult())) {
-    loadPairs(load, pointers);
-    if (readOnlyAsPairs(load.getResult()))
-      return;
-  }
-  bool alongRows = byRows || readInPanels(load) || dims.laneDim(load.getResult()) == 1;
-  Storage made = downColumns ? allocateColumns(type)
-                             : allocateMatrix(type, alongRows ? 1 : 0, /*local=*/false,
-                                              /*asRows=*/alongRows && !readInPanels(load));
-  if (byRows)
-    made.next = nextBlock(load, pointers);
-  if (alongRows)
+  for (const Load::Operand &own : planned.operands)
+    own.form->emission->load(*this, load, pointers, begin(own.place));
+  if (planned.way == Load::Packed)
+    return;
+  Storage &made = begin(planned.place);
+  made.next = nextBlock(load, pointers);
+  if (planned.way == Load::AsRows)
     loadAsRows(load, made, pointers);
   else
     loadTransposed(view, type.getDimSize(1), made, pointers);
-  storage[load.getResult()] = made;
+}
+
+void KernelEmitter::loadInPlace(tile::LoadOp load, llvm::Value *pointers) {
+  const Load &planned = plan.loads.find(load)->second;
+  const View &view = views[load.getView()];
+  NextBlock next = nextBlock(load, pointers);
+  Storage &made = bind(planned.place, pointers);
+  made.next = next;
+  if (planned.evenRows)
+    made.rowBytes = code.CreateMul(view.strides.back(), code.i64(bytesOf(view.element)));
+  if (planned.nextItem)
+    made.toNextItem = code.CreateMul(made.rowBytes, code.i64(load.getType().getDimSize(0)));
 }
 
 void KernelEmitter::loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers) {
@@ -168,7 +88,7 @@ void KernelEmitter::loadTransposed(const View &view, int64_t columns, const Stor
             code.loadAs(code.vectorOf(view.element, width), code.at(row, skip), 1), view.type));
       llvm::Value *into = lanesPointer(to, group, column, width);
       for (auto [i, vector] : llvm::enumerate(code.transpose(square)))
-        code.storeTo(vector, code.at(into, int64_t(i) * to.rowStride * bytesOf(to.element)));
+        code.storeTo(vector, code.at(into, int64_t(i) * to.rowStride() * bytesOf(to.type)));
     });
   });
 }
@@ -200,10 +120,10 @@ void KernelEmitter::loadElements(tile::LoadOp load, const Storage &to) {
 
 void KernelEmitter::loadVector(tile::LoadOp load) {
   const View &view = views[load.getView()];
-  Storage made = allocateTile(load.getResult(), /*local=*/false);
-  storage[load.getResult()] = made;
+  const Load &planned = plan.loads.find(load)->second;
+  const Storage &made = begin(planned.place);
   const RowTable &rows = rowTables[flow.resolve(load.getRows())];
-  if (rows.first && view.strides.size() == load.getIndices().size() && isa<FloatType>(view.type)) {
+  if (planned.way == Load::SideBySide) {
     SmallVector<llvm::Value *> indices;
     for (Value index : load.getIndices())
       indices.push_back(scalar(index));
@@ -233,7 +153,7 @@ void KernelEmitter::loadStretch(const View &view, llvm::Value *from, const Stret
     put(fromMemory(loadMasked(type, place, mask), view.type), at);
   });
   llvm::Value *end = code.CreateAdd(stretch.live, code.i64(width - 1));
-  llvm::Type *floats = code.vectorOf(to.element, width);
+  llvm::Type *floats = code.vectorOf(to.type, width);
   code.loop(code.CreateAnd(end, code.i64(-width)), code.i64(stretch.size), width,
             [&](llvm::Value *at) { put(llvm::Constant::getNullValue(floats), at); });
 }

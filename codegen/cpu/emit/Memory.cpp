@@ -18,91 +18,112 @@ llvm::Value *KernelEmitter::allocate(int64_t bytes) {
   return code.at(scratch, offset);
 }
 
-Storage KernelEmitter::allocateMatrix(RankedTensorType type, int laneDim, bool local, bool asRows) {
-  Storage made;
-  made.kind = Storage::Buffer;
-  made.element = memoryType(type.getElementType());
-  made.laneDim = laneDim;
-  made.shape = code.shape(type.getDimSize(laneDim));
-  int64_t rows = type.getDimSize(1 - laneDim);
-  // Rows a cache line further apart than they are long, so that a column is not all in one set.
-  made.rowStride = asRows ? made.shape.lanes + 16 : made.shape.panel;
-  made.panelStride = asRows ? made.shape.panel : made.shape.panel * rows;
-  made.local = local;
-  int64_t lanes = local ? made.shape.panel : asRows ? made.rowStride : made.shape.lanes;
-  made.base = allocate(rows * lanes * bytesOf(made.element));
+/// The memory of a place begins to be used.
+Storage &KernelEmitter::begin(int number) {
+  Storage &made = memories[number];
+  static_cast<Place &>(made) = plan.places[number];
+  made.type = inMemory(made.element);
+  if (made.isPointers())
+    return made;
+  made.base = allocate(made.elements() * bytesOf(made.type));
+  if (made.filled)
+    fillWithZeros(made);
   return made;
 }
 
-Storage KernelEmitter::allocateTile(Value value, bool local) {
-  RankedTensorType type = tileType(value);
-  if (type.getRank() == 2)
-    return allocateMatrix(type, dims.laneDim(value), local, /*asRows=*/false);
-  Storage made;
-  made.kind = Storage::Buffer;
-  made.element = memoryType(type.getElementType());
-  made.shape = code.shape(type.getDimSize(0));
-  made.panelStride = made.shape.panel;
-  made.base = allocate(type.getDimSize(0) * bytesOf(made.element));
+/// A place is where something lies already.
+Storage &KernelEmitter::bind(int number, llvm::Value *base) {
+  Storage &made = memories[number];
+  static_cast<Place &>(made) = plan.places[number];
+  made.type = inMemory(made.element);
+  made.base = base;
+  return made;
+}
+
+/// The rows that nothing is written to. Panels that share their memory are filled once.
+void KernelEmitter::fillWithZeros(const Storage &to) {
+  llvm::Type *vector = code.vectorOf(to.type, to.shape.vector);
+  for (int64_t panel = 0; panel < (to.form == Form::OnePanel ? 1 : to.shape.panels()); ++panel)
+    for (int64_t row = to.filled; row < to.rows; ++row)
+      for (int part = 0; part < to.shape.parts(); ++part)
+        code.storeTo(llvm::Constant::getNullValue(vector),
+                     code.at(lanesPointer(to, code.i64(panel), code.i64(row)),
+                             part * to.shape.vector * bytesOf(to.type)));
+}
+
+const Storage *KernelEmitter::memoryOf(Value value) const {
+  int place = plan.placeFor(flow.resolve(value));
+  return place == kNowhere ? nullptr : &memories[place];
+}
+
+/// What a serial operation takes from memory.
+const Storage &KernelEmitter::operand(Operation *op, Value value) {
+  auto copied = plan.copied.find(op);
+  if (copied == plan.copied.end())
+    return *memoryOf(value);
+  Storage &made = begin(copied->second);
+  copyTile(made, value);
   return made;
 }
 
 llvm::Value *KernelEmitter::lanesPointer(const Storage &from, llvm::Value *panel, llvm::Value *row,
                                          int width) {
-  if (from.kind == Storage::Pointers) {
+  if (from.isPointers()) {
     llvm::Value *pointer =
         code.loadAs(code.getPtrTy(), code.at(from.base, code.CreateMul(row, code.i64(8))), 8);
-    int64_t bytes = (width ? width : from.shape.panel) * bytesOf(from.element);
+    int64_t bytes = (width ? width : from.shape.panel) * bytesOf(from.type);
     return code.at(pointer, code.CreateMul(panel, code.i64(bytes)));
   }
   if (width && width < from.shape.panel) {
     llvm::Value *inPanel = code.i64(from.shape.panel / width);
     llvm::Value *lane = code.CreateMul(code.CreateURem(panel, inPanel), code.i64(width));
     llvm::Value *pointer = lanesPointer(from, code.CreateUDiv(panel, inPanel), row);
-    return code.at(pointer, code.CreateMul(lane, code.i64(bytesOf(from.element))));
+    return code.at(pointer, code.CreateMul(lane, code.i64(bytesOf(from.type))));
   }
   llvm::Value *pointer = from.base;
-  if (row && from.rowStride)
-    pointer =
-        code.at(pointer, code.CreateMul(row, code.i64(from.rowStride * bytesOf(from.element))));
-  if (!from.local)
-    pointer =
-        code.at(pointer, code.CreateMul(panel, code.i64(from.panelStride * bytesOf(from.element))));
+  auto moved = [&](llvm::Value *number, int64_t stride) {
+    return code.at(pointer, code.CreateMul(number, code.i64(stride * bytesOf(from.type))));
+  };
+  if (row && from.rowStride())
+    pointer = moved(row, from.rowStride());
+  if (from.panelStride())
+    pointer = moved(panel, from.panelStride());
   return pointer;
 }
 
 /// Of element (i, j); j is null for a vector.
 llvm::Value *KernelEmitter::elementPointer(const Storage &from, llvm::Value *i, llvm::Value *j) {
-  if (from.kind == Storage::Pointers) {
+  if (from.isPointers()) {
     llvm::Value *row =
         code.loadAs(code.getPtrTy(), code.at(from.base, code.CreateMul(i, code.i64(8))), 8);
-    return code.at(row, code.CreateMul(j, code.i64(bytesOf(from.element))));
+    return code.at(row, code.CreateMul(j, code.i64(bytesOf(from.type))));
   }
   llvm::Value *lane = !j || from.laneDim == 0 ? i : j;
   llvm::Value *row = j ? (from.laneDim == 0 ? j : i) : nullptr;
   llvm::Value *offset = lane;
-  if (from.panelStride != from.shape.panel) {
+  if (from.isInPanels()) {
     llvm::Value *width = code.i64(from.shape.panel);
     offset = code.CreateURem(lane, width);
-    if (!from.local)
+    if (from.panelStride())
       offset = code.CreateAdd(
-          offset, code.CreateMul(code.CreateUDiv(lane, width), code.i64(from.panelStride)));
+          offset, code.CreateMul(code.CreateUDiv(lane, width), code.i64(from.panelStride())));
   }
   if (row)
-    offset = code.CreateAdd(offset, code.CreateMul(row, code.i64(from.rowStride)));
-  return code.at(from.base, code.CreateMul(offset, code.i64(bytesOf(from.element))));
+    offset = code.CreateAdd(offset, code.CreateMul(row, code.i64(from.rowStride())));
+  return code.at(from.base, code.CreateMul(offset, code.i64(bytesOf(from.type))));
 }
 
 LaneVectors KernelEmitter::loadLanes(const Storage &from, const Cell &cell) {
   llvm::Value *pointer = lanesPointer(from, cell.panel, cell.row, cell.shape.panel);
   LaneVectors result;
-  llvm::Type *type = code.vectorOf(from.element, cell.shape.vector);
-  int64_t bytes = bytesOf(from.element) * cell.shape.vector;
+  llvm::Type *type = code.vectorOf(from.type, cell.shape.vector);
+  int64_t bytes = bytesOf(from.type) * cell.shape.vector;
   for (int part = 0; part < cell.shape.parts(); ++part) {
-    llvm::Value *each = code.loadAs(type, code.at(pointer, part * bytes), from.inMemory ? 1 : 4);
-    if (from.inMemory)
-      each = fromMemory(each, from.inMemory);
-    else if (from.element->isIntegerTy(8))
+    llvm::Value *each =
+        code.loadAs(type, code.at(pointer, part * bytes), from.isPointers() ? 1 : 4);
+    if (from.isPointers())
+      each = fromMemory(each, from.element);
+    else if (from.type->isIntegerTy(8))
       each = code.CreateICmpNE(each, llvm::ConstantInt::get(type, 0));
     result.push_back(each);
   }
@@ -111,69 +132,58 @@ LaneVectors KernelEmitter::loadLanes(const Storage &from, const Cell &cell) {
 
 void KernelEmitter::storeLanes(const Storage &to, const Cell &cell, const LaneVectors &lanes) {
   llvm::Value *pointer = lanesPointer(to, cell.panel, cell.row, cell.shape.panel);
-  llvm::Type *type = code.vectorOf(to.element, cell.shape.vector);
-  int64_t bytes = bytesOf(to.element) * cell.shape.vector;
+  llvm::Type *type = code.vectorOf(to.type, cell.shape.vector);
+  int64_t bytes = bytesOf(to.type) * cell.shape.vector;
   for (auto [part, each] : llvm::enumerate(lanes)) {
-    llvm::Value *value = to.element->isIntegerTy(8) ? code.CreateZExt(each, type) : each;
+    llvm::Value *value = to.type->isIntegerTy(8) ? code.CreateZExt(each, type) : each;
     code.storeTo(value, code.at(pointer, part * bytes), 4);
   }
 }
 
-/// Fills a tile's memory with a value of the same shape.
-void KernelEmitter::copyTile(const Storage &to, Value from) {
-  bool matrix = isMatrix(from);
+/// Fills a tile's memory with a value of the same shape, which lies in `from` if that is given.
+void KernelEmitter::copyTile(const Storage &to, Value value, const Storage *from) {
+  bool matrix = isMatrix(value);
+  auto store = [&](Cell &cell) {
+    storeLanes(to, cell, from ? loadLanes(*from, cell) : lanes(value, cell));
+  };
   code.loop(code.i64(0), code.i64(to.shape.panels()), 1, [&](llvm::Value *panel) {
     Cell cell;
     cell.panel = panel, cell.laneDim = to.laneDim, cell.shape = to.shape;
     if (!matrix) {
-      storeLanes(to, cell, lanes(from, cell));
+      store(cell);
       return;
     }
-    int64_t rows = tileType(from).getDimSize(1 - to.laneDim);
+    int64_t rows = tileType(value).getDimSize(1 - to.laneDim);
     code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
       Cell each = cell;
       each.row = row;
-      storeLanes(to, each, lanes(from, each));
+      store(each);
     });
   });
 }
 
-/// The memory of a matrix with this dimension across lanes, copied if it is not so yet.
-Storage KernelEmitter::materialise(Value value, int laneDim) {
-  value = flow.resolve(value);
-  auto found = storage.find(value);
-  if (found != storage.end()) {
-    const Storage &has = found->second;
-    if (has.kind == Storage::Pointers ? laneDim == 1 : has.laneDim == laneDim)
-      return has;
+/// Fills memory in any form with a value; where that lies otherwise, element by element.
+void KernelEmitter::copyInto(const Storage &to, Value value) {
+  const Storage *from = memoryOf(value);
+  if (!from) {
+    copyTile(to, flow.resolve(value));
+    return;
   }
-  Storage made = allocateMatrix(tileType(value), laneDim, /*local=*/false, /*asRows=*/false);
-  if (found == storage.end()) {
-    copyTile(made, value);
-    return made;
-  }
-  Storage has = found->second;
   RankedTensorType type = tileType(value);
   code.loop(code.i64(0), code.i64(type.getDimSize(0)), 1, [&](llvm::Value *i) {
     code.loop(code.i64(0), code.i64(type.getDimSize(1)), 1, [&](llvm::Value *j) {
-      llvm::Value *element = code.loadAs(made.element, elementPointer(has, i, j), 1);
-      code.storeTo(element, elementPointer(made, i, j), 1);
+      llvm::Value *element = code.loadAs(to.type, elementPointer(*from, i, j), 1);
+      code.storeTo(element, elementPointer(to, i, j), 1);
     });
   });
-  return made;
-}
-
-/// The memory of a value in whichever form; what is free gets some.
-Storage KernelEmitter::anyStorage(Value value) {
-  value = flow.resolve(value);
-  if (auto found = storage.find(value); found != storage.end())
-    return found->second;
-  Storage made = allocateTile(value, /*local=*/false);
-  copyTile(made, value);
-  return made;
 }
 
 //===-- Views ---------------------------------------------------------------------------------===//
+
+/// As memory holds elements: 16-bit floats as i16.
+llvm::Type *KernelEmitter::inMemory(Type element) {
+  return element.isF16() || element.isBF16() ? code.getInt16Ty() : memoryType(element);
+}
 
 /// Integers of fewer than 32 bits are unsigned and widened.
 llvm::Value *KernelEmitter::fromMemory(llvm::Value *bits, Type element) {
@@ -199,13 +209,9 @@ Stretch KernelEmitter::stretchOf(const RowTable &rows) {
   return {first, known && known->getSExtValue() < rows.size ? code.unknown(live) : live, rows.size};
 }
 
-/// The columns of a load or store, all of `size` where none are named; nothing where they do not
-/// follow one by one.
-std::optional<Stretch> KernelEmitter::columnsOf(Value columns, int64_t size) {
-  if (!columns)
-    return Stretch{.size = size};
-  const RowTable &table = rowTables[flow.resolve(columns)];
-  return table.first ? std::optional(stretchOf(table)) : std::nullopt;
+/// The columns of a load or store, which follow one by one; all of `size` where none are named.
+Stretch KernelEmitter::columnsOf(Value columns, int64_t size) {
+  return columns ? stretchOf(rowTables[flow.resolve(columns)]) : Stretch{.size = size};
 }
 
 /// The lanes of a vector at `at` that exist.
@@ -238,7 +244,7 @@ void KernelEmitter::overStretch(const Stretch &stretch, int width, AtLanes body)
 void KernelEmitter::padRows(const View &view, llvm::Value *pointers, int64_t rows,
                             const Stretch &columns) {
   int64_t bytes = bytesOf(view.element);
-  int width = code.shape(columns.size).vector;
+  int width = plan.panels.shape(columns.size).vector;
   int64_t stride = columns.size * bytes + 64; // not all in one set of the cache
   llvm::Value *copies = allocate(rows * stride);
   llvm::Type *type = code.vectorOf(view.element, width);

@@ -133,7 +133,7 @@ void KernelEmitter::emitRowsBy(tile::RowsByOp op) {
 void KernelEmitter::emitRowsAt(tile::RowsAtOp op) {
   int64_t size = op.getRows().getType().getSize();
   RowTable rows{allocate(size * 4), code.getInt32(kNoPosition), size, 1};
-  Storage from = anyStorage(op.getPositions());
+  const Storage &from = operand(op, op.getPositions());
   llvm::Value *count = code.wide(scalar(op.getCount()));
   code.loop(code.i64(0), code.i64(size), 1, [&](llvm::Value *row) {
     llvm::Value *position = code.loadAs(code.getInt32Ty(), elementPointer(from, row, nullptr), 4);
@@ -195,13 +195,9 @@ std::pair<llvm::Value *, llvm::Value *> KernelEmitter::blockBounds(Value blocks)
           bound(set == tile::BlockSet::Partial ? 1 : 2)};
 }
 
-/// Where the partial ones of a list of all blocks end; null of any other list.
+/// Where the partial ones of a list of all blocks end.
 llvm::Value *KernelEmitter::endOfPartial(Value blocks) {
-  blocks = flow.resolve(blocks);
-  auto list = blocks.getDefiningOp<tile::BlocksOp>();
-  return list && list.getSet() == tile::BlockSet::All
-             ? code.wide(code.number(blockLists[blocks].bounds, 1))
-             : nullptr;
+  return code.wide(code.number(blockLists[flow.resolve(blocks)].bounds, 1));
 }
 
 llvm::Value *KernelEmitter::blockColumn(Value blocks, llvm::Value *index) {

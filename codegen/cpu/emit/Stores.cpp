@@ -9,7 +9,7 @@ namespace sparsec::cpu {
 void KernelEmitter::storeVector(tile::StoreOp store) {
   const View &view = views[store.getView()];
   const RowTable &rows = rowTables[flow.resolve(store.getRows())];
-  Storage from = anyStorage(store.getValue());
+  const Storage &from = operand(store, store.getValue());
   SmallVector<llvm::Value *> indices;
   for (Value index : store.getIndices())
     indices.push_back(scalar(index));
@@ -19,26 +19,25 @@ void KernelEmitter::storeVector(tile::StoreOp store) {
       llvm::Value *position =
           code.loadAs(code.getInt32Ty(), code.at(rows.positions, code.CreateMul(row, code.i64(4))));
       code.branch(code.CreateICmpULT(position, rows.length), [&] {
-        llvm::Value *value = code.loadAs(from.element, elementPointer(from, row, nullptr), 1);
+        llvm::Value *value = code.loadAs(from.type, elementPointer(from, row, nullptr), 1);
         code.storeTo(toMemory(value, view.type), rowPointer(view, indices, rows, row, position), 1);
       });
     });
   };
-  bool together = rows.first && view.strides.size() == indices.size() &&
-                  isa<FloatType>(view.type) && slice.laneClass == Group::kSerial;
   auto sideBySide = [&] {
     llvm::Value *to = rowPointer(view, indices, rows, code.i64(0), rows.first);
     int width = from.shape.vector;
     overStretch(stretchOf(rows), width, [&](llvm::Value *at, llvm::Value *mask) {
       llvm::Value *value =
-          code.loadAs(code.vectorOf(from.element, width), elementPointer(from, at, nullptr), 4);
+          code.loadAs(code.vectorOf(from.type, width), elementPointer(from, at, nullptr), 4);
       value = toMemory(value, view.type);
       llvm::Value *place = code.at(to, code.CreateMul(at, code.i64(bytesOf(view.element))));
       mask ? void(code.CreateMaskedStore(value, place, llvm::Align(1), mask))
            : code.storeTo(value, place, 1);
     });
   };
-  code.branch(code.CreateIsNotNull(view.base), [&] { together ? sideBySide() : oneByOne(); });
+  code.branch(code.CreateIsNotNull(view.base),
+              [&] { plan.stores.find(store)->second.sideBySide ? sideBySide() : oneByOne(); });
 }
 
 /// Whether a store that may stream passes the caches: it saves reading the lines first, a third of
@@ -47,7 +46,7 @@ void KernelEmitter::storeVector(tile::StoreOp store) {
 llvm::Value *KernelEmitter::streams(tile::StoreOp store, const Stretch &columns) {
   constexpr int64_t kMostCached = 16 << 20, kLine = 64;
   const View &view = views[store.getView()];
-  if (!store.getStreaming() || store.getIndices().size() != 0 || view.strides.size() != 1)
+  if (!plan.stores.find(store)->second.streams)
     return nullptr;
   hasStreams = true;
   int64_t bytes = bytesOf(view.element);
