@@ -58,6 +58,8 @@ def memory_of(name: str, array: Any, stream: "int | None") -> Memory:
         return Memory(array.data_ptr(), (kinds[device.type], device.index or 0), _dl_type(name, array.dtype),
                       tuple(array.shape), tuple(array.stride()))
     if is_numpy(array):
+        if not array.dtype.isnative:
+            raise expected(name, "numbers in the machine's byte order", array.dtype.str)
         size = array.dtype.itemsize
         for axis, stride in enumerate(array.strides):
             if stride % size:

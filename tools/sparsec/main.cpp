@@ -197,7 +197,7 @@ void Session::report(const std::string &text) const {
 
 } // namespace sparsec::cli
 
-int main(int argc, char **argv) {
+extern "C" int sparsec_main(int argc, char **argv) {
   using namespace sparsec;
   std::vector<std::string> arguments(argv + 1, argv + argc);
   cli::Interrupts interrupts;
