@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <fstream>
 
 namespace sparsec {
 
@@ -54,17 +53,6 @@ std::vector<std::string_view> deviceNames() {
   for (const DeviceEntry &entry : kDevices)
     names.push_back(entry.name);
   return names;
-}
-
-Result<int64_t> Device::freeBytes() {
-  std::ifstream file("/proc/meminfo"); // MemAvailable: what is free, and what caches would give up
-  int64_t kilobytes = 0;
-  for (std::string word; file >> word;)
-    if (word == "MemAvailable:" && file >> kilobytes) {
-      constexpr int64_t kKilobyte = 1024;
-      return kilobytes * kKilobyte;
-    }
-  return machineError("/proc/meminfo does not say how much memory is free");
 }
 
 Target targetOf(const Device &device) {

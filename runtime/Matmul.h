@@ -53,6 +53,7 @@ private:
   /// How the tokens of a gradient are cut.
   struct Ranges {
     int64_t steps = 0, count = 1, each = 0; ///< chunks of tokens; ranges; chunks of a range
+    int64_t biasCount = 0, biasEach = 0;    ///< likewise of the bias
     int64_t tilesDown = 0, across = 0;      ///< of dw
     size_t partBytes = 0;                   ///< of all ranges
   };

@@ -22,7 +22,7 @@ struct HeldRows {
   Value address(Value stride, Value base, Value position, const fragments::Fragment &held,
                 int64_t bytes) {
     Value elements =
-        emit.add(emit.multiply(emit.wide(position), stride), emit.wide(emit.laneColumn(held.lane)));
+        emit.add(emit.multiply(emit.wide(position), stride), emit.wide(emit.firstColumn(held)));
     return emit.advance(base, emit.multiply(elements, bytes));
   }
 };
@@ -98,7 +98,7 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   static SmallVector<Value> readColumns(ThreadEmitter &emit, RowPositions &rows, Value base,
                                         Type element, RankedTensorType type) {
     fragments::Fragment held = warp::fragmentOf(type);
-    Value column = emit.laneColumn(held.lane);
+    Value column = emit.firstColumn(held);
     Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
     int64_t bytes = bytesOf(element);
     auto read = [&] {

@@ -26,6 +26,11 @@ LEFT_OUT = {
     "python3 tools/bench/peer_baselines.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_step.py": "needs PyTorch and a GPU",
+    "python3 tools/bench/learning.py": "trains for minutes",
+    "python3 tools/bench/peer_learning.py": "needs PyTorch",
+    "sparsec train mnist-small ": "needs the digits",
+    "sparsec sample run/mnist ": "needs the digits",
+    "sparsec train cifar10-small ": "needs the pictures",
     "sparsec train enwik8 ": "95 million parameters at n = 12,288: needs a GPU",
 }
 # Commands that run in another way than they stand: what is replaced, by what, and why. Each applies to a document.

@@ -44,8 +44,10 @@ std::unique_ptr<Machine> makeMachine(Device &device, KernelStore &store, const T
 
 } // namespace
 
-Result<ModelMachine> openMachine(const std::string &asked, int threads) {
-  auto device = chooseDevice(asked, {.threads = threads, .store = openStore()});
+Result<ModelMachine> openMachine(const std::string &asked, const DeviceOptions &options) {
+  DeviceOptions own = options;
+  own.store = openStore();
+  auto device = chooseDevice(asked, own);
   if (!device)
     return device.error();
   ModelMachine made{.device = std::move(*device), .store = makeStore(), .machine = {}};

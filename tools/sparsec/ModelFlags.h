@@ -13,7 +13,7 @@ struct ModelMachine {
   std::unique_ptr<KernelStore> store;
   std::unique_ptr<Machine> machine;
 };
-Result<ModelMachine> openMachine(const std::string &device, int threads);
+Result<ModelMachine> openMachine(const std::string &device, const DeviceOptions &options);
 /// One that compiles for a target and counts what it is asked for, and runs nothing; `store`: of
 /// another one for the target, which then compiles nothing again.
 struct PlanningMachine {

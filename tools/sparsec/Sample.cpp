@@ -222,7 +222,7 @@ Result<Answer> sample(const Session &session, const SampleOptions &asked) {
   auto weights = weightsOf(*run, (*model)->parameters());
   if (!weights)
     return weights.error();
-  auto machine = openMachine(asked.device, session.threads);
+  auto machine = openMachine(asked.device, {.threads = session.threads});
   if (!machine)
     return machine.error();
   auto sampler =

@@ -46,10 +46,11 @@ Result<Config> configOf(const TrainOptions &asked) {
 
 /// What fits the device, where the config leaves it open. `store`: of the device's machine.
 Result<void> settleMicroBatch(Config &config, const std::shared_ptr<const Pattern> &pattern,
-                              const Target &target, KernelStore *store, Device *device) {
+                              const Target &target, KernelStore *store, Device *device,
+                              int64_t processes = 1) {
   if (config.train.microBatch)
     return {};
-  config.train.microBatch = config.train.batchSize;
+  config.train.microBatch = std::max<int64_t>(1, config.train.batchSize / processes);
   if (!device)
     return {};
   auto left = device->freeBytes();
@@ -57,8 +58,9 @@ Result<void> settleMicroBatch(Config &config, const std::shared_ptr<const Patter
     return left.error();
   constexpr double kTaken = 0.9; // the rest is for code, the driver and neighbours
   PlanningMachine planning = planningMachine(target, store);
-  auto micro = fittingMicroBatch(*planning.machine, Transformer(config, pattern),
-                                 static_cast<int64_t>(kTaken * static_cast<double>(*left)));
+  auto micro =
+      fittingMicroBatch(*planning.machine, Transformer(config, pattern),
+                        static_cast<int64_t>(kTaken * static_cast<double>(*left)), processes);
   if (!micro)
     return micro.error();
   config.train.microBatch = *micro;
@@ -100,33 +102,79 @@ Result<Opened> openRun(const TrainOptions &asked) {
                 std::make_shared<const Pattern>((*model)->pattern()), data};
 }
 
+/// This process among those that train together, and its device.
+struct Worker {
+  std::shared_ptr<Processes> processes;
+  ModelMachine machine;
+};
+
+/// With the batch cut into runs that fit, the same for all.
+Result<Worker> openWorker(const Session &session, const TrainOptions &asked, Opened &opened) {
+  auto place = ProcessPlace::fromEnvironment();
+  if (!place)
+    return place.error();
+  auto processes = Processes::open(place->value_or(ProcessPlace()));
+  if (!processes)
+    return processes.error();
+  DeviceOptions options{.threads = session.threads};
+  if (*place) {
+    options.threads = std::max(1, options.threads / (*place)->localCount);
+    options.ordinal = (*place)->localRank;
+  }
+  auto machine = openMachine(asked.device, options);
+  if (!machine)
+    return machine.error();
+  int64_t &micro = opened.config.train.microBatch;
+  if (auto settled =
+          settleMicroBatch(opened.config, opened.pattern, machine->machine->target,
+                           machine->store.get(), machine->device.get(), (*processes)->count());
+      !settled)
+    return settled.error();
+  if (auto agreed = (*processes)->broadcast(std::as_writable_bytes(std::span(&micro, 1))); !agreed)
+    return agreed.error();
+  return Worker{std::move(*processes), std::move(*machine)};
+}
+
+void printProgress(const TrainReport &report) {
+  if (report.validBits) {
+    fmt::print(stderr, "step {:>6} of {}  validation {:.4f} bits\n", report.step, report.steps,
+               *report.validBits);
+    return;
+  }
+  auto left = static_cast<int64_t>(report.secondsLeft);
+  fmt::print(stderr,
+             "step {:>6} of {}  {:.4f} bits  {:.0f} tokens/s  gradient {:.3f}  {}:{:02}:{:02} "
+             "left\n",
+             report.step, report.steps, report.bits, report.tokensPerSecond, report.gradNorm,
+             left / 3600, left / 60 % 60, left % 60);
+}
+
 Result<Answer> runTraining(const Session &session, const TrainOptions &asked, Opened opened) {
   auto data = Dataset::open(opened.config, opened.data);
   if (!data)
     return data.error();
-  auto machine = openMachine(asked.device, session.threads);
-  if (!machine)
-    return machine.error();
-  if (auto settled = settleMicroBatch(opened.config, opened.pattern, machine->machine->target,
-                                      machine->store.get(), machine->device.get());
-      !settled)
-    return settled.error();
+  auto worker = openWorker(session, asked, opened);
+  if (!worker)
+    return worker.error();
+  ModelMachine *machine = &worker->machine;
   auto model = std::make_shared<const Transformer>(opened.config, opened.pattern);
   auto trainer =
-      Trainer::load(*machine->machine, model, std::make_shared<const Dataset>(std::move(*data)));
+      Trainer::load(*machine->machine, model, std::make_shared<const Dataset>(std::move(*data)),
+                    ListUse::Train, worker->processes);
   if (!trainer)
     return trainer.error();
-  if (!asked.resume) {
+  if (!asked.resume && trainer->isFirst()) {
     auto made = RunFolder::create(asked.out, {.version = kVersion, .data = opened.data},
                                   print(model->config()), print(model->pattern()));
     if (!made)
       return made.error();
     opened.folder = std::move(*made);
   }
-  session.report(fmt::format("{} on {} ({}): {} parameters, {} of memory planned\n",
-                             model->config().name, machine->device->name(),
-                             machine->device->description(), model->parameters().count(),
-                             megabytes(trainer->plannedBytes())));
+  if (trainer->isFirst())
+    session.report(fmt::format("{} on {} ({}): {} parameters, {} of memory planned\n",
+                               model->config().name, machine->device->name(),
+                               machine->device->description(), model->parameters().count(),
+                               megabytes(trainer->plannedBytes())));
   TrainRun run{.folder = opened.folder,
                .from = opened.from,
                .until = asked.until.value_or(0),
@@ -134,23 +182,11 @@ Result<Answer> runTraining(const Session &session, const TrainOptions &asked, Op
                .version = kVersion,
                .device = std::string(machine->device->name()),
                .report = {}};
-  if (!session.quiet)
-    run.report = [](const TrainReport &report) {
-      if (report.validBits) {
-        fmt::print(stderr, "step {:>6} of {}  validation {:.4f} bits\n", report.step, report.steps,
-                   *report.validBits);
-        return;
-      }
-      auto left = static_cast<int64_t>(report.secondsLeft);
-      fmt::print(stderr,
-                 "step {:>6} of {}  {:.4f} bits  {:.0f} tokens/s  gradient {:.3f}  {}:{:02}:{:02} "
-                 "left\n",
-                 report.step, report.steps, report.bits, report.tokensPerSecond, report.gradNorm,
-                 left / 3600, left / 60 % 60, left % 60);
-    };
+  if (!session.quiet && trainer->isFirst())
+    run.report = printProgress;
   if (Result<void> trained = train(*trainer, run); !trained)
     return trained.error();
-  if (session.json)
+  if (session.json && trainer->isFirst())
     fmt::print("{}\n", Json{{"run", asked.out}}.dump(2));
   return Answer::Yes;
 }
@@ -200,7 +236,7 @@ Result<Answer> runTrain(const Session &session, const TrainOptions &asked) {
                         .config = std::move(*config),
                         .pattern = *pattern,
                         .data = asked.data});
-  auto machine = openMachine(asked.device, session.threads);
+  auto machine = openMachine(asked.device, {.threads = session.threads});
   if (!machine)
     return machine.error();
   if (auto settled = settleMicroBatch(*config, *pattern, machine->machine->target,

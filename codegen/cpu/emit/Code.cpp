@@ -7,14 +7,6 @@ using namespace llvm;
 
 namespace sparsec::cpu {
 
-PanelShape Code::shape(int64_t lanes) const {
-  PanelShape shape{lanes, panel, level.vector};
-  while (lanes % shape.panel)
-    shape.panel /= 2;
-  shape.vector = std::min(shape.vector, shape.panel);
-  return shape;
-}
-
 Value *Code::repeat(Value *scalar, Value *shape) {
   auto *vector = dyn_cast<FixedVectorType>(shape->getType());
   return vector ? CreateVectorSplat(vector->getElementCount(), scalar) : scalar;

@@ -13,23 +13,11 @@ namespace sparsec::cpu {
 /// One row's share of a panel: a vector for each register's worth of lanes.
 using LaneVectors = llvm::SmallVector<llvm::Value *, 4>;
 
-/// How `count` lanes are cut into panels, and a panel into vectors.
-struct PanelShape {
-  int64_t lanes = 0;
-  int panel = 0, vector = 0;
-  int parts() const { return panel / vector; }
-  int64_t panels() const { return lanes / panel; }
-};
-
 class Code : public llvm::IRBuilder<> {
 public:
-  Code(llvm::LLVMContext &context, const Level &level)
-      : IRBuilder(context), level(level), panel(level.panel()) {}
+  Code(llvm::LLVMContext &context, const Level &level) : IRBuilder(context), level(level) {}
 
   const Level level;
-  int panel; ///< lanes of one
-  /// Panels are as wide as divides the lanes.
-  PanelShape shape(int64_t lanes) const;
 
   llvm::Value *i64(int64_t value) { return getInt64(value); }
   llvm::Value *wide(llvm::Value *i32) { return CreateSExt(i32, getInt64Ty()); }

@@ -4,205 +4,49 @@
 //
 // where the arguments are the struct of the kernel's Signature.
 //
-// A tile that outlives its loop lies in scratch memory in one of four forms, where P is the width
-// of a panel (Code::shape):
-//
-//   panels     [panel][row][P]     lanes of one row of a panel side by side: what is computed
-//   columns    [line][row][16]     the same with panels of one cache line: what products go down
-//   rows       [row][lane]         as in memory, widened to f32: 16-bit operands of products
-//   pointers   [row] -> memory     nothing copied: f32 operands of products, and what is read lane
-//                                  by lane along memory's rows. Rows that do not exist point at
-//                                  zeros; rows that end within the tile at copies with zeros behind.
-//
-// The first three are one form with different strides. Floats are f32 throughout: a bf16 or f16
-// tile holds f32 numbers that have such a value, but that memory itself has 16 bits. A tile that
-// only its own group reads has one panel of memory, which every panel uses again.
+// What is to be done stands in its Plan.
 #pragma once
 
-#include "codegen/common/Derive.h"
-#include "codegen/cpu/emit/Code.h"
-#include "codegen/cpu/plan/LoopPlan.h"
+#include "codegen/cpu/emit/Views.h"
 
-#include "llvm/IR/Module.h"
 #include "llvm/Support/SaveAndRestore.h"
 
 namespace sparsec::cpu {
 
-/// Where the rows of a loaded tile lie in memory, and the fold's next block of them.
-struct NextBlock {
-  llvm::Value *pointers = nullptr; ///< to the rows
-  llvm::Value *bytes = nullptr;    ///< from each to the same row there; null where nobody can say
-  int64_t rowBytes = 0;
-};
-
-struct Storage {
-  enum Kind { None, Buffer, Pointers } kind = None;
-  llvm::Value *base = nullptr;   ///< first byte, or the table of row pointers
-  llvm::Type *element = nullptr; ///< as memory holds it: i1 as i8
-  mlir::Type inMemory;           ///< of pointers: the view's, whose numbers are widened when read
-  int laneDim = 0;
-  PanelShape shape;
-  int64_t panelStride = 0, rowStride = 0; ///< in elements
-  bool local = false;                     ///< one panel's memory
-  llvm::Value *rowBytes = nullptr;   ///< of pointers to parts of rows: from each to the next one's
-  llvm::Value *toNextItem = nullptr; ///< and to that of the next work item; null: nobody can say
-  NextBlock next;
-};
-
-inline int64_t bytesOf(llvm::Type *element) {
-  return element->getScalarSizeInBits() / 8;
-}
-
-/// The rows of one class that a panel's code goes over; all of any other class.
-struct LiveRows {
-  int rowClass = -1;
-  llvm::Value *begin = nullptr, *end = nullptr; ///< null: all
-};
-
-/// Where elementwise code is: lanes of one row of one panel, and what is known there.
-struct Cell {
-  llvm::Value *panel = nullptr; ///< index
-  llvm::Value *row = nullptr;   ///< null among vectors
-  int laneDim = 0;
-  PanelShape shape;
-  llvm::DenseMap<mlir::Value, LaneVectors> known;
-  // Of a panel:
-  LiveRows live;
-  llvm::DenseMap<mlir::Operation *, LaneVectors> unmasked; ///< of its Sweep::unmasked, so far
-  const llvm::DenseMap<mlir::Value, LaneVectors> *vectors = nullptr; ///< of the panel
-
-  /// A row of this panel.
-  Cell atRow(llvm::Value *row, int laneDim) const {
-    Cell cell;
-    cell.panel = panel, cell.row = row, cell.laneDim = laneDim, cell.shape = shape;
-    cell.vectors = &known;
-    return cell;
-  }
-};
-
-/// A view argument as fields of the argument struct.
-struct View {
-  llvm::Value *base = nullptr;
-  llvm::SmallVector<llvm::Value *> strides; ///< in elements
-  llvm::Type *element = nullptr;            ///< as memory holds it: 16-bit floats as i16
-  mlir::Type type;
-};
-
-/// Positions of rows; row r exists when positions[r] < length, unsigned.
-struct RowTable {
-  llvm::Value *positions = nullptr; ///< i32[size]
-  llvm::Value *length = nullptr;
-  int64_t size = 0, heads = 1;
-  llvm::Value *first = nullptr; ///< position of row 0, where the others follow one by one
-};
-
-/// Positions that lie side by side in memory.
-struct Stretch {
-  llvm::Value *first = nullptr; ///< in 64 bits; null: 0
-  llvm::Value *live = nullptr;  ///< how many exist, at most `size`; null: all
-  int64_t size = 0;
-};
-
-/// The live blocks of a row while a kernel runs: places on the stack, filled from tables or from
-/// the row's closed form.
-struct BlockList {
-  llvm::Value *bounds = nullptr; ///< i32[3]: partial ones begin, full ones begin, both end
-  llvm::Value *runs = nullptr;   ///< i32[3] of each run of a closed form: first, step, end
-};
-
 class KernelEmitter {
 public:
-  KernelEmitter(tile::KernelOp kernel, llvm::Module &module, const Level &level);
+  KernelEmitter(const Plan &plan, llvm::Module &module);
 
   mlir::LogicalResult run();
-  int64_t scratchBytes() const { return allocated; }
-  int slices() const { return sliceCount; }
-  const Signature &signature() const { return takes; }
-  /// Lanes of a panel then: two tile registers.
-  static constexpr int kTilePanel = 32;
-  bool usesTiles() const { return code.level.tiles && !pairProducts.empty(); }
+  int64_t scratchBytes() const { return frame.allocated; }
+  const Signature &signature() const { return frame.takes; }
 
-private:
   using Operation = mlir::Operation;
   using Value = mlir::Value;
 
   // Kernel.cpp: the function, scalars, rows, loops.
   mlir::LogicalResult bindArguments();
-  llvm::Value *field(llvm::StringRef name, int index = 0);
-  llvm::Value *field(LayoutField which) { return field(kLayoutFields[which].name); }
-  void emitRegion(llvm::ArrayRef<Operation *> ops, Operation *loop);
+  void emitGroups(llvm::ArrayRef<Group> groups);
   void emitSerial(Operation *op);
   void emitLoop(Operation *loop);
   void emitScalarReduce(tile::ReduceOp op);
-  void beginCarries(Operation *loop);
-  void endCarries(Operation *loop);
-  llvm::Value *scalar(Value value);
+  void beginCarries(const Loop &loop);
+  void endCarries(const Loop &loop);
   llvm::Value *scalarPointer(Value view, Value index);
 
   // Slices.cpp
-  bool isSliced(Value value, int laneClass) const;
-  bool fallsIntoSlices(llvm::ArrayRef<Operation *> ops, int laneClass) const;
-  int findSlices(llvm::ArrayRef<Operation *> ops);
+  void beginSlices();
   std::pair<llvm::Value *, llvm::Value *> sliceOf(int laneClass, int64_t count, int64_t each);
 
   // Prefetch.cpp
   NextBlock nextBlock(tile::LoadOp load, llvm::Value *pointers);
   void prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count);
-  static constexpr int64_t kRowsAhead = 4; ///< that copies ask for
   void prefetchNextItem(const Group &group, const Cell &cell);
   void prefetchRow(llvm::Value *pointers, llvm::Value *row, int64_t bytes);
 
-  // Rows.cpp: which rows a work item has, and which blocks.
-  void emitWork(tile::WorkOp op);
-  void emitRows(tile::RowsOp op);
-  void emitNaturalRows(tile::RowsOp op, const RowTable &rows);
-  void emitTableRows(tile::RowsOp op, const RowTable &rows);
-  void emitLatticeRows(tile::RowsOp op, const RowTable &rows);
-  void emitRowsBy(tile::RowsByOp op);
-  void emitRowsAt(tile::RowsAtOp op);
-  void storePosition(const RowTable &rows, llvm::Value *row, llvm::Value *position);
-  llvm::Value *onStack(int integers);
-  void emitBlocks(tile::BlocksOp op);
-  void tableBounds(tile::BlocksOp op, const BlockList &list);
-  void formBounds(tile::BlocksOp op, const BlockList &list, llvm::Value *forms);
-  std::pair<llvm::Value *, llvm::Value *> blockBounds(Value blocks);
-  llvm::Value *endOfPartial(Value blocks);
-  llvm::Value *blockColumn(Value blocks, llvm::Value *index);
-
-  // Pairs.cpp: products of bf16 pairs.
-  void findPairs(llvm::ArrayRef<Operation *> ops);
-  bool isPairProduct(tile::DotOp dot, const std::vector<Sweep> &sweeps) const;
-  bool takesPairs(Operation *reader, Value value) const;
-  bool readAsPairs(Value value) const;
-  bool readOnlyAsPairs(Value value) const;
-  void storePairs(const Sweep &sweep, Cell &low, Cell &high);
-  llvm::Value *rowPair(llvm::Value *low, llvm::Value *high, int width);
-  Storage allocatePairs(int64_t rows, int64_t lanes, int laneDim, bool local, bool asRows);
-  std::vector<LaneVectors> sumPairs(const Sweep &sweep, Cell &panel, llvm::Value *row,
-                                    const std::vector<LaneVectors> &start);
-
-  // AmxProducts.cpp: the same in AMX's registers.
-  struct Operand {
-    llvm::Value *base = nullptr;
-    int64_t stride = 0; ///< bytes from row to row
-  };
-  struct TileProduct {
-    Operand sums, a, b;
-    int64_t pairs = 0; ///< along the sum
-    bool fromZero = false;
-  };
-  Storage allocatePairRows(int64_t rows, int64_t pairs);
-  Storage loadPairRows(tile::LoadOp load, llvm::Value *pointers);
-  Storage loadPairColumns(tile::LoadOp load, llvm::Value *pointers);
-  void emitTileProduct(const Sweep &sweep, Cell &panel);
-  void emitTile(const TileProduct &product, llvm::Value *row, int down, int across);
-
   // Groups.cpp: panels and sweeps.
-  void emitGroup(const Group &group, Operation *loop);
-  void planStorage(const Group &group, const std::vector<Sweep> &sweeps, Operation *loop);
-  Storage takeOver(Value result, llvm::SmallVectorImpl<Value> &local,
-                   llvm::function_ref<bool(Operation *, Operation *)> isBefore);
-  bool inPlace(Value result, const Group &group, Operation *loop);
+  void beginGroup(const Group &group);
+  void emitGroup(const Group &group);
   void emitSweep(const Sweep &sweep, Cell &panel);
   Cell partsOf(const Cell &panel, int first, int count);
   Code::Values emitRowLoop(const Sweep &sweep, Cell &panel);
@@ -210,23 +54,19 @@ private:
   Code::Values emitRow(const Sweep &sweep, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
 
   // RowGroups.cpp
-  void emitRowGroup(const Group &group, Operation *loop);
+  void emitRowGroup(const Group &group);
   void findStorePlaces(const Group &group);
   void writeRow(Operation *store, Cell &cell);
   llvm::Value *acrossLanes(tile::ReduceKind kind, llvm::ArrayRef<llvm::Value *> parts);
 
   // Reductions.cpp
   llvm::Value *combine(tile::ReduceKind kind, llvm::Value *a, llvm::Value *b);
-  Value unmasked(Value value);
-  void findUnmasked(std::vector<Sweep> &sweeps);
   std::optional<Code::Values> unmaskedSums(const Sweep &sweep, const Cell &panel);
   Code::Values startReductions(const Sweep &sweep, const PanelShape &shape);
   void endReductions(const Sweep &sweep, Cell &panel, llvm::ArrayRef<llvm::Value *> sums);
   Code::Values reduceRow(const Sweep &sweep, Cell &cell, llvm::ArrayRef<llvm::Value *> sums);
 
   // LiveRows.cpp
-  bool isComputable(Value value, const Group &group);
-  tile::MaskOp maskOfRows(const Group &group);
   LiveRows findLiveRows(tile::MaskOp mask, const Cell &panel);
   std::pair<llvm::Value *, llvm::Value *> liveRange(int rowClass, int64_t rows, const Cell &panel);
 
@@ -249,55 +89,23 @@ private:
                                           llvm::MutableArrayRef<llvm::Value *> sums)>;
   std::vector<LaneVectors> sumInSteps(const std::vector<LaneVectors> &start, llvm::Value *begin,
                                       llvm::Value *end, const Strides &strides, AddStep add);
-  std::vector<LaneVectors> sumProducts(const Sweep &sweep, Cell &panel, llvm::Value *row, int count,
-                                       const std::vector<LaneVectors> &start);
 
   // Elements.cpp: what happens to one row.
   LaneVectors lanes(Value value, Cell &cell);
   LaneVectors computeLanes(Value value, Operation *op, Cell &cell);
-  llvm::Value *arithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
-  llvm::Value *floatArithmetic(Operation *op, llvm::ArrayRef<llvm::Value *> operands);
-  llvm::Value *divide(Operation *op, llvm::Value *a, llvm::Value *b);
-  llvm::Value *convert(Operation *op, llvm::Value *from);
-  llvm::Value *constant(mlir::TypedAttr value);
-  llvm::Type *registerType(mlir::Type element);
-  llvm::Type *memoryType(mlir::Type element);
 
-  // Memory.cpp: scratch, views and stores. Loads.cpp.
-  llvm::Value *allocate(int64_t bytes);
-  Storage allocateTile(Value value, bool local);
-  Storage allocateMatrix(mlir::RankedTensorType type, int laneDim, bool local, bool asRows);
-  /// Of a panel, or of the `panel`-th `width` lanes.
-  llvm::Value *lanesPointer(const Storage &storage, llvm::Value *panel, llvm::Value *row,
-                            int width = 0);
-  llvm::Value *elementPointer(const Storage &storage, llvm::Value *i, llvm::Value *j);
-  LaneVectors loadLanes(const Storage &storage, const Cell &cell);
-  void storeLanes(const Storage &storage, const Cell &cell, const LaneVectors &lanes);
-  void copyTile(const Storage &to, Value from);
-  Stretch stretchOf(const RowTable &rows);
-  std::optional<Stretch> columnsOf(Value columns, int64_t size);
-  using AtLanes = llvm::function_ref<void(llvm::Value *at, llvm::Value *mask)>;
-  void overStretch(const Stretch &stretch, int width, AtLanes body);
-  llvm::Value *maskOf(const Stretch &stretch, llvm::Value *at, int width);
-  llvm::Value *loadMasked(llvm::Type *type, llvm::Value *pointer, llvm::Value *mask);
-  void padRows(const View &view, llvm::Value *pointers, int64_t rows, const Stretch &columns);
-  Storage materialise(Value value, int laneDim);
-  Storage anyStorage(Value value);
+  // Copies.cpp, Loads.cpp, Stores.cpp
+  const Storage &operand(Operation *op, Value value);
+  void copyTile(const Storage &to, Value value, const Storage *from = nullptr);
+  void copyInto(const Storage &to, Value value);
   void emitLoad(tile::LoadOp load);
-  Storage allocateColumns(mlir::RankedTensorType type);
+  void loadInPlace(tile::LoadOp load, llvm::Value *pointers);
   void loadVector(tile::LoadOp load);
   void loadStretch(const View &view, llvm::Value *from, const Stretch &stretch, const Storage &to);
   void loadElements(tile::LoadOp load, const Storage &to);
   void loadAsRows(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
   void loadTransposed(const View &view, int64_t columns, const Storage &to, llvm::Value *pointers);
-  bool readByRows(tile::LoadOp load);
-  bool readDownColumns(tile::LoadOp load);
-  bool readInPanels(tile::LoadOp load);
-  bool readByLanes(tile::LoadOp load);
-  bool writtenMeanwhile(tile::LoadOp load);
   void storeVector(tile::StoreOp store);
-  void loadPairs(tile::LoadOp load, llvm::Value *pointers);
-  void loadRowPairs(tile::LoadOp load, const Storage &to, llvm::Value *pointers);
   template <class Op>
   void emitStore(Op store, Cell &panel);
   /// Where the rows of a matrix are written, and which columns.
@@ -310,30 +118,18 @@ private:
   template <class Op>
   void writeLanes(Op store, const StorePlace &to, llvm::Value *row, llvm::Value *column,
                   llvm::ArrayRef<llvm::Value *> values);
-  llvm::Value *rowPointers(const View &view, mlir::ValueRange indices, Value rows,
-                           llvm::Value *missing, llvm::Value *firstColumn = nullptr);
-  llvm::Value *rowPointer(const View &view, llvm::ArrayRef<llvm::Value *> indices,
-                          const RowTable &rows, llvm::Value *row, llvm::Value *position);
-  llvm::Value *fromMemory(llvm::Value *bits, mlir::Type element);
-  llvm::Value *toMemory(llvm::Value *value, mlir::Type element);
-  llvm::Value *zeros();
-
-  tile::KernelOp kernel;
-  Signature takes;
+  Frame frame;
+  TileMemory tiles{frame};
+  Positions positions{frame};
+  Views views{frame, positions};
+  const Plan &plan;
+  const Dataflow &flow;
+  const Dimensions &dims;
   llvm::Module &module;
-  Code code;
-  Dataflow flow;
-  Dimensions dims;
-  LoopPlan loopPlan;
-  llvm::Function *function = nullptr;
-  llvm::Value *arguments = nullptr, *scratch = nullptr, *sink = nullptr;
-  int64_t allocated = 0;
+  Code &code;
   struct {
-    int laneClass = Group::kSerial;               ///< kSerial: all lanes of everything
     llvm::Value *begin = nullptr, *end = nullptr; ///< lanes
-    llvm::Value *row = nullptr;                   ///< x without its slice
   } slice;
-  int sliceCount = 1;
   bool hasStreams = false; ///< stores that pass the caches
   /// Of the block that the innermost fold is at, if it goes over all blocks of a row. In a full one
   /// masks keep what they are given.
@@ -344,17 +140,7 @@ private:
     llvm::Value *index = nullptr, *end = nullptr; ///< of its list of blocks
     llvm::Value *toNext = nullptr;                ///< blocks from this one to the next, once asked
   } fold;                                         ///< whose body is emitted
-  llvm::DenseMap<Value, llvm::Value *> scalars;
-  llvm::DenseMap<Value, View> views;
-  llvm::DenseMap<Value, Storage> storage;
-  llvm::DenseMap<Value, RowTable> rowTables;
-  llvm::DenseMap<Value, BlockList> blockLists;
-  /// Operands of the group's products, found before its panels: [lanes, broadcast, row pointers].
-  llvm::DenseMap<Operation *, std::pair<Storage, Storage>> products;
   llvm::DenseMap<Operation *, StorePlace> storePlaces;
-  llvm::DenseSet<Operation *> pairProducts;
-  /// Tiles as pairs along the dimension that products sum: i32, in panels, rows or by pointers.
-  llvm::DenseMap<Value, Storage> lanePairs, broadcastPairs;
 };
 
 } // namespace sparsec::cpu

@@ -17,18 +17,15 @@ namespace sparsec::cpu {
 static constexpr int64_t kLine = 64;
 
 NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
-  auto rows = flow.resolve(load.getRows()).getDefiningOp<tile::RowsOp>();
-  const View &view = views[load.getView()];
-  if (!code.level.asksAhead || !rows ||
-      rows.getRows().getType().getOrder() != tile::OrderKind::Natural || !fold.op ||
-      flow.resolve(rows.getTile()) != fold.op.getBlockIndex() ||
-      view.strides.size() == load.getIndices().size())
+  if (!plan.loads.find(load)->second.nextBlock)
     return {};
+  auto rows = flow.resolve(load.getRows()).getDefiningOp<tile::RowsOp>();
+  const View &view = views.of(load.getView());
   if (!fold.toNext) { // 0 in the last step
     llvm::Value *next = code.CreateAdd(fold.index, code.i64(1));
     next = code.CreateSelect(code.CreateICmpSLT(next, fold.end), next, fold.index);
-    fold.toNext =
-        code.CreateSub(blockColumn(fold.op.getBlocks(), next), scalars[fold.op.getBlockIndex()]);
+    fold.toNext = code.CreateSub(positions.blockColumn(fold.op.getBlocks(), next),
+                                 frame.scalars[fold.op.getBlockIndex()]);
   }
   tile::RowsType type = rows.getRows().getType();
   llvm::Value *tokens =
@@ -42,7 +39,7 @@ NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
 /// rows of its operand in memory, and the panels share each row.
 void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count) {
   DotOperands operands = dotOperands(sweep.dot, dims);
-  const NextBlock &next = products[sweep.dot].second.next;
+  const NextBlock &next = tiles.at(plan.products.find(sweep.dot)->second.broadcast).next;
   if (!next.bytes)
     return;
   ArrayRef<int64_t> shape = tileType(operands.broadcast).getShape();
@@ -65,28 +62,20 @@ void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value 
 /// While a row is written, which is the last that is done to it: the same part of the row that the
 /// next work item reads in its place. Workers take runs of items.
 void KernelEmitter::prefetchNextItem(const Group &group, const Cell &cell) {
-  SmallVector<llvm::Value *> asked; // tables
-  bool writes = llvm::any_of(group.ops, llvm::IsaPred<tile::StoreOp>);
-  for (Operation *op : group.ops)
-    for (const Read &read : loopPlan.reads(op)) {
-      auto found = storage.find(read.value);
-      if (!writes || found == storage.end() || !found->second.toNextItem ||
-          llvm::is_contained(asked, found->second.base))
-        continue;
-      const Storage &from = found->second;
-      asked.push_back(from.base);
-      llvm::Value *begin = lanesPointer(from, cell.panel, cell.row, cell.shape.panel);
-      begin = code.at(begin, from.toNextItem);
-      for (int64_t line = 0; line < cell.shape.panel * bytesOf(from.element); line += kLine)
-        code.askFor(code.at(begin, line), /*firstLevel=*/false);
-    }
+  for (int place : group.nextItem) {
+    const Storage &from = tiles.at(place);
+    llvm::Value *begin = tiles.lanesPointer(from, cell.panel, cell.row, cell.shape.panel);
+    begin = code.at(begin, from.toNextItem);
+    for (int64_t line = 0; line < cell.shape.panel * bytesOf(from.type); line += kLine)
+      code.askFor(code.at(begin, line), /*firstLevel=*/false);
+  }
 }
 
 /// While a part of a row is copied: the part that comes a few rows later, too far away for the
 /// machine to foresee. Behind the last ones the table holds anything.
 void KernelEmitter::prefetchRow(llvm::Value *pointers, llvm::Value *row, int64_t bytes) {
   llvm::Value *entry = code.at(pointers, code.CreateMul(row, code.i64(8)));
-  llvm::Value *begin = code.loadAs(code.getPtrTy(), code.at(entry, 8 * kRowsAhead), 8);
+  llvm::Value *begin = code.loadAs(code.getPtrTy(), code.at(entry, 8 * Views::kRowsAhead), 8);
   for (int64_t line = 0; line < bytes; line += kLine)
     code.askFor(code.at(begin, line));
 }

@@ -1,7 +1,6 @@
-// Reductions along a sweep's rows, a vector a part of the panel.
-//
-// Of a full block masks keep everything, so what is reduced of a masked product is reduced of its
-// rows while they are in registers. Blocks with masks have a sweep for it after the product.
+// Reductions along a sweep's rows, a vector a part of the panel. Those that a product does early,
+// of full blocks, plan/Masks.cpp has found.
+#include "codegen/cpu/emit/Arithmetic.h"
 #include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
@@ -25,50 +24,6 @@ static SmallVector<tile::ReduceOp> reductionsOf(const Sweep &sweep) {
   return reductions;
 }
 
-/// The value itself, or what masks were given that made it.
-Value KernelEmitter::unmasked(Value value) {
-  value = flow.resolve(value);
-  while (auto mask = value.getDefiningOp<tile::MaskOp>())
-    value = flow.resolve(mask.getScores());
-  return value;
-}
-
-/// Reductions that a full block's product does: those of a sweep of nothing but masks of its rows,
-/// in place, and reductions of them.
-void KernelEmitter::findUnmasked(std::vector<Sweep> &sweeps) {
-  if (!isPartial)
-    return;
-  auto sweepOf = [&](Value value) {
-    Operation *op = value.getDefiningOp();
-    return llvm::find_if(sweeps, [&](const Sweep &sweep) {
-      return sweep.dot && (sweep.dot == op || llvm::is_contained(sweep.ops, op));
-    });
-  };
-  auto keepsPlace = [&](tile::MaskOp mask) {
-    auto made = storage.find(mask.getResult()), from = storage.find(unmasked(mask.getResult()));
-    return made == storage.end() ||
-           (from != storage.end() && made->second.base == from->second.base);
-  };
-  for (const Sweep &sweep : sweeps) {
-    SmallVector<tile::ReduceOp> reductions;
-    bool others = false;
-    for (Operation *op : sweep.ops) {
-      auto reduce = dyn_cast<tile::ReduceOp>(op);
-      auto mask = dyn_cast<tile::MaskOp>(op);
-      if (reduce)
-        reductions.push_back(reduce);
-      others |= mask ? !keepsPlace(mask) : !reduce && !isForMasksAlone(op);
-    }
-    if (sweep.dot || others || reductions.empty())
-      continue;
-    auto product = sweepOf(unmasked(reductions.front().getInput()));
-    if (product != sweeps.end() && llvm::all_of(reductions, [&](tile::ReduceOp reduce) {
-          return sweepOf(unmasked(reduce.getInput())) == product;
-        }))
-      llvm::append_range(product->unmasked, reductions);
-  }
-}
-
 /// What the sweep's reductions are without masks, if its product has them. A sweep without
 /// reductions does something else with what it masks.
 std::optional<Code::Values> KernelEmitter::unmaskedSums(const Sweep &sweep, const Cell &panel) {
@@ -88,7 +43,7 @@ std::optional<Code::Values> KernelEmitter::unmaskedSums(const Sweep &sweep, cons
 Code::Values KernelEmitter::startReductions(const Sweep &sweep, const PanelShape &shape) {
   Code::Values sums;
   for (tile::ReduceOp reduce : reductionsOf(sweep)) {
-    llvm::Type *type = registerType(tileType(reduce.getInput()).getElementType());
+    llvm::Type *type = registerType(code, tileType(reduce.getInput()).getElementType());
     llvm::Constant *start = llvm::Constant::getNullValue(type);
     if (reduce.getKind() == tile::ReduceKind::Max)
       start = type->isFloatTy() ? llvm::ConstantFP::getInfinity(type, /*Negative=*/true)
@@ -109,8 +64,8 @@ void KernelEmitter::endReductions(const Sweep &sweep, Cell &panel, ArrayRef<llvm
     }
     Value result = reduce.getResult();
     panel.known[result] = value;
-    if (auto found = storage.find(result); found != storage.end())
-      storeLanes(found->second, panel, value);
+    if (const Storage *memory = tiles.of(result))
+      tiles.storeLanes(*memory, panel, value);
   }
 }
 
@@ -120,7 +75,8 @@ Code::Values KernelEmitter::reduceRow(const Sweep &sweep, Cell &cell,
   Code::Values next;
   for (tile::ReduceOp reduce : reductionsOf(sweep)) {
     bool early = llvm::is_contained(sweep.unmasked, reduce);
-    for (llvm::Value *part : lanes(early ? unmasked(reduce.getInput()) : reduce.getInput(), cell)) {
+    for (llvm::Value *part :
+         lanes(early ? unmasked(flow, reduce.getInput()) : reduce.getInput(), cell)) {
       llvm::Value *sum = sums[next.size()];
       next.push_back(combine(reduce.getKind(), sum, part));
     }

@@ -9,9 +9,9 @@ namespace sparsec::cpu {
 void KernelEmitter::findStorePlaces(const Group &group) {
   auto find = [&](auto store) {
     int64_t size = tileType(store.getValue()).getDimSize(1);
-    Stretch columns = *columnsOf(store.getColumns(), size);
-    storePlaces[store] = {rowPointers(views[store.getView()], store.getIndices(), store.getRows(),
-                                      sink, columns.first),
+    Stretch columns = positions.columnsOf(store.getColumns(), size);
+    storePlaces[store] = {views.rowPointers(views.of(store.getView()), store.getIndices(),
+                                            store.getRows(), frame.sink, columns.first),
                           columns};
     if constexpr (std::is_same_v<decltype(store), tile::StoreOp>)
       storePlaces[store].streams = streams(store, columns);
@@ -54,56 +54,47 @@ llvm::Value *KernelEmitter::acrossLanes(tile::ReduceKind kind, ArrayRef<llvm::Va
   return code.CreateExtractElement(sum, uint64_t(0));
 }
 
-void KernelEmitter::emitRowGroup(const Group &group, Operation *loop) {
-  std::vector<Sweep> sweeps(1);
-  Sweep &sweep = sweeps.front();
-  sweep.ops = group.ops;
-  planStorage(group, sweeps, loop);
-  findStorePlaces(group);
+void KernelEmitter::emitRowGroup(const Group &group) {
+  const Sweep &sweep = group.sweeps.front();
+  beginGroup(group);
   Operation *any = group.ops.front();
   Value shape = any->getNumResults() ? any->getResult(0) : any->getOperand(0);
   if (auto reduce = dyn_cast<tile::ReduceOp>(any))
     shape = reduce.getInput();
   Cell first;
   first.laneDim = dims.laneDim(shape);
-  first.shape = code.shape(tileType(shape).getDimSize(first.laneDim));
-  SmallVector<Value> ofRows; // one number for all lanes
-  for (Operation *op : group.ops)
-    for (Value operand : op->getOperands())
-      if (auto expand = flow.resolve(operand).getDefiningOp<tile::ExpandOp>();
-          expand && (expand.getDim() == 1) == (first.laneDim == 1))
-        ofRows.push_back(expand);
+  first.shape = group.shape;
   auto [begin, end] = sliceOf(group.laneClass, first.shape.panels(), first.shape.panel);
   int64_t rows = tileType(shape).getDimSize(1 - first.laneDim);
   code.loop(code.i64(0), code.i64(rows), 1, [&, begin = begin, end = end](llvm::Value *row) {
     Cell line = first;
     line.row = row;
-    for (Value each : ofRows)
+    for (Value each : group.perRow)
       lanes(each, line);
-    Code::Values sums =
-        code.loop(begin, end, 1, startReductions(sweep, line.shape),
-                  [&](llvm::Value *panel, ArrayRef<llvm::Value *> carried) {
-                    Cell cell = line;
-                    cell.panel = panel;
-                    prefetchNextItem(group, cell);
-                    for (Operation *op : group.ops) {
-                      if (isa<tile::StoreOp, tile::AccumulateOp>(op)) {
-                        writeRow(op, cell);
-                      } else if (!isa<tile::ReduceOp>(op)) {
-                        Value result = op->getResult(0);
-                        LaneVectors value = cell.known[result] = computeLanes(result, op, cell);
-                        if (auto found = storage.find(result); found != storage.end())
-                          storeLanes(found->second, cell, value);
-                      }
-                    }
-                    return reduceRow(sweep, cell, carried);
-                  });
+    Code::Values sums = code.loop(begin, end, 1, startReductions(sweep, line.shape),
+                                  [&](llvm::Value *panel, ArrayRef<llvm::Value *> carried) {
+                                    Cell cell = line;
+                                    cell.panel = panel;
+                                    prefetchNextItem(group, cell);
+                                    for (Operation *op : group.ops) {
+                                      if (isa<tile::StoreOp, tile::AccumulateOp>(op)) {
+                                        writeRow(op, cell);
+                                      } else if (!isa<tile::ReduceOp>(op)) {
+                                        Value result = op->getResult(0);
+                                        LaneVectors value = cell.known[result] =
+                                            computeLanes(result, op, cell);
+                                        if (const Storage *memory = tiles.of(result))
+                                          tiles.storeLanes(*memory, cell, value);
+                                      }
+                                    }
+                                    return reduceRow(sweep, cell, carried);
+                                  });
     for (Operation *op : group.ops)
       if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
         ArrayRef<llvm::Value *> all(sums);
         llvm::Value *sum = acrossLanes(reduce.getKind(), all.take_front(first.shape.parts()));
         sums.erase(sums.begin(), sums.begin() + first.shape.parts());
-        code.storeTo(sum, elementPointer(storage[reduce.getResult()], row, nullptr), 4);
+        code.storeTo(sum, tiles.elementPointer(*tiles.of(reduce.getResult()), row, nullptr), 4);
       }
   });
 }

@@ -35,6 +35,13 @@ bool isForMasksAlone(Operation *op) {
          });
 }
 
+Value unmasked(const Dataflow &flow, Value value) {
+  value = flow.resolve(value);
+  while (auto mask = value.getDefiningOp<tile::MaskOp>())
+    value = flow.resolve(mask.getScores());
+  return value;
+}
+
 DotOperands dotOperands(tile::DotOp dot, const Dimensions &dims) {
   auto result = cast<RankedTensorType>(dot.getType());
   int m = dot.getLhsT() ? 1 : 0, n = dot.getRhsT() ? 0 : 1;

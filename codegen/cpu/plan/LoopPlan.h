@@ -24,15 +24,9 @@
 #pragma once
 
 #include "codegen/cpu/plan/Dimensions.h"
+#include "codegen/cpu/plan/Place.h"
 
 namespace sparsec::cpu {
-
-struct Group {
-  static constexpr int kSerial = -1;
-  int laneClass = kSerial;
-  llvm::SmallVector<mlir::Operation *> ops;
-  bool byRows = false; ///< row by row, one sweep
-};
 
 struct Sweep {
   enum Kind { Rows, Vectors, Store } kind = Rows;
@@ -42,6 +36,29 @@ struct Sweep {
   llvm::SmallVector<mlir::Operation *> ops; ///< beside the product
   /// Of a product: reductions of a later sweep that are of its rows where masks keep everything.
   llvm::SmallVector<tile::ReduceOp> unmasked;
+};
+
+/// A tile that is put into another place, or one that is in none yet.
+struct Copy {
+  mlir::Value value;
+  int to;
+};
+
+struct Group {
+  static constexpr int kSerial = -1;
+  int laneClass = kSerial;
+  llvm::SmallVector<mlir::Operation *> ops;
+  bool byRows = false; ///< row by row, one sweep
+
+  // Of lanes; the planner fills it in (Planner.h), places are numbers of Plan::places.
+  PanelShape shape;
+  std::vector<Sweep> sweeps;
+  llvm::SmallVector<int> made;            ///< places that begin here
+  std::vector<Copy> copies;               ///< operands of products, before the panels
+  llvm::SmallVector<mlir::Value> vectors; ///< what is read of each panel as it begins
+  llvm::SmallVector<mlir::Value> perRow;  ///< byRows: one number of each row
+  llvm::SmallVector<int> nextItem;        ///< byRows: whose next rows are asked for
+  tile::MaskOp liveRows;                  ///< of a mask, whose empty rows are left out
 };
 
 class LoopPlan {
@@ -72,6 +89,8 @@ private:
 
 /// Whether only masks ask for it: for full blocks nobody does.
 bool isForMasksAlone(mlir::Operation *op);
+/// The value itself, or what masks were given that made it.
+mlir::Value unmasked(const Dataflow &flow, mlir::Value value);
 
 /// Which operand of a product lies across lanes, and how both are indexed.
 struct DotOperands {

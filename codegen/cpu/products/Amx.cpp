@@ -2,61 +2,53 @@
 //
 //   C[i][j] += sum over p of A[i][p].low B[p][j].low + A[i][p].high B[p][j].high      i, j, p < 16
 //
-// B is pairs in panels, as Pairs.cpp has them. A is rows of pairs side by side: of K as memory has
-// them, of V transposed. Both are filled up with zeros to whole tiles along the sum. C lies in
+// B is pairs in panels, as PairForms.h has them. A is rows of pairs side by side: of K as memory
+// has them, of V transposed. Both are filled up with zeros to whole tiles along the sum. C lies in
 // memory: sums start from there, and the rest of a sweep takes its rows from there.
 //
 //   c00 c01   a0      registers 0 1   4      32 rows of a panel of 32 lanes at once: four sums, so
 //   c10 c11   a1                2 3   5      that none waits for its last product
 //   b0  b1                      6 7
 #include "codegen/cpu/emit/Emitter.h"
+#include "codegen/cpu/emit/ProductEmission.h"
+#include "codegen/cpu/products/PairForms.h"
+#include "codegen/cpu/products/Products.h"
 
 using namespace mlir;
 
 namespace sparsec::cpu {
+namespace {
 
 /// Elements of 32 bits in a row of a register, and its rows.
-static constexpr int kSide = 16;
+constexpr int kSide = kWholePairs;
 
-static int64_t wholeTiles(int64_t pairs) {
-  return (pairs + kSide - 1) / kSide * kSide;
+int64_t wholeTiles(int64_t pairs) {
+  return llvm::alignTo(pairs, kSide);
 }
 
-/// `rows` pairs of `lanes` lanes, in panels or as rows: the B of a product.
-Storage KernelEmitter::allocatePairs(int64_t rows, int64_t lanes, int laneDim, bool local,
-                                     bool asRows) {
-  auto i32 = IntegerType::get(kernel.getContext(), 32);
-  int64_t wholeRows = code.level.tiles ? wholeTiles(rows) : rows;
-  SmallVector<int64_t> shape = {wholeRows, lanes};
-  if (laneDim == 0)
-    std::swap(shape[0], shape[1]);
-  Storage made = allocateMatrix(RankedTensorType::get(shape, i32), laneDim, local, asRows);
-  // What no pair is written to. Panels of a local tile share their memory.
-  llvm::Type *vector = code.vectorOf(code.getInt32Ty(), made.shape.vector);
-  for (int64_t panel = 0; panel < (local ? 1 : made.shape.panels()); ++panel)
-    for (int64_t row = rows; row < wholeRows; ++row)
-      for (int part = 0; part < made.shape.parts(); ++part)
-        code.storeTo(llvm::Constant::getNullValue(vector),
-                     code.at(lanesPointer(made, code.i64(panel), code.i64(row)),
-                             part * made.shape.vector * 4));
-  return made;
-}
+//===-- Rows of pairs: the A of a product -----------------------------------------------------===//
 
-/// Rows of pairs side by side, `pairs` of them: the A of a product.
-Storage KernelEmitter::allocatePairRows(int64_t rows, int64_t pairs) {
-  auto i32 = IntegerType::get(kernel.getContext(), 32);
-  auto type = RankedTensorType::get({rows, wholeTiles(pairs)}, i32);
-  return allocateMatrix(type, /*laneDim=*/1, /*local=*/false, /*asRows=*/true);
+/// `rows` rows of pairs side by side.
+Place placeOfRows(const Panels &panels, Type element, int64_t rows, int64_t pairs) {
+  auto type =
+      RankedTensorType::get({rows, wholeTiles(pairs)}, IntegerType::get(element.getContext(), 32));
+  return placeInPanels(panels, type, /*laneDim=*/1, Form::Rows);
+}
+Place placeInRows(const Panels &panels, RankedTensorType tile, int) {
+  return placeOfRows(panels, tile.getElementType(), tile.getDimSize(0), tile.getDimSize(1) / 2);
+}
+Place placeInColumns(const Panels &panels, RankedTensorType tile, int) {
+  return placeOfRows(panels, tile.getElementType(), tile.getDimSize(1), tile.getDimSize(0) / 2);
 }
 
 /// A tile's rows as memory has them.
-Storage KernelEmitter::loadPairRows(tile::LoadOp load, llvm::Value *pointers) {
+void loadRows(KernelEmitter &emit, tile::LoadOp load, llvm::Value *pointers, Storage &to) {
+  Code &code = emit.code;
   int64_t rows = load.getType().getDimSize(0), pairs = load.getType().getDimSize(1) / 2;
-  Storage made = allocatePairRows(rows, pairs);
   code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
     llvm::Value *from =
         code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
-    llvm::Value *into = lanesPointer(made, code.i64(0), row);
+    llvm::Value *into = emit.tiles.lanesPointer(to, code.i64(0), row);
     for (int64_t pair = 0; pair < wholeTiles(pairs); pair += kSide / 2) { // of 16 numbers each
       llvm::Type *vector = code.vectorOf(code.getInt32Ty(), kSide / 2);
       llvm::Value *bits = pair < pairs ? code.loadAs(vector, code.at(from, pair * 4), 2)
@@ -64,13 +56,12 @@ Storage KernelEmitter::loadPairRows(tile::LoadOp load, llvm::Value *pointers) {
       code.storeTo(bits, code.at(into, pair * 4));
     }
   });
-  return made;
 }
 
 /// A tile's columns as rows of pairs: element (j, i) is rows 2 i and 2 i + 1 at column j.
-Storage KernelEmitter::loadPairColumns(tile::LoadOp load, llvm::Value *pointers) {
+void loadColumns(KernelEmitter &emit, tile::LoadOp load, llvm::Value *pointers, Storage &to) {
+  Code &code = emit.code;
   int64_t pairs = load.getType().getDimSize(0) / 2, columns = load.getType().getDimSize(1);
-  Storage made = allocatePairRows(columns, pairs);
   llvm::Type *words = code.vectorOf(code.getInt32Ty(), kSide);
   auto squares = [&](llvm::Value *pair, int count) { // what is beyond `count` is zero
     SmallVector<llvm::Value *> rows;
@@ -81,22 +72,44 @@ Storage KernelEmitter::loadPairColumns(tile::LoadOp load, llvm::Value *pointers)
       SmallVector<llvm::Value *> square(kSide, llvm::Constant::getNullValue(words));
       llvm::Value *skip = code.CreateMul(column, code.i64(2));
       for (int i = 0; i < count; ++i)
-        square[i] = rowPair(code.at(rows[2 * i], skip), code.at(rows[2 * i + 1], skip), kSide);
-      llvm::Value *into =
-          code.at(lanesPointer(made, code.i64(0), column), code.CreateMul(pair, code.i64(4)));
+        square[i] =
+            rowPair(code, code.at(rows[2 * i], skip), code.at(rows[2 * i + 1], skip), kSide);
+      llvm::Value *into = code.at(emit.tiles.lanesPointer(to, code.i64(0), column),
+                                  code.CreateMul(pair, code.i64(4)));
       for (auto [j, vector] : llvm::enumerate(code.transpose(square)))
-        code.storeTo(vector, code.at(into, int64_t(j) * made.rowStride * 4));
+        code.storeTo(vector, code.at(into, int64_t(j) * to.rowStride() * 4));
     });
   };
   int64_t whole = pairs / kSide * kSide;
   code.loop(code.i64(0), code.i64(whole), kSide, [&](llvm::Value *pair) { squares(pair, kSide); });
   if (whole < pairs)
     squares(code.i64(whole), int(pairs - whole));
-  return made;
 }
 
+constexpr OperandEmission kLoadRows = {.load = loadRows}, kLoadColumns = {.load = loadColumns};
+constexpr OperandForm kRows = {"rows of pairs", placeInRows, 1, &kLoadRows};
+constexpr OperandForm kColumns = {"columns of pairs", placeInColumns, 1, &kLoadColumns};
+
+const OperandForm *formOf(const AskedProduct &product, Side side) {
+  if (side == Side::Lanes)
+    return pairsAcrossLanes(product, kWholePairForms);
+  return sumsAlongRows(product.operands, side) ? &kRows : &kColumns;
+}
+
+//===-- Products ------------------------------------------------------------------------------===//
+
+struct Operand {
+  llvm::Value *base = nullptr;
+  int64_t stride = 0; ///< bytes from row to row
+};
+struct TileProduct {
+  Operand sums, a, b;
+  int64_t pairs = 0; ///< along the sum
+  bool fromZero = false;
+};
+
 /// One register tile of sums: `down` x `across` registers from row `row` of a panel on.
-void KernelEmitter::emitTile(const TileProduct &product, llvm::Value *row, int down, int across) {
+void emitTile(Code &code, const TileProduct &product, llvm::Value *row, int down, int across) {
   constexpr int kA = 4, kB = 6;
   auto moved = [&](const Operand &operand, llvm::Value *rows) {
     return code.at(operand.base, code.CreateMul(rows, code.i64(operand.stride)));
@@ -126,30 +139,56 @@ void KernelEmitter::emitTile(const TileProduct &product, llvm::Value *row, int d
 }
 
 /// The product of a sweep, into memory.
-void KernelEmitter::emitTileProduct(const Sweep &sweep, Cell &panel) {
+void intoMemory(KernelEmitter &emit, const Sweep &sweep, Cell &panel) {
+  Code &code = emit.code;
   tile::DotOp dot = sweep.dot;
-  DotOperands operands = dotOperands(dot, dims);
+  const Product &planned = emit.plan.products.find(dot)->second;
   auto operand = [&](const Storage &from) {
-    return Operand{lanesPointer(from, panel.panel, code.i64(0)), from.rowStride * 4};
+    return Operand{emit.tiles.lanesPointer(from, panel.panel, code.i64(0)), from.rowStride() * 4};
   };
-  Storage rows = broadcastPairs[flow.resolve(operands.broadcast)];
+  const Storage &rows = emit.tiles.at(planned.broadcast), &sums = *emit.tiles.of(dot.getResult());
   TileProduct product;
-  product.sums = operand(storage[dot.getResult()]);
-  product.a = {rows.base, rows.rowStride * 4};
-  product.b = operand(lanePairs[flow.resolve(operands.lanes)]);
-  product.pairs = wholeTiles(operands.sum / 2);
+  product.sums = operand(sums);
+  product.a = {rows.base, rows.rowStride() * 4};
+  product.b = operand(emit.tiles.at(planned.lanes));
+  product.pairs = wholeTiles(planned.operands.sum / 2);
   product.fromZero = !dot.getAcc();
   if (dot.getAcc())
     code.loop(code.i64(0), code.i64(sweep.rows), 1, [&](llvm::Value *row) {
-      Cell cell = panel.atRow(row, dims.laneDim(dot.getResult()));
-      storeLanes(storage[dot.getResult()], cell, lanes(dot.getAcc(), cell));
+      Cell cell = panel.atRow(row, emit.dims.laneDim(dot.getResult()));
+      emit.tiles.storeLanes(sums, cell, emit.lanes(dot.getAcc(), cell));
     });
   int across = panel.shape.panel / kSide;
   int64_t twos = sweep.rows / (2 * kSide) * (2 * kSide);
   code.loop(code.i64(0), code.i64(twos), 2 * kSide,
-            [&](llvm::Value *row) { emitTile(product, row, 2, across); });
+            [&](llvm::Value *row) { emitTile(code, product, row, 2, across); });
   if (twos < sweep.rows)
-    emitTile(product, code.i64(twos), 1, across);
+    emitTile(code, product, code.i64(twos), 1, across);
 }
+
+constexpr ProductEmission kEmission = {
+    .begin = [](KernelEmitter &emit) { emit.code.beginTiles(emit.module); },
+    .end = [](KernelEmitter &emit) { emit.code.endTiles(); },
+    .intoMemory = intoMemory,
+};
+
+bool takes(const AskedProduct &product, ArrayRef<Sweep> sweeps) {
+  tile::DotOp dot = product.dot;
+  RankedTensorType result = tileType(dot.getResult());
+  return result.getDimSize(0) % kSide == 0 && result.getDimSize(1) % kSide == 0 &&
+         takesPairs(product, sweeps);
+}
+
+} // namespace
+
+const ProductKind kAmx = {
+    .name = "amx",
+    .isOn = [](const Level &level) { return level.tiles; },
+    .takes = takes,
+    .formOf = formOf,
+    .panel = 2 * kSide, // two tile registers
+    .sumsInMemory = true,
+    .emission = &kEmission,
+};
 
 } // namespace sparsec::cpu
