@@ -1,5 +1,5 @@
 // sparsec compare A B...: what patterns cost and what they reach, side by side.
-#include "tools/sparsec/Command.h"
+#include "tools/sparsec/CompareRuns.h"
 #include "tools/sparsec/HeadReport.h"
 #include "tools/sparsec/LayerHeads.h"
 #include "tools/sparsec/ManyPatterns.h"
@@ -13,6 +13,7 @@ struct CompareOptions {
   ManyPatterns patterns;
   std::string target = "sm_80";
   int64_t layers = 2;
+  std::string png; ///< of runs
 };
 
 /// One pattern, or one distinct layer of it, all heads of the model together.
@@ -137,6 +138,11 @@ std::string text(const std::vector<Row> &rows, const CompareOptions &options, in
 }
 
 Result<Answer> compare(const Session &session, const CompareOptions &options) {
+  const std::vector<std::string> &given = options.patterns.patterns;
+  if (std::ranges::any_of(given, isRun))
+    return compareRuns(session, given, options.png);
+  if (!options.png.empty())
+    return inputError("--png: draws the curves of runs; 'sparsec show --png' draws patterns");
   const PatternFlags &flags = options.patterns.flags;
   auto target = findTarget(options.target);
   if (!target)
@@ -202,6 +208,10 @@ Action declareCompare(Options &options) {
   options.integer("--layers", "steps of reach (2)", asked->layers, {1, 64});
   options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
                  targetNames());
+  options.value("--png", "FILE", "of runs: their curves", [asked](const std::string &text) {
+    asked->png = text;
+    return std::string();
+  });
   return [asked](Session &session) { return compare(session, *asked); };
 }
 
