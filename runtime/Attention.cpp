@@ -13,11 +13,11 @@ namespace {
 constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMaxGridYZ = 65535; // of every CUDA device
 
+} // namespace
+
 bool sameHeads(const Heads &a, const Heads &b) {
   return a.first == b.first && a.step == b.step && a.count == b.count;
 }
-
-} // namespace
 
 Result<void> checkShape(const AttentionShape &shape, const Heads &heads) {
   auto refuse = [](std::string_view what, int64_t found) {
@@ -152,17 +152,34 @@ BlockCounts Attention::blocks() const {
   return all;
 }
 
-Result<void> Attention::allocateScratch(const AttentionShape &shape, const Heads &heads) {
-  scratch = {.heads = (heads.count - 1) * heads.step + 1};
-  size_t rows = static_cast<size_t>(shape.batch * scratch.heads * shape.nq);
-  for (auto [buffer, columns] :
-       {std::pair{&scratch.out, request().valueDim}, std::pair{&scratch.rows, 4}}) {
-    Result<Buffer> allocated = Buffer::allocate(*device, rows * columns * sizeof(float));
-    if (!allocated)
-      return allocated.error();
-    *buffer = std::move(*allocated);
-  }
-  return {};
+size_t Attention::residentBytes() const {
+  size_t total = 0;
+  for (const Part &part : parts)
+    total += part.ready.bytes();
+  return total;
+}
+
+namespace {
+
+/// Sums of the parts before the last one, in f32, of the heads first .. last of the entry. Each
+/// thread reads and writes its own elements of out, but a row's maximum and sum are read by
+/// several threads and written by one: there are two of each, in turn.
+struct PartSums {
+  int64_t heads, rows, outElements;
+  static constexpr int64_t kOfRow = 4;
+
+  PartSums(const AttentionShape &shape, const Heads &used, int64_t valueDim)
+      : heads((used.count - 1) * used.step + 1), rows(shape.batch * heads * shape.nq),
+        outElements(rows * valueDim) {}
+  size_t bytes() const { return static_cast<size_t>(outElements + kOfRow * rows) * sizeof(float); }
+};
+
+} // namespace
+
+size_t Attention::workspaceBytes(const AttentionShape &shape, const Heads &heads) const {
+  if (parts.size() == 1 || heads.count == 0)
+    return 0;
+  return PartSums(shape, heads, request().valueDim).bytes();
 }
 
 Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads) {
@@ -176,15 +193,13 @@ Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads)
   for (Part &part : parts)
     if (Result<void> ok = prepare(part, shape, heads); !ok)
       return ok;
-  if (parts.size() > 1)
-    if (Result<void> ok = allocateScratch(shape, heads); !ok)
-      return ok;
   readyShape = shape;
   readyHeads = heads;
   return {};
 }
 
-Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
+Arguments Attention::arguments(size_t index, const AttentionCall &call,
+                               DeviceAddress sumsOfParts) const {
   const auto &[kernel, request, executable, slots, ready] = parts[index];
   const AttentionShape &shape = call.shape;
   Arguments arguments(kernel.signature);
@@ -219,19 +234,19 @@ Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
   if (parts.size() == 1)
     return arguments;
 
-  // Kernels count heads from the model's first; the scratch begins at the entry's first.
-  int64_t row = request.valueDim, head = shape.nq * row, batch = scratch.heads * head;
-  DeviceAddress out = scratch.out.address() - 4 * call.heads.first * head;
+  // Kernels count heads from the model's first; the sums begin at the entry's first.
+  PartSums all(shape, call.heads, request.valueDim);
+  int64_t row = request.valueDim, head = shape.nq * row, batch = all.heads * head;
+  DeviceAddress out = sumsOfParts - 4 * call.heads.first * head;
   std::array<int64_t, 3> outStride = {batch, head, row};
-  std::array<int64_t, 2> rowStride = {scratch.heads * shape.nq, shape.nq};
+  std::array<int64_t, 2> rowStride = {all.heads * shape.nq, shape.nq};
   auto setSums = [&](const ViewSlot &sums, const ViewSlot &rowMax, const ViewSlot &rowSum,
                      size_t written) { // by part `written`
-    int64_t rows = shape.batch * scratch.heads * shape.nq;
-    DeviceAddress first =
-        scratch.rows.address() + 4 * (written % 2 * 2 * rows - call.heads.first * shape.nq);
+    int64_t place = all.outElements + static_cast<int64_t>(written % 2) * 2 * all.rows;
+    DeviceAddress first = sumsOfParts + 4 * (place - call.heads.first * shape.nq);
     arguments.setView(sums, out, outStride);
     arguments.setView(rowMax, first, rowStride);
-    arguments.setView(rowSum, first + 4 * rows, rowStride);
+    arguments.setView(rowSum, first + 4 * all.rows, rowStride);
   };
   if (!request.part.first)
     setSums(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);
@@ -252,9 +267,13 @@ Result<void> Attention::launch(const AttentionCall &call) {
   if (!call.blocks)
     if (Result<void> ok = prepare(shape, call.heads); !ok)
       return ok;
+  Result<DeviceAddress> sums =
+      workspace.forCall(*device, call.workspace, workspaceBytes(shape, call.heads));
+  if (!sums)
+    return sums.error();
   for (size_t i = 0; i < parts.size(); ++i) {
     const Part &part = parts[i];
-    Arguments values = arguments(i, call);
+    Arguments values = arguments(i, call, *sums);
     int64_t tiles = call.blocks ? (shape.nq + part.request.block.q - 1) / part.request.block.q
                                 : part.ready.rowTiles;
     const void *parameters[] = {values.data()};

@@ -4,7 +4,7 @@
 //   a model of 6 heads, a pattern of 2 entries:      entry 0: heads 0 2 4    entry 1: heads 1 3 5
 //   grid of entry 1 = (block rows of nq, 3, batch)   work item (x, y, z): head 1 + 2 y, batch z
 //   entry 1 in two parts: one launch after the other; the second goes on from the first's sums in
-//   f32, which lie in memory that this object owns
+//   f32, which lie in the call's workspace
 //
 // What a launch needs beside the tensors depends on the lengths alone: the numbers of the token
 // orders, and the live blocks of each row, as a closed form where there is one and else as tables.
@@ -23,6 +23,7 @@
 #include "runtime/Launch.h"
 #include "runtime/Tensor.h"
 #include "runtime/UploadedNumbers.h"
+#include "runtime/Workspace.h"
 
 namespace sparsec {
 
@@ -35,6 +36,7 @@ struct AttentionShape {
 
 /// Refuses lengths, heads and positions that no kernel takes.
 Result<void> checkShape(const AttentionShape &shape, const Heads &heads);
+bool sameHeads(const Heads &a, const Heads &b);
 /// The heads of a model that take one of a pattern's entries in turn.
 Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads);
 
@@ -44,6 +46,7 @@ struct AttentionCall {
   Tensor q, k, v, out;
   Tensor lse;                 ///< f32, stride[2] is not used; address 0: not wanted
   std::optional<float> scale; ///< 1 / sqrt(head dim) when absent
+  Tensor workspace;           ///< of workspaceBytes(); address 0: the object's own
   /// Blocks that the caller chose (top-k routing, say), in device memory as BlockTables has them,
   /// instead of those of the pattern; the predicate still masks the partial ones. The entry must be
   /// one part in natural order. Columns are trusted to be block columns.
@@ -78,6 +81,10 @@ public:
   size_t partCount() const { return parts.size(); }
   /// Works out and uploads what a call of this shape needs, if it is not there yet.
   Result<void> prepare(const AttentionShape &shape, const Heads &heads);
+  /// What a call needs while it runs.
+  size_t workspaceBytes(const AttentionShape &shape, const Heads &heads) const;
+  /// In device memory, for the lengths that were prepared.
+  size_t residentBytes() const;
   /// Of all parts and heads, at the lengths that were prepared; for one batch.
   BlockCounts blocks() const;
   /// Enqueues a launch for each part (none when there is nothing to compute). The device's
@@ -99,22 +106,13 @@ private:
     Slots slots;
     UploadedNumbers ready; ///< for the lengths that are ready
   };
-  /// Sums of the parts before the last one, in f32, of the heads first .. last of the entry. Each
-  /// thread reads and writes its own elements of out, but a row's maximum and sum are read by
-  /// several threads and written by one: there are two of each, in turn.
-  struct Scratch {
-    Buffer out, rows;
-    int64_t heads = 0;
-  };
-
   Result<void> prepare(Part &part, const AttentionShape &shape, const Heads &heads);
-  Result<void> allocateScratch(const AttentionShape &shape, const Heads &heads);
-  Arguments arguments(size_t index, const AttentionCall &call) const;
+  Arguments arguments(size_t index, const AttentionCall &call, DeviceAddress sums) const;
 
   Device *device = nullptr;
   BlockSource source = BlockSource::Auto;
   std::vector<Part> parts;
-  Scratch scratch;
+  Workspace workspace;
   std::optional<AttentionShape> readyShape;
   Heads readyHeads;
 };

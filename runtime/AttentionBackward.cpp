@@ -11,9 +11,9 @@ namespace {
 
 using Pass = AttentionBackwardRequest::Pass;
 
-Tensor dense(const Buffer &buffer, int64_t heads, int64_t rows, int64_t columns) {
-  return {.address = buffer.address(),
-          .bytes = buffer.bytes(),
+Tensor dense(DeviceAddress address, int64_t heads, int64_t rows, int64_t columns) {
+  return {.address = address,
+          .bytes = 0, // kernels alone use it
           .stride = {heads * rows * columns, rows * columns, columns}};
 }
 
@@ -129,25 +129,33 @@ Result<void> AttentionBackward::prepare(Part &part, const Heads &heads,
   return {};
 }
 
-/// What launches leave for those after them.
-Result<void> AttentionBackward::prepareSums(const AttentionShape &shape, bool launchesMeet) {
+AttentionBackward::Sums AttentionBackward::sumsOf(const AttentionShape &shape,
+                                                  bool launchesMeet) const {
   bool partsMeet = false;
   for (const Entry &entry : entries)
     partsMeet |= entry.queries.size() > 1;
   int64_t queryRows = shape.batch * shape.heads * shape.nq;
   int64_t keyRows = launchesMeet ? shape.batch * shape.kvHeads * shape.n : 0;
   const AttentionBackwardRequest &request = entries.front().keys.front().request;
-  for (auto [buffer, elements] : {std::pair{&delta, queryRows},
-                                  {&dqSums, partsMeet ? queryRows * request.headDim : 0},
-                                  {&dkSums, keyRows * request.headDim},
-                                  {&dvSums, keyRows * request.valueDim}}) {
-    Result<Buffer> allocated =
-        Buffer::allocate(*device, static_cast<size_t>(elements) * sizeof(float));
-    if (!allocated)
-      return allocated.error();
-    *buffer = std::move(*allocated);
+  Sums all;
+  for (auto [place, elements] : {std::pair{&all.delta, queryRows},
+                                 {&all.dq, partsMeet ? queryRows * request.headDim : 0},
+                                 {&all.dk, keyRows * request.headDim},
+                                 {&all.dv, keyRows * request.valueDim}}) {
+    constexpr int64_t kAligned = 64; // 256 bytes
+    *place = all.elements;
+    all.elements += (elements + kAligned - 1) / kAligned * kAligned;
   }
-  return {};
+  return all;
+}
+
+size_t AttentionBackward::residentBytes() const {
+  size_t total = 0;
+  for (const Entry &entry : entries)
+    for (const std::vector<Part> *parts : {&entry.queries, &entry.keys})
+      for (const Part &part : *parts)
+        total += part.bytes() + part.groups.heldBytes();
+  return total;
 }
 
 Result<void> AttentionBackward::prepare(const AttentionShape &shape) {
@@ -180,8 +188,7 @@ Result<void> AttentionBackward::prepare(const AttentionShape &shape) {
       part.groups = std::move(*uploaded);
     }
   }
-  if (Result<void> ok = prepareSums(shape, launchesMeet); !ok)
-    return ok;
+  sums = sumsOf(shape, launchesMeet);
   readyShape = shape;
   return {};
 }
@@ -208,13 +215,14 @@ AttentionBackward::Slots::Slots(const Signature &signature) : scale(signature, "
 
 /// The kernels of a part, one after another.
 Result<void> AttentionBackward::run(const Part &part, const Heads &heads, int64_t y,
-                                    const AttentionBackwardCall &call) {
+                                    const AttentionBackwardCall &call, DeviceAddress sumsAt) const {
   const AttentionShape &shape = call.shape;
   const AttentionBackwardRequest &request = part.request;
-  Tensor deltas{.address = delta.address(), .stride = {shape.heads * shape.nq, shape.nq, 1}};
-  Tensor ofQueries = dense(dqSums, shape.heads, shape.nq, request.headDim);
-  Tensor ofKeys = dense(dkSums, shape.kvHeads, shape.n, request.headDim);
-  Tensor ofValues = dense(dvSums, shape.kvHeads, shape.n, request.valueDim);
+  auto at = [&](int64_t elements) { return sumsAt + 4 * static_cast<DeviceAddress>(elements); };
+  Tensor deltas{.address = at(sums.delta), .stride = {shape.heads * shape.nq, shape.nq, 1}};
+  Tensor ofQueries = dense(at(sums.dq), shape.heads, shape.nq, request.headDim);
+  Tensor ofKeys = dense(at(sums.dk), shape.kvHeads, shape.n, request.headDim);
+  Tensor ofValues = dense(at(sums.dv), shape.kvHeads, shape.n, request.valueDim);
   std::array<const Tensor *, kViews.size()> views = {
       &call.q,  &call.k,  &call.v,  &call.out, &call.dout, &call.lse, &call.dlse,
       &call.dq, &call.dk, &call.dv, &deltas,   &ofQueries, &ofKeys,   &ofValues};
@@ -255,15 +263,18 @@ Result<void> AttentionBackward::launch(const AttentionBackwardCall &call) {
     return {};
   if (Result<void> ok = prepare(call.shape); !ok)
     return ok;
+  Result<DeviceAddress> room = workspace.forCall(*device, call.workspace, workspaceBytes());
+  if (!room)
+    return room.error();
   for (const Entry &entry : entries) {
     if (entry.heads.count == 0)
       continue;
     for (const Part &part : entry.queries)
-      if (Result<void> ok = run(part, entry.heads, entry.heads.count, call); !ok)
+      if (Result<void> ok = run(part, entry.heads, entry.heads.count, call, *room); !ok)
         return ok;
     for (const Part &part : entry.keys)
       if (part.rowTiles > 0)
-        if (Result<void> ok = run(part, entry.heads, part.groupCount, call); !ok)
+        if (Result<void> ok = run(part, entry.heads, part.groupCount, call, *room); !ok)
           return ok;
   }
   return {};

@@ -4,7 +4,7 @@
 //   for each entry    delta, dq     over its query heads, part after part
 //                     dk, dv        over the kv heads that its query heads share, part after part
 //
-// What several launches give to is handed over in f32 memory that this object owns: dq by the parts
+// What several launches give to is handed over in f32 in the call's workspace: dq by the parts
 // of a head; dk and dv of a kv head by parts and by all entries that its query heads use. The first
 // starts from zero, the last one leaves the gradient. Launches run in a stated order, so that
 // results repeat bit for bit.
@@ -16,6 +16,7 @@
 #include "kernel/ops/AttentionBackward.h"
 #include "runtime/Attention.h"
 #include "runtime/UploadedNumbers.h"
+#include "runtime/Workspace.h"
 
 namespace sparsec {
 
@@ -26,6 +27,7 @@ struct AttentionBackwardCall {
   Tensor dlse;                ///< gradient of lse, likewise; address 0: none
   Tensor dq, dk, dv;          ///< like q, k, v
   std::optional<float> scale; ///< 1 / sqrt(head dim) when absent
+  Tensor workspace;           ///< of workspaceBytes(); address 0: the object's own
 };
 
 /// Everything the call needs to be right, without a device.
@@ -51,6 +53,10 @@ public:
                                         BlockSource source = BlockSource::Auto);
   /// Works out and uploads what a call of this shape needs, if it is not there yet.
   Result<void> prepare(const AttentionShape &shape);
+  /// What a call of the shape that was prepared needs while it runs.
+  size_t workspaceBytes() const { return size_t(sums.elements) * sizeof(float); }
+  /// In device memory, for the shape that was prepared.
+  size_t residentBytes() const;
   /// Enqueues the launches of all entries; the device's synchronize() says whether they went well.
   Result<void> launch(const AttentionBackwardCall &call);
 
@@ -82,17 +88,23 @@ private:
 
   static Result<std::vector<Part>> load(Device &device, std::vector<BackwardPart> parts);
   Result<void> prepare(Part &part, const Heads &heads, const AttentionShape &shape) const;
-  Result<void> prepareSums(const AttentionShape &shape, bool launchesMeet);
+  /// Where what launches leave for those after them lies in the workspace, in elements.
+  struct Sums {
+    int64_t delta = 0;      ///< [batch, heads, nq]
+    int64_t dq = 0;         ///< [batch, heads, nq, dim], where parts meet
+    int64_t dk = 0, dv = 0; ///< [batch, kv heads, n, dim], where launches meet
+    int64_t elements = 0;   ///< of all
+  };
+  Sums sumsOf(const AttentionShape &shape, bool launchesMeet) const;
   std::vector<Heads> keyLaunches() const;
   Result<void> run(const Part &part, const Heads &heads, int64_t y,
-                   const AttentionBackwardCall &call);
+                   const AttentionBackwardCall &call, DeviceAddress workspace) const;
 
   Device *device = nullptr;
   BlockSource source = BlockSource::Auto;
   std::vector<Entry> entries;
-  Buffer delta;          ///< [batch, heads, nq] in f32
-  Buffer dqSums;         ///< [batch, heads, nq, dim] in f32, where parts meet
-  Buffer dkSums, dvSums; ///< [batch, kv heads, n, dim] in f32, where launches meet
+  Sums sums;
+  Workspace workspace;
   std::optional<AttentionShape> readyShape;
 };
 

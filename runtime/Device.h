@@ -38,6 +38,8 @@ public:
   virtual Result<DeviceAddress>
   allocate(size_t bytes) = 0; ///< 256-byte aligned, contents undefined
   virtual Result<void> free(DeviceAddress address) = 0;
+  /// How much could be allocated now: of the host's memory, unless the device has its own.
+  virtual Result<int64_t> freeBytes();
   virtual Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) = 0;
   virtual Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) = 0;
 
@@ -53,6 +55,7 @@ public:
 
 struct DeviceOptions {
   int threads = 0; ///< of `cpu`; 0: as many as the process may run at once
+  int ordinal = 0; ///< of `cuda`: which GPU, as the driver counts them
 };
 
 /// Devices by name; an Error that says what is missing when this machine has none of that name.

@@ -11,6 +11,12 @@ struct UploadedNumbers {
   int32_t rowsPerHead = 0, formStride = 0;
   int64_t rowTiles = 0;
   BlockCounts counts;
+
+  /// Of device memory.
+  size_t bytes() const {
+    return queryOrder.heldBytes() + keyOrder.heldBytes() + forms.heldBytes() + offsets.heldBytes() +
+           columns.heldBytes() + rowOrder.heldBytes();
+  }
 };
 
 Result<UploadedNumbers> upload(Device &device, LaunchNumbers numbers);

@@ -4,6 +4,7 @@
 //   columns 0 .. length - 1       | tile 0 | tile 1 | til|
 //
 //   all of the tile exists and its runs of columns lie on their own size    whole runs
+//   no row of it exists, and it is loaded                                   zeros
 //   runs lie so and end where the axis does, or before it                   whole runs, asked for
 //   else (rows that are no multiple of 16 bytes)                            one element at a time
 //
@@ -39,7 +40,7 @@ public:
     }
     first = emit.field(columns, 0);
     length = emit.field(columns, 1);
-    column = emit.add(first, emit.laneColumn(held.lane));
+    column = emit.add(first, emit.firstColumn(held));
   }
 
   struct Place {
@@ -65,6 +66,12 @@ public:
       return emit.create<LLVM::ConstantOp>(emit.getI1Type(), emit.getBoolAttr(false));
     Value last = emit.add(emit.field(rowsValue, 0), size.front());
     return emit.bitAnd(whole, emit.atLeast(emit.field(rowsValue, 1), last));
+  }
+  /// Whether no row of the tile exists, where that is seen at once.
+  Value isEmpty() {
+    if (!rows || !rows->isNatural())
+      return Value();
+    return emit.atLeast(emit.field(rowsValue, 0), emit.field(rowsValue, 1));
   }
   /// Of a whole tile, run by run.
   void visitWhole(Visit visit) {
@@ -141,10 +148,18 @@ struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
     auto whole = [&] { return loadWhole(emit, access, element); };
     auto byRuns = [&] { return loadParts(emit, access, access.runWidth(), element, runs); };
     auto byElements = [&] { return packed(emit, loadParts(emit, access, 1, element, runs), runs); };
-    auto partly = [&] {
+    auto some = [&] {
       return access.hasMiddleWay()
                  ? emit.choose(emit.bitAnd(aligned, access.endsWithRun()), byRuns, byElements)
                  : byElements();
+    };
+    auto nothing = [&] {
+      Value zeros = emit.create<LLVM::ZeroOp>(runs);
+      return SmallVector<Value>(access.registers() / access.runWidth(), zeros);
+    };
+    auto partly = [&] {
+      Value empty = access.isEmpty();
+      return empty ? emit.choose(empty, nothing, some) : some();
     };
     SmallVector<Value> values;
     for (Value run : emit.choose(emit.bitAnd(aligned, access.isWhole()), whole, partly))

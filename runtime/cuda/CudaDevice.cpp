@@ -158,6 +158,15 @@ Result<DeviceAddress> CudaDevice::allocate(size_t bytes) {
   return DeviceAddress(pointer);
 }
 
+Result<int64_t> CudaDevice::freeBytes() {
+  if (Result<void> entered = enter(); !entered)
+    return entered.error();
+  size_t left = 0, all = 0;
+  if (Result<void> did = check("cuMemGetInfo", driver.memoryInfo(&left, &all)); !did)
+    return did.error();
+  return static_cast<int64_t>(left);
+}
+
 Result<void> CudaDevice::free(DeviceAddress address) {
   if (Result<void> entered = enter(); !entered)
     return entered;

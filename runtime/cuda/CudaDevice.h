@@ -33,6 +33,7 @@ public:
 
   Result<DeviceAddress> allocate(size_t bytes) override;
   Result<void> free(DeviceAddress address) override;
+  Result<int64_t> freeBytes() override;
   Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) override;
   Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) override;
   Result<std::unique_ptr<Executable>> load(const std::string &ptx,

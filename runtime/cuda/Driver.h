@@ -51,6 +51,7 @@ constexpr int jitLogVerbose = 12;
   X(synchronize, cuCtxSynchronize, ())                                                             \
   X(allocate, cuMemAlloc_v2, (CudaPointer *, size_t))                                              \
   X(free, cuMemFree_v2, (CudaPointer))                                                             \
+  X(memoryInfo, cuMemGetInfo_v2, (size_t * left, size_t * all))                                    \
   X(copyToDevice, cuMemcpyHtoD_v2, (CudaPointer, const void *, size_t))                            \
   X(copyToHost, cuMemcpyDtoH_v2, (void *, CudaPointer, size_t))                                    \
   X(loadModule, cuModuleLoadDataEx,                                                                \

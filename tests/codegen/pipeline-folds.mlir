@@ -6,19 +6,18 @@
 // CHECK-DAG: %[[KS:.*]] = warp.alloc : <64x64xbf16, stages = 2, pitch = 128, swizzle>
 // CHECK-DAG: %[[VS:.*]] = warp.alloc : <64x64xbf16, stages = 2, pitch = 128, swizzle>
 
-// The prologue: queries, then the first block where there is one.
+// The prologue: queries, then the first block where there is one, in one group. With 32 rows a warp
+// there are no registers for queries.
 // CHECK: warp.copy %q
 // CHECK-NOT: warp.wait
 // CHECK: %[[LIST:.*]], %[[PARTIAL:.*]], %[[FULL:.*]], %[[END:.*]] = warp.block_row %layout
-// CHECK: warp.commit
+// CHECK-NOT: warp.commit
 // CHECK: scf.if
 // CHECK: warp.block_column %[[LIST]][%[[PARTIAL]]]
 // CHECK: warp.copy %k{{.*}} : !tile.view
 // CHECK: warp.copy %v{{.*}} : !tile.view
 // CHECK: warp.commit
-// CHECK-NEXT: warp.wait 1
-// CHECK-NEXT: warp.barrier
-// CHECK-NEXT: warp.load_matrix
+// CHECK-NOT: warp.{{wait|barrier|load_matrix}}
 
 // Partial blocks: the next block may reach past the last key.
 // CHECK: scf.for %{{.*}} = %[[PARTIAL]] to %[[FULL]]

@@ -1,10 +1,11 @@
 // Times of a dense layer's passes at some sizes; a tool for developers.
 //
-//   sparsec-matmul [--device=cpu|cuda] [--dtype=f32] [--tile=TOKENS,OUT,IN] [--threads=N]
-//                  [--busy] [TOKENSxINxOUT ...]
+//   sparsec-matmul [--device=cpu|cuda] [--dtype=f32] [--tile=ROWS,COLUMNS,CHUNK[,STAGES] ...]
+//                  [--threads=N] [--busy] [TOKENSxINxOUT ...]
 //
-// Busy: of a machine that others use too the time of this process on its processors counts, with
-// one thread.
+// A tile is that of the result and of what is summed in a step; several of them run in turn, and
+// without one what would be chosen does. Busy: of a machine that others use too the time of this
+// process on its processors counts, with one thread.
 //
 // On a cpu OpenBLAS computes y = x w^T of f32 beside it, each thread its share of the tokens, and
 // shares are of the measured peak of multiply-adds.
@@ -19,6 +20,8 @@
 #include <charconv>
 #include <ctime>
 #include <fmt/core.h>
+#include <map>
+#include <memory>
 #include <thread>
 
 namespace sparsec {
@@ -32,7 +35,7 @@ struct Sizes {
 struct Flags {
   std::string device = "cpu";
   DType dtype = DType::F32;
-  MatmulRequest::Tile tile;
+  std::vector<std::vector<int64_t>> tiles; ///< rows, columns, chunk, stages
   std::vector<Sizes> sizes;
   int threads = int(std::thread::hardware_concurrency());
   bool busy = false;
@@ -62,9 +65,11 @@ Result<Flags> parse(std::span<char *> arguments) {
       flags.busy = true, flags.threads = 1;
     else if (each.starts_with("--threads="))
       flags.threads = int(numbersIn(value)[0]);
-    else if (auto sides = numbersIn(value); each.starts_with("--tile=") && sides.size() == 3)
-      flags.tile = {int(sides[0]), int(sides[1]), int(sides[2])};
-    else if (auto sizes = numbersIn(each); sizes.size() == 3)
+    else if (auto sides = numbersIn(value);
+             each.starts_with("--tile=") && (sides.size() == 3 || sides.size() == 4)) {
+      sides.resize(4);
+      flags.tiles.push_back(std::move(sides));
+    } else if (auto sizes = numbersIn(each); sizes.size() == 3)
       flags.sizes.push_back({sizes[0], sizes[1], sizes[2]});
     else
       return inputError(fmt::format("unknown: {}", each));
@@ -72,6 +77,8 @@ Result<Flags> parse(std::span<char *> arguments) {
   if (flags.sizes.empty())
     flags.sizes = {{2048, 2048, 2048}, {4096, 128, 384}, {4096, 128, 128},
                    {4096, 128, 512},   {4096, 512, 128}, {4096, 128, 256}};
+  if (flags.tiles.empty())
+    flags.tiles = {{0, 0, 0, 0}};
   return flags;
 }
 
@@ -104,29 +111,26 @@ public:
   Result<void> run(const Sizes &sizes) {
     int size = bytes(flags.dtype);
     auto [tokens, in, out] = sizes;
-    Stored x(device, tokens, in, size), w(device, out, in, size), y(device, tokens, out, size),
-        dw(device, out, in, 4), db(device, 1, out, 4), bias(device, 1, out, 4);
+    Stored x(device, tokens, in, size), dx(device, tokens, in, size), w(device, out, in, size),
+        y(device, tokens, out, size), dy(device, tokens, out, size), dw(device, out, in, 4),
+        bias(device, 1, out, 4);
     MatmulCall call{.tokens = tokens, .in = in, .out = out};
-    call.x = call.dx = x.tensor, call.w = w.tensor, call.dw = dw.tensor;
-    call.y = call.dy = y.tensor, call.bias = bias.tensor, call.db = db.tensor;
-    std::vector<Matmul> passes;
+    call.x = x.tensor, call.dx = dx.tensor, call.w = w.tensor, call.dw = dw.tensor;
+    call.y = y.tensor, call.dy = dy.tensor, call.bias = bias.tensor;
+    std::vector<std::shared_ptr<Matmul>> passes;
     std::vector<Enqueue> calls;
     using Pass = MatmulRequest::Pass;
-    for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient}) {
-      MatmulRequest request{.entry = "matmul", .pass = pass, .dtype = flags.dtype};
-      request.bias = pass != Pass::InputGradient;
-      request.target = targetOf(device);
-      request.tile = flags.tile.tokens ? flags.tile : chooseTile(request, tokens, out, in);
-      auto kernels = compile(request);
-      if (!kernels)
-        return kernels.error();
-      auto loaded = Matmul::load(device, std::move(*kernels), request);
-      if (!loaded)
-        return loaded.error();
-      passes.push_back(std::move(*loaded));
-    }
-    for (Matmul &pass : passes)
-      calls.push_back([&] { return pass.launch(call); });
+    for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient})
+      for (const std::vector<int64_t> &tile : flags.tiles) {
+        MatmulRequest request = requestOf(pass, tile);
+        if (!tile[0])
+          request.tile = chooseTile(request, tokens, out, in);
+        auto loaded = load(request);
+        if (!loaded)
+          return loaded.error();
+        passes.push_back(*loaded);
+        calls.push_back([&call, pass = *loaded] { return pass->launch(call); });
+      }
     if (device.name() == "cpu") {
       calls.push_back([&]() -> Result<void> {
         peak.run(team);
@@ -141,11 +145,39 @@ public:
     auto timings = flags.busy ? processorTimes(calls) : timeInTurn(device, calls);
     if (!timings)
       return timings.error();
-    report(sizes, *timings);
+    report(sizes, passes, *timings);
     return {};
   }
 
 private:
+  /// Once for all sizes.
+  Result<std::shared_ptr<Matmul>> load(const MatmulRequest &request) {
+    std::shared_ptr<Matmul> &found = ready[printRequest(request)];
+    if (found)
+      return found;
+    auto kernels = compile(request);
+    if (!kernels)
+      return kernels.error();
+    auto loaded = Matmul::load(device, std::move(*kernels), request);
+    if (!loaded)
+      return loaded.error();
+    found = std::make_shared<Matmul>(std::move(*loaded));
+    return found;
+  }
+
+  MatmulRequest requestOf(MatmulRequest::Pass pass, const std::vector<int64_t> &tile) const {
+    MatmulRequest request{.entry = "matmul", .pass = pass, .dtype = flags.dtype};
+    request.bias = pass == MatmulRequest::Pass::Forward;
+    request.target = targetOf(device);
+    request.stages = int(tile[3]);
+    auto &[tokens, out, in] = request.tile;
+    auto result = pass == MatmulRequest::Pass::Forward         ? std::tie(tokens, out, in)
+                  : pass == MatmulRequest::Pass::InputGradient ? std::tie(tokens, in, out)
+                                                               : std::tie(out, in, tokens);
+    result = std::tuple(int(tile[0]), int(tile[1]), int(tile[2]));
+    return request;
+  }
+
   Result<std::vector<Timing>> processorTimes(const std::vector<Enqueue> &calls) {
     std::vector<Timing> timings;
     for (const Enqueue &call : calls) {
@@ -184,14 +216,21 @@ private:
     });
   }
 
-  void report(const Sizes &sizes, const std::vector<Timing> &timings) const {
-    constexpr std::string_view names[] = {"forward", "input gradient", "weight gradient", "peak",
-                                          "OpenBLAS, forward"};
-    double most = timings.size() > 3 ? peak.flops(threads) / timings[3].medianMs : 0;
+  void report(const Sizes &sizes, const std::vector<std::shared_ptr<Matmul>> &passes,
+              const std::vector<Timing> &timings) const {
+    size_t ours = passes.size();
+    double most = timings.size() > ours ? peak.flops(threads) / timings[ours].medianMs : 0;
     for (size_t i = 0; i < timings.size(); ++i) {
-      double rate = (i == 3 ? peak.flops(threads) : sizes.flops()) / timings[i].medianMs;
-      fmt::print("{:5} x {:4} x {:4}  {:18}  {:8.3f} ms  {:8.1f} GFLOP/s", sizes.tokens, sizes.in,
-                 sizes.out, names[i], timings[i].medianMs, rate * 1e-6);
+      double rate = (i == ours ? peak.flops(threads) : sizes.flops()) / timings[i].medianMs;
+      std::string what = i == ours ? "peak" : "OpenBLAS, forward";
+      if (i < ours) {
+        const MatmulRequest &request = passes[i]->request();
+        auto [tokens, out, in] = tileOf(request);
+        what =
+            fmt::format("{} {}x{}x{}/{}", name(request.pass), tokens, out, in, stagesOf(request));
+      }
+      fmt::print("{:5} x {:4} x {:4}  {:30}  {:8.3f} ms  {:8.1f} GFLOP/s", sizes.tokens, sizes.in,
+                 sizes.out, what, timings[i].medianMs, rate * 1e-6);
       fmt::print("{}\n", most > 0 ? fmt::format("  {:5.1f} %", 100 * rate / most) : "");
     }
   }
@@ -202,6 +241,7 @@ private:
   Team team;
   Result<OpenBlas> blas;
   PeakFma peak;
+  std::map<std::string, std::shared_ptr<Matmul>> ready;
 };
 
 Result<void> measure(std::span<char *> arguments) {

@@ -1,5 +1,5 @@
 // sparsec compare A B...: what patterns cost and what they reach, side by side.
-#include "tools/sparsec/Command.h"
+#include "tools/sparsec/CompareRuns.h"
 #include "tools/sparsec/HeadReport.h"
 #include "tools/sparsec/LayerHeads.h"
 #include "tools/sparsec/ManyPatterns.h"
@@ -15,6 +15,7 @@ struct CompareOptions {
   std::string target = "sm_80";
   int64_t layers = 2;
   bool noReach = false;
+  std::string png; ///< of runs
 };
 
 /// One pattern, or one distinct layer of it, all heads of the model together.
@@ -148,6 +149,11 @@ std::string text(const std::vector<Row> &rows, const CompareOptions &options, in
 }
 
 Result<Answer> compare(const Session &session, const CompareOptions &options) {
+  const std::vector<std::string> &given = options.patterns.patterns;
+  if (std::ranges::any_of(given, isRun))
+    return compareRuns(session, given, options.png);
+  if (!options.png.empty())
+    return inputError("--png: draws the curves of runs; 'sparsec show --png' draws patterns");
   const PatternFlags &flags = options.patterns.flags;
   auto target = findTarget(options.target);
   if (!target)
@@ -219,6 +225,10 @@ Action declareCompare(Options &options) {
   options.flag("--no-reach", "leave out what positions can know", asked->noReach);
   options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
                  targetNames());
+  options.value("--png", "FILE", "of runs: their curves", [asked](const std::string &text) {
+    asked->png = text;
+    return std::string();
+  });
   return [asked](Session &session) { return compare(session, *asked); };
 }
 

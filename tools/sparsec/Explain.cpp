@@ -6,6 +6,7 @@
 #include "tools/sparsec/Progress.h"
 #include "tools/sparsec/TargetFlag.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 #include <utility>
 
@@ -115,6 +116,17 @@ Result<Sections> stage(const Plan &plan, const std::string &name) {
   return sections;
 }
 
+/// On a CPU what each kernel does is a plan, too (codegen/cpu/plan/Plan.h).
+Result<Sections> cpuPlans(const Plan &plan) {
+  Result<Sections> kernels = stage(plan, "plan");
+  if (!kernels)
+    return kernels.error();
+  Sections all = plans(plan);
+  all.front().name = "kernels";
+  all.insert(all.end(), kernels->begin(), kernels->end());
+  return all;
+}
+
 /// Why the block is what it is.
 std::string blockReason(const Plan &plan, const PlannedRequest &request, const Cost &cost) {
   const Target &target = request.request.target();
@@ -206,6 +218,8 @@ Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
     return Sections{{"", print(plan.loaded.pattern)}};
   if (options.after == "layout")
     return layouts(plan, n);
+  if (options.after == "plan" && options.target.kind() == TargetKind::Cpu)
+    return cpuPlans(plan);
   if (options.after == "plan")
     return plans(plan);
   return stage(plan, options.after);
@@ -250,7 +264,8 @@ Action declareExplain(Options &options) {
   declareLayerFlag(options, asked->pattern);
   std::vector<std::string> stages = {"pattern", "layout", "plan"};
   for (std::string &name : explainStages())
-    stages.push_back(std::move(name));
+    if (std::ranges::find(stages, name) == stages.end())
+      stages.push_back(std::move(name));
   options.heading("Explain");
   options.choice("--after", "STAGE", listed(stages), asked->after, stages);
   std::vector<std::string> operations = patternOperations();

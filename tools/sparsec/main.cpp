@@ -25,18 +25,22 @@ constexpr Command kCommands[] = {
      declareExplain},
     {"reach", "PATTERN", "does every position reach every earlier one, in --layers steps",
      declareReach},
-    {"compare", "PATTERN...", "density, blocks, reach and predicted time side by side",
+    {"compare", "PATTERN...|RUN...",
+     "density, blocks, reach and predicted time side by side; of runs loss, time, curves",
      declareCompare},
     {"verify", "[PATTERN]", "run the kernels on a device against the reference", declareVerify},
     {"bench", "PATTERN...", "time the kernels, dense attention beside them", declareBench},
     {"train", "CONFIG", "train a Sparse Transformer on a data set", declareTrain},
     {"eval", "RUN", "bits of a trained model over a split of its data", declareEval},
     {"sample", "RUN", "text, pictures or sound from a trained model", declareSample},
+    {"inspect", "RUN", "what a trained model's attention looks at; --propose writes a pattern",
+     declareInspect},
+    {"report", "RUN", "one HTML page about a run: curves, samples, memory, time", declareReport},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
 
 /// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"inspect", "cache"};
+const std::vector<std::string> kLater = {"cache"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)
@@ -193,7 +197,7 @@ void Session::report(const std::string &text) const {
 
 } // namespace sparsec::cli
 
-int main(int argc, char **argv) {
+extern "C" int sparsec_main(int argc, char **argv) {
   using namespace sparsec;
   std::vector<std::string> arguments(argv + 1, argv + argc);
   cli::Interrupts interrupts;

@@ -6,15 +6,16 @@
 //   dx = dy w           a tile of tokens x a tile of in     chunk of out
 //   dw = dy^T x         a tile of out x a tile of in        chunk of tokens, all or those of a range
 //
-//   items of a result of 3 x 4 tiles      0  1  2  3       `across` = 4: neighbours share the rows
-//                                         4  5  6  7       of what is read once for a row of tiles
-//                                         8  9 10 11
+//   items of a result of 3 x 4 tiles      0  1  2  3     0  2  4  6     `across` = 4, `group` = 1
+//                                         4  5  6  7     1  3  5  7     and 2: neighbours share
+//                                         8  9 10 11     8  9 10 11     rows, and in a group columns
 //
 // Ranges of tokens leave their sums in f32, in rows of whole tiles of out one range after the
 // other, and a second kernel adds them in order.
 #include "kernel/ops/Matmul.h"
 
 #include "dialect/Ops.h"
+#include "dialect/Schedule.h"
 #include "dialect/ops/KernelWriter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -34,7 +35,8 @@ public:
   Product(Op op, OpBuilder &builder)
       : KernelWriter(op.getLoc(), builder),
         dtype(op.getDtype()), size{int64_t(op.getTileTokens()), int64_t(op.getTileOut()),
-                                   int64_t(op.getTileIn())} {}
+                                   int64_t(op.getTileIn())},
+        stages(op.getStages()) {}
 
   void forward(MatmulOp op);
   void inputGradient(MatmulInputGradientOp op);
@@ -70,6 +72,11 @@ private:
   Value times(Value a, Value by) { return b.create<arith::MulIOp>(a, by); }
   Value divide(Value a, Value by) { return b.create<arith::DivUIOp>(a, by); }
   Value remainder(Value a, Value by) { return b.create<arith::RemUIOp>(a, by); }
+  /// The tile of an item, of those of a result.
+  struct Place {
+    Value down, across;
+  };
+  Place placeOf(Value tile, Value tiles);
   Value ones(Value like) { return b.constant(cast<RankedTensorType>(like.getType()), 1); }
 
   struct Operand {
@@ -88,7 +95,8 @@ private:
 
   Type dtype;
   int64_t size[3]; ///< of a tile, by axis
-  Value item;      ///< of this kernel
+  int64_t stages;
+  Value item; ///< of this kernel
 };
 
 template <class Body>
@@ -98,10 +106,21 @@ void Product::writeItems(const Twine &symbol, ArrayRef<StringRef> numbers, Body 
   for (StringRef name : numbers)
     addArgument(name, b.getI32Type());
   addArgument("items", b.getI32Type());
-  write(symbol.str(), [&] {
+  KernelOp kernel = write(symbol.str(), [&] {
     item = b.create<WorkOp>(WorkKind::Range, argument("items")).getResult(0);
     body();
   });
+  kernel->setAttr(kStagesAttr, b.getI64IntegerAttr(stages));
+}
+
+/// By groups of `group` rows of tiles, the last of which may have fewer, column by column in each.
+Product::Place Product::placeOf(Value tile, Value tiles) {
+  Value across = argument("across"), rows = argument("group");
+  Value first = times(divide(tile, times(rows, across)), rows);
+  Value inGroup = b.create<arith::SubIOp>(tile, times(first, across));
+  Value left = b.create<arith::SubIOp>(divide(tiles, across), first);
+  Value height = b.create<arith::MinSIOp>(rows, left);
+  return {plus(first, remainder(inGroup, height)), divide(inGroup, height)};
 }
 
 Value Product::sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, int64_t rows,
@@ -125,7 +144,8 @@ Value Product::sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, i
 Value Product::gate(Value u) {
   auto type = cast<RankedTensorType>(u.getType());
   Value power = b.exp2(b.multiply(u, b.constant(type, -kSlope * kLog2e)));
-  return b.create<arith::DivFOp>(ones(u), b.add(ones(u), power));
+  // A GPU's exact division takes longer than the rest; its approximation is off by two units.
+  return b.create<arith::DivFOp>(ones(u), b.add(ones(u), power), arith::FastMathFlags::afn);
 }
 
 //===-- y = x w^T -----------------------------------------------------------------------------===//
@@ -140,9 +160,9 @@ void Product::forward(MatmulOp op) {
   if (op.getSave())
     addMatrices({"u"}, dtype);
   addMatrices({"y"}, stream);
-  writeItems(op.getSymName(), {"across", "steps"}, [&] {
-    Value rows = rowsOf(Tokens, divide(item, argument("across")));
-    Value columns = rowsOf(Out, remainder(item, argument("across")));
+  writeItems(op.getSymName(), {"across", "group", "steps"}, [&] {
+    Place place = placeOf(item, argument("items"));
+    Value rows = rowsOf(Tokens, place.down), columns = rowsOf(Out, place.across);
     Value y = sum(In, b.i32(0), argument("steps"), {"x", rows, Value(), false},
                   {"w", columns, Value(), true}, size[Tokens], size[Out]);
     if (op.getBias())
@@ -165,9 +185,9 @@ void Product::inputGradient(MatmulInputGradientOp op) {
     addMatrices({"u"}, dtype);
   addMatrices({"dx"}, dtype);
   // Tokens, or 0 where dx does not go on from what is there.
-  writeItems(op.getSymName(), {"across", "steps", "prior_tokens"}, [&] {
-    Value tile = divide(item, argument("across"));
-    Value rows = rowsOf(Tokens, tile), columns = rowsOf(In, remainder(item, argument("across")));
+  writeItems(op.getSymName(), {"across", "group", "steps", "prior_tokens"}, [&] {
+    Place place = placeOf(item, argument("items"));
+    Value rows = rowsOf(Tokens, place.down), columns = rowsOf(In, place.across);
     Value dx = sum(Out, b.i32(0), argument("steps"), {"dy", rows, Value(), false},
                    {"w", Value(), columns, false}, size[Tokens], size[In]);
     if (op.getGelu()) {
@@ -177,7 +197,7 @@ void Product::inputGradient(MatmulInputGradientOp op) {
                                b.constant(cast<RankedTensorType>(u.getType()), kSlope));
       dx = b.multiply(dx, b.multiply(s, b.add(ones(u), slope)));
     }
-    Value prior = rowsOf(Tokens, tile, argument("prior_tokens"));
+    Value prior = rowsOf(Tokens, place.down, argument("prior_tokens"));
     dx = b.add(dx, b.widen(loadTile("dx", prior, columns)));
     storeTile(dx, "dx", rows, columns);
   });
@@ -189,15 +209,15 @@ void Product::inputGradient(MatmulInputGradientOp op) {
 void Product::weightsOf(MatmulWeightGradientOp op, bool ofRange) {
   addMatrices({"dy", "x"}, dtype);
   addMatrices({ofRange ? "parts" : "dw"}, ofRange ? b.getF32Type() : op.getWeights());
-  SmallVector<StringRef> numbers = {"across", "steps"};
+  SmallVector<StringRef> numbers = {"across", "group", "steps"};
   if (ofRange)
     numbers.append({"tiles", "range_steps", "part_rows"}); // tiles of dw
   else
     numbers.push_back("prior_out"); // out, or 0 where dw does not go on from what is there
   writeItems(op.getSymName() + (ofRange ? "_part" : ""), numbers, [&] {
-    Value tile = ofRange ? remainder(item, argument("tiles")) : item;
-    Value down = divide(tile, argument("across"));
-    Value rows = rowsOf(Out, down), columns = rowsOf(In, remainder(tile, argument("across")));
+    auto [down, across] = ofRange ? placeOf(remainder(item, argument("tiles")), argument("tiles"))
+                                  : placeOf(item, argument("items"));
+    Value rows = rowsOf(Out, down), columns = rowsOf(In, across);
     Value low = b.i32(0), high = argument("steps"), range;
     if (ofRange) {
       range = divide(item, argument("tiles"));
@@ -263,13 +283,19 @@ void Product::biasOfRange(MatmulWeightGradientOp op) {
 void Product::sumOfBiases(MatmulWeightGradientOp op) {
   addMatrices({"parts"}, b.getF32Type());
   addArgument("db", b.view(b.getF32Type(), 0));
-  writeItems(op.getSymName() + "_bias_sum", {"ranges", "prior_out"}, [&] {
+  writeItems(op.getSymName() + "_bias_sum", {"ranges", "range_tiles", "prior_out"}, [&] {
     Value columns = rowsOf(Out, item), prior = rowsOf(Out, item, argument("prior_out"));
-    auto fetch = [&](Value range) { return Values{b.load(argument("parts"), {range}, columns)}; };
-    auto step = [&](ValueRange part, ValueRange sum) { return Values{b.add(sum[0], part[0])}; };
+    auto fetch = [&](Value tile) {
+      Value ranges =
+          b.rows(OrderKind::Natural, tile, argument("ranges"), Value(), kBiasRangesTogether);
+      return Values{b.widen(loadTile("parts", ranges, columns))};
+    };
+    auto step = [&](ValueRange parts, ValueRange sum) {
+      return Values{b.add(sum[0], b.reduceColumns(ReduceKind::Sum, parts[0]))};
+    };
     Value init = b.load(argument("db"), {}, prior);
-    b.store(foldRange(b.i32(0), argument("ranges"), {init}, fetch, step)[0], argument("db"), {},
-            columns);
+    b.store(foldRange(b.i32(0), argument("range_tiles"), {init}, fetch, step)[0], argument("db"),
+            {}, columns);
   });
 }
 
@@ -301,21 +327,23 @@ void describe(OpBuilder &builder, const MatmulRequest &request) {
   auto type = [&](DType each) { return TypeAttr::get(elementType(builder.getContext(), each)); };
   auto number = [&](int size) { return builder.getI64IntegerAttr(size); };
   MatmulRequest::Tile tile = tileOf(request);
+  IntegerAttr stages = number(stagesOf(request));
   Location place = builder.getUnknownLoc();
   StringAttr name = builder.getStringAttr(request.entry);
   TypeAttr dtype = type(request.dtype);
   IntegerAttr tokens = number(tile.tokens), out = number(tile.out), in = number(tile.in);
   switch (request.pass) {
   case Pass::Forward:
-    MatmulOp::create(builder, place, name, dtype, tokens, out, in, type(request.stream),
+    MatmulOp::create(builder, place, name, dtype, tokens, out, in, stages, type(request.stream),
                      flag(request.bias), flag(request.gelu), flag(request.save),
                      flag(request.residual));
     return;
   case Pass::InputGradient:
-    MatmulInputGradientOp::create(builder, place, name, dtype, tokens, out, in, flag(request.gelu));
+    MatmulInputGradientOp::create(builder, place, name, dtype, tokens, out, in, stages,
+                                  flag(request.gelu));
     return;
   case Pass::WeightGradient:
-    MatmulWeightGradientOp::create(builder, place, name, dtype, tokens, out, in,
+    MatmulWeightGradientOp::create(builder, place, name, dtype, tokens, out, in, stages,
                                    type(request.weights), flag(request.bias));
     return;
   }

@@ -95,6 +95,12 @@ std::vector<MatmulCase> matmulCases(const CaseFlags &flags) {
     cases.push_back(with(sized(Pass::WeightGradient, dtype, 600, 40, 72), 5));
     cases.back().runs = 2;
   }
+  for (auto [pass, each] : {std::pair{Pass::Forward, 14},
+                            {Pass::InputGradient, 6}, // chosen tiles
+                            {Pass::WeightGradient, 4}}) {
+    cases.push_back(with(sized(pass, BF16, 290, 200, 168), each));
+    cases.back().tile = {};
+  }
   cases.push_back(with(sized(Pass::WeightGradient, F32, 0, 16, 32), 1));
   cases.push_back(with(sized(Pass::WeightGradient, F32, 0, 16, 32), 5));
   if (flags.set != CaseFlags::Set::Full)
