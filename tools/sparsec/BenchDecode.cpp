@@ -50,7 +50,10 @@ Result<void> count(DecodeRun &run, const AttentionDecodeRequest &part, const Blo
   if (!layout)
     return layout.error();
   auto copies = static_cast<double>(heads.count * shape.batch);
-  run.elements += copies * static_cast<double>(countElements(part.attend, last));
+  Result<int64_t> elements = countElements(part.attend, last);
+  if (!elements)
+    return elements.error();
+  run.elements += copies * static_cast<double>(*elements);
   run.computed += copies * static_cast<double>(layout->counts().live) * block.k;
   return {};
 }
