@@ -32,11 +32,12 @@ constexpr Command kCommands[] = {
     {"train", "CONFIG", "train a Sparse Transformer on a data set", declareTrain},
     {"eval", "RUN", "bits of a trained model over a split of its data", declareEval},
     {"sample", "RUN", "text, pictures or sound from a trained model", declareSample},
+    {"cache", "ls|clear|path", "the compiled kernels that are kept on disk", declareCache},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
 
 /// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"inspect", "cache"};
+const std::vector<std::string> kLater = {"inspect"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)
