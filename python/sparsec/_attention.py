@@ -82,6 +82,13 @@ class BoundCall:
             c.check(status)
 
 
+class _Bound(threading.local):
+    """What this thread has bound; a key is all that a call depends on but addresses."""
+
+    def __init__(self) -> None:
+        self.calls: "dict[Any, BoundCall]" = {}
+
+
 class Attention:
     """Sparse attention on a device: softmax(scale q k^T, over the pairs that attend) v, and its gradients.
 
@@ -104,7 +111,7 @@ class Attention:
         self._operations = operations
         self._facts = c.json_of(c.library.sparsec_describe_program, program)
         self._plans: "dict[tuple[Any, ...], _Plan]" = {}
-        self._local = threading.local()
+        self._bound = _Bound()
         self._dl_device = (device.facts["dlpack_type"], device.facts["dlpack_id"])
 
     @property
@@ -145,7 +152,7 @@ class Attention:
         """Releases the kernels; later calls are errors. No launch may be running."""
         if self._program:
             self._plans.clear()
-            self._local = threading.local()
+            self._bound = _Bound()
             c.library.sparsec_release_program(self._program)
             self._program = None
 
@@ -220,7 +227,9 @@ class Attention:
                 scale: "float | None", q0: "int | None", stream: "int | None") -> None:
         if stream is None and self._dl_device[0] == c.DL_CUDA:
             stream = torch_stream(arrays[0])
-        addresses, keys, keep = [], [], []
+        addresses: "list[int]" = []
+        keys: "list[Any]" = []
+        keep = []
         for field, array in zip(fields, arrays):
             name = _ARGUMENTS.get(field, field)
             if array is None:
@@ -232,7 +241,7 @@ class Attention:
             addresses.append(address)
             keys.append(key)
             keep.append(alive)
-        bound = self._local.__dict__
+        bound = self._bound.calls
         whole = (operation, layout, scale, q0, *keys)
         call = bound.get(whole)
         if call is None:
