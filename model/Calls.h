@@ -13,6 +13,7 @@
 
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
+#include "kernel/ops/AttentionDecode.h"
 #include "model/Memory.h"
 #include "runtime/Buffer.h"
 #include "runtime/Device.h"
@@ -93,6 +94,7 @@ struct Machine {
   Target target;
   ChooseParts<AttentionRequest> chooseForward;
   ChooseParts<AttentionBackwardRequest> chooseBackward;
+  ChooseParts<AttentionDecodeRequest> chooseDecode;
   std::map<std::string, LoadedObject> loaded;
 
   /// Device memory of all that was loaded.

@@ -78,12 +78,13 @@ Result<void> LayerNormBackward::launch(const LayerNormBackwardCall &call) {
               written(dbias, ofParts, DType::F32), rows, call.dresidual.address ? rows : 0});
   if (!launched)
     return launched;
-  return sums.launch(tilesOf(columns, tile.columns),
+  RowTile ofSums = request.sumsTile();
+  return sums.launch(tilesOf(columns, ofSums.columns),
                      {read(dgain, ofParts, DType::F32), read(dbias, ofParts, DType::F32),
                       written(call.dgain, across, DType::F32),
                       written(call.dbias, across, DType::F32), static_cast<int32_t>(tiles),
                       static_cast<int32_t>(call.accumulate ? columns : 0),
-                      static_cast<int32_t>(tilesOf(tiles, tile.rows))});
+                      static_cast<int32_t>(tilesOf(tiles, ofSums.rows))});
 }
 
 } // namespace sparsec

@@ -160,7 +160,7 @@ LogicalResult BufferType::verify(llvm::function_ref<InFlightDiagnostic()> error,
                                  int columns, Type element, int stages, int pitch, bool swizzle) {
   if (!element.isF16() && !element.isBF16() && !element.isF32())
     return error() << "expected f16, bf16 or f32 elements, found " << element;
-  if (rows <= 0 || rows % 16 || columns <= 0 || columns % 16)
+  if (rows <= 0 || (rows % 16 && rows != 1) || columns <= 0 || columns % 16)
     return error() << "expected multiples of 16 rows and columns, found " << rows << " x "
                    << columns;
   if (stages < 1)
@@ -261,6 +261,34 @@ LogicalResult CopyOp::verify() {
   if (columns.getSize() != buffer.getColumns())
     return emitOpError() << "expected a buffer of " << columns.getSize() << " columns, found "
                          << buffer.getColumns();
+  return success();
+}
+
+LogicalResult CopyVectorOp::verify() {
+  BufferType buffer = getBuffer().getType();
+  if (buffer.getStages() != 1 || buffer.getRows() != 1 || !buffer.getElement().isF32())
+    return emitOpError() << "expected a buffer of one stage and one row of f32, found " << buffer;
+  if (!getView().getType().getElementType().isF32() ||
+      getView().getType().getStrides() != int64_t(getIndices().size()))
+    return emitOpError() << "expected a view of f32 of " << getIndices().size()
+                         << " strides, found " << getView().getType();
+  if (getRows().getType().getSize() != buffer.getColumns())
+    return emitOpError() << "expected a buffer of " << getRows().getType().getSize()
+                         << " columns, found " << buffer.getColumns();
+  return success();
+}
+
+LogicalResult LoadVectorOp::verify() {
+  BufferType buffer = getBuffer().getType();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  auto slice = dyn_cast<SliceAttr>(type.getEncoding());
+  if (failed(verifyEncoding(*this, type)))
+    return failure();
+  if (!slice || slice.getAxis() != Axis::Columns)
+    return emitOpError() << "expected a vector along columns, found " << type;
+  if (buffer.getStages() != 1 || buffer.getRows() != 1 ||
+      type.getElementType() != buffer.getElement() || type.getDimSize(0) != buffer.getColumns())
+    return emitOpError() << "expected the size and element of " << buffer << ", found " << type;
   return success();
 }
 

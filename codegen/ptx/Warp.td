@@ -85,7 +85,7 @@ def Warp_BufferType : TypeDef<Warp_Dialect, "Buffer"> {
     Row r of a stage starts at byte r * pitch. With `swizzle`, the 16-byte chunk c of row r lies
     where chunk c xor (r mod 8) would: then the eight rows of a matrix fall into different banks
     though the pitch is a multiple of 128 bytes. Without it the pitch is an odd number of chunks,
-    which does the same. `stages` copies lie one after the other.
+    which does the same. `stages` copies lie one after the other. A vector is a buffer of one row.
   }];
   let parameters = (ins "int":$rows, "int":$columns, "::mlir::Type":$element, "int":$stages,
                         "int":$pitch, "bool":$swizzle);
@@ -149,6 +149,21 @@ def Warp_CopyOp : Warp_Op<"copy", [AttrSizedOperandSegments]> {
   let arguments = (ins Tile_ViewType:$view, Variadic<I32>:$indices, Tile_RowsType:$rows, Optional<Tile_RowsType>:$columns,
                        Warp_BufferType:$buffer, UnitAttr:$valid);
   let assemblyFormat = "$view `[` custom<Access>($indices, $rows, $columns) `]` `to` $buffer (`valid` $valid^)? attr-dict `:` custom<CopyTypes>(type($view), type($rows), type($columns), type($buffer))";
+  let hasVerifier = 1;
+}
+
+def Warp_CopyVectorOp : Warp_Op<"copy_vector"> {
+  let summary = "starts copying one value per row of a view into a buffer of one row, as copy does";
+  let arguments = (ins Tile_ViewType:$view, Variadic<I32>:$indices, Tile_RowsType:$rows, Warp_BufferType:$buffer);
+  let assemblyFormat = "$view `[` $indices `,` $rows `]` `to` $buffer attr-dict `:` qualified(type($view)) `,` qualified(type($rows)) `,` type($buffer)";
+  let hasVerifier = 1;
+}
+
+def Warp_LoadVectorOp : Warp_Op<"load_vector"> {
+  let summary = "a buffer of one row as a vector along the columns of a tile";
+  let arguments = (ins Arg<Warp_BufferType, "", [MemRead]>:$buffer);
+  let results = (outs Warp_FloatTensor:$result);
+  let assemblyFormat = "$buffer attr-dict `:` type($buffer) `->` type($result)";
   let hasVerifier = 1;
 }
 

@@ -16,6 +16,7 @@ FORWARD_FIELDS = ("q", "k", "v", "out", "lse")
 BACKWARD_FIELDS = ("q", "k", "v", "out", "lse", "dout", "dlse", "dq", "dk", "dv")
 _ARGUMENTS = {"dout": "d_out", "dlse": "d_lse"}  # what the header calls otherwise
 _WRITTEN = {c.FORWARD: ("out", "lse"), c.BACKWARD: ("dq", "dk", "dv")}
+_TENSOR_WORDS = ctypes.sizeof(c.Tensor) // 8
 _MOST_BOUND = 256  # calls that a thread keeps
 
 
@@ -49,28 +50,28 @@ class BoundCall:
                  memories: "Sequence[Memory | None]", layout: int, scale: "float | None"):
         self.device = device
         self.plan = plan
-        self.tensors = []
         kind = c.ForwardCall if operation == c.FORWARD else c.BackwardCall
         self.function = c.library.sparsec_forward if operation == c.FORWARD else c.library.sparsec_backward
         self.workspace_bytes = plan.workspace[operation]
         self.struct = kind(size=ctypes.sizeof(kind), layout=layout, has_scale=scale is not None, scale=scale or 0,
                            workspace_bytes=self.workspace_bytes)
-        for field, memory in zip(fields, memories):
-            if memory is None:
-                continue
+        given = [(field, memory) for field, memory in zip(fields, memories) if memory is not None]
+        self.tensors = (c.Tensor * len(given))()
+        for tensor, (field, memory) in zip(self.tensors, given):
             rank = len(memory.shape)
-            tensor = c.Tensor(device=c.DLDevice(*memory.device), ndim=rank, dtype=c.DLDataType(*memory.dtype, 1),
-                              shape=(ctypes.c_int64 * rank)(*memory.shape),
-                              strides=(ctypes.c_int64 * rank)(*memory.strides))
+            tensor.device, tensor.ndim, tensor.dtype = c.DLDevice(*memory.device), rank, c.DLDataType(*memory.dtype, 1)
+            tensor.shape, tensor.strides = (ctypes.c_int64 * rank)(*memory.shape), (ctypes.c_int64 * rank)(*memory.strides)
             setattr(self.struct, field, ctypes.pointer(tensor))
-            self.tensors.append(tensor)
+        self.words = memoryview(self.tensors).cast("B").cast("Q")  # a tensor's first is its address
         self.reference = ctypes.byref(self.struct)
         self.handle = plan.handle
 
     def launch(self, addresses: "Iterable[int]", like: Any, stream: "int | None") -> None:
         """Runs it on tensors at these addresses. A workspace is of the kind of `like`."""
-        for tensor, address in zip(self.tensors, addresses):
-            tensor.data = address
+        words, at = self.words, 0
+        for address in addresses:
+            words[at] = address
+            at += _TENSOR_WORDS
         struct = self.struct
         if self.workspace_bytes:
             workspace = workspace_of(self.workspace_bytes, like, self.device, stream)
@@ -79,6 +80,13 @@ class BoundCall:
         status = self.function(self.handle, self.reference)
         if status:
             c.check(status)
+
+
+class _Bound(threading.local):
+    """What this thread has bound; a key is all that a call depends on but addresses."""
+
+    def __init__(self) -> None:
+        self.calls: "dict[Any, BoundCall]" = {}
 
 
 class Attention:
@@ -103,7 +111,7 @@ class Attention:
         self._operations = operations
         self._facts = c.json_of(c.library.sparsec_describe_program, program)
         self._plans: "dict[tuple[Any, ...], _Plan]" = {}
-        self._local = threading.local()
+        self._bound = _Bound()
         self._dl_device = (device.facts["dlpack_type"], device.facts["dlpack_id"])
 
     @property
@@ -144,7 +152,7 @@ class Attention:
         """Releases the kernels; later calls are errors. No launch may be running."""
         if self._program:
             self._plans.clear()
-            self._local = threading.local()
+            self._bound = _Bound()
             c.library.sparsec_release_program(self._program)
             self._program = None
 
@@ -219,7 +227,9 @@ class Attention:
                 scale: "float | None", q0: "int | None", stream: "int | None") -> None:
         if stream is None and self._dl_device[0] == c.DL_CUDA:
             stream = torch_stream(arrays[0])
-        addresses, keys, keep = [], [], []
+        addresses: "list[int]" = []
+        keys: "list[Any]" = []
+        keep = []
         for field, array in zip(fields, arrays):
             name = _ARGUMENTS.get(field, field)
             if array is None:
@@ -231,7 +241,7 @@ class Attention:
             addresses.append(address)
             keys.append(key)
             keep.append(alive)
-        bound = self._local.__dict__
+        bound = self._bound.calls
         whole = (operation, layout, scale, q0, *keys)
         call = bound.get(whole)
         if call is None:

@@ -55,10 +55,15 @@ class Tensor(ctypes.Structure):
 TensorPointer = POINTER(Tensor)
 
 
+class Counters(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("executed", c_int64), ("skipped", c_int64), ("full", c_int64)]
+
+
 class ForwardCall(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("q", TensorPointer), ("k", TensorPointer), ("v", TensorPointer),
                 ("out", TensorPointer), ("lse", TensorPointer), ("workspace", c_void_p), ("workspace_bytes", c_size_t),
-                ("stream", c_void_p), ("layout", c_int32), ("has_scale", c_int32), ("scale", c_float)]
+                ("stream", c_void_p), ("layout", c_int32), ("has_scale", c_int32), ("scale", c_float),
+                ("counters", POINTER(Counters))]
 
 
 class BackwardCall(ctypes.Structure):
@@ -66,13 +71,14 @@ class BackwardCall(ctypes.Structure):
                 ("out", TensorPointer), ("lse", TensorPointer), ("dout", TensorPointer), ("dlse", TensorPointer),
                 ("dq", TensorPointer), ("dk", TensorPointer), ("dv", TensorPointer), ("workspace", c_void_p),
                 ("workspace_bytes", c_size_t), ("stream", c_void_p), ("layout", c_int32), ("has_scale", c_int32),
-                ("scale", c_float)]
+                ("scale", c_float), ("counters", POINTER(Counters))]
 
 
 # The header's struct of each of the above.
 STRUCTS = {"sparsec_device_options": DeviceOptions, "sparsec_pattern": Pattern,
            "sparsec_compile_options": CompileOptions, "sparsec_shape": Shape, "sparsec_tensor": Tensor,
-           "sparsec_forward_call": ForwardCall, "sparsec_backward_call": BackwardCall}
+           "sparsec_forward_call": ForwardCall, "sparsec_backward_call": BackwardCall,
+           "sparsec_counters": Counters}
 
 Text = POINTER(c_char_p)
 _FUNCTIONS = {

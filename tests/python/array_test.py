@@ -166,6 +166,7 @@ class Refused(unittest.TestCase):
             (lambda: forward(q, k[:, :3], v[:, :3]), "shape: expected kv heads that divide the 4 heads, found 3"),
             (lambda: forward(q, k, v.astype(np.float16)), "v: expected f32, found f16"),
             (lambda: forward(q, k, v.astype(np.float64)), "v: expected f32, f16 or bf16, found float64"),
+            (lambda: forward(q, k, v.astype(">f4")), "v: expected numbers in the machine's byte order, found >f4"),
             (lambda: forward(q, k, np.asfortranarray(v)), "v: expected a contiguous last dimension, found stride 280"),
             (lambda: forward(q[:, :, ::-1], k, v), "q: expected a row stride >= 0, found -32"),
             (lambda: forward(odd, k, v), f"q: expected an address that is a multiple of 16 bytes, found {odd.ctypes.data:#x}"),

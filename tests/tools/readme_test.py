@@ -8,7 +8,7 @@ import unittest
 from command import ENVIRONMENT, SPARSEC, CommandTest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("**/README.md"))]
 
 # A line of a block is a command if it follows "$ " (what is printed may follow it) or begins with one of these; so is
 # `sparsec` in running text with two arguments or more. Words in capitals stand for others.
@@ -27,6 +27,9 @@ LEFT_OUT = {
     "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_step.py": "needs PyTorch and a GPU",
     "torchrun": "needs PyTorch; parallel_test.py sets its variables",
+    "./dev wheel": "builds for release",
+    "python3 examples/": "needs numpy or PyTorch: tests/python/examples_test.py runs them where those are",
+    "python3 tools/bench/python_overhead.py": "needs PyTorch",
     "python3 tools/bench/learning.py": "trains for minutes",
     "python3 tools/bench/peer_learning.py": "needs PyTorch",
     "sparsec train mnist-small ": "needs the digits",

@@ -60,8 +60,9 @@ Proposal::Proposal(const Transformer &model, double mass) : model(model), wanted
         Expr attend = simplify(make(Op::And, {causal, head.attend}));
         if (!known.insert(print(attend)).second)
           continue;
-        candidates.push_back({nameOf(**pattern, head), attend,
-                              countElements(attend, {.nq = n, .nk = n, .q0 = 0, .h = 0})});
+        auto pairs = countElements(attend, {.nq = n, .nk = n, .q0 = 0, .h = 0});
+        if (pairs) // what is too much to count is no proposal
+          candidates.push_back({nameOf(**pattern, head), attend, *pairs});
       }
     }
   }

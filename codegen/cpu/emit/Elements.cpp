@@ -1,4 +1,5 @@
 // The lanes of one row: what a value is there, and arithmetic on it.
+#include "codegen/cpu/emit/Arithmetic.h"
 #include "codegen/cpu/emit/Emitter.h"
 #include "codegen/cpu/plan/Exponents.h"
 
@@ -10,28 +11,6 @@ using namespace mlir;
 
 namespace sparsec::cpu {
 
-llvm::Type *KernelEmitter::registerType(Type element) {
-  if (isa<FloatType>(element))
-    return code.getFloatTy();
-  if (element.isIndex())
-    return code.getInt64Ty();
-  return code.getIntNTy(element.getIntOrFloatBitWidth());
-}
-
-llvm::Type *KernelEmitter::memoryType(Type element) {
-  return element.isInteger(1) ? code.getInt8Ty() : registerType(element);
-}
-
-llvm::Value *KernelEmitter::constant(TypedAttr value) {
-  if (auto dense = dyn_cast<DenseElementsAttr>(value))
-    value = cast<TypedAttr>(dense.getSplatValue<Attribute>());
-  llvm::Type *type = registerType(value.getType());
-  if (auto number = dyn_cast<FloatAttr>(value))
-    return llvm::ConstantFP::get(type, number.getValueAsDouble());
-  return llvm::ConstantInt::get(
-      type, cast<IntegerAttr>(value).getValue().sextOrTrunc(type->getIntegerBitWidth()));
-}
-
 LaneVectors KernelEmitter::lanes(Value value, Cell &cell) {
   value = flow.resolve(value);
   if (auto found = cell.known.find(value); found != cell.known.end())
@@ -39,8 +18,8 @@ LaneVectors KernelEmitter::lanes(Value value, Cell &cell) {
   if (cell.vectors)
     if (auto found = cell.vectors->find(value); found != cell.vectors->end())
       return found->second;
-  if (const Storage *memory = memoryOf(value))
-    return cell.known[value] = loadLanes(*memory, cell);
+  if (const Storage *memory = tiles.of(value))
+    return cell.known[value] = tiles.loadLanes(*memory, cell);
   return cell.known[value] = computeLanes(value, value.getDefiningOp(), cell);
 }
 
@@ -50,15 +29,15 @@ LaneVectors KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) 
     return LaneVectors(cell.shape.parts(), code.CreateVectorSplat(cell.shape.vector, scalar));
   };
   if (auto constantOp = dyn_cast<arith::ConstantOp>(op))
-    return repeat(constant(constantOp.getValue()));
+    return repeat(constant(code, constantOp.getValue()));
   if (auto splat = dyn_cast<tile::SplatOp>(op))
-    return repeat(scalar(splat.getScalar()));
+    return repeat(frame.scalar(splat.getScalar()));
   if (auto expand = dyn_cast<tile::ExpandOp>(op)) {
     bool acrossLanes = (expand.getDim() == 1 ? 0 : 1) == cell.laneDim;
     if (acrossLanes || flow.isFree(expand.getInput()))
       return lanes(expand.getInput(), cell);
-    const Storage &from = *memoryOf(expand.getInput());
-    llvm::Value *element = code.loadAs(from.type, elementPointer(from, cell.row, nullptr), 1);
+    const Storage &from = *tiles.of(expand.getInput());
+    llvm::Value *element = code.loadAs(from.type, tiles.elementPointer(from, cell.row, nullptr), 1);
     if (tileType(expand.getInput()).getElementType().isInteger(1))
       element = code.CreateICmpNE(element, code.getInt8(0));
     return repeat(element);
@@ -72,135 +51,15 @@ LaneVectors KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) 
     }
   SmallVector<LaneVectors> operands;
   for (Value operand : op->getOperands())
-    operands.push_back(tileType(operand) ? lanes(operand, cell) : repeat(scalar(operand)));
+    operands.push_back(tileType(operand) ? lanes(operand, cell) : repeat(frame.scalar(operand)));
   LaneVectors result;
   for (int part = 0; part < cell.shape.parts(); ++part) {
     SmallVector<llvm::Value *> each;
     for (const LaneVectors &operand : operands)
       each.push_back(operand[part]);
-    result.push_back(arithmetic(op, each));
+    result.push_back(arithmetic(code, op, each));
   }
   return result;
-}
-
-/// A divisor of 0, and the one overflow there is, trap on this machine. They can come up only in
-/// rows that do not exist, whose results nobody uses: there the divisor becomes 1.
-llvm::Value *KernelEmitter::divide(Operation *op, llvm::Value *a, llvm::Value *b) {
-  bool isSigned = isa<arith::DivSIOp, arith::RemSIOp>(op);
-  llvm::Type *type = b->getType();
-  auto number = [&](const llvm::APInt &value) { return llvm::ConstantInt::get(type, value); };
-  unsigned bits = type->getScalarSizeInBits();
-  llvm::Value *one = number(llvm::APInt(bits, 1));
-  llvm::Value *unsafe = code.CreateICmpEQ(b, number(llvm::APInt(bits, 0)));
-  if (isSigned) {
-    llvm::Value *lowest = code.CreateICmpEQ(a, number(llvm::APInt::getSignedMinValue(bits)));
-    llvm::Value *minusOne = code.CreateICmpEQ(b, number(llvm::APInt::getAllOnes(bits)));
-    unsafe = code.CreateOr(unsafe, code.CreateAnd(lowest, minusOne));
-  }
-  b = code.CreateSelect(unsafe, one, b);
-  if (isa<arith::DivSIOp>(op))
-    return code.CreateSDiv(a, b);
-  if (isa<arith::RemSIOp>(op))
-    return code.CreateSRem(a, b);
-  return isa<arith::DivUIOp>(op) ? code.CreateUDiv(a, b) : code.CreateURem(a, b);
-}
-
-llvm::Value *KernelEmitter::convert(Operation *op, llvm::Value *from) {
-  Type element = getElementTypeOrSelf(op->getResult(0).getType());
-  llvm::Type *type = registerType(element);
-  if (auto *vector = dyn_cast<llvm::FixedVectorType>(from->getType()))
-    type = code.vectorOf(type, int(vector->getNumElements()));
-  if (isa<arith::TruncFOp>(op))
-    return element.isBF16() ? code.roundToBf16(from) : code.roundToF16(from);
-  if (isa<arith::ExtSIOp, arith::IndexCastOp>(op))
-    return code.CreateSExtOrTrunc(from, type);
-  if (isa<arith::ExtUIOp>(op))
-    return code.CreateZExt(from, type);
-  if (isa<arith::TruncIOp>(op))
-    return code.CreateTrunc(from, type);
-  if (isa<arith::SIToFPOp>(op))
-    return code.CreateSIToFP(from, type);
-  if (isa<arith::UIToFPOp>(op))
-    return code.CreateUIToFP(from, type);
-  return from; // extf: held as f32 already
-}
-
-static llvm::CmpInst::Predicate predicate(arith::CmpIPredicate kind) {
-  using P = llvm::CmpInst::Predicate;
-  constexpr P table[] = {P::ICMP_EQ,  P::ICMP_NE,  P::ICMP_SLT, P::ICMP_SLE, P::ICMP_SGT,
-                         P::ICMP_SGE, P::ICMP_ULT, P::ICMP_ULE, P::ICMP_UGT, P::ICMP_UGE};
-  return table[int(kind)];
-}
-static llvm::CmpInst::Predicate predicate(arith::CmpFPredicate kind) {
-  // LLVM's numbers, but that it has "unordered" before those that are true of NaN.
-  int number = int(kind);
-  if (kind == arith::CmpFPredicate::UNO)
-    return llvm::CmpInst::FCMP_UNO;
-  bool moved = number >= int(arith::CmpFPredicate::UEQ) && number <= int(arith::CmpFPredicate::UNE);
-  return llvm::CmpInst::Predicate(moved ? number + 1 : number);
-}
-
-llvm::Value *KernelEmitter::floatArithmetic(Operation *op, ArrayRef<llvm::Value *> x) {
-  using R = llvm::Value *;
-  return llvm::TypeSwitch<Operation *, R>(op)
-      .Case<arith::AddFOp>([&](auto) { return code.CreateFAdd(x[0], x[1]); })
-      .Case<arith::SubFOp>([&](auto) { return code.CreateFSub(x[0], x[1]); })
-      .Case<arith::MulFOp>([&](auto) { return code.CreateFMul(x[0], x[1]); })
-      .Case<arith::DivFOp>([&](auto) { return code.CreateFDiv(x[0], x[1]); })
-      .Case<arith::NegFOp>([&](auto) { return code.CreateFNeg(x[0]); })
-      .Case<arith::MaximumFOp, arith::MaxNumFOp>([&](auto) { return code.larger(x[0], x[1]); })
-      .Case<arith::MinimumFOp, arith::MinNumFOp>(
-          [&](auto) { return code.CreateSelect(code.CreateFCmpOLT(x[0], x[1]), x[0], x[1]); })
-      .Case([&](arith::CmpFOp compare) {
-        return code.CreateFCmp(predicate(compare.getPredicate()), x[0], x[1]);
-      })
-      .Case<math::FmaOp>([&](auto) { return code.multiplyAdd(x[0], x[1], x[2]); })
-      .Case<math::Exp2Op>([&](auto) { return code.exp2(x[0]); })
-      .Case<math::ExpOp>([&](auto) { return code.exp(x[0]); })
-      .Case<math::LogOp>([&](auto) { return code.log(x[0]); })
-      .Case<math::AbsFOp>(
-          [&](auto) { return code.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x[0]); })
-      .Case<math::SqrtOp>(
-          [&](auto) { return code.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x[0]); })
-      .Case<math::RsqrtOp>([&](auto) -> R {
-        llvm::Value *root = code.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x[0]);
-        return code.CreateFDiv(llvm::ConstantFP::get(root->getType(), 1.0), root);
-      })
-      .Default([](Operation *) { return nullptr; });
-}
-
-llvm::Value *KernelEmitter::arithmetic(Operation *op, ArrayRef<llvm::Value *> x) {
-  using R = llvm::Value *;
-  if (llvm::Value *result = floatArithmetic(op, x))
-    return result;
-  auto extreme = [&](llvm::CmpInst::Predicate kind) {
-    return code.CreateSelect(code.CreateICmp(kind, x[0], x[1]), x[0], x[1]);
-  };
-  return llvm::TypeSwitch<Operation *, R>(op)
-      .Case<arith::AddIOp>([&](auto) { return code.CreateAdd(x[0], x[1]); })
-      .Case<arith::SubIOp>([&](auto) { return code.CreateSub(x[0], x[1]); })
-      .Case<arith::MulIOp>([&](auto) { return code.CreateMul(x[0], x[1]); })
-      .Case<arith::DivUIOp, arith::DivSIOp, arith::RemUIOp, arith::RemSIOp>(
-          [&](auto each) { return divide(each, x[0], x[1]); })
-      .Case<arith::AndIOp>([&](auto) { return code.CreateAnd(x[0], x[1]); })
-      .Case<arith::OrIOp>([&](auto) { return code.CreateOr(x[0], x[1]); })
-      .Case<arith::XOrIOp>([&](auto) { return code.CreateXor(x[0], x[1]); })
-      .Case<arith::ShLIOp>([&](auto) { return code.CreateShl(x[0], x[1]); })
-      .Case<arith::ShRUIOp>([&](auto) { return code.CreateLShr(x[0], x[1]); })
-      .Case<arith::ShRSIOp>([&](auto) { return code.CreateAShr(x[0], x[1]); })
-      .Case<arith::MinSIOp>([&](auto) { return extreme(llvm::CmpInst::ICMP_SLT); })
-      .Case<arith::MaxSIOp>([&](auto) { return extreme(llvm::CmpInst::ICMP_SGT); })
-      .Case<arith::MinUIOp>([&](auto) { return extreme(llvm::CmpInst::ICMP_ULT); })
-      .Case<arith::MaxUIOp>([&](auto) { return extreme(llvm::CmpInst::ICMP_UGT); })
-      .Case([&](arith::CmpIOp compare) {
-        return code.CreateICmp(predicate(compare.getPredicate()), x[0], x[1]);
-      })
-      .Case<arith::SelectOp>([&](auto) { return code.CreateSelect(x[0], x[1], x[2]); })
-      .Case<tile::MaskOp>([&](auto) {
-        llvm::Value *none = llvm::ConstantFP::getInfinity(x[0]->getType(), /*Negative=*/true);
-        return code.CreateSelect(x[1], x[0], none);
-      })
-      .Default([&](Operation *each) { return convert(each, x[0]); });
 }
 
 } // namespace sparsec::cpu

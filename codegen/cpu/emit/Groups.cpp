@@ -11,9 +11,9 @@ namespace sparsec::cpu {
 /// The memory that a group begins to use, and what it needs there before its panels.
 void KernelEmitter::beginGroup(const Group &group) {
   for (int place : group.made)
-    begin(place);
+    tiles.begin(place);
   for (const Copy &copy : group.copies)
-    copyInto(begin(copy.to), copy.value);
+    copyInto(tiles.begin(copy.to), copy.value);
   findStorePlaces(group);
 }
 
@@ -25,7 +25,7 @@ void KernelEmitter::emitGroup(const Group &group) {
     llvm::DenseMap<Value, LaneVectors> vectors;
     panel.panel = index, panel.shape = group.shape, panel.laneDim = 0;
     for (Value vector : group.vectors)
-      vectors[vector] = loadLanes(*memoryOf(vector), panel);
+      vectors[vector] = tiles.loadLanes(*tiles.of(vector), panel);
     panel.known = std::move(vectors);
     if (group.liveRows)
       panel.live = findLiveRows(group.liveRows, panel);
@@ -77,8 +77,8 @@ void KernelEmitter::emitVectors(const Sweep &sweep, Cell &panel) {
     Value result = op->getResult(0);
     LaneVectors value = computeLanes(result, op, panel);
     panel.known[result] = value;
-    if (const Storage *memory = memoryOf(result))
-      storeLanes(*memory, panel, value);
+    if (const Storage *memory = tiles.of(result))
+      tiles.storeLanes(*memory, panel, value);
   }
 }
 
@@ -89,8 +89,8 @@ Code::Values KernelEmitter::emitRow(const Sweep &sweep, Cell &cell, ArrayRef<llv
       continue;
     Value result = op->getResult(0);
     LaneVectors value = cell.known[result] = computeLanes(result, op, cell);
-    if (const Storage *memory = memoryOf(result))
-      storeLanes(*memory, cell, value);
+    if (const Storage *memory = tiles.of(result))
+      tiles.storeLanes(*memory, cell, value);
   }
   return reduceRow(sweep, cell, sums);
 }
@@ -145,7 +145,7 @@ Code::Values KernelEmitter::emitRowLoop(const Sweep &sweep, Cell &panel) {
                      }
                      for (Operation *each : packed) {
                        Load::Operand own = plan.packed.find(each->getResult(0))->second;
-                       own.form->emission->pack(*this, each, cells, memory(own.place));
+                       own.form->emission->pack(*this, each, cells, tiles.at(own.place));
                      }
                      return next;
                    });

@@ -20,12 +20,12 @@ NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
   if (!plan.loads.find(load)->second.nextBlock)
     return {};
   auto rows = flow.resolve(load.getRows()).getDefiningOp<tile::RowsOp>();
-  const View &view = views[load.getView()];
+  const View &view = views.of(load.getView());
   if (!fold.toNext) { // 0 in the last step
     llvm::Value *next = code.CreateAdd(fold.index, code.i64(1));
     next = code.CreateSelect(code.CreateICmpSLT(next, fold.end), next, fold.index);
-    fold.toNext =
-        code.CreateSub(blockColumn(fold.op.getBlocks(), next), scalars[fold.op.getBlockIndex()]);
+    fold.toNext = code.CreateSub(positions.blockColumn(fold.op.getBlocks(), next),
+                                 frame.scalars[fold.op.getBlockIndex()]);
   }
   tile::RowsType type = rows.getRows().getType();
   llvm::Value *tokens =
@@ -39,7 +39,7 @@ NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
 /// rows of its operand in memory, and the panels share each row.
 void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count) {
   DotOperands operands = dotOperands(sweep.dot, dims);
-  const NextBlock &next = memory(plan.products.find(sweep.dot)->second.broadcast).next;
+  const NextBlock &next = tiles.at(plan.products.find(sweep.dot)->second.broadcast).next;
   if (!next.bytes)
     return;
   ArrayRef<int64_t> shape = tileType(operands.broadcast).getShape();
@@ -63,8 +63,8 @@ void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value 
 /// next work item reads in its place. Workers take runs of items.
 void KernelEmitter::prefetchNextItem(const Group &group, const Cell &cell) {
   for (int place : group.nextItem) {
-    const Storage &from = memory(place);
-    llvm::Value *begin = lanesPointer(from, cell.panel, cell.row, cell.shape.panel);
+    const Storage &from = tiles.at(place);
+    llvm::Value *begin = tiles.lanesPointer(from, cell.panel, cell.row, cell.shape.panel);
     begin = code.at(begin, from.toNextItem);
     for (int64_t line = 0; line < cell.shape.panel * bytesOf(from.type); line += kLine)
       code.askFor(code.at(begin, line), /*firstLevel=*/false);
@@ -75,7 +75,7 @@ void KernelEmitter::prefetchNextItem(const Group &group, const Cell &cell) {
 /// machine to foresee. Behind the last ones the table holds anything.
 void KernelEmitter::prefetchRow(llvm::Value *pointers, llvm::Value *row, int64_t bytes) {
   llvm::Value *entry = code.at(pointers, code.CreateMul(row, code.i64(8)));
-  llvm::Value *begin = code.loadAs(code.getPtrTy(), code.at(entry, 8 * kRowsAhead), 8);
+  llvm::Value *begin = code.loadAs(code.getPtrTy(), code.at(entry, 8 * Views::kRowsAhead), 8);
   for (int64_t line = 0; line < bytes; line += kLine)
     code.askFor(code.at(begin, line));
 }

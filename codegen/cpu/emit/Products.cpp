@@ -9,7 +9,7 @@ namespace sparsec::cpu {
 /// The reductions over the sweep's rows.
 Code::Values KernelEmitter::emitProduct(const Sweep &sweep, Cell &panel) {
   const Product &product = plan.products.find(sweep.dot)->second;
-  bool rowPointers = memory(product.broadcast).isPointers() && product.operands.rowDim == 0;
+  bool rowPointers = tiles.at(product.broadcast).isPointers() && product.operands.rowDim == 0;
   // General registers hold no more rows' pointers.
   constexpr int kMostPointers = 8;
   int64_t most = code.level.rowsBeside(panel.shape.parts());
@@ -52,8 +52,8 @@ Code::Values KernelEmitter::emitProductRows(const Sweep &sweep, Cell &panel, llv
     // Nothing that was read for the sums' start is read again: in place, it is gone.
     Cell cell = panel.atRow(cells[i].row, laneDim);
     cell.known[dot.getResult()] = sums[i];
-    if (const Storage *memory = memoryOf(dot.getResult()))
-      storeLanes(*memory, cell, sums[i]);
+    if (const Storage *memory = tiles.of(dot.getResult()))
+      tiles.storeLanes(*memory, cell, sums[i]);
     reductions = emitRow(sweep, cell, reductions);
   }
   return reductions;

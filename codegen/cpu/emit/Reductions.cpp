@@ -1,5 +1,6 @@
 // Reductions along a sweep's rows, a vector a part of the panel. Those that a product does early,
 // of full blocks, plan/Masks.cpp has found.
+#include "codegen/cpu/emit/Arithmetic.h"
 #include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
@@ -42,7 +43,7 @@ std::optional<Code::Values> KernelEmitter::unmaskedSums(const Sweep &sweep, cons
 Code::Values KernelEmitter::startReductions(const Sweep &sweep, const PanelShape &shape) {
   Code::Values sums;
   for (tile::ReduceOp reduce : reductionsOf(sweep)) {
-    llvm::Type *type = registerType(tileType(reduce.getInput()).getElementType());
+    llvm::Type *type = registerType(code, tileType(reduce.getInput()).getElementType());
     llvm::Constant *start = llvm::Constant::getNullValue(type);
     if (reduce.getKind() == tile::ReduceKind::Max)
       start = type->isFloatTy() ? llvm::ConstantFP::getInfinity(type, /*Negative=*/true)
@@ -63,8 +64,8 @@ void KernelEmitter::endReductions(const Sweep &sweep, Cell &panel, ArrayRef<llvm
     }
     Value result = reduce.getResult();
     panel.known[result] = value;
-    if (const Storage *memory = memoryOf(result))
-      storeLanes(*memory, panel, value);
+    if (const Storage *memory = tiles.of(result))
+      tiles.storeLanes(*memory, panel, value);
   }
 }
 

@@ -9,9 +9,9 @@ namespace sparsec::cpu {
 void KernelEmitter::findStorePlaces(const Group &group) {
   auto find = [&](auto store) {
     int64_t size = tileType(store.getValue()).getDimSize(1);
-    Stretch columns = columnsOf(store.getColumns(), size);
-    storePlaces[store] = {rowPointers(views[store.getView()], store.getIndices(), store.getRows(),
-                                      sink, columns.first),
+    Stretch columns = positions.columnsOf(store.getColumns(), size);
+    storePlaces[store] = {views.rowPointers(views.of(store.getView()), store.getIndices(),
+                                            store.getRows(), frame.sink, columns.first),
                           columns};
     if constexpr (std::is_same_v<decltype(store), tile::StoreOp>)
       storePlaces[store].streams = streams(store, columns);
@@ -83,8 +83,8 @@ void KernelEmitter::emitRowGroup(const Group &group) {
                                         Value result = op->getResult(0);
                                         LaneVectors value = cell.known[result] =
                                             computeLanes(result, op, cell);
-                                        if (const Storage *memory = memoryOf(result))
-                                          storeLanes(*memory, cell, value);
+                                        if (const Storage *memory = tiles.of(result))
+                                          tiles.storeLanes(*memory, cell, value);
                                       }
                                     }
                                     return reduceRow(sweep, cell, carried);
@@ -94,7 +94,7 @@ void KernelEmitter::emitRowGroup(const Group &group) {
         ArrayRef<llvm::Value *> all(sums);
         llvm::Value *sum = acrossLanes(reduce.getKind(), all.take_front(first.shape.parts()));
         sums.erase(sums.begin(), sums.begin() + first.shape.parts());
-        code.storeTo(sum, elementPointer(*memoryOf(reduce.getResult()), row, nullptr), 4);
+        code.storeTo(sum, tiles.elementPointer(*tiles.of(reduce.getResult()), row, nullptr), 4);
       }
   });
 }

@@ -11,13 +11,13 @@ void KernelEmitter::beginSlices() {
   if (plan.slices.laneClass == Group::kSerial)
     return;
   int64_t lanes = plan.slices.lanes;
-  llvm::Value *x = function->getArg(1), *width = code.i64(lanes / plan.slices.count);
+  llvm::Value *x = frame.function->getArg(1), *width = code.i64(lanes / plan.slices.count);
   llvm::Value *number = code.CreateZExt(code.CreateLShr(x, kSliceShift), code.getInt64Ty());
   llvm::Value *isWhole = code.CreateICmpEQ(number, code.i64(0));
   llvm::Value *end = code.CreateMul(number, width);
   slice.begin = code.CreateSelect(isWhole, code.i64(0), code.CreateSub(end, width));
   slice.end = code.CreateSelect(isWhole, code.i64(lanes), end);
-  slice.row = code.CreateAnd(x, code.getInt32((1 << kSliceShift) - 1));
+  positions.sliceRow = code.CreateAnd(x, code.getInt32((1 << kSliceShift) - 1));
 }
 
 /// Of `count` things along a dimension of this class, `each` lanes long: those that are computed.

@@ -1,4 +1,5 @@
 // Stores: vectors, and matrices as they lie or transposed.
+#include "codegen/cpu/emit/Arithmetic.h"
 #include "codegen/cpu/emit/Emitter.h"
 
 using namespace mlir;
@@ -7,30 +8,31 @@ namespace sparsec::cpu {
 
 /// Of a rank-1 tile; nothing where the view is not there.
 void KernelEmitter::storeVector(tile::StoreOp store) {
-  const View &view = views[store.getView()];
-  const RowTable &rows = rowTables[flow.resolve(store.getRows())];
+  const View &view = views.of(store.getView());
+  const RowTable &rows = positions.of(store.getRows());
   const Storage &from = operand(store, store.getValue());
   SmallVector<llvm::Value *> indices;
   for (Value index : store.getIndices())
-    indices.push_back(scalar(index));
+    indices.push_back(frame.scalar(index));
   auto [first, last] = sliceOf(dims.laneClass(store.getValue()), rows.size, 1);
   auto oneByOne = [&, first = first, last = last] {
     code.loop(first, last, 1, [&](llvm::Value *row) {
       llvm::Value *position =
           code.loadAs(code.getInt32Ty(), code.at(rows.positions, code.CreateMul(row, code.i64(4))));
       code.branch(code.CreateICmpULT(position, rows.length), [&] {
-        llvm::Value *value = code.loadAs(from.type, elementPointer(from, row, nullptr), 1);
-        code.storeTo(toMemory(value, view.type), rowPointer(view, indices, rows, row, position), 1);
+        llvm::Value *value = code.loadAs(from.type, tiles.elementPointer(from, row, nullptr), 1);
+        code.storeTo(toMemory(code, value, view.type),
+                     views.rowPointer(view, indices, rows, row, position), 1);
       });
     });
   };
   auto sideBySide = [&] {
-    llvm::Value *to = rowPointer(view, indices, rows, code.i64(0), rows.first);
+    llvm::Value *to = views.rowPointer(view, indices, rows, code.i64(0), rows.first);
     int width = from.shape.vector;
-    overStretch(stretchOf(rows), width, [&](llvm::Value *at, llvm::Value *mask) {
+    views.overStretch(positions.stretchOf(rows), width, [&](llvm::Value *at, llvm::Value *mask) {
       llvm::Value *value =
-          code.loadAs(code.vectorOf(from.type, width), elementPointer(from, at, nullptr), 4);
-      value = toMemory(value, view.type);
+          code.loadAs(code.vectorOf(from.type, width), tiles.elementPointer(from, at, nullptr), 4);
+      value = toMemory(code, value, view.type);
       llvm::Value *place = code.at(to, code.CreateMul(at, code.i64(bytesOf(view.element))));
       mask ? void(code.CreateMaskedStore(value, place, llvm::Align(1), mask))
            : code.storeTo(value, place, 1);
@@ -45,12 +47,12 @@ void KernelEmitter::storeVector(tile::StoreOp store) {
 /// has to begin with a line.
 llvm::Value *KernelEmitter::streams(tile::StoreOp store, const Stretch &columns) {
   constexpr int64_t kMostCached = 16 << 20, kLine = 64;
-  const View &view = views[store.getView()];
+  const View &view = views.of(store.getView());
   if (!plan.stores.find(store)->second.streams)
     return nullptr;
   hasStreams = true;
   int64_t bytes = bytesOf(view.element);
-  const RowTable &rows = rowTables[flow.resolve(store.getRows())];
+  const RowTable &rows = positions.of(store.getRows());
   llvm::Value *pitch = code.CreateMul(view.strides[0], code.i64(bytes));
   llvm::Value *size = code.CreateMul(code.wide(rows.length), pitch);
   llvm::Value *begin = code.CreatePtrToInt(view.base, code.getInt64Ty());
@@ -65,7 +67,7 @@ llvm::Value *KernelEmitter::streams(tile::StoreOp store, const Stretch &columns)
 template <class Op>
 void KernelEmitter::writeLanes(Op store, const StorePlace &to, llvm::Value *row,
                                llvm::Value *column, ArrayRef<llvm::Value *> values) {
-  const View &view = views[store.getView()];
+  const View &view = views.of(store.getView());
   int width = int(cast<llvm::FixedVectorType>(values.front()->getType())->getNumElements());
   int64_t bytes = bytesOf(view.element);
   llvm::Type *vector = code.vectorOf(view.element, width);
@@ -87,10 +89,12 @@ void KernelEmitter::writeLanes(Op store, const StorePlace &to, llvm::Value *row,
       int64_t skip = int64_t(part) * width;
       llvm::Value *place = code.at(start, skip * bytes);
       llvm::Value *mask =
-          masked ? maskOf(to.columns, code.CreateAdd(column, code.i64(skip)), width) : nullptr;
+          masked ? views.maskOf(to.columns, code.CreateAdd(column, code.i64(skip)), width)
+                 : nullptr;
       if (isa<tile::AccumulateOp>(store.getOperation()))
-        value = code.CreateFAdd(fromMemory(loadMasked(vector, place, mask), view.type), value);
-      value = toMemory(value, view.type);
+        value = code.CreateFAdd(fromMemory(code, views.loadMasked(vector, place, mask), view.type),
+                                value);
+      value = toMemory(code, value, view.type);
       mask ? void(code.CreateMaskedStore(value, place, llvm::Align(1), mask))
            : storeWhole(value, place);
     }

@@ -48,7 +48,7 @@ void loadRows(KernelEmitter &emit, tile::LoadOp load, llvm::Value *pointers, Sto
   code.loop(code.i64(0), code.i64(rows), 1, [&](llvm::Value *row) {
     llvm::Value *from =
         code.loadAs(code.getPtrTy(), code.at(pointers, code.CreateMul(row, code.i64(8))), 8);
-    llvm::Value *into = emit.lanesPointer(to, code.i64(0), row);
+    llvm::Value *into = emit.tiles.lanesPointer(to, code.i64(0), row);
     for (int64_t pair = 0; pair < wholeTiles(pairs); pair += kSide / 2) { // of 16 numbers each
       llvm::Type *vector = code.vectorOf(code.getInt32Ty(), kSide / 2);
       llvm::Value *bits = pair < pairs ? code.loadAs(vector, code.at(from, pair * 4), 2)
@@ -74,8 +74,8 @@ void loadColumns(KernelEmitter &emit, tile::LoadOp load, llvm::Value *pointers, 
       for (int i = 0; i < count; ++i)
         square[i] =
             rowPair(code, code.at(rows[2 * i], skip), code.at(rows[2 * i + 1], skip), kSide);
-      llvm::Value *into =
-          code.at(emit.lanesPointer(to, code.i64(0), column), code.CreateMul(pair, code.i64(4)));
+      llvm::Value *into = code.at(emit.tiles.lanesPointer(to, code.i64(0), column),
+                                  code.CreateMul(pair, code.i64(4)));
       for (auto [j, vector] : llvm::enumerate(code.transpose(square)))
         code.storeTo(vector, code.at(into, int64_t(j) * to.rowStride() * 4));
     });
@@ -144,19 +144,19 @@ void intoMemory(KernelEmitter &emit, const Sweep &sweep, Cell &panel) {
   tile::DotOp dot = sweep.dot;
   const Product &planned = emit.plan.products.find(dot)->second;
   auto operand = [&](const Storage &from) {
-    return Operand{emit.lanesPointer(from, panel.panel, code.i64(0)), from.rowStride() * 4};
+    return Operand{emit.tiles.lanesPointer(from, panel.panel, code.i64(0)), from.rowStride() * 4};
   };
-  const Storage &rows = emit.memory(planned.broadcast), &sums = *emit.memoryOf(dot.getResult());
+  const Storage &rows = emit.tiles.at(planned.broadcast), &sums = *emit.tiles.of(dot.getResult());
   TileProduct product;
   product.sums = operand(sums);
   product.a = {rows.base, rows.rowStride() * 4};
-  product.b = operand(emit.memory(planned.lanes));
+  product.b = operand(emit.tiles.at(planned.lanes));
   product.pairs = wholeTiles(planned.operands.sum / 2);
   product.fromZero = !dot.getAcc();
   if (dot.getAcc())
     code.loop(code.i64(0), code.i64(sweep.rows), 1, [&](llvm::Value *row) {
       Cell cell = panel.atRow(row, emit.dims.laneDim(dot.getResult()));
-      emit.storeLanes(sums, cell, emit.lanes(dot.getAcc(), cell));
+      emit.tiles.storeLanes(sums, cell, emit.lanes(dot.getAcc(), cell));
     });
   int across = panel.shape.panel / kSide;
   int64_t twos = sweep.rows / (2 * kSide) * (2 * kSide);

@@ -20,15 +20,15 @@ std::vector<LaneVectors> sum(KernelEmitter &emit, const Sweep &sweep, Cell &pane
   Code &code = emit.code;
   const Product &product = emit.plan.products.find(sweep.dot)->second;
   const DotOperands &operands = product.operands;
-  const Storage &lanesIn = emit.memory(product.lanes);
-  const Storage &broadcast = emit.memory(product.broadcast);
+  const Storage &lanesIn = emit.tiles.at(product.lanes);
+  const Storage &broadcast = emit.tiles.at(product.broadcast);
   int count = int(start.size());
   emit.prefetch(sweep, panel, row, count);
   bool pointers = broadcast.isPointers();
   llvm::Value *zero = code.i64(0);
   auto element = [&](llvm::Value *r, llvm::Value *k) {
-    return operands.rowDim == 0 ? emit.elementPointer(broadcast, r, k)
-                                : emit.elementPointer(broadcast, k, r);
+    return operands.rowDim == 0 ? emit.tiles.elementPointer(broadcast, r, k)
+                                : emit.tiles.elementPointer(broadcast, k, r);
   };
   // The sum runs along memory's rows, from row to row, or along lanes that lie in panels.
   bool alongRows = pointers && operands.rowDim == 0, overRows = pointers && !alongRows;
@@ -47,7 +47,8 @@ std::vector<LaneVectors> sum(KernelEmitter &emit, const Sweep &sweep, Cell &pane
     strides.toNext = code.CreateMul(broadcast.rowBytes, code.i64(count));
   }
   bool lanesByPointers = lanesIn.isPointers();
-  strides.across = lanesByPointers ? lanesIn.base : emit.lanesPointer(lanesIn, panel.panel, zero);
+  strides.across =
+      lanesByPointers ? lanesIn.base : emit.tiles.lanesPointer(lanesIn, panel.panel, zero);
   strides.acrossBytes = lanesByPointers ? 8 : lanesIn.rowStride() * 4;
   llvm::Type *vector = code.vectorOf(code.getFloatTy(), panel.shape.vector);
   auto add = [&](llvm::Value *at, llvm::Value *lanesAt, MutableArrayRef<llvm::Value *> sums) {

@@ -82,7 +82,7 @@ static Place packedPlace(const Panels &panels, RankedTensorType tile, int laneDi
 /// Pairs of memory's rows are 32-bit numbers.
 static void loadTransposed(KernelEmitter &emit, tile::LoadOp load, llvm::Value *pointers,
                            Storage &to) {
-  View pairs = emit.views[load.getView()];
+  View pairs = emit.views.of(load.getView());
   pairs.element = to.type, pairs.type = to.element;
   emit.loadTransposed(pairs, load.getType().getDimSize(1) / 2, to, pointers);
 }
@@ -104,7 +104,7 @@ static void loadInterleaved(KernelEmitter &emit, tile::LoadOp load, llvm::Value 
     llvm::Value *entry = code.at(pointers, code.CreateMul(pair, code.i64(16)));
     llvm::Value *low = code.loadAs(code.getPtrTy(), entry, 8);
     llvm::Value *high = code.loadAs(code.getPtrTy(), code.at(entry, 8), 8);
-    llvm::Value *into = emit.lanesPointer(to, code.i64(0), pair);
+    llvm::Value *into = emit.tiles.lanesPointer(to, code.i64(0), pair);
     for (int64_t column = 0; column < columns; column += width)
       code.storeTo(rowPair(code, code.at(low, column * 2), code.at(high, column * 2), int(width)),
                    code.at(into, column * 4));
@@ -121,7 +121,7 @@ static void pack(KernelEmitter &emit, Operation *op, MutableArrayRef<Cell> rows,
     packed.push_back(code.packPairs(a, b));
   Cell pair = rows[0];
   pair.row = code.CreateLShr(rows[0].row, code.i64(1));
-  emit.storeLanes(to, pair, packed);
+  emit.tiles.storeLanes(to, pair, packed);
 }
 
 constexpr OperandEmission kTransposed = {.load = loadTransposed},

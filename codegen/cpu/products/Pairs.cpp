@@ -38,17 +38,18 @@ std::vector<LaneVectors> sum(KernelEmitter &emit, const Sweep &sweep, Cell &pane
                              const std::vector<LaneVectors> &start) {
   Code &code = emit.code;
   const Product &product = emit.plan.products.find(sweep.dot)->second;
-  const Storage &across = emit.memory(product.lanes);
-  const Storage &broadcast = emit.memory(product.broadcast);
+  const Storage &across = emit.tiles.at(product.lanes);
+  const Storage &broadcast = emit.tiles.at(product.broadcast);
   bool pointers = broadcast.isPointers();
   int count = int(start.size()), parts = panel.shape.parts();
   SmallVector<llvm::Value *> first; // of each row, where its first pair lies
   for (int i = 0; i < count; ++i)
     first.push_back(
-        pointers ? emit.elementPointer(broadcast, code.CreateAdd(row, code.i64(i)), code.i64(0))
-                 : code.at(code.at(broadcast.base, code.CreateMul(row, code.i64(4))), 4 * i));
+        pointers
+            ? emit.tiles.elementPointer(broadcast, code.CreateAdd(row, code.i64(i)), code.i64(0))
+            : code.at(code.at(broadcast.base, code.CreateMul(row, code.i64(4))), 4 * i));
   KernelEmitter::Strides strides{pointers ? 4 : broadcast.rowStride() * 4,
-                                 emit.lanesPointer(across, panel.panel, code.i64(0)),
+                                 emit.tiles.lanesPointer(across, panel.panel, code.i64(0)),
                                  across.rowStride() * 4};
   llvm::Type *vector = code.vectorOf(code.getInt32Ty(), panel.shape.vector);
   auto add = [&](llvm::Value *at, llvm::Value *lanesAt, MutableArrayRef<llvm::Value *> sums) {

@@ -12,10 +12,9 @@ namespace sparsec::sm80 {
 
 FailureOr<Value> allocateBuffer(PipelineBuilder &emit, tile::LoadOp load, int stages) {
   auto type = cast<RankedTensorType>(load.getResult().getType());
-  if (type.getRank() != 2)
-    return load.emitOpError("only tiles of rank 2 are lowered to copies yet");
-  auto buffer =
-      warp::BufferType::get(type.getDimSize(0), type.getDimSize(1), type.getElementType(), stages);
+  bool vector = type.getRank() == 1;
+  auto buffer = warp::BufferType::get(vector ? 1 : type.getDimSize(0), type.getShape().back(),
+                                      type.getElementType(), stages);
   return Value(emit.create<warp::AllocOp>(buffer, IntegerAttr()));
 }
 
@@ -25,6 +24,11 @@ void copyTile(PipelineBuilder &emit, tile::LoadOp load, const IRMapping &map, Va
   SmallVector<Value> indices;
   for (Value index : load.getIndices())
     indices.push_back(mapped(index));
+  if (cast<RankedTensorType>(load.getResult().getType()).getRank() == 1) {
+    emit.create<warp::CopyVectorOp>(mapped(load.getView()), indices, mapped(load.getRows()),
+                                    buffer);
+    return;
+  }
   emit.create<warp::CopyOp>(mapped(load.getView()), indices, mapped(load.getRows()),
                             mapped(load.getColumns()), buffer,
                             valid ? emit.getUnitAttr() : UnitAttr());
@@ -35,9 +39,21 @@ static Value stageOf(PipelineBuilder &emit, Value buffer, Value stage) {
   return emit.create<warp::StageOp>(type.withStages(1), buffer, stage);
 }
 
+/// A vector along the columns of products: it waits in shared memory until it is needed, since a
+/// thread holds many of its values.
+static bool isSharedVector(tile::LoadOp load) {
+  auto type = cast<RankedTensorType>(load.getResult().getType());
+  auto slice = dyn_cast_or_null<warp::SliceAttr>(type.getEncoding());
+  return slice && slice.getAxis() == warp::Axis::Columns && !load.getColumns() &&
+         isa<warp::AccumulatorAttr>(slice.getOf()) && type.getElementType().isF32() &&
+         load.getView().getType().getElementType().isF32();
+}
+
 /// What lives in registers belongs to computing a block: no copies wait for it, and it is loaded by
 /// whoever computes.
 static bool isInRegisters(Operation *op) {
+  if (auto load = dyn_cast<tile::LoadOp>(op); load && isSharedVector(load))
+    return false;
   return llvm::any_of(op->getResultTypes(), [](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     return tensor && tensor.getEncoding();
@@ -91,6 +107,23 @@ BlockStages::Carried BlockStages::unpacked(PipelineBuilder &emit, ValueRange val
   return {index, Value(), stage};
 }
 
+/// Where a part of a row's list begins, its partial blocks end, and it ends.
+static std::array<Value, 3> sliced(PipelineBuilder &emit, ValueRange slice,
+                                   std::array<Value, 3> row) {
+  if (slice.empty())
+    return row;
+  auto [begin, full, end] = row;
+  Value count = emit.create<arith::SubIOp>(end, begin);
+  auto place = [&](Value part) -> Value {
+    Value before = emit.create<arith::DivUIOp>(emit.create<arith::MulIOp>(count, part), slice[1]);
+    return emit.create<arith::AddIOp>(begin, before);
+  };
+  Value from = place(slice[0]);
+  Value to = place(emit.create<arith::AddIOp>(slice[0], emit.i32(1)));
+  Value middle = emit.create<arith::MinSIOp>(emit.create<arith::MaxSIOp>(full, from), to);
+  return {from, middle, to};
+}
+
 void BlockStages::findBounds(PipelineBuilder &emit) {
   if (auto range = chain.first().getBlocks().getDefiningOp<tile::RangeOp>()) {
     from = range.getLow();
@@ -103,10 +136,12 @@ void BlockStages::findBounds(PipelineBuilder &emit) {
   auto row = emit.create<warp::BlockRowOp>(blocks.getLayout(), blocks.getRow(),
                                            ofHead ? ofHead.getPlace() : Value());
   list = row.getList();
-  middle = row.getFull();
-  from = blocks.getSet() == tile::BlockSet::Full ? middle : row.getPartial();
+  auto [begin, full, end] =
+      sliced(emit, blocks.getSlice(), {row.getPartial(), row.getFull(), row.getEnd()});
+  middle = full;
+  from = blocks.getSet() == tile::BlockSet::Full ? middle : begin;
   bool onlyPartial = chain.folds.size() == 1 && blocks.getSet() == tile::BlockSet::Partial;
-  to = onlyPartial ? middle : row.getEnd();
+  to = onlyPartial ? middle : end;
   last = emit.create<arith::SubIOp>(to, emit.i32(1));
 }
 
@@ -211,10 +246,14 @@ void BlockStages::mapFetched(PipelineBuilder &emit, tile::FoldOp fold, const Car
   auto buffer = buffers.begin();
   for (Operation &op : fold.getFetch().front().without_terminator()) {
     auto load = dyn_cast<tile::LoadOp>(op);
-    if (load && !isInRegisters(load))
-      map.map(load.getResult(), stageOf(emit, *buffer++, now.stage));
-    else
+    if (!load || isInRegisters(load)) {
       emit.clone(op, map);
+      continue;
+    }
+    Value tile = stageOf(emit, *buffer++, now.stage);
+    if (isSharedVector(load))
+      tile = emit.create<warp::LoadVectorOp>(load.getResult().getType(), tile);
+    map.map(load.getResult(), tile);
   }
 }
 

@@ -121,7 +121,23 @@ private:
     for (auto [tile, operand] : operands)
       map.map(tile, operand);
     stages.mapFetched(body, fold, now, map);
-    return computeBlock(body, fold, map, carries);
+    FailureOr<SmallVector<Value>> yields = computeBlock(body, fold, map, carries);
+    // Not before products that do not need them: a thread would hold them meanwhile.
+    for (auto load : llvm::make_early_inc_range(body.getBlock()->getOps<warp::LoadVectorOp>()))
+      if (Operation *user = firstUser(load))
+        load->moveBefore(user);
+    return yields;
+  }
+
+  /// In the block of the operation.
+  static Operation *firstUser(Operation *op) {
+    Operation *first = nullptr;
+    for (Operation *user : op->getUsers()) {
+      Operation *above = op->getBlock()->findAncestorOpInBlock(*user);
+      if (above && (!first || above->isBeforeInBlock(first)))
+        first = above;
+    }
+    return first;
   }
 };
 
