@@ -245,7 +245,7 @@ class Runs(RunTest):
         self.refuses(1, "error: untested: has neither best.safetensors nor a checkpoint yet\n", "sample", "untested", *device)
 
     def test_128_layers_train(self):
-        """Twenty of the 200 steps of docs/performance.md, at a smaller width."""
+        """Twenty of 200 steps."""
         self.config("deep", length=32, steps=200)
         self.write("data", TEXT)
         self.train("deep", "data", "run", "--set", "model.layers=128", "--set", "every.log=1", "--until", "20")
