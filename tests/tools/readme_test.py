@@ -34,6 +34,7 @@ LEFT_OUT = {
     "python3 tools/bench/peer_learning.py": "needs PyTorch",
     "sparsec train mnist-small ": "needs the digits",
     "sparsec sample run/mnist ": "needs the digits",
+    "sparsec inspect run/mnist ": "needs the digits",
     "sparsec train cifar10-small ": "needs the pictures",
     "sparsec train enwik8 ": "95 million parameters at n = 12,288: needs a GPU",
 }
