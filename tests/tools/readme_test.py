@@ -26,6 +26,7 @@ LEFT_OUT = {
     "python3 tools/bench/peer_baselines.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_step.py": "needs PyTorch and a GPU",
+    "python3 tools/bench/peer_matmul.py": "needs PyTorch and a GPU",
     "torchrun": "needs PyTorch; parallel_test.py sets its variables",
     "python3 tools/bench/learning.py": "trains for minutes",
     "python3 tools/bench/peer_learning.py": "needs PyTorch",
