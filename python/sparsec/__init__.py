@@ -29,8 +29,8 @@ from ._mask import mask
 from ._names import Pattern, PatternLike
 
 __version__: str = _library.library.sparsec_version().decode()
-__all__ = ["Attention", "Counters", "Error", "InputError", "InternalError", "MachineError", "Pattern", "Picture", "UnpreparedError", "compile",
-           "load", "mask", "show", "stats", "verify"]
+__all__ = ["Attention", "Counters", "Error", "InputError", "InternalError", "MachineError", "Pattern", "Picture",
+           "UnpreparedError", "compile", "load", "mask", "show", "stats", "verify"]
 
 
 def compile(pattern: "PatternLike | None" = None, *, expr: "str | None" = None,
