@@ -4,6 +4,7 @@
 #include "kernel/ops/Adam.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
+#include "kernel/ops/AttentionDecode.h"
 #include "kernel/ops/AttentionMass.h"
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/Elementwise.h"
@@ -26,6 +27,7 @@ std::span<const Operation> operations() {
       {AdamRequest::kOperation, nullptr, describe<AdamRequest>},
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
       {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
+      {AttentionDecodeRequest::kOperation, nullptr, describe<AttentionDecodeRequest>},
       {AttentionMassRequest::kOperation, nullptr, describe<AttentionMassRequest>},
       {EmbeddingRequest::kOperation, nullptr, describe<EmbeddingRequest>},
       {EmbeddingGradientRequest::kOperation, nullptr, describe<EmbeddingGradientRequest>},

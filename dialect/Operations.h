@@ -5,6 +5,7 @@
 //   adam       sparsec.adam                        kernel/ops/Adam.h
 //   forward    sparsec.attention                   kernel/ops/Attention.h
 //   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
+//   decode     sparsec.attention_decode            kernel/ops/AttentionDecode.h
 //   mass       sparsec.attention_mass              kernel/ops/AttentionMass.h
 //   cross_entropy
 //              sparsec.cross_entropy              kernel/ops/CrossEntropy.h

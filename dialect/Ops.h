@@ -13,6 +13,7 @@ namespace sparsec {
 struct AdamRequest;
 struct AttentionRequest;
 struct AttentionBackwardRequest;
+struct AttentionDecodeRequest;
 struct AttentionMassRequest;
 struct EmbeddingRequest;
 struct EmbeddingGradientRequest;
@@ -30,6 +31,7 @@ namespace sparsec::ops {
 void describe(mlir::OpBuilder &builder, const AdamRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const AttentionDecodeRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionMassRequest &request);
 void describe(mlir::OpBuilder &builder, const EmbeddingRequest &request);
 void describe(mlir::OpBuilder &builder, const EmbeddingGradientRequest &request);

@@ -19,6 +19,7 @@ def Tile_OrderAttr : Attr<CPred<"::llvm::isa<::sparsec::tile::OrderAttr>($_self)
 include "dialect/ops/adam/Adam.td"
 include "dialect/ops/attention/Attention.td"
 include "dialect/ops/attention/AttentionBackward.td"
+include "dialect/ops/attention/AttentionDecode.td"
 include "dialect/ops/attention/AttentionMass.td"
 include "dialect/ops/cross_entropy/CrossEntropy.td"
 include "dialect/ops/elementwise/Elementwise.td"

@@ -225,6 +225,17 @@ Result<void> RunningList::enqueue(int64_t position) const {
   return {};
 }
 
+Result<void>
+RunningList::each(const std::function<Result<void>(const std::string &call)> &after) const {
+  for (const Loaded &call : loaded) {
+    if (Result<void> launched = call.launch(0); !launched)
+      return launched;
+    if (Result<void> done = after(call.name); !done)
+      return done;
+  }
+  return {};
+}
+
 Result<std::vector<RunningList::Timed>> RunningList::timed(Device &device) const {
   using Clock = std::chrono::steady_clock;
   std::vector<Timed> all;

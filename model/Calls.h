@@ -13,6 +13,7 @@
 
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
+#include "kernel/ops/AttentionDecode.h"
 #include "model/Memory.h"
 #include "runtime/Buffer.h"
 #include "runtime/Device.h"
@@ -93,6 +94,7 @@ struct Machine {
   Target target;
   ChooseParts<AttentionRequest> chooseForward;
   ChooseParts<AttentionBackwardRequest> chooseBackward;
+  ChooseParts<AttentionDecodeRequest> chooseDecode;
   std::map<std::string, LoadedObject> loaded;
 
   /// Device memory of all that was loaded.
@@ -210,6 +212,8 @@ public:
   static RunningList bind(const CallList &list, const ListMemory &memory);
   /// Enqueues every call; errors name it.
   Result<void> enqueue(int64_t position = 0) const;
+  /// Runs the calls one at a time, and after each what is given its name.
+  Result<void> each(const std::function<Result<void>(const std::string &call)> &after) const;
   /// Runs every call alone; of each its name and seconds.
   struct Timed {
     std::string name;

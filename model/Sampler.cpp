@@ -62,6 +62,11 @@ Result<std::vector<uint8_t>> Sampler::next(std::span<const std::optional<uint8_t
   uint64_t seed = CounterRandom(options.seed, RandomStream::Sample).bits(static_cast<uint64_t>(at));
   if (auto done = device.copyToDevice(memory.address(buffers::kSeed), &seed, sizeof seed); !done)
     return done.error();
+  std::vector<int32_t> lengths(static_cast<size_t>(options.count), static_cast<int32_t>(at + 1));
+  if (auto done = device.copyToDevice(memory.address(buffers::kLengths), lengths.data(),
+                                      lengths.size() * sizeof(int32_t));
+      !done)
+    return done.error();
   if (auto done = list.enqueue(at); !done)
     return done.error();
   std::vector<int32_t> drawn(static_cast<size_t>(options.count));

@@ -47,6 +47,9 @@ private:
   Result<void> begin() {
     if (Result<void> ok = trainer.initialise(); !ok)
       return ok;
+    if (trainer.isFirst()) // a run that was stopped before its first checkpoint has lines
+      if (Result<void> cut = run.folder.cutLog(-1); !cut)
+        return cut;
     return log({{"kind", "start"},
                 {"format", kLogFormat},
                 {"version", run.version},

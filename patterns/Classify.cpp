@@ -130,10 +130,14 @@ void run(Op op, int64_t value, const Domain<Int> &domain, Slot<Int> *stack, int 
 
 } // namespace
 
+bool isNarrow(const Expr &predicate) {
+  Bounds unused;
+  return !reachesFar(predicate, unused);
+}
+
 Classifier::Classifier(const Expr &predicate, int64_t h, const Sizes &sizes) {
   assert(isPredicate(predicate->op));
-  Bounds unused;
-  wide = reachesFar(predicate, unused);
+  wide = !isNarrow(predicate);
   stackNeeded = compile(predicate, h, sizes);
 }
 

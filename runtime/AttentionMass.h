@@ -46,6 +46,8 @@ public:
   Result<void> prepare(const AttentionShape &shape, const Heads &heads);
   /// Of the shape that was prepared, of one batch.
   std::span<const MassBlock> blocks() const { return list; }
+  /// In device memory, for the shape that was prepared.
+  size_t residentBytes() const { return uploaded.heldBytes(); }
   /// Enqueues a launch, none when no block is live.
   Result<void> launch(const AttentionMassCall &call);
 

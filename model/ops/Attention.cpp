@@ -1,6 +1,6 @@
 #include "runtime/Attention.h"
 
-#include "model/ops/Operations.h"
+#include "model/ops/AttentionTensors.h"
 #include "runtime/AttentionBackward.h"
 
 #include <algorithm>
@@ -11,14 +11,6 @@ namespace sparsec {
 
 namespace {
 
-/// A name of letters, digits and underscores.
-std::string symbol(const std::string &text) {
-  std::string name = text;
-  std::ranges::replace_if(
-      name, [](char c) { return !isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-}
-
 AttentionShape shapeOf(const AttentionSizes &sizes) {
   return {.batch = sizes.batch,
           .heads = sizes.heads,
@@ -28,56 +20,23 @@ AttentionShape shapeOf(const AttentionSizes &sizes) {
           .q0 = 0};
 }
 
-/// Columns of a token as heads, `rows` of a sequence: [batch, heads, rows, dim].
-Tensor byHeads(const Places &at, const BufferView &matrix, int64_t rows, int64_t dim) {
-  Tensor tensor = at.tensor(matrix);
-  tensor.stride = {rows * matrix.stride, dim, matrix.stride};
-  return tensor;
-}
-
 Tensor lseOf(const Places &at, const BufferView &matrix, const AttentionSizes &sizes) {
   Tensor tensor = at.tensor(matrix);
   tensor.stride = {sizes.heads * sizes.queries, sizes.queries, 1};
   return tensor;
 }
 
-std::string describe(const AttentionSizes &sizes) {
-  std::vector<std::string> names;
-  for (const LayerEntry &each : sizes.entries)
-    names.push_back(sizes.pattern->heads[static_cast<size_t>(each.entry)].name);
-  return fmt::format("{} x {} heads x {}{} x {}{} {}", sizes.batch, sizes.heads,
-                     sizes.queries == sizes.length ? "" : fmt::format("{} of ", sizes.queries),
-                     sizes.length, sizes.qkDim,
-                     sizes.valueDim == sizes.qkDim ? "" : fmt::format("/{}", sizes.valueDim),
-                     fmt::join(names, "+"));
-}
-
-std::string keyOf(std::string_view what, const AttentionSizes &sizes, const LayerEntry &entry) {
-  return fmt::format("{} {} {} {} {} {} {} {} {} of {} {} {} {}", what, sizes.pattern->name,
-                     entry.entry, sizes.batch, sizes.heads, sizes.queries, sizes.length,
-                     sizes.qkDim, sizes.valueDim, name(sizes.dtype), entry.heads.first,
-                     entry.heads.step, entry.heads.count) +
-         sparsec::print(sizes.pattern->heads[static_cast<size_t>(entry.entry)].attend);
-}
-
-/// What was loaded of an entry or of a layer, and how long it takes by the cost model.
+/// What was loaded of an entry or of a layer, with the plan of the shape that a list was made for.
 template <class T, class P>
-struct Loaded {
+struct Planned {
   T attention;
-  P plan; ///< of the shape that a list was made for
+  P plan;
   std::string kernel;
-  double seconds = 0;
+  double seconds = 0; ///< by the cost model
   size_t residentBytes() const { return plan.residentBytes(); }
 };
-
-/// "strided_row_forward 64x64 and 1 more"
-std::string kernelText(const std::string &entry, const Block &block, size_t kernels) {
-  std::string text = fmt::format("{} {}x{}", entry, block.q, block.k);
-  return kernels > 1 ? fmt::format("{} and {} more", text, kernels - 1) : text;
-}
-
-using LoadedForward = Loaded<Attention, AttentionPlan>;
-using LoadedBackward = Loaded<AttentionBackward, AttentionBackwardPlan>;
+using LoadedForward = Planned<Attention, AttentionPlan>;
+using LoadedBackward = Planned<AttentionBackward, AttentionBackwardPlan>;
 
 Result<LoadedForward> loadForward(Loader &loader, const AttentionSizes &sizes,
                                   const LayerEntry &entry) {

@@ -135,7 +135,8 @@ struct AttentionSizes {
   DType dtype = DType::F32;
   std::shared_ptr<const Pattern> pattern;
   std::vector<LayerEntry> entries;
-  double pairs = 0; ///< that attend, over the heads of a layer and the batch
+  bool decodes = false; ///< by AttentionDecodeWork
+  double pairs = 0;     ///< that attend, over the heads of a layer and the batch
 };
 
 struct AttentionWork : CallOperation {
@@ -148,6 +149,21 @@ struct AttentionWork : CallOperation {
   double flops() const override;
   Result<LoadedCall> load(Loader &loader) const override;
 };
+
+/// Of the token that is decoded over the keys that are kept: q, k and v as AttentionWork has them.
+struct AttentionDecodeWork : CallOperation {
+  AttentionSizes sizes;
+  BufferView q, k, v, out;
+  BufferView lengths; ///< i32 [1, batch]: tokens of each sequence, this one among them
+
+  std::string_view operation() const override { return "attention_decode"; }
+  std::vector<Use> uses() const override;
+  std::string shape() const override;
+  Result<LoadedCall> load(Loader &loader) const override;
+};
+/// Whether every entry can be decoded so; else AttentionWork decodes, by a layout for each position
+/// and over keys that are 0 where they are not there yet.
+bool isDecodable(const AttentionSizes &sizes);
 
 struct AttentionBackwardWork : CallOperation {
   AttentionSizes sizes;

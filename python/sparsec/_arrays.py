@@ -58,6 +58,8 @@ def memory_of(name: str, array: Any, stream: "int | None") -> Memory:
         return Memory(array.data_ptr(), (kinds[device.type], device.index or 0), _dl_type(name, array.dtype),
                       tuple(array.shape), tuple(array.stride()))
     if is_numpy(array):
+        if not array.dtype.isnative:
+            raise expected(name, "numbers in the machine's byte order", array.dtype.str)
         size = array.dtype.itemsize
         for axis, stride in enumerate(array.strides):
             if stride % size:
@@ -151,9 +153,11 @@ def dense_strides(shape: "Sequence[int]") -> "tuple[int, ...]":
 _handed_out: "dict[int, OwnedMemory]" = {}
 
 
-@_Deleter
 def _delete(managed: int) -> None:
     _handed_out.pop(managed, None)
+
+
+_deleter = _Deleter(_delete)
 
 
 class OwnedMemory:
@@ -174,9 +178,9 @@ class OwnedMemory:
         tensor = c.Tensor(data=self._address, device=c.DLDevice(*self.memory.device), ndim=rank,
                           dtype=c.DLDataType(dtype[0], dtype[1], 1), shape=(ctypes.c_int64 * rank)(*self.memory.shape))
         if max_version and max_version[0] >= 1:
-            self._managed, name = _ManagedVersioned(major=1, minor=0, deleter=_delete, tensor=tensor), _VERSIONED
+            self._managed, name = _ManagedVersioned(major=1, minor=0, deleter=_deleter, tensor=tensor), _VERSIONED
         else:
-            self._managed, name = _Managed(deleter=_delete, tensor=tensor), _UNVERSIONED
+            self._managed, name = _Managed(deleter=_deleter, tensor=tensor), _UNVERSIONED
         address = ctypes.addressof(self._managed)
         _handed_out[address] = self
         return _python.PyCapsule_New(address, name, None)

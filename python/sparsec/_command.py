@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 from typing import Any, Mapping
 
@@ -13,11 +14,14 @@ from ._errors import BY_STATUS, InternalError, MachineError
 from ._names import Pattern, PatternLike, dtype_name, pattern_params, pattern_source, whole_pattern
 
 
+def _program() -> str:
+    return os.environ.get("SPARSEC_PROGRAM") or str(pathlib.Path(__file__).parent / "bin/sparsec")
+
+
 def run(arguments: "list[str]", text: str = "", accepted: "tuple[int, ...]" = (0,)) -> str:
     """stdout of the program; its errors as exceptions."""
-    program = os.environ.get("SPARSEC_PROGRAM") or str(pathlib.Path(__file__).parent / "bin/sparsec")
     try:
-        done = subprocess.run([program, *arguments], input=text, text=True, capture_output=True, check=False)
+        done = subprocess.run([_program(), *arguments], input=text, text=True, capture_output=True, check=False)
     except OSError as failure:
         raise MachineError(f"the program sparsec cannot be run: {failure}") from None
     if done.returncode not in accepted:
@@ -103,3 +107,9 @@ def verify(pattern: "PatternLike | None" = None, *, expr: "str | None" = None,
         "n": n, "head_dim": head_dim, "device": device,
         "dtype": None if dtype is None else dtype_name(dtype)})
     return dict(json.loads(run(["verify", "--json", "-q", *flags], text, accepted=(0, 1))))
+
+
+def main() -> None:
+    """The program as a command of the environment that the package is installed in."""
+    program = _program()
+    os.execv(program, [program, *sys.argv[1:]])

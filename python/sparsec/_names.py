@@ -1,7 +1,6 @@
 """Names that users write in several ways: element types, layouts, patterns."""
 import ctypes
 import dataclasses
-import json
 import os
 from typing import Any, Mapping, Sequence, Union
 
@@ -72,11 +71,22 @@ def pattern_source(pattern: Pattern) -> "tuple[int, str]":
         is_text = "\n" in source or ": " in source or source.startswith("{")
         return (1 if is_text else 0), source
     if isinstance(source, Mapping):
-        return 1, json.dumps(source)  # YAML 1.2 holds all of JSON
+        return 1, _yaml(source)
     if isinstance(source, os.PathLike):
         path = os.fspath(source)
         return 0, path if "/" in path or path.endswith((".yaml", ".yml")) else "./" + path
     raise expected("pattern", "a name, a path, a text or a dict", type(source).__name__)
+
+
+def _yaml(value: Any) -> str:
+    """A dict as YAML: JSON, by operations that torch.compile can trace."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join([f"{_yaml(key)}: {_yaml(each)}" for key, each in value.items()]) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join([_yaml(each) for each in value]) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def pattern_params(params: "Mapping[str, Any] | None") -> "list[str]":

@@ -47,6 +47,7 @@ TestMachine::TestMachine(const std::string &name, int threads) {
                                               .target = targetOf(*device),
                                               .chooseForward = choose<AttentionRequest>,
                                               .chooseBackward = choose<AttentionBackwardRequest>,
+                                              .chooseDecode = choose<AttentionDecodeRequest>,
                                               .loaded = {}});
 }
 

@@ -21,6 +21,7 @@ Machine on(Device &device) {
           .target = machine.target,
           .chooseForward = machine.chooseForward,
           .chooseBackward = machine.chooseBackward,
+          .chooseDecode = machine.chooseDecode,
           .loaded = {}};
 }
 

@@ -63,6 +63,12 @@ class Public(unittest.TestCase):
                     self.assertIn(parameter.name, each.__doc__, name)
         self.assertTrue((pathlib.Path(sparsec.__file__).parent / "py.typed").exists())
 
+    def test_the_device_that_there_is(self):
+        with sparsec.compile("local", head_dim=16, operations="forward") as attention:
+            self.assertIn(attention.device, ("cpu", "cuda"))
+            self.assertEqual([head["name"] for head in attention.kernels["heads"]], ["local"])
+        self.assertIn("closed", repr(attention))
+
     def test_element_types_by_any_name(self):
         for name, spellings in {"f32": ("f32", "float32", "float", "torch.float32"), "f16": ("f16", "float16", "half"),
                                 "bf16": ("bf16", "bfloat16", "torch.bfloat16")}.items():

@@ -90,13 +90,17 @@ AttentionCall ForwardTensors::call() const {
 }
 
 /// Pairs of an entry that attend, over its heads.
-static double elementsOf(const Expr &attend, const AttentionShape &shape, const Heads &heads) {
+static Result<double> elementsOf(const Expr &attend, const AttentionShape &shape,
+                                 const Heads &heads) {
   bool apart = mentions(attend, Op::Head);
   double elements = 0;
-  for (int64_t y = 0; y < (apart ? heads.count : 1); ++y)
-    elements += static_cast<double>(countElements(
-        attend,
-        {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first + y * heads.step}));
+  for (int64_t y = 0; y < (apart ? heads.count : 1); ++y) {
+    Result<int64_t> found = countElements(
+        attend, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first + y * heads.step});
+    if (!found)
+      return found.error();
+    elements += static_cast<double>(*found);
+  }
   return elements * static_cast<double>(apart ? 1 : heads.count);
 }
 
@@ -121,7 +125,10 @@ Result<ForwardRun> ForwardRun::load(Device &device, const Pattern &pattern,
       return workspace.error();
     Block block = attention->kernel().block;
     double batch = static_cast<double>(shape.batch);
-    run.total.elements += batch * elementsOf(pattern.heads[entry].attend, shape, heads);
+    Result<double> elements = elementsOf(pattern.heads[entry].attend, shape, heads);
+    if (!elements)
+      return elements.error();
+    run.total.elements += batch * *elements;
     run.total.computed += batch * static_cast<double>(plan->blocks().live) * block.q * block.k;
     run.total.pairs += batch * static_cast<double>(heads.count) * static_cast<double>(shape.nq) *
                        static_cast<double>(shape.n);

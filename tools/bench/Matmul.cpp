@@ -11,6 +11,7 @@
 // shares are of the measured peak of multiply-adds.
 #include "runtime/Matmul.h"
 #include "codegen/Compiler.h"
+#include "tools/bench/AtSizes.h"
 #include "tools/bench/OpenBlas.h"
 #include "tools/bench/PeakFma.h"
 #include "tools/bench/Stopwatch.h"
@@ -244,26 +245,9 @@ private:
   std::map<std::string, std::shared_ptr<Matmul>> ready;
 };
 
-Result<void> measure(std::span<char *> arguments) {
-  Result<Flags> flags = parse(arguments);
-  if (!flags)
-    return flags.error();
-  auto device = openDevice(flags->device, {.threads = flags->threads});
-  if (!device)
-    return device.error();
-  Bench bench(**device, *flags);
-  for (const Sizes &sizes : flags->sizes)
-    if (Result<void> ran = bench.run(sizes); !ran)
-      return ran;
-  return {};
-}
-
 } // namespace
 } // namespace sparsec
 
 int main(int count, char **arguments) {
-  auto measured = sparsec::measure(std::span(arguments + 1, size_t(count - 1)));
-  if (!measured)
-    fmt::print(stderr, "{}\n", measured.error().render());
-  return measured ? 0 : 1;
+  return sparsec::mainAtSizes<sparsec::Bench>(count, arguments, sparsec::parse);
 }

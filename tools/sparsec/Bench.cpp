@@ -4,6 +4,7 @@
 #include "runtime/KernelStore.h"
 #include "tools/bench/CpuBaselines.h"
 #include "tools/sparsec/BenchBackward.h"
+#include "tools/sparsec/BenchDecode.h"
 #include "tools/sparsec/BenchReport.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
@@ -169,6 +170,12 @@ Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const Plan &
         return one.error();
       contestants.push_back(std::move(*one));
     }
+    if (options.times(AttentionDecodeRequest::kOperation)) {
+      auto one = decodeContestant(bench.device, plan, layer, tensors);
+      if (!one)
+        return one.error();
+      contestants.push_back(std::move(*one));
+    }
   }
   return contestants;
 }
@@ -189,7 +196,7 @@ Result<std::vector<PatternFlags>> contestantsOf(const BenchOptions &options) {
   return wanted;
 }
 
-/// Of each pattern; forward is there for backward, too, which takes what it gives.
+/// Of each pattern; forward is there for the others, too: backward takes what it gives.
 Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target) {
   std::vector<Plan> made;
   auto contestants = contestantsOf(options);
@@ -299,7 +306,8 @@ Action declareBench(Options &options) {
   options.heading("Bench");
   asked->patterns.flags.operations = {std::string(AttentionRequest::kOperation)};
   declareOperationFlag(options, asked->patterns.flags.operations,
-                       {std::string(AttentionBackwardRequest::kOperation)});
+                       {std::string(AttentionBackwardRequest::kOperation),
+                        std::string(AttentionDecodeRequest::kOperation)});
   declareDeviceFlag(options, asked->device);
   options.integer("--batch", "sequences in a call (1)", asked->batch, {1, 65535});
   options.integer("--samples", "timings of each, fewer of what takes long (15)", asked->samples,

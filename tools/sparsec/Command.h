@@ -53,5 +53,7 @@ Action declareEnv(Options &options);
 Action declareTrain(Options &options);
 Action declareEval(Options &options);
 Action declareSample(Options &options);
+Action declareInspect(Options &options);
+Action declareReport(Options &options);
 
 } // namespace sparsec::cli

@@ -13,7 +13,4 @@ Result<void> dryRun(const Session &session, const Transformer &model, Machine &p
 /// Runs a step on random tokens call by call, and prints what each operation takes: medians.
 Result<void> timeStep(const Session &session, const Transformer &model, Machine &machine);
 
-/// "161.3 MB"
-std::string megabytes(int64_t bytes);
-
 } // namespace sparsec::cli

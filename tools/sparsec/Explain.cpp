@@ -3,6 +3,7 @@
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/HeadReport.h"
 #include "tools/sparsec/OperationFlag.h"
+#include "tools/sparsec/Progress.h"
 #include "tools/sparsec/TargetFlag.h"
 
 #include <algorithm>
@@ -127,17 +128,19 @@ Result<Sections> cpuPlans(const Plan &plan) {
 }
 
 /// Why the block is what it is.
-std::string blockReason(const Plan &plan, const PlannedRequest &request) {
+std::string blockReason(const Plan &plan, const PlannedRequest &request, const Cost &cost) {
   const Target &target = request.request.target();
   if (plan.loaded.pattern.heads[request.entries[0]].schedule.block.q)
     return "as asked for";
+  const char *fastest =
+      cost.exact ? "the fastest by the cost model" : "the fastest by the cost model's estimate";
   if (target.kind() == TargetKind::Cpu)
-    return fmt::format("the fastest by the cost model for head dim {} and value dim {} on a CPU",
-                       plan.headDim, plan.valueDim);
-  return fmt::format("the fastest by the cost model of those that fit head dim {}, value dim {}, "
-                     "{} within the {} KB of shared memory of {}",
-                     plan.headDim, plan.valueDim, name(plan.dtype), target.sharedBytes / 1024,
-                     target.name);
+    return fmt::format("{} for head dim {} and value dim {} on a CPU", fastest, plan.headDim,
+                       plan.valueDim);
+  return fmt::format("{} of those that fit head dim {}, value dim {}, {} within the {} KB of "
+                     "shared memory of {}",
+                     fastest, plan.headDim, plan.valueDim, name(plan.dtype),
+                     target.sharedBytes / 1024, target.name);
 }
 
 /// How a kernel is told its blocks at a length, and why.
@@ -161,12 +164,12 @@ std::string indented(const std::string &text, const std::string &by) {
   return lines;
 }
 
-/// What was decided of a pass, and the ways that were weighed, the chosen one counted exactly.
+/// What was decided of a pass, and the ways that were weighed.
 Result<std::string> decided(const Plan &plan, const PlannedHead &head, const PlannedPass &pass,
                             int64_t n) {
   const PlannedRequest &first = plan.requests[pass.requests[0]];
-  std::string text =
-      fmt::format("block   {}x{}: {}\n", first.block.q, first.block.k, blockReason(plan, first));
+  std::string text = fmt::format("block   {}x{}: {}\n", first.block.q, first.block.k,
+                                 blockReason(plan, first, pass.ways.front().cost));
   text += fmt::format("split   {}\n", first.parts == 1
                                           ? "not: one kernel computes the whole head"
                                           : fmt::format("disjoint parts, {}", pass.pass->meet));
@@ -178,15 +181,10 @@ Result<std::string> decided(const Plan &plan, const PlannedHead &head, const Pla
     text += fmt::format("attend  {}\n  order   {}\n  blocks  {}\n", print(part.attend),
                         ordersOf(part), *source);
   }
-  std::vector<Candidate> weighed = pass.ways;
-  auto counted = count(weighed.front(), pass.weighed, pass.shapeOf(std::max(1, plan.loaded.heads)),
-                       pass.costTarget(head.target));
-  if (!counted)
-    return counted.error();
   std::string indent = pass.pass->name.empty() ? "  " : "    ";
   return indented(text, indent) +
          fmt::format("\n{}ways weighed at n = {}\n", indent, grouped(plan.weighedAt)) +
-         indented(table(weighed), indent) + "\n";
+         indented(table(pass.ways), indent) + "\n";
 }
 
 Result<Sections> decisions(const Plan &plan, int64_t n) {
@@ -228,10 +226,12 @@ Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
 }
 
 Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
+  std::optional<Progress> progress(std::in_place, session, "planning");
   auto plan = makePlan(options.pattern, {options.target});
   if (!plan)
     return plan.error();
   auto said = sectionsOf(*plan, options);
+  progress.reset();
   if (!said)
     return said.error();
   const std::string &pattern = plan->loaded.pattern.name;

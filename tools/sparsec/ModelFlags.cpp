@@ -39,6 +39,7 @@ std::unique_ptr<Machine> makeMachine(Device &device, KernelStore &store, const T
                                            .target = target,
                                            .chooseForward = choose<AttentionRequest>,
                                            .chooseBackward = choose<AttentionBackwardRequest>,
+                                           .chooseDecode = choose<AttentionDecodeRequest>,
                                            .loaded = {}});
 }
 

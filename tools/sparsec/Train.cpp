@@ -2,6 +2,7 @@
 #include "model/TrainLoop.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/DryRun.h"
+#include "tools/sparsec/MemoryTable.h"
 #include "tools/sparsec/ModelFlags.h"
 #include "tools/sparsec/Options.h"
 #include "tools/sparsec/Version.h"

@@ -3,6 +3,7 @@
 #include "tools/verify/ops/adam/Adam.h"
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
+#include "tools/verify/ops/decode/Decode.h"
 #include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/embedding/Embedding.h"
 #include "tools/verify/ops/forward/Forward.h"
@@ -29,6 +30,7 @@ std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
       kForwardVerification,
       kBackwardVerification,
+      kDecodeVerification,
       kMassVerification,
       kAdamVerification,
       kEmbeddingVerification,

@@ -174,7 +174,24 @@ void Positions::emitBlocks(tile::BlocksOp op) {
   code.branch(
       code.CreateIsNull(forms), [&] { tableBounds(op, list); },
       [&] { formBounds(op, list, forms); });
+  if (!op.getSlice().empty())
+    sliceBounds(op, list);
   blockLists[op.getBlocks()] = list;
+}
+
+/// The bounds of one part of the list.
+void Positions::sliceBounds(tile::BlocksOp op, const BlockList &list) {
+  auto bound = [&](int i) { return code.number(list.bounds, i); };
+  llvm::Value *begin = bound(0), *part = frame.scalar(op.getSlice()[0]),
+              *parts = frame.scalar(op.getSlice()[1]);
+  llvm::Value *count = code.subtract(bound(2), begin);
+  auto place = [&](llvm::Value *at) {
+    return code.add(begin, code.CreateUDiv(code.multiply(count, at), parts));
+  };
+  llvm::Value *from = place(part), *to = place(code.add(part, code.i32(1)));
+  llvm::Value *middle = code.least(code.most(bound(1), from), to);
+  for (auto [i, value] : llvm::enumerate(std::array{from, middle, to}))
+    code.storeTo(value, code.at(list.bounds, 4 * int64_t(i)));
 }
 
 /// Where a list of blocks begins and ends, as indices for blockColumn().

@@ -58,6 +58,7 @@ private:
   void emitLatticeRows(tile::RowsOp op, const RowTable &rows);
   void storePosition(const RowTable &rows, llvm::Value *row, llvm::Value *position);
   void tableBounds(tile::BlocksOp op, const BlockList &list);
+  void sliceBounds(tile::BlocksOp op, const BlockList &list);
   void formBounds(tile::BlocksOp op, const BlockList &list, llvm::Value *forms);
 
   Frame &frame;

@@ -107,6 +107,23 @@ BlockStages::Carried BlockStages::unpacked(PipelineBuilder &emit, ValueRange val
   return {index, Value(), stage};
 }
 
+/// Where a part of a row's list begins, its partial blocks end, and it ends.
+static std::array<Value, 3> sliced(PipelineBuilder &emit, ValueRange slice,
+                                   std::array<Value, 3> row) {
+  if (slice.empty())
+    return row;
+  auto [begin, full, end] = row;
+  Value count = emit.create<arith::SubIOp>(end, begin);
+  auto place = [&](Value part) -> Value {
+    Value before = emit.create<arith::DivUIOp>(emit.create<arith::MulIOp>(count, part), slice[1]);
+    return emit.create<arith::AddIOp>(begin, before);
+  };
+  Value from = place(slice[0]);
+  Value to = place(emit.create<arith::AddIOp>(slice[0], emit.i32(1)));
+  Value middle = emit.create<arith::MinSIOp>(emit.create<arith::MaxSIOp>(full, from), to);
+  return {from, middle, to};
+}
+
 void BlockStages::findBounds(PipelineBuilder &emit) {
   if (auto range = chain.first().getBlocks().getDefiningOp<tile::RangeOp>()) {
     from = range.getLow();
@@ -119,10 +136,12 @@ void BlockStages::findBounds(PipelineBuilder &emit) {
   auto row = emit.create<warp::BlockRowOp>(blocks.getLayout(), blocks.getRow(),
                                            ofHead ? ofHead.getPlace() : Value());
   list = row.getList();
-  middle = row.getFull();
-  from = blocks.getSet() == tile::BlockSet::Full ? middle : row.getPartial();
+  auto [begin, full, end] =
+      sliced(emit, blocks.getSlice(), {row.getPartial(), row.getFull(), row.getEnd()});
+  middle = full;
+  from = blocks.getSet() == tile::BlockSet::Full ? middle : begin;
   bool onlyPartial = chain.folds.size() == 1 && blocks.getSet() == tile::BlockSet::Partial;
-  to = onlyPartial ? middle : row.getEnd();
+  to = onlyPartial ? middle : end;
   last = emit.create<arith::SubIOp>(to, emit.i32(1));
 }
 

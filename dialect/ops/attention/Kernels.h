@@ -35,6 +35,12 @@ mlir::LogicalResult verifySizes(Op op) {
                               {"block_k", op.getBlockK(), 128}});
 }
 
+/// The state of the online softmax of each row: over the scores s seen so far (in units of ln 2),
+/// m = max s, l = sum of 2^(s - m), o = sum of 2^(s - m) v. Where m is -inf, l and o are 0.
+struct Softmax {
+  mlir::Value m, l, o;
+};
+
 /// Writes kernels of attention: the sizes of the op, and rows of its two axes.
 class AttentionWriter : protected KernelWriter {
 protected:
@@ -61,12 +67,24 @@ protected:
   /// Of query rows, on the common axis.
   mlir::Value queryPositions(mlir::Value rows);
 
+  Softmax nothingSeen();
+  /// With a block of scores and its values.
+  Softmax update(const Softmax &before, mlir::Value scores, mlir::Value values);
+  /// What both have seen.
+  Softmax merge(const Softmax &a, const Softmax &b);
+  /// A row's sum, 1 where it has no keys: then o = 0 and m = -inf give 0 and -inf.
+  mlir::Value sumOf(const Softmax &softmax);
+  mlir::Value outOf(const Softmax &softmax, mlir::Value sum); ///< in dtype
+  mlir::Value lseOf(const Softmax &softmax, mlir::Value sum);
+
   PatternAttr pattern;
   mlir::Type dtype;
   int64_t headDim, valueDim, blockQ, blockK;
   tile::OrderKind queryOrder, keyOrder;
 
 private:
+  /// m where a row has met a key, else 0: -inf - -inf has no value, -inf - 0 gives the 0 it should.
+  mlir::Value base(mlir::Value m);
   mlir::Value rowsOf(llvm::StringRef axis, tile::OrderKind order, mlir::Value tile,
                      llvm::StringRef length, int64_t size);
 };

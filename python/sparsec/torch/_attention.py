@@ -28,7 +28,9 @@ class _Attention(torch.autograd.Function):
             if d_lse is None:
                 return None, None, None, None, None, None, None
             d_out = torch.zeros_like(out)
-        dq, dk, dv = _Backward.apply(d_out, d_lse, q, k, v, out, lse, *ctx.call)
+        # Where a gradient of the gradient may be wanted, it is refused; elsewhere that would cost time.
+        gradient = _Backward.apply if torch.is_grad_enabled() else backward_op
+        dq, dk, dv = gradient(d_out, d_lse, q, k, v, out, lse, *ctx.call)
         return dq, dk, dv, None, None, None, None
 
 

@@ -15,23 +15,30 @@ from .._attention import BACKWARD_FIELDS, FORWARD_FIELDS, Attention, BoundCall, 
 from .._errors import expected
 from .._names import Pattern, PatternLike, layout_number, pattern_params, pattern_source, whole_pattern
 
-_SEPARATOR = "\x1f"
+_SEPARATOR, _EXPRESSION = "\x1f", "\x1e"
 _MOST_BOUND = 1024  # calls that a thread keeps
 
 
 def spec_of(pattern: PatternLike, params: Any, layer: "int | None") -> str:
-    """The pattern as one string: its kind, its text, its layer, and its parameters."""
+    """The pattern as one string: a name, path or text, or an expression behind a mark; layer and parameters behind marks."""
+    if type(pattern) is str and params is None and layer is None:
+        return pattern
     whole = whole_pattern(pattern, None, params, layer)
     kind, text = pattern_source(whole)
-    layer_text = "" if whole.layer is None else str(whole.layer)
-    return _SEPARATOR.join([str(kind), text, layer_text, *pattern_params(whole.params)])
+    if kind == 2:
+        text = _EXPRESSION + text
+    if whole.params is None and whole.layer is None:
+        return text
+    return _SEPARATOR.join([text, "" if whole.layer is None else str(whole.layer), *pattern_params(whole.params)])
 
 
 def _pattern_of(spec: str) -> "tuple[Pattern, dict[str, str]]":
-    kind, text, layer, *assignments = spec.split(_SEPARATOR)
+    text, layer, *assignments = (spec + _SEPARATOR if _SEPARATOR not in spec else spec).split(_SEPARATOR)
     params = dict(each.split("=", 1) for each in assignments)
     number = int(layer) if layer else None
-    return Pattern(expr=text, layer=number) if kind == "2" else Pattern(text, layer=number), params
+    if text.startswith(_EXPRESSION):
+        return Pattern(expr=text[1:], layer=number), params
+    return Pattern(text, layer=number), params
 
 
 _programs: "dict[tuple[Any, ...], Attention]" = {}
@@ -74,6 +81,7 @@ class _Bound(threading.local):
 
 
 _bound = _Bound()
+_NEW: Any = object()  # what is not bound yet
 
 
 def _bind(key: Any, operation: int, tensors: "tuple[Tensor | None, ...]", spec: str, scale: "float | None",
@@ -127,8 +135,9 @@ def attention_forward(q: Tensor, k: Tensor, v: Tensor, spec: str, scale: "float 
         raise expected("q", "4 dimensions", q.dim())
     out, lse = _outputs(q, v, layout)
     pointers = (q.data_ptr(), k.data_ptr(), v.data_ptr(), out.data_ptr(), lse.data_ptr())
-    calls = _bound.calls
-    call = calls.get(key) if key in calls else _bind(key, c.FORWARD, (q, k, v, out, lse), spec, scale, q0, layout, stream)
+    call = _bound.calls.get(key, _NEW)
+    if call is _NEW:
+        call = _bind(key, c.FORWARD, (q, k, v, out, lse), spec, scale, q0, layout, stream)
     if call is None or (pointers[0] | pointers[1] | pointers[2]) & 15:
         return attention_forward(_tidy(q), _tidy(k), _tidy(v), spec, scale, q0, layout)
     call.launch(pointers, q, stream)
@@ -147,9 +156,9 @@ def attention_backward(d_out: Tensor, d_lse: "Tensor | None", q: Tensor, k: Tens
     if d_lse is not None:
         pointers.append(d_lse.data_ptr())
     pointers += [dq.data_ptr(), dk.data_ptr(), dv.data_ptr()]
-    calls = _bound.calls
-    call = calls.get(key) if key in calls else _bind(key, c.BACKWARD, (q, k, v, out, lse, d_out, d_lse, dq, dk, dv), spec,
-                                                     scale, q0, layout, stream)
+    call = _bound.calls.get(key, _NEW)
+    if call is _NEW:
+        call = _bind(key, c.BACKWARD, (q, k, v, out, lse, d_out, d_lse, dq, dk, dv), spec, scale, q0, layout, stream)
     if call is None or (pointers[0] | pointers[1] | pointers[2] | pointers[3] | pointers[5]) & 15:
         return attention_backward(_tidy(d_out), None if d_lse is None else _tidy(d_lse), _tidy(q), _tidy(k), _tidy(v),
                                   _tidy(out), _tidy(lse), spec, scale, q0, layout)
