@@ -315,13 +315,9 @@ Result<std::vector<float>> AttentionView::row(int64_t head, int64_t sequence, in
     tensor.bytes -= skipped;
     return tensor;
   };
-  auto plan = (*kernel)->prepare({.batch = 1,
-                                  .heads = config.heads,
-                                  .kvHeads = config.heads,
-                                  .nq = 1,
-                                  .n = n,
-                                  .q0 = query},
-                                 {.first = head, .step = 1, .count = 1});
+  auto plan = (*kernel)->prepare(
+      {.batch = 1, .heads = config.heads, .kvHeads = config.heads, .nq = 1, .n = n, .q0 = query},
+      {.first = head, .step = 1, .count = 1});
   if (!plan)
     return plan.error();
   std::vector<float> weights;
