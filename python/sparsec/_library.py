@@ -56,7 +56,17 @@ TensorPointer = POINTER(Tensor)
 
 
 class Counters(ctypes.Structure):
+    """What a launch went over, in blocks of all heads and batches; filled in by forward and backward, counters=.
+
+    executed: blocks that kernels computed; full: of those the ones without a mask; skipped: the rest of all pairs of blocks.
+    """
     _fields_ = [("size", c_size_t), ("executed", c_int64), ("skipped", c_int64), ("full", c_int64)]
+
+    def __init__(self) -> None:
+        super().__init__(size=ctypes.sizeof(Counters))
+
+    def __repr__(self) -> str:
+        return f"Counters(executed={self.executed}, skipped={self.skipped}, full={self.full})"
 
 
 class ForwardCall(ctypes.Structure):
@@ -89,6 +99,7 @@ _FUNCTIONS = {
     "sparsec_mask": [POINTER(Pattern), c_int64, c_int64, c_int64, c_int64, c_void_p, c_size_t],
     "sparsec_describe_pattern": [POINTER(Pattern), Text],
     "sparsec_compile": [c_void_p, POINTER(Pattern), POINTER(CompileOptions), POINTER(c_void_p)],
+    "sparsec_load": [c_void_p, c_char_p, c_int64, POINTER(c_void_p)],
     "sparsec_describe_program": [c_void_p, Text],
     "sparsec_prepare": [c_void_p, POINTER(Shape), c_void_p, POINTER(c_void_p)],
     "sparsec_workspace_size": [c_void_p, c_int32, POINTER(c_size_t)],
