@@ -15,6 +15,7 @@
 
 #include <ctime>
 #include <fmt/core.h>
+#include <algorithm>
 #include <gtest/gtest.h>
 
 using namespace sparsec;
