@@ -12,6 +12,7 @@
 #include "kernel/ops/LayerNorm.h"
 #include "kernel/ops/Matmul.h"
 #include "kernel/ops/Sample.h"
+#include "kernel/ops/SparseMatmul.h"
 
 #include <fmt/core.h>
 
@@ -37,6 +38,7 @@ std::span<const Operation> operations() {
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
       {SampleRequest::kOperation, nullptr, describe<SampleRequest>},
       {MatmulRequest::kOperation, nullptr, describe<MatmulRequest>},
+      {SparseMatmulRequest::kOperation, nullptr, describe<SparseMatmulRequest>},
   };
   return table;
 }

@@ -14,6 +14,8 @@
 //   embedding, embedding_gradient
 //              likewise                           kernel/ops/Embedding.h
 //   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
+//   sparse_matmul
+//              sparsec.sparse_matmul, likewise    kernel/ops/SparseMatmul.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
 //   sample     sparsec.sample                     kernel/ops/Sample.h

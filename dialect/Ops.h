@@ -23,6 +23,7 @@ struct LayerNormRequest;
 struct LayerNormBackwardRequest;
 struct SampleRequest;
 struct MatmulRequest;
+struct SparseMatmulRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -41,5 +42,6 @@ void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
 void describe(mlir::OpBuilder &builder, const SampleRequest &request);
 void describe(mlir::OpBuilder &builder, const MatmulRequest &request);
+void describe(mlir::OpBuilder &builder, const SparseMatmulRequest &request);
 
 } // namespace sparsec::ops

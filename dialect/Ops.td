@@ -27,5 +27,6 @@ include "dialect/ops/embedding/Embedding.td"
 include "dialect/ops/layer_norm/LayerNorm.td"
 include "dialect/ops/sample/Sample.td"
 include "dialect/ops/matmul/Matmul.td"
+include "dialect/ops/matmul/SparseMatmul.td"
 
 #endif

@@ -10,7 +10,7 @@
 namespace sparsec {
 
 struct CompilerInterface {
-  const char *version; ///< of sparsec and of the compiler in it
+  const char *stamp; ///< kernel/CompilerStamp.h: both libraries' must be the same
   /// compile() of codegen/Compiler.h.
   Result<std::vector<Kernel>> (*compile)(const Request &request);
 };

@@ -315,17 +315,15 @@ Result<std::vector<float>> AttentionView::row(int64_t head, int64_t sequence, in
     tensor.bytes -= skipped;
     return tensor;
   };
+  auto plan = (*kernel)->prepare(
+      {.batch = 1, .heads = config.heads, .kvHeads = config.heads, .nq = 1, .n = n, .q0 = query},
+      {.first = head, .step = 1, .count = 1});
+  if (!plan)
+    return plan.error();
   std::vector<float> weights;
   for (int64_t first = 0; first < n; first += kUnitColumns) {
     size_t skipped = static_cast<size_t>((n - first) * kUnitColumns) * element;
-    AttentionCall call{.shape = {.batch = 1,
-                                 .heads = config.heads,
-                                 .kvHeads = config.heads,
-                                 .nq = 1,
-                                 .n = n,
-                                 .q0 = query},
-                       .heads = {.first = head, .step = 1, .count = 1},
-                       .q = at(q, query),
+    AttentionCall call{.q = at(q, query),
                        .k = at(k, 0),
                        .v = {.address = inspector.unit.address() + skipped,
                              .bytes = inspector.unit.bytes() - skipped,
@@ -335,9 +333,8 @@ Result<std::vector<float>> AttentionView::row(int64_t head, int64_t sequence, in
                                .stride = {config.heads * kUnitColumns, kUnitColumns, kUnitColumns}},
                        .lse = {},
                        .scale = {},
-                       .workspace = {},
-                       .blocks = {}};
-    if (Result<void> launched = (*kernel)->launch(call); !launched)
+                       .workspace = {}};
+    if (Result<void> launched = (*kernel)->launch(*plan, call); !launched)
       return launched.error();
     std::vector<std::byte> image(row);
     if (auto copied = machine.device.copyToHost(

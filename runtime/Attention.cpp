@@ -1,8 +1,10 @@
 #include "runtime/Attention.h"
 
-#include "layout/OrderNumbers.h"
+#include "runtime/Workspace.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include <cmath>
 
@@ -52,10 +54,8 @@ Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads) {
   return {.first = entry, .step = entries, .count = count};
 }
 
-Result<void> checkCall(const AttentionRequest &request, const AttentionCall &call) {
-  const AttentionShape &shape = call.shape;
-  if (Result<void> ok = checkShape(shape, call.heads); !ok)
-    return ok;
+Result<void> checkCall(const AttentionRequest &request, const AttentionShape &shape,
+                       const AttentionCall &call) {
   int element = bytes(request.dtype);
   std::array<int64_t, 3> queries = {shape.batch, shape.heads, shape.nq};
   std::array<int64_t, 3> keys = {shape.batch, shape.kvHeads, shape.n};
@@ -94,8 +94,7 @@ Result<Attention> Attention::load(Device &device, std::vector<AttentionPart> par
     if (!executable)
       return executable.error();
     Slots slots(kernel.signature);
-    result.parts.push_back(
-        {std::move(kernel), std::move(request), std::move(*executable), slots, UploadedNumbers{}});
+    result.parts.push_back({std::move(kernel), std::move(request), std::move(*executable), slots});
   }
   if (result.parts.empty())
     return internalError("attention without a kernel");
@@ -123,40 +122,39 @@ Attention::Slots::Slots(const Signature &signature) {
   layoutStride = slot("layout_stride"), formStride = slot("form_stride");
 }
 
-Result<void> Attention::prepare(Part &part, const AttentionShape &shape, const Heads &heads) {
-  const AttentionRequest &request = part.request;
-  Result<LaunchNumbers> numbers = launchNumbers(request.attend,
-                                                {.nq = shape.nq,
-                                                 .nk = shape.n,
-                                                 .q0 = shape.q0,
-                                                 .blockQ = request.block.q,
-                                                 .blockK = request.block.k},
-                                                request.queryOrder, request.keyOrder, heads,
-                                                part.slots.rowForms ? source : BlockSource::Tables);
+Result<AttentionPlan::Part> Attention::prepare(const Part &part, const AttentionShape &shape,
+                                               const Heads &heads) const {
+  const auto &[kernel, request, executable, slots] = part;
+  Result<LaunchNumbers> worked = launchNumbers(request.attend,
+                                               {.nq = shape.nq,
+                                                .nk = shape.n,
+                                                .q0 = shape.q0,
+                                                .blockQ = request.block.q,
+                                                .blockK = request.block.k},
+                                               request.queryOrder, request.keyOrder, heads,
+                                               slots.rowForms ? source : BlockSource::Tables);
+  if (!worked)
+    return worked.error();
+  Result<UploadedNumbers> numbers = upload(*device, std::move(*worked));
   if (!numbers)
     return numbers.error();
-  Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
-  if (!uploaded)
-    return uploaded.error();
-  part.ready = std::move(*uploaded);
-  return {};
-}
-
-BlockCounts Attention::blocks() const {
-  BlockCounts all;
-  for (const Part &part : parts) {
-    all.live += part.ready.counts.live;
-    all.full += part.ready.counts.full;
-    all.partial += part.ready.counts.partial;
-  }
-  return all;
-}
-
-size_t Attention::residentBytes() const {
-  size_t total = 0;
-  for (const Part &part : parts)
-    total += part.ready.bytes();
-  return total;
+  Arguments arguments(kernel.signature);
+  arguments.setPointer(slots.queryOrder, numbers->queryOrder.address());
+  arguments.setPointer(slots.keyOrder, numbers->keyOrder.address());
+  arguments.setPointer(slots.rowForms, numbers->forms.address());
+  arguments.setPointer(slots.blockOffsets, numbers->offsets.address());
+  arguments.setPointer(slots.blockColumns, numbers->columns.address());
+  arguments.setPointer(slots.rowOrder, numbers->rowOrder.address());
+  arguments.set(slots.layoutStride, numbers->rowsPerHead);
+  arguments.set(slots.formStride, numbers->formStride);
+  arguments.set(slots.n, static_cast<int32_t>(shape.n));
+  arguments.set(slots.nq, static_cast<int32_t>(shape.nq));
+  arguments.set(slots.q0, static_cast<int32_t>(shape.q0));
+  arguments.set(slots.headFirst, static_cast<int32_t>(heads.first));
+  arguments.set(slots.headStep, static_cast<int32_t>(heads.step));
+  arguments.set(slots.headGroup, static_cast<int32_t>(shape.heads / shape.kvHeads));
+  LaunchShape launch = launchShape(kernel, numbers->rowTiles, heads.count, shape.batch);
+  return AttentionPlan::Part{std::move(*numbers), std::move(arguments), launch};
 }
 
 namespace {
@@ -176,111 +174,92 @@ struct PartSums {
 
 } // namespace
 
-size_t Attention::workspaceBytes(const AttentionShape &shape, const Heads &heads) const {
-  if (parts.size() == 1 || heads.count == 0)
-    return 0;
-  return PartSums(shape, heads, request().valueDim).bytes();
+BlockCounts AttentionPlan::blocks() const {
+  BlockCounts all;
+  for (const Part &part : parts) {
+    all.live += part.numbers.counts.live;
+    all.full += part.numbers.counts.full;
+    all.partial += part.numbers.counts.partial;
+  }
+  return all;
 }
 
-Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads) {
-  if (readyShape == shape && sameHeads(readyHeads, heads))
-    return {};
-  if (readyShape) { // an earlier launch may still read what is there
-    if (Result<void> idle = device->synchronize(); !idle)
-      return idle;
-    readyShape.reset();
-  }
-  for (Part &part : parts)
-    if (Result<void> ok = prepare(part, shape, heads); !ok)
-      return ok;
-  readyShape = shape;
-  readyHeads = heads;
-  return {};
+size_t AttentionPlan::residentBytes() const {
+  size_t total = 0;
+  for (const Part &part : parts)
+    total += part.numbers.bytes();
+  return total;
 }
 
-Arguments Attention::arguments(size_t index, const AttentionCall &call,
-                               DeviceAddress sumsOfParts) const {
-  const auto &[kernel, request, executable, slots, ready] = parts[index];
-  const AttentionShape &shape = call.shape;
-  Arguments arguments(kernel.signature);
-  arguments.setView(slots.q, call.q.address, call.q.stride);
-  arguments.setView(slots.k, call.k.address, call.k.stride);
-  arguments.setView(slots.v, call.v.address, call.v.stride);
-  arguments.setView(slots.out, call.out.address, call.out.stride);
-  arguments.setView(slots.lse, call.lse.address, call.lse.stride);
-  arguments.setPointer(slots.queryOrder, ready.queryOrder.address());
-  arguments.setPointer(slots.keyOrder, ready.keyOrder.address());
-  if (call.blocks) {
-    arguments.setPointer(slots.blockOffsets, call.blocks->offsets);
-    arguments.setPointer(slots.blockColumns, call.blocks->columns);
-    arguments.setPointer(slots.rowOrder, call.blocks->rowOrder);
-    arguments.set(slots.layoutStride, call.blocks->rowsPerHead);
-  } else {
-    arguments.setPointer(slots.rowForms, ready.forms.address());
-    arguments.setPointer(slots.blockOffsets, ready.offsets.address());
-    arguments.setPointer(slots.blockColumns, ready.columns.address());
-    arguments.setPointer(slots.rowOrder, ready.rowOrder.address());
-    arguments.set(slots.layoutStride, ready.rowsPerHead);
-    arguments.set(slots.formStride, ready.formStride);
+Result<AttentionPlan> Attention::prepare(const AttentionShape &shape, const Heads &heads) const {
+  if (Result<void> ok = checkShape(shape, heads); !ok)
+    return ok.error();
+  AttentionPlan plan;
+  plan.asked = shape;
+  plan.used = heads;
+  if (heads.count == 0 || shape.batch == 0 || shape.nq == 0)
+    return plan; // nothing is launched
+  for (const Part &part : parts) {
+    Result<AttentionPlan::Part> prepared = prepare(part, shape, heads);
+    if (!prepared)
+      return prepared.error();
+    plan.parts.push_back(std::move(*prepared));
+    plan.scratch = std::max(plan.scratch, device->scratchBytes(*part.executable));
   }
-  arguments.set(slots.n, static_cast<int32_t>(shape.n));
-  arguments.set(slots.nq, static_cast<int32_t>(shape.nq));
-  arguments.set(slots.q0, static_cast<int32_t>(shape.q0));
-  arguments.set(slots.headFirst, static_cast<int32_t>(call.heads.first));
-  arguments.set(slots.headStep, static_cast<int32_t>(call.heads.step));
-  arguments.set(slots.headGroup, static_cast<int32_t>(shape.heads / shape.kvHeads));
-  arguments.set(slots.scale,
-                call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim))));
-  if (parts.size() == 1)
-    return arguments;
+  if (parts.size() > 1)
+    plan.sums = alignedBytes(PartSums(shape, heads, request().valueDim).bytes());
+  return plan;
+}
 
+/// Where a part finds and leaves sums.
+void Attention::setSums(Arguments &arguments, size_t index, const AttentionPlan &plan,
+                        DeviceAddress sums) const {
+  const auto &[kernel, request, executable, slots] = parts[index];
+  const AttentionShape &shape = plan.asked;
   // Kernels count heads from the model's first; the sums begin at the entry's first.
-  PartSums all(shape, call.heads, request.valueDim);
+  PartSums all(shape, plan.used, request.valueDim);
   int64_t row = request.valueDim, head = shape.nq * row, batch = all.heads * head;
-  DeviceAddress out = sumsOfParts - 4 * call.heads.first * head;
+  DeviceAddress out = sums - 4 * plan.used.first * head;
   std::array<int64_t, 3> outStride = {batch, head, row};
   std::array<int64_t, 2> rowStride = {all.heads * shape.nq, shape.nq};
-  auto setSums = [&](const ViewSlot &sums, const ViewSlot &rowMax, const ViewSlot &rowSum,
-                     size_t written) { // by part `written`
+  auto set = [&](const ViewSlot &view, const ViewSlot &rowMax, const ViewSlot &rowSum,
+                 size_t written) { // by part `written`
     int64_t place = all.outElements + static_cast<int64_t>(written % 2) * 2 * all.rows;
-    DeviceAddress first = sumsOfParts + 4 * (place - call.heads.first * shape.nq);
-    arguments.setView(sums, out, outStride);
+    DeviceAddress first = sums + 4 * (place - plan.used.first * shape.nq);
+    arguments.setView(view, out, outStride);
     arguments.setView(rowMax, first, rowStride);
     arguments.setView(rowSum, first + 4 * all.rows, rowStride);
   };
   if (!request.part.first)
-    setSums(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);
+    set(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);
   if (!request.part.last)
-    setSums(slots.out, slots.rowMax, slots.rowSum, index);
-  return arguments;
+    set(slots.out, slots.rowMax, slots.rowSum, index);
 }
 
-Result<void> Attention::launch(const AttentionCall &call) {
-  if (Result<void> ok = checkCall(request(), call); !ok)
+Result<void> Attention::launch(const AttentionPlan &plan, const AttentionCall &call) const {
+  if (Result<void> ok = checkCall(request(), plan.asked, call); !ok)
     return ok;
-  if (call.blocks && (parts.size() > 1 || shapeOf(request().queryOrder) != OrderShape::Natural ||
-                      shapeOf(request().keyOrder) != OrderShape::Natural))
-    return inputError("blocks: expected a kernel of one part in natural order");
-  const AttentionShape &shape = call.shape;
-  if (call.heads.count == 0 || shape.batch == 0 || shape.nq == 0)
+  if (plan.parts.empty())
     return {};
-  if (!call.blocks)
-    if (Result<void> ok = prepare(shape, call.heads); !ok)
-      return ok;
-  Result<DeviceAddress> sums =
-      workspace.forCall(*device, call.workspace, workspaceBytes(shape, call.heads));
-  if (!sums)
-    return sums.error();
+  if (Result<void> ok = checkWorkspace(call.workspace, plan.workspaceBytes()); !ok)
+    return ok;
+  float scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request().headDim)));
   for (size_t i = 0; i < parts.size(); ++i) {
-    const Part &part = parts[i];
-    Arguments values = arguments(i, call, *sums);
-    int64_t tiles = call.blocks ? (shape.nq + part.request.block.q - 1) / part.request.block.q
-                                : part.ready.rowTiles;
-    const void *parameters[] = {values.data()};
-    if (Result<void> ok = device->launch(
-            *part.executable, launchShape(part.kernel, tiles, call.heads.count, shape.batch),
-            parameters);
-        !ok)
+    const auto &[kernel, request, executable, slots] = parts[i];
+    Arguments arguments = plan.parts[i].arguments;
+    arguments.setView(slots.q, call.q.address, call.q.stride);
+    arguments.setView(slots.k, call.k.address, call.k.stride);
+    arguments.setView(slots.v, call.v.address, call.v.stride);
+    arguments.setView(slots.out, call.out.address, call.out.stride);
+    arguments.setView(slots.lse, call.lse.address, call.lse.stride);
+    arguments.set(slots.scale, scale);
+    if (plan.sums)
+      setSums(arguments, i, plan, call.workspace.address);
+    LaunchShape launch = plan.parts[i].launch;
+    launch.stream = call.stream;
+    launch.scratch = call.scratch;
+    const void *parameters[] = {arguments.data()};
+    if (Result<void> ok = device->launch(*executable, launch, parameters); !ok)
       return ok;
   }
   return {};

@@ -21,6 +21,7 @@
 
 #include "kernel/ops/AttentionDecode.h"
 #include "runtime/Attention.h"
+#include "runtime/Workspace.h"
 
 namespace sparsec {
 

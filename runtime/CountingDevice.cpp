@@ -53,6 +53,14 @@ Result<void> CountingDevice::launch(const Executable &executable, const LaunchSh
   return behind ? behind->launch(executable, shape, parameters) : Result<void>();
 }
 
+size_t CountingDevice::scratchBytes(const Executable &executable) const {
+  return behind ? behind->scratchBytes(executable) : 0;
+}
+
+Result<bool> CountingDevice::isCapturing(void *stream) {
+  return behind ? behind->isCapturing(stream) : Result<bool>(false);
+}
+
 Result<void> CountingDevice::synchronize() {
   return behind ? behind->synchronize() : Result<void>();
 }

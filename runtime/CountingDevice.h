@@ -32,6 +32,8 @@ public:
   Result<void> launch(const Executable &executable, const LaunchShape &shape,
                       std::span<const void *const> parameters) override;
   Result<void> synchronize() override;
+  size_t scratchBytes(const Executable &executable) const override;
+  Result<bool> isCapturing(void *stream) override;
 
 private:
   Device *behind;

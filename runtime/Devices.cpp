@@ -27,7 +27,7 @@ struct DeviceEntry {
 constexpr DeviceEntry kDevices[] = {
     {"cuda",
      [](const DeviceOptions &options) {
-       return asDevice(openCudaDevice({.ordinal = options.ordinal}));
+       return asDevice(openCudaDevice({.ordinal = options.ordinal, .store = options.store}));
      }},
     {"cpu",
      [](const DeviceOptions &options) {

@@ -5,14 +5,16 @@
 //   forward                              a launch for each part of each entry
 //   backward                             the launches of AttentionBackward.h
 //
-// A program and its plans are immutable to whoever uses them, and safe to use from several threads.
+// A program and its plans are immutable to whoever uses them, and safe to use from several threads:
+// several may launch one plan at once, each with a workspace of its own. Plans live as long as
+// their program: a captured graph may read them.
 #pragma once
 
 #include "runtime/Attention.h"
 #include "runtime/AttentionBackward.h"
 
-#include <mutex>
 #include <shared_mutex>
+#include <unordered_map>
 
 namespace sparsec {
 
@@ -24,6 +26,7 @@ struct ProgramEntry {
   std::vector<BackwardPart> queries, keys; ///< likewise
 };
 
+/// What a program is made of: read of a compiler, a store or a folder.
 struct ProgramParts {
   std::string pattern; ///< its name
   Target target;
@@ -35,24 +38,37 @@ struct ProgramParts {
   bool hasBackward() const { return !entries.front().queries.empty(); }
 };
 
-/// What launches of one shape need.
+/// Blocks that launches go over.
+struct WorkCounts {
+  int64_t live = 0, full = 0; ///< full ones are live
+  int64_t all = 0;            ///< pairs of a tile of queries and a tile of keys
+};
+
+/// What launches of one shape read.
 class ProgramPlan {
 public:
-  /// Of tensors alone; shape and heads are the plan's.
-  Result<void> forward(const AttentionCall &call) const;
-  Result<void> backward(const AttentionBackwardCall &call) const;
   const AttentionShape &shape() const { return asked; }
+  /// What a call needs while it runs, at a multiple of 256 bytes; its contents do not matter.
+  size_t forwardWorkspace() const { return forwardSums + forwardScratch; }
+  size_t backwardWorkspace() const {
+    return gradients ? gradients->workspaceBytes() + gradients->scratchBytes() : 0;
+  }
+  /// Of all heads and batches.
+  WorkCounts forwardWork() const { return forwardCounts; }
+  WorkCounts backwardWork() const { return backwardCounts; }
+  /// Of each entry, empty without forward; and of backward.
+  const std::vector<AttentionPlan> &forwardPlans() const { return entries; }
+  const std::optional<AttentionBackwardPlan> &backwardPlan() const { return gradients; }
 
 private:
   friend class Program;
+  void count();
+
   AttentionShape asked;
-  struct Entry {
-    Heads heads;
-    Attention attention;
-  };
-  mutable std::mutex launching;
-  mutable std::vector<Entry> entries;
-  mutable std::optional<AttentionBackward> gradients;
+  std::vector<AttentionPlan> entries;
+  std::optional<AttentionBackwardPlan> gradients;
+  size_t forwardSums = 0, forwardScratch = 0;
+  WorkCounts forwardCounts, backwardCounts;
 };
 
 class Program {
@@ -61,14 +77,28 @@ public:
 
   const ProgramParts &parts() const { return source; }
   Device &device() const { return *machine; }
-  /// The plan of a shape: made at the first call.
+  /// The plan of a shape, if there is one.
+  std::shared_ptr<const ProgramPlan> find(const AttentionShape &shape) const;
+  /// The same, made if there is none.
   Result<std::shared_ptr<const ProgramPlan>> prepare(const AttentionShape &shape);
 
+  /// Launches of a plan of this program. The call's workspace is the plan's forwardWorkspace(), or
+  /// backwardWorkspace(), scratch included: `scratch` is not used.
+  Result<void> forward(const ProgramPlan &plan, const AttentionCall &call) const;
+  Result<void> backward(const ProgramPlan &plan, const AttentionBackwardCall &call) const;
+
 private:
+  struct HashOfShape {
+    size_t operator()(const AttentionShape &shape) const;
+  };
+  Result<std::shared_ptr<ProgramPlan>> makePlan(const AttentionShape &shape) const;
+
   std::shared_ptr<Device> machine;
-  ProgramParts source;
-  std::mutex mutex;
-  std::vector<std::shared_ptr<const ProgramPlan>> plans;
+  ProgramParts source; ///< without the code, which is loaded
+  std::vector<Attention> entries;
+  std::optional<AttentionBackward> gradients;
+  mutable std::shared_mutex mutex;
+  std::unordered_map<AttentionShape, std::shared_ptr<const ProgramPlan>, HashOfShape> plans;
 };
 
 } // namespace sparsec

@@ -9,7 +9,7 @@ namespace sparsec {
 struct UploadedNumbers {
   Buffer queryOrder, keyOrder, forms, offsets, columns, rowOrder; ///< what is empty has address 0
   int32_t rowsPerHead = 0, formStride = 0;
-  int64_t rowTiles = 0;
+  int64_t rowTiles = 0, columnTiles = 0;
   BlockCounts counts;
 
   /// Of device memory.

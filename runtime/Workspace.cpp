@@ -4,6 +4,21 @@
 
 namespace sparsec {
 
+Result<void> checkWorkspace(const Tensor &given, size_t bytes) {
+  if (bytes == 0)
+    return {};
+  if (given.address == 0)
+    return inputError(fmt::format("workspace: expected {} bytes, found none", bytes));
+  if (given.address % 256 != 0)
+    return inputError(fmt::format("workspace: expected an address that is a multiple of 256 bytes, "
+                                  "found 0x{:x}",
+                                  given.address));
+  if (given.bytes < bytes)
+    return inputError(
+        fmt::format("workspace: expected {} bytes at least, found {}", bytes, given.bytes));
+  return {};
+}
+
 Result<DeviceAddress> Workspace::forCall(Device &device, const Tensor &given, size_t bytes) {
   if (given.address) {
     if (given.bytes < bytes)

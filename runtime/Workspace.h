@@ -8,6 +8,14 @@
 
 namespace sparsec {
 
+/// So many bytes, up to the next multiple of what allocations are aligned to.
+inline size_t alignedBytes(size_t bytes) {
+  constexpr size_t kAlignment = 256;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+/// Refuses memory that is missing, misaligned or too small for a call that needs so many bytes.
+Result<void> checkWorkspace(const Tensor &given, size_t bytes);
+
 class Workspace {
 public:
   /// Where a call that needs so many bytes has them: in `given`, where that is there. Error: it is

@@ -13,7 +13,10 @@ RowTile rowTile(int64_t width, const Target &target) {
   bool few = gpu ? width <= 128 : width < 64;
   int64_t unit = few || width % (16 * tiles) == 0 ? 16 : gpu ? 128 : 64;
   int64_t each = (width + tiles - 1) / tiles;
-  return {.rows = 16, .columns = static_cast<int>((each + unit - 1) / unit * unit)};
+  // Of a GPU's wide tiles a block of threads is half as large, so that two share a multiprocessor
+  // and one loads while the other adds up.
+  return {.rows = gpu && width > 128 ? 8 : 16,
+          .columns = static_cast<int>((each + unit - 1) / unit * unit)};
 }
 
 Result<void> checkRowWidth(int64_t width) {

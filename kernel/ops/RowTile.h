@@ -2,8 +2,8 @@
 //
 //   width 1000, cpu         [16, 1024], of which 1000 columns exist
 //   width 4096, cpu         [16, 1024] four times
-//   width 512, a GPU        [16, 512], 16 elements a thread: a row is read once
-//   width 1000, a GPU       [16, 512] twice
+//   width 512, a GPU        [8, 512], 16 elements a thread: a row is read once
+//   width 1000, a GPU       [8, 512] twice
 #pragma once
 
 #include "kernel/Target.h"

@@ -26,8 +26,20 @@ Tensor lseOf(const Places &at, const BufferView &matrix, const AttentionSizes &s
   return tensor;
 }
 
-Result<Loaded<Attention>> loadForward(Loader &loader, const AttentionSizes &sizes,
-                                      const LayerEntry &entry) {
+/// What was loaded of an entry or of a layer, with the plan of the shape that a list was made for.
+template <class T, class P>
+struct Planned {
+  T attention;
+  P plan;
+  std::string kernel;
+  double seconds = 0; ///< by the cost model
+  size_t residentBytes() const { return plan.residentBytes(); }
+};
+using LoadedForward = Planned<Attention, AttentionPlan>;
+using LoadedBackward = Planned<AttentionBackward, AttentionBackwardPlan>;
+
+Result<LoadedForward> loadForward(Loader &loader, const AttentionSizes &sizes,
+                                  const LayerEntry &entry) {
   const Machine &machine = loader.machine();
   const HeadEntry &head = sizes.pattern->heads[static_cast<size_t>(entry.entry)];
   AttentionRequest request{.entry =
@@ -55,13 +67,14 @@ Result<Loaded<Attention>> loadForward(Loader &loader, const AttentionSizes &size
   Result<Attention> attention = Attention::load(machine.device, std::move(compiled));
   if (!attention)
     return attention.error();
-  if (Result<void> ready = attention->prepare(shapeOf(sizes), entry.heads); !ready)
-    return ready.error();
+  Result<AttentionPlan> plan = attention->prepare(shapeOf(sizes), entry.heads);
+  if (!plan)
+    return plan.error();
   std::string text = kernelText(request.entry, attention->request().block, attention->partCount());
-  return Loaded<Attention>{std::move(*attention), std::move(text), parts->seconds};
+  return LoadedForward{std::move(*attention), std::move(*plan), std::move(text), parts->seconds};
 }
 
-Result<Loaded<AttentionBackward>> loadBackward(Loader &loader, const AttentionSizes &sizes) {
+Result<LoadedBackward> loadBackward(Loader &loader, const AttentionSizes &sizes) {
   const Machine &machine = loader.machine();
   std::vector<BackwardEntry> entries;
   std::string text;
@@ -80,7 +93,7 @@ Result<Loaded<AttentionBackward>> loadBackward(Loader &loader, const AttentionSi
                                      .valueDim = static_cast<int>(sizes.valueDim),
                                      .block = head.schedule.block,
                                      .target = machine.target};
-    BackwardEntry entry{.queries = {}, .keys = {}, .heads = each.heads};
+    BackwardEntry entry{.queries = {}, .keys = {}};
     for (auto *pass : {&entry.queries, &entry.keys}) {
       if (pass == &entry.keys) {
         request.pass = AttentionBackwardRequest::Pass::Keys;
@@ -106,11 +119,12 @@ Result<Loaded<AttentionBackward>> loadBackward(Loader &loader, const AttentionSi
   Result<AttentionBackward> backward = AttentionBackward::load(machine.device, std::move(entries));
   if (!backward)
     return backward.error();
-  if (Result<void> ready = backward->prepare(shapeOf(sizes)); !ready)
-    return ready.error();
+  Result<AttentionBackwardPlan> plan = backward->prepare(shapeOf(sizes));
+  if (!plan)
+    return plan.error();
   if (kernelCount > 1)
     text += fmt::format(" and {} more", kernelCount - 1);
-  return Loaded<AttentionBackward>{std::move(*backward), std::move(text), seconds};
+  return LoadedBackward{std::move(*backward), std::move(*plan), std::move(text), seconds};
 }
 
 } // namespace
@@ -151,43 +165,47 @@ double AttentionWork::flops() const {
 
 Result<LoadedCall> AttentionWork::load(Loader &loader) const {
   LoadedCall all;
-  std::vector<std::shared_ptr<Loaded<Attention>>> loaded;
+  std::vector<std::shared_ptr<LoadedForward>> loaded;
   for (const LayerEntry &entry : sizes.entries) {
-    auto attention = loader.shared<Loaded<Attention>>(
+    auto attention = loader.shared<LoadedForward>(
         keyOf("forward", sizes, entry), [&] { return loadForward(loader, sizes, entry); });
     if (!attention)
       return attention.error();
-    const Loaded<Attention> &each = **attention;
-    auto workspace =
-        static_cast<int64_t>(each.attention.workspaceBytes(shapeOf(sizes), entry.heads));
+    const LoadedForward &each = **attention;
+    auto workspace = static_cast<int64_t>(each.plan.workspaceBytes());
     all.workspace = std::max(all.workspace, workspace); // launches in turn share it
     all.seconds += each.seconds;
     all.kernel += (all.kernel.empty() ? "" : ", ") + each.kernel;
     loaded.push_back(*attention);
   }
-  all.bind = [this, loaded](const Places &at) -> Launch {
-    std::vector<std::pair<std::shared_ptr<Loaded<Attention>>, AttentionCall>> launches;
+  all.bind = [this, loaded, device = &loader.machine().device](const Places &at) -> Launch {
+    std::vector<std::pair<std::shared_ptr<LoadedForward>, AttentionCall>> launches;
     for (size_t i = 0; i < loaded.size(); ++i)
       launches.push_back({loaded[i],
-                          {.shape = shapeOf(sizes),
-                           .heads = sizes.entries[i].heads,
-                           .q = byHeads(at, q, sizes.length, sizes.qkDim),
+                          {.q = byHeads(at, q, sizes.length, sizes.qkDim),
                            .k = byHeads(at, k, sizes.length, sizes.qkDim),
                            .v = byHeads(at, v, sizes.length, sizes.valueDim),
                            .out = byHeads(at, out, sizes.queries, sizes.valueDim),
                            .lse = lseOf(at, lse, sizes),
                            .scale = {},
-                           .workspace = at.workspace(),
-                           .blocks = {}}});
-    return [launches, advance = static_cast<DeviceAddress>(q.advance),
+                           .workspace = at.workspace()}});
+    return [launches, device, advance = static_cast<DeviceAddress>(q.advance),
             decodes = sizes.queries < sizes.length](int64_t position) -> Result<void> {
-      for (const auto &[attention, prepared] : launches) {
+      for (const auto &[each, prepared] : launches) {
         AttentionCall call = prepared;
         call.q.address += static_cast<DeviceAddress>(position) * advance;
         call.q.bytes -= static_cast<size_t>(position) * advance;
-        if (decodes)
-          call.shape.q0 = position;
-        if (Result<void> launched = attention->attention.launch(call); !launched)
+        AttentionShape shape = each->plan.shape();
+        if (decodes && shape.q0 != position) { // the lists share kernels, and decode in turn
+          shape.q0 = position;
+          if (Result<void> idle = device->synchronize(); !idle) // the last one may still be read
+            return idle;
+          Result<AttentionPlan> plan = each->attention.prepare(shape, each->plan.heads());
+          if (!plan)
+            return plan.error();
+          each->plan = std::move(*plan);
+        }
+        if (Result<void> launched = each->attention.launch(each->plan, call); !launched)
           return launched;
       }
       return {};
@@ -214,17 +232,15 @@ Result<LoadedCall> AttentionBackwardWork::load(Loader &loader) const {
   std::string key;
   for (const LayerEntry &entry : sizes.entries)
     key += keyOf("backward", sizes, entry) + "\n";
-  auto backward =
-      loader.shared<Loaded<AttentionBackward>>(key, [&] { return loadBackward(loader, sizes); });
+  auto backward = loader.shared<LoadedBackward>(key, [&] { return loadBackward(loader, sizes); });
   if (!backward)
     return backward.error();
   LoadedCall loaded{.kernel = (*backward)->kernel,
                     .seconds = (*backward)->seconds,
-                    .workspace = static_cast<int64_t>((*backward)->attention.workspaceBytes()),
+                    .workspace = static_cast<int64_t>((*backward)->plan.workspaceBytes()),
                     .bind = {}};
   loaded.bind = [this, backward = *backward](const Places &at) -> Launch {
-    AttentionBackwardCall call{.shape = shapeOf(sizes),
-                               .q = byHeads(at, q, sizes.length, sizes.qkDim),
+    AttentionBackwardCall call{.q = byHeads(at, q, sizes.length, sizes.qkDim),
                                .k = byHeads(at, k, sizes.length, sizes.qkDim),
                                .v = byHeads(at, v, sizes.length, sizes.valueDim),
                                .out = byHeads(at, out, sizes.length, sizes.valueDim),
@@ -236,7 +252,7 @@ Result<LoadedCall> AttentionBackwardWork::load(Loader &loader) const {
                                .dv = byHeads(at, dv, sizes.length, sizes.valueDim),
                                .scale = {},
                                .workspace = at.workspace()};
-    return [backward, call](int64_t) { return backward->attention.launch(call); };
+    return [backward, call](int64_t) { return backward->attention.launch(backward->plan, call); };
   };
   return loaded;
 }

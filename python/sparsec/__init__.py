@@ -10,24 +10,27 @@ A pattern says which query may see which key. It is a name of the zoo ("strided"
 of a pattern file, the text of one, the same as a dict, or expr="causal and local(64)".
 
 compile    kernels for a device, whose forward and backward take arrays of numpy, torch and others
+load       the same from a folder that the command compiled ahead, without the compiler
 mask       who attends to whom, as an array of bool
 stats      what a schedule computes and skips
 show       a picture
 verify     the kernels against a reference in float64
 sparsec.torch has attention as an operation of PyTorch.
 """
+import os
 from typing import Any, Mapping, Sequence
 
 from . import _library
-from ._attention import Attention, compile_attention
+from ._attention import Attention, compile_attention, load_attention
 from ._command import Picture, show, stats, verify
 from ._errors import Error, InputError, InternalError, MachineError, UnpreparedError
+from ._library import Counters
 from ._mask import mask
 from ._names import Pattern, PatternLike
 
 __version__: str = _library.library.sparsec_version().decode()
-__all__ = ["Attention", "Error", "InputError", "InternalError", "MachineError", "Pattern", "Picture", "UnpreparedError", "compile",
-           "mask", "show", "stats", "verify"]
+__all__ = ["Attention", "Counters", "Error", "InputError", "InternalError", "MachineError", "Pattern", "Picture",
+           "UnpreparedError", "compile", "load", "mask", "show", "stats", "verify"]
 
 
 def compile(pattern: "PatternLike | None" = None, *, expr: "str | None" = None,
@@ -56,3 +59,12 @@ def compile(pattern: "PatternLike | None" = None, *, expr: "str | None" = None,
     return compile_attention(pattern, expr=expr, params=params, layer=layer, operations=operations, dtype=dtype,
                              head_dim=head_dim, value_dim=value_dim, heads=heads, block=block, order=order, split=split,
                              n=n, target=target, device=device, threads=threads)
+
+
+def load(folder: "str | os.PathLike[str]", *, layer: int = 0, device: Any = None, threads: int = 0) -> Attention:
+    """The kernels of a folder that `sparsec PATTERN -o FOLDER` wrote, for the best of its targets that the device runs.
+
+    folder: its path. layer: of a pattern whose layers differ, the model's layer, from 0. device, threads: as in compile().
+    No compiler is needed. (A run of `sparsec train` is loaded by sparsec.torch.load.)
+    """
+    return load_attention(folder, layer=layer, device=device, threads=threads)

@@ -153,9 +153,11 @@ def dense_strides(shape: "Sequence[int]") -> "tuple[int, ...]":
 _handed_out: "dict[int, OwnedMemory]" = {}
 
 
-@_Deleter
 def _delete(managed: int) -> None:
     _handed_out.pop(managed, None)
+
+
+_deleter = _Deleter(_delete)
 
 
 class OwnedMemory:
@@ -176,9 +178,9 @@ class OwnedMemory:
         tensor = c.Tensor(data=self._address, device=c.DLDevice(*self.memory.device), ndim=rank,
                           dtype=c.DLDataType(dtype[0], dtype[1], 1), shape=(ctypes.c_int64 * rank)(*self.memory.shape))
         if max_version and max_version[0] >= 1:
-            self._managed, name = _ManagedVersioned(major=1, minor=0, deleter=_delete, tensor=tensor), _VERSIONED
+            self._managed, name = _ManagedVersioned(major=1, minor=0, deleter=_deleter, tensor=tensor), _VERSIONED
         else:
-            self._managed, name = _Managed(deleter=_delete, tensor=tensor), _UNVERSIONED
+            self._managed, name = _Managed(deleter=_deleter, tensor=tensor), _UNVERSIONED
         address = ctypes.addressof(self._managed)
         _handed_out[address] = self
         return _python.PyCapsule_New(address, name, None)

@@ -1,5 +1,6 @@
 """Attention over a pattern's pairs: kernels compiled for a device, and their launches."""
 import ctypes
+import os
 import sys
 import threading
 from typing import Any, Iterable, Mapping, Sequence
@@ -66,7 +67,8 @@ class BoundCall:
         self.reference = ctypes.byref(self.struct)
         self.handle = plan.handle
 
-    def launch(self, addresses: "Iterable[int]", like: Any, stream: "int | None") -> None:
+    def launch(self, addresses: "Iterable[int]", like: Any, stream: "int | None",
+               counters: "c.Counters | None" = None) -> None:
         """Runs it on tensors at these addresses. A workspace is of the kind of `like`."""
         words, at = self.words, 0
         for address in addresses:
@@ -77,9 +79,22 @@ class BoundCall:
             workspace = workspace_of(self.workspace_bytes, like, self.device, stream)
             struct.workspace = workspace.address
         struct.stream = stream
+        if counters is not None:
+            struct.counters = ctypes.pointer(counters)
+            status = self.function(self.handle, self.reference)
+            struct.counters = None
+            c.check(status)
+            return
         status = self.function(self.handle, self.reference)
         if status:
             c.check(status)
+
+
+class _Bound(threading.local):
+    """What this thread has bound; a key is all that a call depends on but addresses."""
+
+    def __init__(self) -> None:
+        self.calls: "dict[Any, BoundCall]" = {}
 
 
 class Attention:
@@ -104,7 +119,7 @@ class Attention:
         self._operations = operations
         self._facts = c.json_of(c.library.sparsec_describe_program, program)
         self._plans: "dict[tuple[Any, ...], _Plan]" = {}
-        self._local = threading.local()
+        self._bound = _Bound()
         self._dl_device = (device.facts["dlpack_type"], device.facts["dlpack_id"])
 
     @property
@@ -145,7 +160,7 @@ class Attention:
         """Releases the kernels; later calls are errors. No launch may be running."""
         if self._program:
             self._plans.clear()
-            self._local = threading.local()
+            self._bound = _Bound()
             c.library.sparsec_release_program(self._program)
             self._program = None
 
@@ -160,22 +175,24 @@ class Attention:
             self.close()
 
     def forward(self, q: Any, k: Any, v: Any, *, out: Any = None, lse: Any = None, scale: "float | None" = None,
-                q0: "int | None" = None, layout: str = "bhsd", stream: "int | None" = None) -> "tuple[Any, Any]":
+                q0: "int | None" = None, layout: str = "bhsd", stream: "int | None" = None,
+                counters: "c.Counters | None" = None) -> "tuple[Any, Any]":
         """(out, lse) of q, k and v; written into `out` and `lse` where they are given.
 
         scale: of scores, 1 / sqrt(head_dim) by default. stream: of a GPU, a CUstream as an integer; torch's current
-        stream for torch tensors, else the default stream.
+        stream for torch tensors, else the default stream. counters: filled in with what the launch went over.
         """
         if out is None:
             out = empty(q, self._rows_like(q, layout, self.value_dim), None, self._device)
         if lse is None:
             lse = empty(q, self._row_sums_like(q, layout), "f32", self._device)
-        self._launch(c.FORWARD, FORWARD_FIELDS, (q, k, v, out, lse), layout, scale, q0, stream)
+        self._launch(c.FORWARD, FORWARD_FIELDS, (q, k, v, out, lse), layout, scale, q0, stream, counters)
         return handed_out(out, q), handed_out(lse, q)
 
     def backward(self, q: Any, k: Any, v: Any, out: Any, lse: Any, d_out: Any, *, d_lse: Any = None, dq: Any = None,
                  dk: Any = None, dv: Any = None, scale: "float | None" = None, q0: "int | None" = None,
-                 layout: str = "bhsd", stream: "int | None" = None) -> "tuple[Any, Any, Any]":
+                 layout: str = "bhsd", stream: "int | None" = None,
+                 counters: "c.Counters | None" = None) -> "tuple[Any, Any, Any]":
         """(dq, dk, dv), the gradients by q, k and v of a function whose gradients by out and lse are d_out and d_lse.
 
         out and lse are forward's; d_lse None is a function that does not depend on lse; scale and q0 as in forward.
@@ -188,7 +205,7 @@ class Attention:
         if dv is None:
             dv = empty(q, self._shape("v", v), None, self._device)
         self._launch(c.BACKWARD, BACKWARD_FIELDS, (q, k, v, out, lse, d_out, d_lse, dq, dk, dv), layout, scale, q0,
-                     stream)
+                     stream, counters)
         return handed_out(dq, q), handed_out(dk, q), handed_out(dv, q)
 
     def bind(self, operation: int, fields: "Sequence[str]", memories: "Sequence[Memory | None]", layout: int,
@@ -217,10 +234,12 @@ class Attention:
         return BoundCall(self._device, plan, operation, fields, memories, layout, scale)
 
     def _launch(self, operation: int, fields: "Sequence[str]", arrays: "Sequence[Any]", layout: str,
-                scale: "float | None", q0: "int | None", stream: "int | None") -> None:
+                scale: "float | None", q0: "int | None", stream: "int | None", counters: "c.Counters | None") -> None:
         if stream is None and self._dl_device[0] == c.DL_CUDA:
             stream = torch_stream(arrays[0])
-        addresses, keys, keep = [], [], []
+        addresses: "list[int]" = []
+        keys: "list[Any]" = []
+        keep = []
         for field, array in zip(fields, arrays):
             name = _ARGUMENTS.get(field, field)
             if array is None:
@@ -232,7 +251,7 @@ class Attention:
             addresses.append(address)
             keys.append(key)
             keep.append(alive)
-        bound = self._local.__dict__
+        bound = self._bound.calls
         whole = (operation, layout, scale, q0, *keys)
         call = bound.get(whole)
         if call is None:
@@ -241,7 +260,7 @@ class Attention:
             if len(bound) >= _MOST_BOUND:
                 bound.clear()
             call = bound[whole] = self.bind(operation, fields, memories, layout_number(layout), scale, q0, stream)
-        call.launch(addresses, arrays[0], stream)
+        call.launch(addresses, arrays[0], stream, counters)
 
     def _shape(self, name: str, array: Any) -> "tuple[int, ...]":
         shape = getattr(array, "shape", None)
@@ -285,6 +304,15 @@ def compile_attention(pattern: "PatternLike | None", *, expr: "str | None", para
     source = pattern_struct(whole_pattern(pattern, expr, params, layer))
     c.check(c.library.sparsec_compile(opened.handle, ctypes.byref(source), ctypes.byref(options), ctypes.byref(program)))
     return Attention(program, opened, wanted)
+
+
+def load_attention(folder: "str | os.PathLike[str]", *, layer: int, device: Any, threads: int) -> Attention:
+    """sparsec.load()."""
+    opened = open_device(device, threads)
+    program = ctypes.c_void_p()
+    c.check(c.library.sparsec_load(opened.handle, os.fspath(folder).encode(), layer, ctypes.byref(program)))
+    facts = c.json_of(c.library.sparsec_describe_program, program)
+    return Attention(program, opened, sum(_OPERATIONS[name] for name in facts["operations"]))
 
 
 def _bytes(text: "str | None") -> "bytes | None":

@@ -55,10 +55,25 @@ class Tensor(ctypes.Structure):
 TensorPointer = POINTER(Tensor)
 
 
+class Counters(ctypes.Structure):
+    """What a launch went over, in blocks of all heads and batches; filled in by forward and backward, counters=.
+
+    executed: blocks that kernels computed; full: of those the ones without a mask; skipped: the rest of all pairs of blocks.
+    """
+    _fields_ = [("size", c_size_t), ("executed", c_int64), ("skipped", c_int64), ("full", c_int64)]
+
+    def __init__(self) -> None:
+        super().__init__(size=ctypes.sizeof(Counters))
+
+    def __repr__(self) -> str:
+        return f"Counters(executed={self.executed}, skipped={self.skipped}, full={self.full})"
+
+
 class ForwardCall(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("q", TensorPointer), ("k", TensorPointer), ("v", TensorPointer),
                 ("out", TensorPointer), ("lse", TensorPointer), ("workspace", c_void_p), ("workspace_bytes", c_size_t),
-                ("stream", c_void_p), ("layout", c_int32), ("has_scale", c_int32), ("scale", c_float)]
+                ("stream", c_void_p), ("layout", c_int32), ("has_scale", c_int32), ("scale", c_float),
+                ("counters", POINTER(Counters))]
 
 
 class BackwardCall(ctypes.Structure):
@@ -66,13 +81,14 @@ class BackwardCall(ctypes.Structure):
                 ("out", TensorPointer), ("lse", TensorPointer), ("dout", TensorPointer), ("dlse", TensorPointer),
                 ("dq", TensorPointer), ("dk", TensorPointer), ("dv", TensorPointer), ("workspace", c_void_p),
                 ("workspace_bytes", c_size_t), ("stream", c_void_p), ("layout", c_int32), ("has_scale", c_int32),
-                ("scale", c_float)]
+                ("scale", c_float), ("counters", POINTER(Counters))]
 
 
 # The header's struct of each of the above.
 STRUCTS = {"sparsec_device_options": DeviceOptions, "sparsec_pattern": Pattern,
            "sparsec_compile_options": CompileOptions, "sparsec_shape": Shape, "sparsec_tensor": Tensor,
-           "sparsec_forward_call": ForwardCall, "sparsec_backward_call": BackwardCall}
+           "sparsec_forward_call": ForwardCall, "sparsec_backward_call": BackwardCall,
+           "sparsec_counters": Counters}
 
 Text = POINTER(c_char_p)
 _FUNCTIONS = {
@@ -83,6 +99,7 @@ _FUNCTIONS = {
     "sparsec_mask": [POINTER(Pattern), c_int64, c_int64, c_int64, c_int64, c_void_p, c_size_t],
     "sparsec_describe_pattern": [POINTER(Pattern), Text],
     "sparsec_compile": [c_void_p, POINTER(Pattern), POINTER(CompileOptions), POINTER(c_void_p)],
+    "sparsec_load": [c_void_p, c_char_p, c_int64, POINTER(c_void_p)],
     "sparsec_describe_program": [c_void_p, Text],
     "sparsec_prepare": [c_void_p, POINTER(Shape), c_void_p, POINTER(c_void_p)],
     "sparsec_workspace_size": [c_void_p, c_int32, POINTER(c_size_t)],

@@ -33,7 +33,14 @@ class TorchWorkspace:
         self.address: int = self._tensor.data_ptr()
 
 
-_local = threading.local()
+class _Kept(threading.local):
+    """What this thread has, by device and stream."""
+
+    def __init__(self) -> None:
+        self.workspaces: "dict[tuple[int, int | None], Workspace]" = {}
+
+
+_kept = _Kept()
 
 
 def workspace_of(size: int, like: Any, device: Device, stream: "int | None") -> "Union[Workspace, TorchWorkspace]":
@@ -41,7 +48,7 @@ def workspace_of(size: int, like: Any, device: Device, stream: "int | None") -> 
     bytes, as torch's allocator of GPUs and sparsec_allocate() give it."""
     if device.facts["dlpack_type"] == c.DL_CUDA and is_torch(like):
         return TorchWorkspace(size, like.device)
-    kept = _local.__dict__
+    kept = _kept.workspaces
     key = (id(device), stream)
     found = kept.get(key)
     if found is None or found.size < size:

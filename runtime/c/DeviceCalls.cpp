@@ -1,4 +1,6 @@
 // Devices of the C interface.
+#include "kernel/CompilerStamp.h"
+#include "runtime/DiskStore.h"
 #include "runtime/c/Boundary.h"
 
 #include <charconv>
@@ -38,14 +40,18 @@ Result<void> openHandle(const char *name, const sparsec_device_options *given,
   auto named = nameAndOrdinal(name);
   if (!named)
     return named.error();
-  auto device = openDevice(named->first, {.threads = options->threads, .ordinal = named->second});
+  auto disk = openEnvironmentStore(
+      [](const std::string &text) { fmt::print(stderr, "sparsec: warning: {}\n", text); });
+  auto device = openDevice(named->first,
+                           {.threads = options->threads, .ordinal = named->second, .store = disk});
   if (!device)
     return device.error();
   auto handle = std::make_unique<sparsec_device>();
   handle->device = std::move(*device);
   auto compiler = std::make_shared<OpenCompiler>();
   handle->store = std::make_shared<KernelStore>(
-      [compiler](const Request &request) { return compiler->compile(request); }, "");
+      [compiler](const Request &request) { return compiler->compile(request); }, compilerStamp(),
+      disk);
   if (named->first == "cuda")
     handle->dlpackType = SPARSEC_DL_CUDA;
   if (named->first == "sim")

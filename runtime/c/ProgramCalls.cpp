@@ -1,6 +1,7 @@
 // Programs and plans of the C interface.
 #include "runtime/c/Boundary.h"
 #include "runtime/c/BuildProgram.h"
+#include "runtime/c/LoadFolder.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -25,15 +26,11 @@ Result<DType> dtypeOf(int32_t asked, const Target &target) {
   return inputError(fmt::format("options.dtype: expected a sparsec_dtype, found {}", asked));
 }
 
-/// "cpu:avx2" as findTarget has it.
 Result<Target> targetOf(const sparsec_compile_options &options, const Device &device) {
   Target own = targetOf(device);
   if (!options.target)
     return own;
-  std::string name = options.target;
-  if (size_t colon = name.find(':'); colon != std::string::npos)
-    name[colon] = '-';
-  auto target = findTarget(name);
+  auto target = findTarget(options.target);
   if (!target)
     return inputError("options.target: " + target.error().message);
   if (target->kind() != own.kind())
@@ -144,6 +141,19 @@ Result<void> compileProgram(sparsec_device *device, const sparsec_pattern *patte
   return {};
 }
 
+Result<void> loadHandle(sparsec_device *device, const FileContents &files, int64_t layer,
+                        sparsec_program **out) {
+  if (auto ok = expectPointer(device, "device"); !ok)
+    return ok;
+  if (auto ok = expectPointer(out, "program"); !ok)
+    return ok;
+  auto program = loadProgram(device->device, files, layer);
+  if (!program)
+    return program.error();
+  *out = new sparsec_program{*program, device->dlpackType, device->dlpackId};
+  return {};
+}
+
 Json partJson(const std::string &kernel, const Expr &attend, const Block &block,
               const OrderSpec &queryOrder, const OrderSpec &keyOrder) {
   return {{"kernel", kernel},
@@ -195,8 +205,62 @@ std::string describe(const ProgramParts &parts) {
       .dump();
 }
 
-Result<void> preparePlan(sparsec_program *program, const sparsec_shape *given, void *,
-                         sparsec_plan **out) {
+Json blocksJson(const UploadedNumbers &numbers, const Heads &heads) {
+  return {{"all", heads.count * numbers.rowTiles * numbers.columnTiles},
+          {"live", numbers.counts.live},
+          {"full", numbers.counts.full},
+          {"partial", numbers.counts.partial}};
+}
+
+std::string describe(const ProgramParts &parts, const ProgramPlan &plan) {
+  Json passes = Json::array();
+  for (size_t i = 0; i < plan.forwardPlans().size(); ++i) {
+    const AttentionPlan &entry = plan.forwardPlans()[i];
+    for (size_t part = 0; part < entry.partCount(); ++part)
+      passes.push_back({{"head", parts.entries[i].name},
+                        {"operation", "forward"},
+                        {"pass", ""},
+                        {"part", part},
+                        {"blocks", blocksJson(entry.numbers(part), entry.heads())}});
+  }
+  if (plan.backwardPlan())
+    for (const AttentionBackwardPlan::Part &part : plan.backwardPlan()->all())
+      passes.push_back({{"head", parts.entries[static_cast<size_t>(part.entry)].name},
+                        {"operation", "backward"},
+                        {"pass", name(part.pass)},
+                        {"part", part.part},
+                        {"blocks", blocksJson(part.numbers, part.heads)}});
+  const AttentionShape &shape = plan.shape();
+  return Json{
+      {"shape",
+       {{"batch", shape.batch},
+        {"heads", shape.heads},
+        {"kv_heads", shape.kvHeads},
+        {"nq", shape.nq},
+        {"n", shape.n},
+        {"q0", shape.q0}}},
+      {"workspace", {{"forward", plan.forwardWorkspace()}, {"backward", plan.backwardWorkspace()}}},
+      {"passes", std::move(passes)}}
+      .dump();
+}
+
+/// The plan of a shape, unless it would have to be made while `stream` is being captured.
+Result<std::shared_ptr<const ProgramPlan>> planOf(Program &program, const AttentionShape &shape,
+                                                  void *stream, bool &isUnprepared) {
+  if (auto found = program.find(shape))
+    return found;
+  Result<bool> capturing = program.device().isCapturing(stream);
+  if (!capturing)
+    return capturing.error();
+  isUnprepared = *capturing;
+  if (isUnprepared)
+    return inputError("shape: expected one that was prepared before the stream is captured: "
+                      "prepare it, or launch it once, first");
+  return program.prepare(shape);
+}
+
+Result<void> preparePlan(sparsec_program *program, const sparsec_shape *given, void *stream,
+                         sparsec_plan **out, bool &isUnprepared) {
   if (auto ok = expectPointer(program, "program"); !ok)
     return ok;
   if (auto ok = expectPointer(out, "plan"); !ok)
@@ -215,7 +279,7 @@ Result<void> preparePlan(sparsec_program *program, const sparsec_shape *given, v
     error.message = "shape: " + error.message;
     return error;
   }
-  auto plan = program->program->prepare(asked);
+  auto plan = planOf(*program->program, asked, stream, isUnprepared);
   if (!plan)
     return plan.error();
   *out = new sparsec_plan{program->program, *plan, program->dlpackType, program->dlpackId};
@@ -234,6 +298,31 @@ sparsec_status sparsec_compile(sparsec_device *device, const sparsec_pattern *pa
   return guarded([&] { return compileProgram(device, pattern, options, program); });
 }
 
+sparsec_status sparsec_load(sparsec_device *device, const char *folder, int64_t layer,
+                            sparsec_program **program) {
+  return guarded([&]() -> Result<void> {
+    if (auto ok = expectPointer(folder, "folder"); !ok)
+      return ok;
+    return loadHandle(device, filesOfFolder(folder), layer, program);
+  });
+}
+
+sparsec_status sparsec_load_files(sparsec_device *device, const char *const *names,
+                                  const void *const *contents, const size_t *sizes, size_t count,
+                                  int64_t layer, sparsec_program **program) {
+  return guarded([&]() -> Result<void> {
+    if (count > 0 && (!names || !contents || !sizes))
+      return inputError("names, contents, sizes: expected pointers, found null");
+    FileContents files = [&](const std::string &name) -> Result<std::string> {
+      for (size_t i = 0; i < count; ++i)
+        if (names[i] && names[i] == name)
+          return std::string(static_cast<const char *>(contents[i]), sizes[i]);
+      return inputError(fmt::format("names: expected a file {} among them", name));
+    };
+    return loadHandle(device, files, layer, program);
+  });
+}
+
 void sparsec_release_program(sparsec_program *program) {
   delete program;
 }
@@ -250,7 +339,20 @@ sparsec_status sparsec_describe_program(const sparsec_program *program, char **j
 
 sparsec_status sparsec_prepare(sparsec_program *program, const sparsec_shape *shape, void *stream,
                                sparsec_plan **plan) {
-  return guarded([&] { return preparePlan(program, shape, stream, plan); });
+  bool isUnprepared = false;
+  sparsec_status status =
+      guarded([&] { return preparePlan(program, shape, stream, plan, isUnprepared); });
+  return isUnprepared ? SPARSEC_UNPREPARED : status;
+}
+
+sparsec_status sparsec_describe_plan(const sparsec_plan *plan, char **json) {
+  return guarded([&]() -> Result<void> {
+    if (auto ok = expectPointer(plan, "plan"); !ok)
+      return ok;
+    if (auto ok = expectPointer(json, "json"); !ok)
+      return ok;
+    return giveText(describe(plan->program->parts(), *plan->plan), json);
+  });
 }
 
 void sparsec_release_plan(sparsec_plan *plan) {

@@ -187,11 +187,22 @@ typedef struct sparsec_compile_options {
   const char *split;        ///< "auto", "always", "never"; NULL: auto
 } sparsec_compile_options;
 
-// Compiles what this device has not compiled yet, by libsparsec-compiler beside this library.
-// options may be NULL. INPUT: the pattern's located error; MACHINE: no compiler library.
+// Takes kernels from the disk store (`sparsec cache`), or compiles and stores them, by
+// libsparsec-compiler beside this library, which is opened then. options may be NULL. INPUT: the
+// pattern's located error; MACHINE: no compiler library, and kernels that are not stored.
 SPARSEC_API sparsec_status sparsec_compile(sparsec_device *device, const sparsec_pattern *pattern,
                                            const sparsec_compile_options *options,
                                            sparsec_program **program);
+// The kernels of a folder that `sparsec PATTERN -o FOLDER` wrote, for the best target that this
+// device runs; no compiler is needed. `layer`: of a pattern whose layers differ, the model's layer,
+// else 0. MACHINE: none of its targets runs here.
+SPARSEC_API sparsec_status sparsec_load(sparsec_device *device, const char *folder, int64_t layer,
+                                        sparsec_program **program);
+// The same, of files in memory: count of them, with these names, contents and sizes in bytes.
+SPARSEC_API sparsec_status sparsec_load_files(sparsec_device *device, const char *const *names,
+                                              const void *const *contents, const size_t *sizes,
+                                              size_t count, int64_t layer,
+                                              sparsec_program **program);
 SPARSEC_API void sparsec_release_program(sparsec_program *program);
 // {"pattern", "target", "dtype", "head_dim", "value_dim", "operations": ["forward", ...],
 // "heads": [{"name", "attend", "passes": [{"operation", "pass", "parts": [{"kernel", "attend",
@@ -223,8 +234,20 @@ SPARSEC_API void sparsec_release_plan(sparsec_plan *plan);
 // needs for itself, at a multiple of 256 bytes; its contents do not matter. May be 0.
 SPARSEC_API sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operation,
                                                   size_t *bytes);
+// {"shape": {...}, "workspace": {"forward", "backward"}, "passes": [{"head", "operation", "pass",
+// "part", "blocks": {"all", "live", "full", "partial"}}]} as JSON; blocks of all heads of one
+// batch.
+SPARSEC_API sparsec_status sparsec_describe_plan(const sparsec_plan *plan, char **json);
 
 //===-- Launches ------------------------------------------------------------------------------===//
+
+// What a launch went over, in blocks of all heads and batches.
+typedef struct sparsec_counters {
+  size_t size;
+  int64_t executed; ///< blocks that kernels compute
+  int64_t skipped;  ///< the rest of all pairs of query and key blocks
+  int64_t full;     ///< of the executed ones: those without a mask
+} sparsec_counters;
 
 // A launch allocates nothing, copies nothing and waits for nothing. On cpu and sim it is done when
 // it returns; on cuda it is enqueued on `stream` (a CUstream or cudaStream_t; NULL: the default
@@ -236,12 +259,13 @@ typedef struct sparsec_forward_call {
   const sparsec_tensor *v;   ///< [batch, kv_heads, n, value_dim]
   const sparsec_tensor *out; ///< written: [batch, heads, nq, value_dim]
   const sparsec_tensor *lse; ///< written: [batch, heads, nq] f32; NULL: not wanted
-  void *workspace;           ///< sparsec_workspace_size() bytes, or NULL if that is 0
+  void *workspace; ///< sparsec_workspace_size() bytes, 256-byte aligned; NULL if that is 0
   size_t workspace_bytes;
   void *stream;
   int32_t layout; ///< sparsec_layout of all 4-dimensional tensors
   int32_t has_scale;
-  float scale; ///< with has_scale: of scores; else 1 / sqrt(head_dim)
+  float scale;                ///< with has_scale: of scores; else 1 / sqrt(head_dim)
+  sparsec_counters *counters; ///< filled in; NULL: not wanted
 } sparsec_forward_call;
 
 SPARSEC_API sparsec_status sparsec_forward(const sparsec_plan *plan,
@@ -259,7 +283,8 @@ typedef struct sparsec_backward_call {
   void *stream;
   int32_t layout;
   int32_t has_scale;
-  float scale; ///< that forward had
+  float scale;                ///< that forward had
+  sparsec_counters *counters; ///< filled in; NULL: not wanted
 } sparsec_backward_call;
 
 SPARSEC_API sparsec_status sparsec_backward(const sparsec_plan *plan,

@@ -1,5 +1,7 @@
 #include "runtime/compiler/OpenCompiler.h"
 
+#include "kernel/CompilerStamp.h"
+
 #include <cstdlib>
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -34,9 +36,9 @@ Result<const CompilerInterface *> OpenCompiler::open() {
   if (!entry)
     return machineError(fmt::format("{} is no compiler of sparsec", path));
   const CompilerInterface *found = entry();
-  if (!std::string_view(found->version).starts_with("sparsec " SPARSEC_VERSION " "))
-    return machineError(fmt::format("{} is the compiler of {}, and this is sparsec {}", path,
-                                    found->version, SPARSEC_VERSION));
+  if (std::string_view(found->stamp) != compilerStamp())
+    return machineError(fmt::format("{} is the compiler of another build ({}), and this is {}",
+                                    path, found->stamp, compilerStamp()));
   interface = found;
   return interface;
 }

@@ -64,6 +64,7 @@ constexpr int jitLogVerbose = 12;
     (CudaFunction, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,                \
      unsigned blockY, unsigned blockZ, unsigned sharedBytes, CudaStream, void **parameters,        \
      void **extra))                                                                                \
+  X(isCapturing, cuStreamIsCapturing, (CudaStream, int *status))                                   \
   X(createEvent, cuEventCreate, (CudaEvent *, unsigned flags))                                     \
   X(destroyEvent, cuEventDestroy_v2, (CudaEvent))                                                  \
   X(recordEvent, cuEventRecord, (CudaEvent, CudaStream))                                           \

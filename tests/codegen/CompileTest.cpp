@@ -190,7 +190,7 @@ TEST(Explain, PrintsEveryStage) {
   Result<std::string> none = explain(request, "assembly");
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().message,
-            "expected a stage of sparsec, tile, warp, llvm, ptx, asm; found 'assembly'");
+            "expected a stage of sparsec, tile, warp, llvm, ptx, plan, asm; found 'assembly'");
 }
 
 } // namespace

@@ -1,5 +1,7 @@
 """sparsec on arrays of numpy, and of any library with DLPack, against float64."""
+import os
 import pathlib
+import subprocess
 import tempfile
 import threading
 import unittest
@@ -125,6 +127,36 @@ class Arrays(unittest.TestCase):
         q, k, v = self.tensors[:3]
         q.flags.writeable = False
         np.testing.assert_array_equal(self.attention.forward(q, k, v)[0], self.out)
+
+    def test_counters_are_the_layouts(self):
+        """Blocks that are executed, against those in which the mask has a pair."""
+        q, k, v, d_out, _ = self.tensors
+        for block in (16, 32):
+            attention = on_cpu("local", params={"l": 16}, block=block, order="natural")
+            mask = reference.mask(reference.PATTERNS["local"][1], 4, 70, 70)
+            padded = np.zeros((4, 96, 96), bool)
+            padded[:, :70, :70] = mask
+            across = -(-70 // block)
+            live = padded.reshape(4, 96 // block, block, 96 // block, block).any((2, 4))
+            counters = sparsec.Counters()
+            found, lse = attention.forward(q, k, v, counters=counters)
+            self.assertEqual((counters.executed, counters.skipped), (live.sum(), 4 * across ** 2 - live.sum()))
+            attention.backward(q, k, v, found, lse, d_out, counters=counters)
+            self.assertGreater(counters.executed, live.sum())
+        self.assertIn("executed=", repr(counters))
+
+    def test_a_folder_compiled_ahead(self):
+        q, k, v, d_out, _ = self.tensors
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([os.environ["SPARSEC_PROGRAM"], "strided", "--param", "l=16", "--head-dim", str(DIM), "--target", "cpu", "-q",
+                            "-o", pathlib.Path(folder) / "out"], check=True, cwd=folder)
+            attention = sparsec.load(pathlib.Path(folder) / "out", device="cpu")
+        out, lse = attention.forward(q, k, v)
+        self.assertLess(reference.furthest(out, self.out), 1e-5)
+        self.assertEqual(len(attention.backward(q, k, v, out, lse, d_out)), 3)
+        with self.assertRaises(sparsec.Error) as raised:
+            sparsec.load("nothing", device="cpu")
+        self.assertIn("nothing", str(raised.exception))
 
     def test_threads(self):
         wrong = []

@@ -26,6 +26,7 @@ LEFT_OUT = {
     "python3 tools/bench/peer_baselines.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_step.py": "needs PyTorch and a GPU",
+    "python3 tools/bench/peer_matmul.py": "needs PyTorch and a GPU",
     "torchrun": "needs PyTorch; parallel_test.py sets its variables",
     "./dev wheel": "builds for release",
     "python3 examples/": "needs numpy or PyTorch: tests/python/examples_test.py runs them where those are",
@@ -34,6 +35,7 @@ LEFT_OUT = {
     "python3 tools/bench/peer_learning.py": "needs PyTorch",
     "sparsec train mnist-small ": "needs the digits",
     "sparsec sample run/mnist ": "needs the digits",
+    "sparsec inspect run/mnist ": "needs the digits",
     "sparsec train cifar10-small ": "needs the pictures",
     "sparsec train enwik8 ": "95 million parameters at n = 12,288: needs a GPU",
 }

@@ -179,7 +179,7 @@ wrote out: 9 files, SIZE, in TIME
     def test_env(self):
         report = json.loads(self.works("env", "--json", environment={"SPARSEC_PTXAS": "none", "SPARSEC_NVRTC": "none"}))
         found = {item["name"]: item for item in report["items"]}
-        self.assertEqual(list(found), ["cuda", "cpu", "sim", "NVRTC", "ptxas"])
+        self.assertEqual(list(found), ["cuda", "cpu", "sim", "NVRTC", "ptxas", "cache"])
         self.assertTrue(found["sim"]["found"])
         self.assertFalse(found["NVRTC"]["found"] or found["ptxas"]["found"])
         for item in report["items"]:

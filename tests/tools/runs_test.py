@@ -100,8 +100,8 @@ class Runs(RunTest):
             self.assertEqual(kind, "data:image/png")
             self.assertGreater(png_size(base64.b64decode(data, validate=True)), (100, 100))
             images += 1
-        self.assertGreaterEqual(images, 5)  # four curves, and the pattern
-        for text in ("n x n, recomputed", "matmul_dw", "learning_rate: 0.01", "name: column", "validation, best"):
+        self.assertGreaterEqual(images, 6)  # four curves, the pattern, attention
+        for text in ("n x n, recomputed", "matmul_dw", "effective keys", "learning_rate: 0.01", "name: column", "validation, best"):
             self.assertIn(text, page)
         browser = shutil.which("chromium") or shutil.which("google-chrome")
         if browser:

@@ -81,9 +81,6 @@ class Usage(CommandTest):
         self.wrong("--op: 'decode' is not built yet; this version has forward and backward", "strided", "--op", "forward,decode")
         self.wrong("--op: 'decode' is not built yet; this version has forward and backward", "explain", "strided", "--op", "decode",
                    note="note: 'sparsec explain --help' lists what there is\n")
-        for command in ("cache",):
-            self.wrong(f"'{command}' is not in this version (0.1.0)", command, "strided",
-                       note="note: 'sparsec --help' lists what there is\n")
 
     def test_options_may_stand_before_the_command(self):
         self.assertEqual(self.works("--json", "--threads", "1", "zoo"), self.works("zoo", "--json"))

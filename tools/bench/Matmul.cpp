@@ -1,7 +1,11 @@
 // Times of a dense layer's passes at some sizes; a tool for developers.
 //
 //   sparsec-matmul [--device=cpu|cuda] [--dtype=f32] [--tile=ROWS,COLUMNS,CHUNK[,STAGES] ...]
-//                  [--threads=N] [--busy] [TOKENSxINxOUT ...]
+//                  [--threads=N] [--busy] [--attend=EXPR --block=OUTxIN] [TOKENSxINxOUT ...]
+//
+// With a predicate of q (the output) and k (the input) block-sparse weights run beside dense ones:
+//
+//   sparsec-matmul '--attend=(q // 128 + k // 128) % 10 == 0' --block=128x128 2048x2048x2048
 //
 // A tile is that of the result and of what is summed in a step; several of them run in turn, and
 // without one what would be chosen does. Busy: of a machine that others use too the time of this
@@ -9,8 +13,10 @@
 //
 // On a cpu OpenBLAS computes y = x w^T of f32 beside it, each thread its share of the tokens, and
 // shares are of the measured peak of multiply-adds.
-#include "runtime/Matmul.h"
 #include "codegen/Compiler.h"
+#include "patterns/Pattern.h"
+#include "runtime/SparseMatmul.h"
+#include "tools/bench/AtSizes.h"
 #include "tools/bench/OpenBlas.h"
 #include "tools/bench/PeakFma.h"
 #include "tools/bench/Stopwatch.h"
@@ -36,6 +42,8 @@ struct Flags {
   std::string device = "cpu";
   DType dtype = DType::F32;
   std::vector<std::vector<int64_t>> tiles; ///< rows, columns, chunk, stages
+  Expr attend;                             ///< of block-sparse weights; null: none
+  Block block{64, 64};
   std::vector<Sizes> sizes;
   int threads = int(std::thread::hardware_concurrency());
   bool busy = false;
@@ -65,6 +73,13 @@ Result<Flags> parse(std::span<char *> arguments) {
       flags.busy = true, flags.threads = 1;
     else if (each.starts_with("--threads="))
       flags.threads = int(numbersIn(value)[0]);
+    else if (each.starts_with("--attend=")) {
+      auto read = parsePredicate(std::make_shared<SourceText>(SourceText{"", std::string(value)}));
+      if (!read)
+        return read.error();
+      flags.attend = *read;
+    } else if (auto both = numbersIn(value); each.starts_with("--block=") && both.size() == 2)
+      flags.block = {int(both[0]), int(both[1])};
     else if (auto sides = numbersIn(value);
              each.starts_with("--tile=") && (sides.size() == 3 || sides.size() == 4)) {
       sides.resize(4);
@@ -142,14 +157,76 @@ public:
           return {};
         });
     }
+    std::vector<Sparse> sparse;
+    if (flags.attend)
+      for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient}) {
+        auto one = loadSparse(pass, sizes, call);
+        if (!one)
+          return one.error();
+        calls.push_back(
+            [&, matmul = one->matmul, call = one->call] { return matmul->launch(call); });
+        sparse.push_back(std::move(*one));
+      }
     auto timings = flags.busy ? processorTimes(calls) : timeInTurn(device, calls);
     if (!timings)
       return timings.error();
+    std::vector<Timing> ofSparse(timings->end() - static_cast<ptrdiff_t>(sparse.size()),
+                                 timings->end());
+    timings->resize(timings->size() - sparse.size());
     report(sizes, passes, *timings);
+    for (size_t i = 0; i < sparse.size(); ++i)
+      reportSparse(sizes, *sparse[i].matmul, ofSparse[i], (*timings)[i * flags.tiles.size()]);
     return {};
   }
 
 private:
+  /// A pass on weights of which only some blocks are there.
+  struct Sparse {
+    std::shared_ptr<SparseMatmul> matmul;
+    std::shared_ptr<Stored> blocks;
+    MatmulCall call;
+  };
+
+  Result<Sparse> loadSparse(MatmulRequest::Pass pass, const Sizes &sizes, const MatmulCall &dense) {
+    SparseMatmulRequest request{
+        .entry = "sparse", .attend = flags.attend, .pass = pass, .dtype = flags.dtype};
+    request.bias = pass == MatmulRequest::Pass::Forward;
+    request.block = flags.block;
+    request.target = targetOf(device);
+    auto kernels = compile(request);
+    if (!kernels)
+      return kernels.error();
+    auto loaded = SparseMatmul::load(device, std::move(*kernels), request);
+    if (!loaded)
+      return loaded.error();
+    if (Result<void> ready = loaded->prepare(sizes.in, sizes.out); !ready)
+      return ready.error();
+    bool ofWeights = pass == MatmulRequest::Pass::WeightGradient;
+    auto live = static_cast<int64_t>(loaded->blocks().size());
+    auto [q, k] = flags.block;
+    Sparse made{std::make_shared<SparseMatmul>(std::move(*loaded)),
+                std::make_shared<Stored>(device, live * q, k, ofWeights ? 4 : bytes(flags.dtype)),
+                dense};
+    Tensor &weights = ofWeights ? made.call.dw : made.call.w;
+    weights = made.blocks->tensor;
+    weights.stride[1] = int64_t(q) * k;
+    return made;
+  }
+
+  static void reportSparse(const Sizes &sizes, const SparseMatmul &matmul, const Timing &timing,
+                           const Timing &dense) {
+    auto [q, k] = matmul.request().block;
+    auto live = static_cast<double>(matmul.blocks().size());
+    fmt::print(
+        "{:5} x {:4} x {:4}  {:30}  {:8.3f} ms  {:8.1f} GFLOP/s  {:.1f} % live, {:.2f} times "
+        "faster than dense\n",
+        sizes.tokens, sizes.in, sizes.out,
+        fmt::format("sparse {} {}x{}", name(matmul.request().pass), q, k), timing.medianMs,
+        2 * live * q * k * double(sizes.tokens) / timing.medianMs * 1e-6,
+        100 * live * q * k / (double(sizes.in) * double(sizes.out)),
+        dense.medianMs / timing.medianMs);
+  }
+
   /// Once for all sizes.
   Result<std::shared_ptr<Matmul>> load(const MatmulRequest &request) {
     std::shared_ptr<Matmul> &found = ready[printRequest(request)];
@@ -244,26 +321,9 @@ private:
   std::map<std::string, std::shared_ptr<Matmul>> ready;
 };
 
-Result<void> measure(std::span<char *> arguments) {
-  Result<Flags> flags = parse(arguments);
-  if (!flags)
-    return flags.error();
-  auto device = openDevice(flags->device, {.threads = flags->threads});
-  if (!device)
-    return device.error();
-  Bench bench(**device, *flags);
-  for (const Sizes &sizes : flags->sizes)
-    if (Result<void> ran = bench.run(sizes); !ran)
-      return ran;
-  return {};
-}
-
 } // namespace
 } // namespace sparsec
 
 int main(int count, char **arguments) {
-  auto measured = sparsec::measure(std::span(arguments + 1, size_t(count - 1)));
-  if (!measured)
-    fmt::print(stderr, "{}\n", measured.error().render());
-  return measured ? 0 : 1;
+  return sparsec::mainAtSizes<sparsec::Bench>(count, arguments, sparsec::parse);
 }

@@ -89,7 +89,7 @@ Result<void> addEntry(DecodeRun &run, Device &device, const Plan &plan, int entr
   auto decode = AttentionDecode::load(device, std::move(parts));
   if (!decode)
     return decode.error();
-  AttentionCall like = tensors.call(heads);
+  AttentionCall like = tensors.call();
   AttentionDecodeCall call{.shape = {.batch = shape.batch,
                                      .heads = shape.heads,
                                      .kvHeads = shape.kvHeads,

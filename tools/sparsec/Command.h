@@ -48,6 +48,7 @@ Action declareReach(Options &options);
 Action declareCompare(Options &options);
 Action declareVerify(Options &options);
 Action declareBench(Options &options);
+Action declareCache(Options &options);
 Action declareEnv(Options &options);
 Action declareTrain(Options &options);
 Action declareEval(Options &options);

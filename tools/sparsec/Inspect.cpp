@@ -13,6 +13,47 @@
 namespace sparsec::cli {
 namespace {
 
+/// The entry that a head of a layer has in another pattern.
+const HeadEntry &entryOf(const Pattern &pattern, const Config &config, int64_t layer,
+                         int64_t head) {
+  for (const LayerEntry &each : entriesOfLayer(pattern, layer, config.model.heads))
+    for (int64_t i = 0; i < each.heads.count; ++i)
+      if (each.heads.first + i * each.heads.step == head)
+        return pattern.heads[static_cast<size_t>(each.entry)];
+  return pattern.heads.front();
+}
+
+} // namespace
+
+Result<HeadFound> lookAt(AttentionView &view, int64_t head, const Config &config,
+                         const Pattern *inside) {
+  auto sums = view.sums(head);
+  if (!sums)
+    return sums.error();
+  HeadFound found{.layer = view.layer(), .head = head, .entry = view.entry(head).name};
+  auto inputs = static_cast<double>(sums->size());
+  double all = 0;
+  for (const BlockSums &each : *sums) {
+    found.effectiveKeys += each.effectiveKeys(config.model.length) / inputs;
+    all += each.total();
+  }
+  if (sums->size() > 1)
+    found.change = changeOf(*sums, config.model.length);
+  if (inside) {
+    auto mass = view.mass(head, entryOf(*inside, config, view.layer(), head).attend);
+    if (!mass)
+      return mass.error();
+    double sum = 0;
+    for (double each : *mass)
+      sum += each;
+    found.inside = sum / all;
+  }
+  found.first = std::move(sums->front());
+  return found;
+}
+
+namespace {
+
 /// [inputs, length] tokens of the run's data.
 Result<std::vector<uint8_t>> inputsOf(const InspectOptions &asked, const RunFolder &run,
                                       const Config &config) {
@@ -75,43 +116,6 @@ Result<std::shared_ptr<const Pattern>> insideOf(const InspectOptions &asked) {
       return added.error();
   attention.params = overrides.params;
   return loadPattern(attention);
-}
-
-/// The entry that a head of a layer has in another pattern.
-const HeadEntry &entryOf(const Pattern &pattern, const Config &config, int64_t layer,
-                         int64_t head) {
-  for (const LayerEntry &each : entriesOfLayer(pattern, layer, config.model.heads))
-    for (int64_t i = 0; i < each.heads.count; ++i)
-      if (each.heads.first + i * each.heads.step == head)
-        return pattern.heads[static_cast<size_t>(each.entry)];
-  return pattern.heads.front();
-}
-
-Result<HeadFound> lookAt(AttentionView &view, int64_t head, const Config &config,
-                         const Pattern *inside) {
-  auto sums = view.sums(head);
-  if (!sums)
-    return sums.error();
-  HeadFound found{.layer = view.layer(), .head = head, .entry = view.entry(head).name};
-  auto inputs = static_cast<double>(sums->size());
-  double all = 0;
-  for (const BlockSums &each : *sums) {
-    found.effectiveKeys += each.effectiveKeys(config.model.length) / inputs;
-    all += each.total();
-  }
-  if (sums->size() > 1)
-    found.change = changeOf(*sums, config.model.length);
-  if (inside) {
-    auto mass = view.mass(head, entryOf(*inside, config, view.layer(), head).attend);
-    if (!mass)
-      return mass.error();
-    double sum = 0;
-    for (double each : *mass)
-      sum += each;
-    found.inside = sum / all;
-  }
-  found.first = std::move(sums->front());
-  return found;
 }
 
 void print(const Session &session, const std::vector<HeadFound> &heads) {

@@ -28,6 +28,10 @@ struct HeadFound {
   BlockSums first;              ///< of the first input
 };
 
+/// `inside`: null, or a pattern whose share of the mass is wanted.
+Result<HeadFound> lookAt(AttentionView &view, int64_t head, const Config &config,
+                         const Pattern *inside = nullptr);
+
 /// A picture of every head's matrix, blocks in the colour of their mass: layers down, heads across.
 Figure matricesFigure(const std::vector<HeadFound> &heads, int64_t length);
 /// One query's weights on the grid of its tokens: white where it looks, black what comes later; for

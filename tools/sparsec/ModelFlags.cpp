@@ -2,6 +2,7 @@
 
 #include "codegen/ChooseSchedule.h"
 #include "codegen/Compiler.h"
+#include "kernel/CompilerStamp.h"
 #include "runtime/CountingDevice.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/Options.h"
@@ -22,9 +23,14 @@ Result<ChosenParts<R>> choose(const R &request, const AttentionWeight &weight) {
   return ChosenParts<R>{std::move(chosen->parts), chosen->ways.front().cost.seconds};
 }
 
+std::shared_ptr<DiskStore> openStore() {
+  return openEnvironmentStore(
+      [](const std::string &text) { fmt::print(stderr, "warning: {}\n", text); });
+}
+
 std::unique_ptr<KernelStore> makeStore() {
   return std::make_unique<KernelStore>([](const Request &request) { return compile(request); },
-                                       compilerVersion());
+                                       compilerStamp(), openStore());
 }
 
 std::unique_ptr<Machine> makeMachine(Device &device, KernelStore &store, const Target &target) {
@@ -40,7 +46,9 @@ std::unique_ptr<Machine> makeMachine(Device &device, KernelStore &store, const T
 } // namespace
 
 Result<ModelMachine> openMachine(const std::string &asked, const DeviceOptions &options) {
-  auto device = chooseDevice(asked, options);
+  DeviceOptions own = options;
+  own.store = openStore();
+  auto device = chooseDevice(asked, own);
   if (!device)
     return device.error();
   ModelMachine made{.device = std::move(*device), .store = makeStore(), .machine = {}};

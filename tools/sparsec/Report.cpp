@@ -5,19 +5,21 @@
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/Drawn.h"
 #include "tools/sparsec/Html.h"
+#include "tools/sparsec/Inspect.h"
 #include "tools/sparsec/MemoryTable.h"
 #include "tools/sparsec/ModelFlags.h"
 #include "tools/sparsec/Options.h"
 #include "tools/sparsec/Views.h"
 
 #include <fmt/format.h>
+#include <set>
 
 namespace sparsec::cli {
 namespace {
 
 struct ReportOptions {
   std::string run, out, data, device;
-  int64_t samples = 4, length = 256;
+  int64_t samples = 4, length = 256, inputs = 2;
 };
 
 /// What the page is made of.
@@ -188,6 +190,71 @@ Result<void> addSamples(HtmlPage &page, Reported &all) {
   return {};
 }
 
+/// A few layers, from the first to the last.
+std::set<int64_t> someLayers(int64_t layers) {
+  constexpr int64_t kMost = 4;
+  std::set<int64_t> some;
+  for (int64_t i = 0; i < kMost; ++i)
+    some.insert(i * (layers - 1) / (kMost - 1));
+  return some;
+}
+
+/// What the heads of a few layers look at on the first sequences of the test split.
+Result<void> addAttention(HtmlPage &page, Reported &all) {
+  const Config &config = all.model->config();
+  if (all.asked.inputs == 0)
+    return {};
+  page.heading("Attention");
+  auto data =
+      Dataset::open(config, all.asked.data.empty() ? all.folder.origin().data : all.asked.data);
+  auto wanted = static_cast<size_t>(all.asked.inputs * config.model.length);
+  if (!data || data->tokens(Split::Test).size() < wanted) {
+    page.paragraph(data ? "The test split is too short." : data.error().message);
+    return {};
+  }
+  auto weights = weightsOf(all.folder, all.model->parameters());
+  if (!weights)
+    return weights.error();
+  auto inspector = Inspector::load(*all.machine.machine, all.model, all.asked.inputs);
+  if (!inspector)
+    return inspector.error();
+  std::set<int64_t> layers = someLayers(config.model.layers);
+  constexpr int64_t kMostHeads = 8;
+  std::vector<HeadFound> heads;
+  auto run =
+      inspector->run(weights->state.weights, data->tokens(Split::Test).first(wanted),
+                     [&](AttentionView &view) -> Result<void> {
+                       for (int64_t head = 0; layers.contains(view.layer()) &&
+                                              head < std::min(config.model.heads, kMostHeads);
+                            ++head) {
+                         auto found = lookAt(view, head, config);
+                         if (!found)
+                           return found.error();
+                         heads.push_back(std::move(*found));
+                       }
+                       return {};
+                     });
+  if (!run)
+    return run;
+  auto raster = render(matricesFigure(heads, config.model.length));
+  if (!raster)
+    return raster.error();
+  auto png = raster->png();
+  if (!png)
+    return png.error();
+  page.picture(*png, "where the weights lie, on the first sequence of the test split");
+  std::vector<std::vector<std::string>> rows = {
+      {"layer", "head", "entry", "effective keys", "change"}};
+  for (const HeadFound &each : heads)
+    rows.push_back({fmt::format("{}", each.layer), fmt::format("{}", each.head), each.entry,
+                    fmt::format("{:.1f}", each.effectiveKeys),
+                    each.change ? percent(*each.change) : "-"});
+  page.table(rows);
+  page.paragraph("Effective keys: as many, equally weighted, have the same sum of squares. Change: "
+                 "of the block matrices from input to input.");
+  return {};
+}
+
 Result<void> addMemoryAndTime(HtmlPage &page, const Reported &all) {
   page.heading("Memory");
   PlanningMachine planning = planningMachine(all.machine.machine->target, all.machine.store.get());
@@ -256,6 +323,8 @@ Result<Answer> report(const Session &session, const ReportOptions &asked) {
       return added.error();
   if (Result<void> added = addSamples(page, all); !added)
     return added.error();
+  if (Result<void> added = addAttention(page, all); !added)
+    return added.error();
   if (Result<void> added = addMemoryAndTime(page, all); !added)
     return added.error();
   page.heading("Config");
@@ -285,6 +354,9 @@ Action declareReport(Options &options) {
   options.heading("Report");
   options.integer("--samples", "sequences to draw; 0: none (4)", asked->samples, {0, 64});
   options.integer("--length", "tokens of each, of text and sound (256)", asked->length);
+  options.integer("--inputs", "sequences that attention is looked at on; 0: none (2)",
+                  asked->inputs, {0, 64});
+  options.value("--data", "PATH", "the data set (that of the run)", text(asked->data));
   options.value("-o,--out", "FILE", "the page (RUN/report.html)", text(asked->out));
   declareDeviceFlag(options, asked->device);
   options.check([asked]() -> std::string {

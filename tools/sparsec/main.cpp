@@ -36,11 +36,9 @@ constexpr Command kCommands[] = {
     {"inspect", "RUN", "what a trained model's attention looks at; --propose writes a pattern",
      declareInspect},
     {"report", "RUN", "one HTML page about a run: curves, samples, memory, time", declareReport},
+    {"cache", "ls|clear|path", "the compiled kernels that are kept on disk", declareCache},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
-
-/// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"cache"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)
@@ -177,9 +175,6 @@ int run(std::vector<std::string> arguments, Interrupts &interrupts) {
     fputs(overview().c_str(), stdout);
     return finish(Answer::Yes);
   }
-  if (std::find(kLater.begin(), kLater.end(), first) != kLater.end())
-    return usageError(fmt::format("'{}' is not in this version ({})", first, kVersion),
-                      "sparsec --help");
   const Command *command = findCommand(first);
   if (command)
     arguments.erase(arguments.begin() + at);

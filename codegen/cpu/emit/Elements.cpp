@@ -1,7 +1,6 @@
 // The lanes of one row: what a value is there, and arithmetic on it.
 #include "codegen/cpu/emit/Arithmetic.h"
 #include "codegen/cpu/emit/Emitter.h"
-#include "codegen/cpu/plan/Exponents.h"
 
 #include "mlir/IR/TypeUtilities.h"
 
@@ -44,11 +43,11 @@ LaneVectors KernelEmitter::computeLanes(Value value, Operation *op, Cell &cell) 
   }
   if (auto mask = dyn_cast<tile::MaskOp>(op); mask && inFullBlock)
     return lanes(mask.getScores(), cell);
-  if (auto power = dyn_cast<math::Exp2Op>(op))
-    if (arith::SubFOp difference = decayOf(flow, power)) {
-      LaneVectors a = lanes(difference.getLhs(), cell);
-      return code.exp2OfDecay(a, lanes(difference.getRhs(), cell));
-    }
+  if (auto decay = plan.decays.find(op); decay != plan.decays.end()) {
+    arith::SubFOp difference = decay->second;
+    LaneVectors a = lanes(difference.getLhs(), cell);
+    return code.exp2OfDecay(a, lanes(difference.getRhs(), cell));
+  }
   SmallVector<LaneVectors> operands;
   for (Value operand : op->getOperands())
     operands.push_back(tileType(operand) ? lanes(operand, cell) : repeat(frame.scalar(operand)));

@@ -38,11 +38,11 @@ NextBlock KernelEmitter::nextBlock(tile::LoadOp load, llvm::Value *pointers) {
 /// What a register tile of `count` rows from `row` on asks for. The tiles of a product share the
 /// rows of its operand in memory, and the panels share each row.
 void KernelEmitter::prefetch(const Sweep &sweep, const Cell &panel, llvm::Value *row, int count) {
-  DotOperands operands = dotOperands(sweep.dot, dims);
-  const NextBlock &next = tiles.at(plan.products.find(sweep.dot)->second.broadcast).next;
+  const Product &product = plan.products.find(sweep.dot)->second;
+  const NextBlock &next = tiles.at(product.broadcast).next;
   if (!next.bytes)
     return;
-  ArrayRef<int64_t> shape = tileType(operands.broadcast).getShape();
+  ArrayRef<int64_t> shape = tileType(product.operands.broadcast).getShape();
   int64_t each = (shape[0] + sweep.rows - 1) / sweep.rows; // rows of memory for one of the sweep
   int64_t share = next.rowBytes / panel.shape.panels();
   llvm::Value *skip = code.CreateAdd(next.bytes, code.CreateMul(panel.panel, code.i64(share)));

@@ -8,13 +8,7 @@ namespace sparsec::cpu {
 
 /// The reductions over the sweep's rows.
 Code::Values KernelEmitter::emitProduct(const Sweep &sweep, Cell &panel) {
-  const Product &product = plan.products.find(sweep.dot)->second;
-  bool rowPointers = tiles.at(product.broadcast).isPointers() && product.operands.rowDim == 0;
-  // General registers hold no more rows' pointers.
-  constexpr int kMostPointers = 8;
-  int64_t most = code.level.rowsBeside(panel.shape.parts());
-  if (rowPointers)
-    most = std::min<int64_t>(most, kMostPointers);
+  int64_t most = plan.products.find(sweep.dot)->second.rows;
   // Whole tiles, then one of the rows that are left: 128 rows in sixes are 21, and 2 rows.
   int64_t whole = sweep.rows / most * most, rest = sweep.rows - whole;
   Code::Values sums = startReductions(sweep, panel.shape);

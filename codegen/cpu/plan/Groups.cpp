@@ -151,6 +151,7 @@ void Planner::placeOperands(tile::DotOp dot, Group &group) {
   };
   if (product.kind->formOf) {
     product.lanes = own(asked.lanes), product.broadcast = own(asked.broadcast);
+    planRegisters(product, group.shape);
     return;
   }
   int lanesDim = product.operands.lanesDim;
@@ -169,6 +170,18 @@ void Planner::placeOperands(tile::DotOp dot, Group &group) {
     product.broadcast = addTile(asked.broadcast);
     group.copies.push_back({asked.broadcast, product.broadcast});
   }
+  planRegisters(product, group.shape);
+}
+
+/// As many rows as the level has registers for beside the panel's parts, and general registers for
+/// the rows' pointers.
+void Planner::planRegisters(Product &product, const PanelShape &shape) const {
+  constexpr int64_t kMostPointers = 8;
+  if (product.kind->sumsInMemory)
+    return;
+  product.rows = plan.level.rowsBeside(shape.parts());
+  if (plan.places[product.broadcast].isPointers() && product.operands.rowDim == 0)
+    product.rows = std::min(product.rows, kMostPointers);
 }
 
 void Planner::findVectors(Group &group) const {

@@ -13,7 +13,7 @@
 //       p8: 128 rows of 64 f32 in columns of 16
 //     panels of 64 of 128 lanes, without the rows that %27 leaves empty
 //       p11: 128 rows of 128 f32 in one panel of 64
-//       product %lead.19 = f32 of p3 across lanes and p7 -> p11
+//       product %lead.19 = f32 of p3 across lanes and p7, 6 rows at once -> p11
 //         in full blocks %28 reduce max
 //       rows
 //         %27 mask -> p11
@@ -23,7 +23,7 @@
 //       rows
 //         %34 exp2 -> p11
 //         %37 reduce sum
-//       product %41 = f32 of p11 across lanes and p8 -> p6
+//       product %41 = f32 of p11 across lanes and p8, 6 rows at once -> p6
 //
 // A place is some memory by its number (Place.h); a value without one lives in registers. Places
 // are shared: what a loop's step computes of a carry takes the carry's where nobody reads the old
@@ -32,6 +32,7 @@
 // addresses, and which of two ways a branch takes.
 #pragma once
 
+#include "codegen/cpu/plan/Exponents.h"
 #include "codegen/cpu/plan/ProductKind.h"
 
 #include <memory>
@@ -52,6 +53,7 @@ struct Product {
   const ProductKind *kind;
   DotOperands operands;
   int lanes = kNowhere, broadcast = kNowhere; ///< where its operands lie
+  int64_t rows = 0; ///< of the result in a register tile; 0: not in registers
 };
 
 /// A loaded tile.
@@ -86,7 +88,7 @@ struct Store {
 struct Carry {
   mlir::Value init, argument, result;
   int place;
-  bool goesOn = false; ///< another loop left it there
+  bool goesOn = false; ///< it is there: left by another loop, or of the loop around
 };
 
 struct Loop {
@@ -112,6 +114,8 @@ struct Plan {
   llvm::DenseMap<mlir::Value, int> placeOf;
   /// Where computed tiles lie in the form of a product's operand.
   llvm::DenseMap<mlir::Value, Load::Operand> packed;
+  /// Powers of 2 whose exponents, a difference, are proved at most 0 (Exponents.h).
+  llvm::DenseMap<mlir::Operation *, mlir::arith::SubFOp> decays;
   /// Where operands of serial operations are put that lie nowhere.
   llvm::DenseMap<mlir::Operation *, int> copied;
   std::vector<Group> body;

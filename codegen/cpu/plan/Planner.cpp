@@ -45,6 +45,10 @@ void Planner::run() {
     if (kind->panel && plan.has(*kind))
       plan.panels.panel = kind->panel;
   plan.slices = findSlices(ops);
+  plan.kernel.walk([&](mlir::math::Exp2Op power) {
+    if (arith::SubFOp difference = decayOf(plan.flow, power))
+      plan.decays[power] = difference;
+  });
   plan.body = planRegion(ops, nullptr);
 }
 
@@ -62,7 +66,7 @@ void Planner::chooseKinds(ArrayRef<Operation *> ops) {
       for (const ProductKind *kind : productKinds())
         if (kind->isOn(plan.level) && kind->takes(asked, sweeps)) {
           plan.products[op] = {kind, asked.operands};
-          break;
+          break; // the table is in the order of preference
         }
     }
   }
@@ -148,8 +152,21 @@ void Planner::planLoop(Operation *loop) {
   plan.loops[loop] = std::move(planned);
 }
 
-/// Carries get memory that lasts as long as the loop. A loop that goes on from another's results
-/// takes that one's.
+/// Whether a loop takes a carry of the loop around it and hands its own result back as the next
+/// one.
+static bool isHandedOn(const Dataflow &flow, Operation *loop, Value from, Value result) {
+  Operation *around = loop->getParentOp();
+  if (!isLoop(around))
+    return false;
+  Carries carries = carriesOf(around);
+  for (auto [argument, yield] : llvm::zip(carries.arguments, carries.yields))
+    if (argument == from)
+      return flow.resolve(yield) == result;
+  return false;
+}
+
+/// Carries get memory that lasts as long as the loop. A loop that goes on from another's results,
+/// or with a carry of the loop around it, takes that one's.
 void Planner::beginCarries(Operation *loop, Loop &planned) {
   Carries carries = carriesOf(loop);
   for (auto [init, argument, result] :
@@ -158,7 +175,8 @@ void Planner::beginCarries(Operation *loop, Loop &planned) {
       continue;
     Value from = plan.flow.resolve(init);
     Operation *before = from.getDefiningOp();
-    bool goesOn = before && isLoop(before) && before->getBlock() == loop->getBlock() &&
+    bool follows = before && isLoop(before) && before->getBlock() == loop->getBlock();
+    bool goesOn = (follows || isHandedOn(plan.flow, loop, from, result)) &&
                   plan.flow.readers(from) == ArrayRef<Operation *>(loop) &&
                   llvm::count(carries.init, init) == 1;
     int place = goesOn ? plan.placeFor(from) : addTile(argument);

@@ -39,6 +39,7 @@ private:
                llvm::function_ref<bool(Operation *, Operation *)> isBefore);
   bool inPlace(Value result, const Group &group, Operation *loop);
   void placeOperands(tile::DotOp dot, Group &group);
+  void planRegisters(Product &product, const PanelShape &shape) const;
   void findVectors(Group &group) const;
   void findPerRow(Group &group) const;
   void planStore(tile::StoreOp store);

@@ -244,8 +244,9 @@ void Printer::print(const Sweep &sweep) {
   tile::DotOp dot = sweep.dot;
   if (dot) {
     const Product &product = plan.products.find(dot)->second;
-    line("product {} = {} of {} across lanes and {}{}", name(dot.getResult()), product.kind->name,
-         at(product.lanes), at(product.broadcast), results(dot));
+    line("product {} = {} of {} across lanes and {}{}{}", name(dot.getResult()), product.kind->name,
+         at(product.lanes), at(product.broadcast),
+         product.rows ? fmt::format(", {} rows at once", product.rows) : "", results(dot));
   } else {
     line("{}", kinds[sweep.kind]);
   }

@@ -14,11 +14,7 @@
 // other, and a second kernel adds them in order.
 #include "kernel/ops/Matmul.h"
 
-#include "dialect/Ops.h"
-#include "dialect/Schedule.h"
-#include "dialect/ops/KernelWriter.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "dialect/ops/matmul/ProductWriter.h"
 
 using namespace mlir;
 using namespace sparsec::tile;
@@ -26,59 +22,23 @@ using namespace sparsec::tile;
 namespace sparsec::ops {
 namespace {
 
-constexpr float kLog2e = 1.4426950408889634f;
-constexpr float kSlope = 1.702f; ///< of the sigmoid in GELU
-
-class Product : KernelWriter {
+class Product : ProductWriter {
 public:
   template <class Op>
   Product(Op op, OpBuilder &builder)
-      : KernelWriter(op.getLoc(), builder),
-        dtype(op.getDtype()), size{int64_t(op.getTileTokens()), int64_t(op.getTileOut()),
-                                   int64_t(op.getTileIn())},
-        stages(op.getStages()) {}
+      : ProductWriter(op.getLoc(), builder, op.getDtype(), int64_t(op.getTileTokens()),
+                      int64_t(op.getTileOut()), int64_t(op.getTileIn()), int64_t(op.getStages())) {}
 
   void forward(MatmulOp op);
   void inputGradient(MatmulInputGradientOp op);
   void weightGradient(MatmulWeightGradientOp op);
 
 private:
-  using Values = SmallVector<Value>;
-  enum Axis { Tokens, Out, In };
-  static constexpr StringRef kNames[] = {"tokens", "out", "in"};
-
-  void addMatrices(ArrayRef<StringRef> names, Type element) {
-    for (StringRef name : names)
-      addArgument(name, b.view(element, 1));
-  }
-  /// The kernel over a range of items; adds the sizes and the numbers named.
-  template <class Body>
-  void writeItems(const Twine &symbol, ArrayRef<StringRef> numbers, Body &&body);
-
-  /// Tile `index` of an axis, of which `length` rows exist, else all that the axis has.
-  Value rowsOf(Axis axis, Value index, Value length = Value()) {
-    return b.rows(OrderKind::Natural, index, length ? length : argument(kNames[axis]), Value(),
-                  size[axis]);
-  }
-  Value loadTile(StringRef name, Value rows, Value columns) {
-    return b.load(argument(name), {}, rows, columns);
-  }
-  /// In the element type of the matrix.
-  void storeTile(Value tile, StringRef name, Value rows, Value columns) {
-    auto type = cast<ViewType>(argument(name).getType()).getElementType();
-    b.store(b.convert(tile, type), argument(name), {}, rows, columns);
-  }
-  Value plus(Value a, Value by) { return b.create<arith::AddIOp>(a, by); }
-  Value times(Value a, Value by) { return b.create<arith::MulIOp>(a, by); }
-  Value divide(Value a, Value by) { return b.create<arith::DivUIOp>(a, by); }
-  Value remainder(Value a, Value by) { return b.create<arith::RemUIOp>(a, by); }
   /// The tile of an item, of those of a result.
   struct Place {
     Value down, across;
   };
   Place placeOf(Value tile, Value tiles);
-  Value ones(Value like) { return b.constant(cast<RankedTensorType>(like.getType()), 1); }
-
   struct Operand {
     StringRef name;
     Value rows, columns; ///< null: the chunk
@@ -87,31 +47,9 @@ private:
   /// lhs rhs over the chunks low .. high - 1 of an axis.
   Value sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, int64_t rows,
             int64_t columns);
-  Value gate(Value u); ///< sigmoid(1.702 u)
   void weightsOf(MatmulWeightGradientOp op, bool ofRange);
   void sumOfRanges(MatmulWeightGradientOp op);
-  void biasOfRange(MatmulWeightGradientOp op);
-  void sumOfBiases(MatmulWeightGradientOp op);
-
-  Type dtype;
-  int64_t size[3]; ///< of a tile, by axis
-  int64_t stages;
-  Value item; ///< of this kernel
 };
-
-template <class Body>
-void Product::writeItems(const Twine &symbol, ArrayRef<StringRef> numbers, Body &&body) {
-  for (StringRef name : kNames)
-    addArgument(name, b.getI32Type());
-  for (StringRef name : numbers)
-    addArgument(name, b.getI32Type());
-  addArgument("items", b.getI32Type());
-  KernelOp kernel = write(symbol.str(), [&] {
-    item = b.create<WorkOp>(WorkKind::Range, argument("items")).getResult(0);
-    body();
-  });
-  kernel->setAttr(kStagesAttr, b.getI64IntegerAttr(stages));
-}
 
 /// By groups of `group` rows of tiles, the last of which may have fewer, column by column in each.
 Product::Place Product::placeOf(Value tile, Value tiles) {
@@ -141,39 +79,17 @@ Value Product::sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, i
   return foldRange(low, high, {b.constant(type, 0)}, fetch, step)[0];
 }
 
-Value Product::gate(Value u) {
-  auto type = cast<RankedTensorType>(u.getType());
-  Value power = b.exp2(b.multiply(u, b.constant(type, -kSlope * kLog2e)));
-  // A GPU's exact division takes longer than the rest; its approximation is off by two units.
-  return b.create<arith::DivFOp>(ones(u), b.add(ones(u), power), arith::FastMathFlags::afn);
-}
-
 //===-- y = x w^T -----------------------------------------------------------------------------===//
 
 void Product::forward(MatmulOp op) {
-  Type stream = op.getResidual() ? op.getStream() : dtype;
   addMatrices({"x", "w"}, dtype);
-  if (op.getBias())
-    addArgument("bias", b.view(b.getF32Type(), 0));
-  if (op.getResidual())
-    addMatrices({"residual"}, stream);
-  if (op.getSave())
-    addMatrices({"u"}, dtype);
-  addMatrices({"y"}, stream);
+  addEpilogue(op);
   writeItems(op.getSymName(), {"across", "group", "steps"}, [&] {
     Place place = placeOf(item, argument("items"));
     Value rows = rowsOf(Tokens, place.down), columns = rowsOf(Out, place.across);
-    Value y = sum(In, b.i32(0), argument("steps"), {"x", rows, Value(), false},
+    Value u = sum(In, b.i32(0), argument("steps"), {"x", rows, Value(), false},
                   {"w", columns, Value(), true}, size[Tokens], size[Out]);
-    if (op.getBias())
-      y = b.add(y, b.acrossRows(b.load(argument("bias"), {}, columns), size[Tokens]));
-    if (op.getSave())
-      storeTile(y, "u", rows, columns);
-    if (op.getGelu())
-      y = b.multiply(y, gate(y));
-    if (op.getResidual())
-      y = b.add(y, b.widen(loadTile("residual", rows, columns)));
-    storeTile(y, "y", rows, columns);
+    finish(op, u, rows, columns);
   });
 }
 
@@ -190,13 +106,8 @@ void Product::inputGradient(MatmulInputGradientOp op) {
     Value rows = rowsOf(Tokens, place.down), columns = rowsOf(In, place.across);
     Value dx = sum(Out, b.i32(0), argument("steps"), {"dy", rows, Value(), false},
                    {"w", Value(), columns, false}, size[Tokens], size[In]);
-    if (op.getGelu()) {
-      // s (1 + 1.702 u (1 - s)) with s the gate
-      Value u = b.widen(loadTile("u", rows, columns)), s = gate(u);
-      Value slope = b.multiply(b.multiply(u, b.subtract(ones(u), s)),
-                               b.constant(cast<RankedTensorType>(u.getType()), kSlope));
-      dx = b.multiply(dx, b.multiply(s, b.add(ones(u), slope)));
-    }
+    if (op.getGelu())
+      dx = throughGelu(dx, rows, columns);
     Value prior = rowsOf(Tokens, place.down, argument("prior_tokens"));
     dx = b.add(dx, b.widen(loadTile("dx", prior, columns)));
     storeTile(dx, "dx", rows, columns);
@@ -258,55 +169,13 @@ void Product::sumOfRanges(MatmulWeightGradientOp op) {
   });
 }
 
-//===-- db ------------------------------------------------------------------------------------===//
-
-/// An item is a range of the tokens and a tile of columns; its part is a row.
-void Product::biasOfRange(MatmulWeightGradientOp op) {
-  addMatrices({"dy"}, dtype);
-  addMatrices({"parts"}, b.getF32Type());
-  writeItems(op.getSymName() + "_bias", {"across", "steps", "range_steps"}, [&] {
-    Value range = divide(item, argument("across"));
-    Value columns = rowsOf(Out, remainder(item, argument("across")));
-    Value low = times(range, argument("range_steps"));
-    Value high = b.create<arith::MinSIOp>(plus(low, argument("range_steps")), argument("steps"));
-    auto fetch = [&](Value index) {
-      return Values{loadTile("dy", rowsOf(Tokens, index), columns)};
-    };
-    auto step = [&](ValueRange dy, ValueRange sum) {
-      return Values{b.add(sum[0], b.reduceColumns(ReduceKind::Sum, b.widen(dy[0])))};
-    };
-    Value zero = b.constant(b.tensor({size[Out]}, b.getF32Type()), 0);
-    b.store(foldRange(low, high, {zero}, fetch, step)[0], argument("parts"), {range}, columns);
-  });
-}
-
-void Product::sumOfBiases(MatmulWeightGradientOp op) {
-  addMatrices({"parts"}, b.getF32Type());
-  addArgument("db", b.view(b.getF32Type(), 0));
-  writeItems(op.getSymName() + "_bias_sum", {"ranges", "range_tiles", "prior_out"}, [&] {
-    Value columns = rowsOf(Out, item), prior = rowsOf(Out, item, argument("prior_out"));
-    auto fetch = [&](Value tile) {
-      Value ranges =
-          b.rows(OrderKind::Natural, tile, argument("ranges"), Value(), kBiasRangesTogether);
-      return Values{b.widen(loadTile("parts", ranges, columns))};
-    };
-    auto step = [&](ValueRange parts, ValueRange sum) {
-      return Values{b.add(sum[0], b.reduceColumns(ReduceKind::Sum, parts[0]))};
-    };
-    Value init = b.load(argument("db"), {}, prior);
-    b.store(foldRange(b.i32(0), argument("range_tiles"), {init}, fetch, step)[0], argument("db"),
-            {}, columns);
-  });
-}
-
 void Product::weightGradient(MatmulWeightGradientOp op) {
   weightsOf(op, /*ofRange=*/false);
   weightsOf(op, /*ofRange=*/true);
   sumOfRanges(op);
   if (!op.getBias())
     return;
-  biasOfRange(op);
-  sumOfBiases(op);
+  biasGradient(op.getSymName());
 }
 
 } // namespace

@@ -2,11 +2,12 @@
 import ast
 import ctypes
 import json
+import operator
 import os
 import pathlib
 import re
 import struct
-from typing import Any
+from typing import Any, Callable
 
 import torch
 from torch import Tensor, nn
@@ -88,14 +89,18 @@ class Transformer(nn.Module):
         batch, n = tokens.shape
         if n > self.length:
             raise expected("tokens", f"at most {self.length} a sequence", n)
-        start = self.embedding["start"].weight.expand(batch, 1, -1)
-        x = torch.cat([start, self.embedding["token"](tokens[:, :-1].long())], dim=1)
+        table = self._table("token")
+        x = torch.cat([self._table("start").expand(batch, 1, -1), nn.functional.embedding(tokens[:, :-1].long(), table)], dim=1)
         for name in self.config["model"]["positions"]:
-            x = x + self.embedding[name](getattr(self, f"_{name}_index")[:n])
+            x = x + nn.functional.embedding(getattr(self, f"_{name}_index")[:n], self._table(name))
         for layer in self.layers:
             x = layer(x)
-        weight = self.embedding["token"].weight if self.output is None else self.output.weight
-        return nn.functional.linear(self.norm(x), weight)
+        return nn.functional.linear(self.norm(x), table if self.output is None else self.output.weight)
+
+    def _table(self, name: str) -> Tensor:
+        weight = self.embedding[name].weight
+        assert isinstance(weight, Tensor)
+        return weight
 
 
 def load(run: "str | os.PathLike[str]", checkpoint: "int | None" = None) -> Transformer:
@@ -189,9 +194,10 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False}.get(text, text)
 
 
-_BINARY = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
-           ast.FloorDiv: lambda a, b: a // b, ast.Mod: lambda a, b: a % b}
-_CALLS = {"min": min, "max": max, "abs": abs}
+_BINARY: "dict[type[ast.operator], Callable[[int, int], int]]" = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod}
+_CALLS: "dict[str, Callable[..., int]]" = {"min": min, "max": max, "abs": abs}
 
 
 def _evaluate(text: str, t: int) -> int:

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,6 +49,18 @@ inline PlanHandle prepare(const ProgramHandle &program, sparsec_shape shape) {
   EXPECT_OK(sparsec_prepare(program.get(), &shape, nullptr, &plan));
   return PlanHandle(plan);
 }
+
+/// Of a launch of an operation.
+struct Workspace {
+  Workspace(const PlanHandle &plan, int32_t operation) {
+    EXPECT_OK(sparsec_workspace_size(plan.get(), operation, &bytes));
+    memory.resize(bytes + 256);
+    address = memory.data() + (256 - reinterpret_cast<uintptr_t>(memory.data()) % 256) % 256;
+  }
+  std::vector<std::byte> memory;
+  void *address = nullptr;
+  size_t bytes = 0;
+};
 
 /// Values of f32 in the process's own memory, 64-byte aligned, as a dense DLTensor.
 struct CpuTensor {

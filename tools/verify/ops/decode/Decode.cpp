@@ -244,8 +244,8 @@ private:
                                    .valueDim = c.valueDim,
                                    .target = setting.target};
     request.block.k = c.block.k ? c.block.k : head.schedule.block.k;
-    auto schedule = chooseSchedule(ScheduleRequest(
-        request, {.schedule = head.schedule, .copies = c.heads * c.batch}));
+    auto schedule = chooseSchedule(
+        ScheduleRequest(request, {.schedule = head.schedule, .copies = c.heads * c.batch}));
     if (!schedule)
       return schedule.error();
     std::vector<DecodePart> parts;

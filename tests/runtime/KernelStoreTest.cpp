@@ -1,5 +1,6 @@
 // What counts as the same kernel, and that the same one is compiled once.
-#include "runtime/KernelCache.h"
+#include "runtime/KernelStore.h"
+#include "kernel/ops/Attention.h"
 #include "runtime/cpu/HostCpu.h"
 
 #include <gtest/gtest.h>
@@ -8,25 +9,6 @@
 
 namespace sparsec {
 namespace {
-
-/// Loads anything.
-class NullDevice : public Device {
-public:
-  std::string_view name() const override { return "null"; }
-  std::string description() const override { return "nothing"; }
-  Result<DeviceAddress> allocate(size_t) override { return DeviceAddress(256); }
-  Result<void> free(DeviceAddress) override { return {}; }
-  Result<void> copyToDevice(DeviceAddress, const void *, size_t) override { return {}; }
-  Result<void> copyToHost(void *, DeviceAddress, size_t) override { return {}; }
-  Result<std::unique_ptr<Executable>> load(const std::string &, const std::string &) override {
-    return std::make_unique<Executable>();
-  }
-  Result<void> launch(const Executable &, const LaunchShape &,
-                      std::span<const void *const>) override {
-    return {};
-  }
-  Result<void> synchronize() override { return {}; }
-};
 
 Expr predicate(const std::string &text) {
   return *parsePredicate(std::make_shared<SourceText>(SourceText{"test", text}));
@@ -37,8 +19,7 @@ AttentionRequest request() {
       .entry = "k", .attend = predicate("k <= q and q - k < 8"), .target = *findTarget("sm_80")};
 }
 
-TEST(KernelCache, CompilesWhatItHasNotSeen) {
-  NullDevice device;
+TEST(KernelStore, CompilesWhatItHasNotSeen) {
   int compiled = 0;
   KernelStore store(
       [&](const Request &asked) -> Result<std::vector<Kernel>> {
@@ -46,10 +27,9 @@ TEST(KernelCache, CompilesWhatItHasNotSeen) {
         return std::vector<Kernel>{{.entry = asked.entry()}};
       },
       "test");
-  KernelCache cache(device, store);
-  auto first = cache.attention({request()});
+  auto first = store.kernels(request());
   ASSERT_TRUE(first);
-  auto second = cache.attention({request()}); // an equal predicate, parsed again
+  auto second = store.kernels(request()); // an equal predicate, parsed again
   ASSERT_TRUE(second);
   EXPECT_EQ(*first, *second);
   EXPECT_EQ(compiled, 1);
@@ -66,20 +46,18 @@ TEST(KernelCache, CompilesWhatItHasNotSeen) {
   others[8].keyOrder = ResidueOrder{4};
   others[9].target.sharedBytes /= 2;
   for (const AttentionRequest &other : others) {
-    auto found = cache.attention({other});
+    auto found = store.kernels(other);
     ASSERT_TRUE(found);
-    EXPECT_EQ((*found)->kernel().entry, other.entry);
-    EXPECT_EQ((*found)->request().headDim, other.headDim);
+    EXPECT_EQ((*found)->front().entry, other.entry);
     EXPECT_NE(*found, *first);
   }
   EXPECT_EQ(compiled, 11);
   for (const AttentionRequest &other : others)
-    ASSERT_TRUE(cache.attention({other}));
+    ASSERT_TRUE(store.kernels(other));
   EXPECT_EQ(compiled, 11);
 }
 
-TEST(KernelCache, KeepsNothingOfAFailure) {
-  NullDevice device;
+TEST(KernelStore, KeepsNothingOfAFailure) {
   int tries = 0;
   KernelStore store(
       [&](const Request &) -> Result<std::vector<Kernel>> {
@@ -87,9 +65,8 @@ TEST(KernelCache, KeepsNothingOfAFailure) {
         return inputError("no such thing");
       },
       "test");
-  KernelCache cache(device, store);
   for (int i = 1; i <= 2; ++i) {
-    auto failed = cache.attention({request()});
+    auto failed = store.kernels(request());
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().message, "no such thing");
     EXPECT_EQ(tries, i);
