@@ -263,9 +263,11 @@ private:
       return;
     for (Work &each : works)
       each = {};
-    inParallel(threads, threads, [&](int64_t item) {
+    constexpr int64_t kFew = 256; // are done before a thread has begun
+    int64_t items = std::min<int64_t>(threads, (count + kFew - 1) / kFew);
+    inParallel(threads, items, [&](int64_t item) {
       Stretches keys;
-      for (int64_t i = item * count / threads; i < (item + 1) * count / threads; ++i) {
+      for (int64_t i = item * count / items; i < (item + 1) * count / items; ++i) {
         std::swap(keys, known[i]);
         for (const Stretch &stretch : keys)
           before->paint(stretch, canvases[item]);
