@@ -15,8 +15,10 @@ RowTile rowTile(int64_t width, const Target &target) {
   int64_t each = (width + tiles - 1) / tiles;
   // Of a GPU's wide tiles a block of threads is half as large, so that two share a multiprocessor
   // and one loads while the other adds up.
-  return {.rows = gpu && width > 128 ? 8 : 16,
-          .columns = static_cast<int>((each + unit - 1) / unit * unit)};
+  int64_t columns = (each + unit - 1) / unit * unit;
+  constexpr int64_t kOfFewRows = 32; // columns that such a tile is a multiple of: a warp has 8 rows
+  return {.rows = gpu && width > 128 && columns % kOfFewRows == 0 ? 8 : 16,
+          .columns = static_cast<int>(columns)};
 }
 
 Result<void> checkRowWidth(int64_t width) {

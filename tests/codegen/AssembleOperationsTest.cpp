@@ -13,9 +13,9 @@
 #include "kernel/ops/SparseMatmul.h"
 #include "runtime/cuda/Gate.h"
 
+#include <algorithm>
 #include <ctime>
 #include <fmt/core.h>
-#include <algorithm>
 #include <gtest/gtest.h>
 
 using namespace sparsec;

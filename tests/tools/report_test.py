@@ -47,12 +47,12 @@ class Report(CommandTest):
         self.assertEqual([h["heads"] for h in report["heads"]], [[0, 2, 4], [1, 3]])
         for head in report["heads"]:
             self.assertEqual(list(head), ["name", "heads", "elements", "keys_per_query", "density", "density_causal",
-                                          "order", "block", "blocks", "saved_over_causal", "parts", "useful",
+                                          "order", "block", "blocks", "saved_over_causal", "exact", "parts", "useful",
                                           "predicted_ms", "backward"])
             passes = head["backward"]["passes"]
             self.assertEqual([each["pass"] for each in passes], ["queries", "keys"])
             for each in passes:
-                self.assertEqual(list(each), ["pass", "order", "block", "blocks", "saved_over_causal", "parts", "useful",
+                self.assertEqual(list(each), ["pass", "order", "block", "blocks", "saved_over_causal", "exact", "parts", "useful",
                                               "predicted_ms"])
                 self.assertEqual(each["blocks"]["live"], each["blocks"]["full"] + each["blocks"]["partial"])
             self.assertAlmostEqual(head["backward"]["predicted_ms"], sum(each["predicted_ms"] for each in passes), delta=1e-12)
@@ -138,7 +138,8 @@ wrote out: 9 files, SIZE, in TIME
             with self.subTest(pattern):
                 report = json.loads(self.works(pattern, "--param", "l=1024", "-n", 1 << 20, "-o", "out", "--json"))
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
-                self.assertLess(after.ru_maxrss, 200 << 10)
+                # The pass over keys of fixed lists 8.7 million blocks before it finds their form.
+                self.assertLess(after.ru_maxrss, 360 << 10)
                 tables = [each for each in report["files"] if each["name"].endswith(".i32")]
                 for kernels in ("forward", "backward", "backward_dkv"):
                     own = [each["bytes"] for each in tables if each["name"].split(".")[-4] == kernels]

@@ -41,13 +41,6 @@ DecodeCase small(DType dtype, int64_t nq, std::vector<int64_t> lengths) {
   return c;
 }
 
-bool isDecodable(const Pattern &pattern) {
-  for (const HeadEntry &entry : pattern.heads)
-    if (!checkDecodable(simplify(entry.attend), 300, {.count = 4}))
-      return false;
-  return true;
-}
-
 class Decode : public ::testing::TestWithParam<std::tuple<std::string, DType>> {};
 
 TEST_P(Decode, AgreesWithForward) {

@@ -73,6 +73,16 @@ static std::vector<DecodeCase> casesOf(const Pattern &pattern, const CaseFlags &
   return cases;
 }
 
+bool isDecodable(const Pattern &pattern) {
+  constexpr int64_t kLength = 300; // that of the longest case
+  auto entries = static_cast<int64_t>(pattern.heads.size());
+  for (int64_t i = 0; i < entries; ++i)
+    if (!checkDecodable(simplify(pattern.heads[static_cast<size_t>(i)].attend), kLength,
+                        headsOfEntry(i, entries, 2 * entries)))
+      return false;
+  return true;
+}
+
 std::vector<VerifyCase> decodeCases(const Pattern &pattern, const CaseFlags &flags) {
   std::vector<VerifyCase> cases;
   for (DecodeCase &each : casesOf(pattern, flags)) {

@@ -18,11 +18,14 @@ struct DecodeCase : ForwardCase {
 };
 
 std::string describe(const DecodeCase &c);
+/// Refusals: kernel/ops/AttentionDecode.h.
+bool isDecodable(const Pattern &pattern);
 std::vector<VerifyCase> decodeCases(const Pattern &pattern, const CaseFlags &flags);
 std::unique_ptr<Trial> decodeTrial(const Pattern &pattern, const VerifyCase &c);
 std::unique_ptr<Runner> decodeRunner(const VerifySetting &setting);
 
-inline constexpr VerifyOperation kDecodeVerification = {DecodeCase::kOperation, decodeCases,
-                                                        decodeTrial, decodeRunner};
+inline constexpr VerifyOperation kDecodeVerification = {
+    DecodeCase::kOperation, decodeCases,        decodeTrial,
+    decodeRunner,           PatternUse::Needed, isDecodable};
 
 } // namespace sparsec
