@@ -36,10 +36,10 @@ TEST(Compile, AWholeTileProgram) {
       compileTileProgram(read(SPARSEC_SOURCE "/tests/dialect/attention-forward.mlir"),
                          "local_head0", *findTarget("sm_80"));
   ASSERT_TRUE(kernel) << kernel.error().render();
-  EXPECT_EQ(kernel->threads, 64);
+  EXPECT_EQ(kernel->threads, 128);
   EXPECT_EQ(kernel->sharedBytes, 40960);
-  // Partial and full loop: 64 x 64 x 64 twice, 4 x 8 instructions for each 16 of a warp's 32 rows.
-  EXPECT_EQ(count(kernel->code, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"), 256);
+  // Partial and full loop: 64 x 64 x 64 twice, 4 x 8 instructions each.
+  EXPECT_EQ(count(kernel->code, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"), 128);
   EXPECT_EQ(count(kernel->code, ".maxntid"), 1);
 }
 
@@ -61,7 +61,7 @@ AttentionRequest requestFor(const char *attend) {
 TEST(Compile, Causal) {
   Result<Kernel> kernel = compileKernel(requestFor("causal"));
   ASSERT_TRUE(kernel) << kernel.error().render();
-  EXPECT_EQ(count(kernel->code, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"), 256);
+  EXPECT_EQ(count(kernel->code, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"), 128);
   EXPECT_EQ(kernel->block, (Block{64, 64}));
   EXPECT_EQ(kernel->sharedBytes, sm80::sharedBytes(needsOf(requestFor("causal")), kernel->block));
 }

@@ -146,6 +146,17 @@ int64_t registersOfTall(tile::KernelOp kernel, const Tiles &tiles) {
   return most;
 }
 
+/// A maximum and a sum of rows in a fold, as attention's forward has, hold both halves of a warp's
+/// 32 rows at once: such kernels spill (ptxas).
+bool reducesInAFold(tile::KernelOp kernel) {
+  return kernel
+      .walk([&](tile::ReduceOp reduce) {
+        return reduce->getParentOfType<tile::FoldOp>() ? WalkResult::interrupt()
+                                                       : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 /// The axis that a vector was reduced to, however it went on from there.
 std::optional<warp::Axis> reducedTo(Value vector, DenseSet<Value> &seen) {
   if (!isa<RankedTensorType>(vector.getType()) || !seen.insert(vector).second)
@@ -213,7 +224,7 @@ FailureOr<Encodings> chooseEncodings(tile::KernelOp kernel) {
     Part part{fragments::kMmaRows, std::max<int64_t>(tiles.widest, 1)};
     if (square)
       part = Part::of(tiles.rows, tiles.widest);
-    else if (tiles.halves && tiles.rows >= 64 && tiles.rows % 32 == 0 &&
+    else if (tiles.halves && !reducesInAFold(kernel) && tiles.rows >= 64 && tiles.rows % 32 == 0 &&
              registersOfTall(kernel, tiles) <= kMostOfTall)
       part.rows = 2 * fragments::kMmaRows;
     int64_t across = tiles.widest / part.columns;
