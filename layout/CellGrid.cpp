@@ -4,7 +4,6 @@
 #include <array>
 #include <numeric>
 #include <tuple>
-#include <unordered_set>
 
 namespace sparsec {
 
@@ -18,17 +17,6 @@ constexpr int64_t kMostCells = int64_t{1} << 20;
 constexpr int64_t kMostCut = 8;
 constexpr int kLanes = LaneProgram::kLanes;
 
-/// Whether something is divided by what is no positive number: tables of such parts are not exact.
-bool dividesOddly(const Expr &expr, std::unordered_set<const Node *> &seen) {
-  if (!seen.insert(expr.get()).second)
-    return false;
-  if ((expr->op == Op::FloorDivide || expr->op == Op::Modulo) &&
-      (expr->operands[1]->op != Op::Integer || expr->operands[1]->value <= 0))
-    return true;
-  return std::ranges::any_of(expr->operands,
-                             [&](const Expr &operand) { return dividesOddly(operand, seen); });
-}
-
 } // namespace
 
 std::optional<CellGrid> CellGrid::make(const Expr &attend, const LayoutRequest &request,
@@ -36,9 +24,6 @@ std::optional<CellGrid> CellGrid::make(const Expr &attend, const LayoutRequest &
   constexpr int64_t kMostTiles = kMostCells / kMostCut;
   if (request.nq == 0 || request.nk == 0 || queries.tileCount() >= kMostTiles ||
       keys.tileCount() >= kMostTiles)
-    return std::nullopt;
-  std::unordered_set<const Node *> seen;
-  if (dividesOddly(attend, seen))
     return std::nullopt;
   bool natural = true;
   for (const Order *order : {&queries, &keys}) {

@@ -24,9 +24,9 @@ class CellGrid {
 public:
   static constexpr int kGroup = 64; ///< columns that are asked together first
 
-  /// Nothing when the predicate is not narrow or divides by what is no positive number, an axis has
-  /// too many blocks for tables, or an order leaves more than few stretches in a tile. `attend` as
-  /// specialise() leaves it; the orders are kept by reference.
+  /// Nothing when the predicate is not narrow, an axis has too many blocks for tables, or an order
+  /// leaves more than few stretches in a tile. `attend` as specialise() leaves it; the orders are
+  /// kept by reference.
   static std::optional<CellGrid> make(const Expr &attend, const LayoutRequest &request,
                                       const Order &queries, const Order &keys, Work &work);
 

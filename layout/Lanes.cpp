@@ -160,6 +160,10 @@ void divide(Slot &a, Slot &b) {
     if (from <= 0 && to >= 0) {
       a.low[i] = -kFar;
       a.high[i] = kFar;
+    } else if (int64_t quotient = floorDivide(low, from);
+               Remainder && from == to && quotient == floorDivide(high, from)) {
+      a.low[i] = low - quotient * from; // exact where all are single values, as all steps are
+      a.high[i] = high - quotient * from;
     } else if (!Remainder) {
       int64_t all[] = {floorDivide(low, from), floorDivide(low, to), floorDivide(high, from),
                        floorDivide(high, to)};
