@@ -148,12 +148,12 @@ Candidate Scale::candidate(const Block &block, const std::vector<const Weighed *
   return result;
 }
 
-/// Cheapest first; of equal ones those of fewer parts, then those that read less.
+/// Cheapest first; of equal ones those of fewer parts.
 void Scale::sort(std::vector<Candidate> &candidates) {
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate &a, const Candidate &b) {
-                     return std::tuple(a.cost.seconds, a.parts.size(), a.cost.bytes) <
-                            std::tuple(b.cost.seconds, b.parts.size(), b.cost.bytes);
+                     return std::pair(a.cost.seconds, a.parts.size()) <
+                            std::pair(b.cost.seconds, b.parts.size());
                    });
 }
 

@@ -138,8 +138,7 @@ wrote out: 9 files, SIZE, in TIME
             with self.subTest(pattern):
                 report = json.loads(self.works(pattern, "--param", "l=1024", "-n", 1 << 20, "-o", "out", "--json"))
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
-                # The pass over keys of fixed lists 8.7 million blocks before it finds their form.
-                self.assertLess(after.ru_maxrss, 360 << 10)
+                self.assertLess(after.ru_maxrss, 200 << 10)
                 tables = [each for each in report["files"] if each["name"].endswith(".i32")]
                 for kernels in ("forward", "backward", "backward_dkv"):
                     own = [each["bytes"] for each in tables if each["name"].split(".")[-4] == kernels]
