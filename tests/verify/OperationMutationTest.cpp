@@ -188,7 +188,8 @@ std::vector<Hunted> hunted() {
   one.n = 1, one.rows = 2;
   EmbeddingGradientCase partial = few; // no block is full: the last one is fetched ahead
   partial.index = {"t % 9", [](int64_t t) { return t % 9; }, 9}, partial.tableRows = 9;
-  EmbeddingGradientCase ends = partial; // the last block has fewer positions than one round of copies
+  EmbeddingGradientCase ends =
+      partial; // the last block has fewer positions than one round of copies
   ends.n = 130, ends.rows = 260;
   return {{"adam", {adam, overflow}},
           // What is there is read before a loop of one round or more, whose barriers stand before
