@@ -2,6 +2,7 @@
 #
 #   cmake -DBUILD=build/static -P Package.cmake               sparsec-VERSION-linux-ARCH.tar.xz
 #   cmake -DBUILD=build/static -DTESTS=ON -P Package.cmake    ...-tests.tar.xz: the device tests
+#                                                             and the developers' timers
 get_filename_component(BUILD ${BUILD} ABSOLUTE)
 load_cache(${BUILD} READ_WITH_PREFIX "" CMAKE_PROJECT_VERSION CMAKE_STRIP)
 cmake_host_system_information(RESULT arch QUERY OS_PLATFORM)
@@ -9,7 +10,7 @@ set(name sparsec-${CMAKE_PROJECT_VERSION}-linux-${arch})
 set(programs sparsec)
 if(TESTS)
   string(APPEND name -tests)
-  set(programs device-tests)
+  set(programs device-tests sparsec-matmul sparsec-rows)
 endif()
 
 set(stage ${BUILD}/package)

@@ -7,6 +7,7 @@
 #   sparsec_test(layout-build SOURCES BuildTest.cpp LINK sparsec-layout LABELS quick)
 #   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE)  runs on --device of ./dev test
 #   sparsec_test(kernels SOURCES ... LINK ... LABELS full DEVICE CPU)         and on cpu, always
+#   sparsec_test(calls SOURCES ... LINK libsparsec LABELS quick COMPILES)     opens libsparsec-compiler
 # g++ 12 sees overlapping copies in "a" + string (its bug 105651).
 # clang sees that its std::stable_sort calls what C++20 deprecates.
 set(SPARSEC_WARNINGS $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations> -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
@@ -68,14 +69,14 @@ function(sparsec_library name)
   endif()
 endfunction()
 
-# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full] [DEVICE [CPU]] [COST SECONDS])
+# sparsec_test(NAME SOURCES... LINK LIBRARIES... [LABELS quick|full] [DEVICE [CPU]] [COMPILES] [COST SECONDS])
 # DEVICE: the test runs on the device that the environment variable SPARSEC_TEST_DEVICE names
 # ("sim" when it is not set), and ./dev package --tests takes it to a machine with a GPU.
 # CPU: it runs a second time, as NAME-on-cpu, on the device of that name.
 # COST: how long about it takes, if long: longer ones start first, so that none is waited for alone.
 # A test that reaches no LLVM library also gets the label `sanitized`: the asan preset runs it.
 function(sparsec_test name)
-  cmake_parse_arguments(ARG "DEVICE;CPU" "COST" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "DEVICE;CPU;COMPILES" "COST" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE ${SPARSEC_WARNINGS} ${SPARSEC_TEST_OPTIONS})
@@ -88,7 +89,9 @@ function(sparsec_test name)
       LABELS "${ARG_LABELS}" ENVIRONMENT SPARSEC_TEST_DEVICE=cpu)
   endif()
   sparsec_reaches_llvm(reaches_llvm ${ARG_LINK})
-  if(NOT reaches_llvm)
+  if(ARG_COMPILES)
+    add_dependencies(${name} libsparsec-compiler)
+  elseif(NOT reaches_llvm)
     list(APPEND ARG_LABELS sanitized)
     set_property(GLOBAL APPEND PROPERTY SPARSEC_SANITIZED_TESTS ${name})
   endif()

@@ -16,4 +16,4 @@ target_link_libraries(sparsec-static-llvm INTERFACE
 # What else would be shared.
 add_library(sparsec-static-runtime INTERFACE)
 target_link_options(sparsec-static-runtime INTERFACE -static-libstdc++ -static-libgcc)
-link_libraries(sparsec-static-runtime)
+link_libraries($<BUILD_INTERFACE:sparsec-static-runtime>)

@@ -9,7 +9,7 @@ namespace {
 
 constexpr Backend::Stage kPtxStages[] = {{"warp", addWarpPasses}, {"", addLlvmPasses}};
 constexpr std::string_view kPtxTexts[] = {"llvm", "ptx"};
-constexpr std::string_view kCpuTexts[] = {"llvm", "asm"};
+constexpr std::string_view kCpuTexts[] = {"plan", "llvm", "asm"};
 
 constexpr Backend kBackends[] = {
     {.path = Path::Sm80,

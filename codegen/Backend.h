@@ -2,7 +2,7 @@
 //
 //   path   passes on tile    then               texts of emit()    blocks
 //   Sm80   addTilePasses     warp, (llvm)       llvm, ptx          ptx/sm80/Blocks.cpp
-//   Cpu    addCpuTilePasses                     llvm, asm          cpu/Blocks.cpp
+//   Cpu    addCpuTilePasses                     plan, llvm, asm    cpu/Blocks.cpp
 //
 // Nothing asks what kind of machine a target is: what differs between them stands here.
 #pragma once

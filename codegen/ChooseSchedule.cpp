@@ -29,6 +29,16 @@ Result<std::vector<Candidate>> weighWays(const Request &kernel, const Expr &whol
   if (asked.schedule.split == SplitChoice::Always && disjointParts(attend).size() < 2)
     return inputError("split: expected a union ('or') to be computed in parts, found none");
   CostTarget target = CostTarget::of(kernel.target().name, shape.elementBytes);
+  if (asked.oneByOne) {
+    choice.queries = NaturalOrder{};
+    for (Block &block : choice.blocks)
+      block.q = 1;
+    // Of one query there is little to reuse: shorter blocks fit, too, and waste less.
+    for (int k = choice.blocks.front().k / 2; kernel.block().k == 0 && k >= 16 && k % 16 == 0;
+         k /= 2)
+      choice.blocks.push_back({1, k});
+    target.launchSeconds *= static_cast<double>(asked.n);
+  }
   return weigh(attend, asked.layout(), shape, target, choice);
 }
 

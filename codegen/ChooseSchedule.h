@@ -29,6 +29,9 @@ struct ScheduleChoice {
   int64_t copies = 1;            ///< heads x batch of a call
   /// The block that is asked for, whether or not a kernel could have it: for pictures and counts.
   bool anyBlock = false;
+  /// Queries come one by one, each by launches of its own: a row of blocks is one query, in natural
+  /// order. Requests with a constant kOneByOne are weighed so.
+  bool oneByOne = false;
 
   /// What the cost model weighs: at `n`, or at the length of a table that orders the tokens.
   LayoutRequest layout() const;
@@ -58,8 +61,12 @@ struct HeadSchedule {
 /// Errors of weighWays().
 template <class R>
 Result<HeadSchedule<R>> chooseSchedule(const ScheduleRequest<R> &request) {
+  ScheduleChoice choice = request;
+  choice.oneByOne = requires {
+    R::kOneByOne;
+  };
   auto ways = weighWays(request.kernel, request.kernel.attend,
-                        costShape(request.kernel, request.copies), request);
+                        costShape(request.kernel, request.copies), choice);
   if (!ways)
     return ways.error();
   const Candidate &best = ways->front();

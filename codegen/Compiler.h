@@ -18,7 +18,8 @@ Result<std::vector<Kernel>> compileFrom(std::span<const Operation> table, const 
 /// Of an operation that has one.
 Result<Kernel> compileKernel(const Request &request);
 
-/// The text of a stage: "sparsec", "tile", "llvm"; "warp" and "ptx" of a GPU, "asm" of a CPU.
+/// The text of a stage: "sparsec", "tile", "llvm"; "warp" and "ptx" of a GPU, "plan" and
+/// "asm" of a CPU.
 Result<std::string> explain(const Request &request, const std::string &stage);
 Result<std::string> explainFrom(std::span<const Operation> table, const Request &request,
                                 const std::string &stage);

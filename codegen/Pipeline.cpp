@@ -44,6 +44,7 @@ void addWarpPasses(OpPassManager &passes) {
   OpPassManager &kernels = passes.nest<tile::KernelOp>();
   kernels.addPass(createAssignEncodings());
   kernels.addPass(createPipelineFolds());
+  kernels.addPass(createStoreInParts());
   kernels.addPass(createAllocateShared());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());

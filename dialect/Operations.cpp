@@ -4,12 +4,15 @@
 #include "kernel/ops/Adam.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
+#include "kernel/ops/AttentionDecode.h"
+#include "kernel/ops/AttentionMass.h"
 #include "kernel/ops/CrossEntropy.h"
 #include "kernel/ops/Elementwise.h"
 #include "kernel/ops/Embedding.h"
 #include "kernel/ops/LayerNorm.h"
 #include "kernel/ops/Matmul.h"
 #include "kernel/ops/Sample.h"
+#include "kernel/ops/SparseMatmul.h"
 
 #include <fmt/core.h>
 
@@ -25,6 +28,8 @@ std::span<const Operation> operations() {
       {AdamRequest::kOperation, nullptr, describe<AdamRequest>},
       {AttentionRequest::kOperation, nullptr, describe<AttentionRequest>},
       {AttentionBackwardRequest::kOperation, nullptr, describe<AttentionBackwardRequest>},
+      {AttentionDecodeRequest::kOperation, nullptr, describe<AttentionDecodeRequest>},
+      {AttentionMassRequest::kOperation, nullptr, describe<AttentionMassRequest>},
       {EmbeddingRequest::kOperation, nullptr, describe<EmbeddingRequest>},
       {EmbeddingGradientRequest::kOperation, nullptr, describe<EmbeddingGradientRequest>},
       {CrossEntropyRequest::kOperation, nullptr, describe<CrossEntropyRequest>},
@@ -33,6 +38,7 @@ std::span<const Operation> operations() {
       {LayerNormBackwardRequest::kOperation, nullptr, describe<LayerNormBackwardRequest>},
       {SampleRequest::kOperation, nullptr, describe<SampleRequest>},
       {MatmulRequest::kOperation, nullptr, describe<MatmulRequest>},
+      {SparseMatmulRequest::kOperation, nullptr, describe<SparseMatmulRequest>},
   };
   return table;
 }

@@ -5,6 +5,8 @@
 //   adam       sparsec.adam                        kernel/ops/Adam.h
 //   forward    sparsec.attention                   kernel/ops/Attention.h
 //   backward   sparsec.attention_backward          kernel/ops/AttentionBackward.h
+//   decode     sparsec.attention_decode            kernel/ops/AttentionDecode.h
+//   mass       sparsec.attention_mass              kernel/ops/AttentionMass.h
 //   cross_entropy
 //              sparsec.cross_entropy              kernel/ops/CrossEntropy.h
 //   elementwise
@@ -12,6 +14,8 @@
 //   embedding, embedding_gradient
 //              likewise                           kernel/ops/Embedding.h
 //   matmul     sparsec.matmul and its gradients   kernel/ops/Matmul.h
+//   sparse_matmul
+//              sparsec.sparse_matmul, likewise    kernel/ops/SparseMatmul.h
 //   layer_norm, layer_norm_backward
 //              sparsec.layer_norm                 kernel/ops/LayerNorm.h
 //   sample     sparsec.sample                     kernel/ops/Sample.h

@@ -13,6 +13,8 @@ namespace sparsec {
 struct AdamRequest;
 struct AttentionRequest;
 struct AttentionBackwardRequest;
+struct AttentionDecodeRequest;
+struct AttentionMassRequest;
 struct EmbeddingRequest;
 struct EmbeddingGradientRequest;
 struct CrossEntropyRequest;
@@ -21,6 +23,7 @@ struct LayerNormRequest;
 struct LayerNormBackwardRequest;
 struct SampleRequest;
 struct MatmulRequest;
+struct SparseMatmulRequest;
 } // namespace sparsec
 
 namespace sparsec::ops {
@@ -29,6 +32,8 @@ namespace sparsec::ops {
 void describe(mlir::OpBuilder &builder, const AdamRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionRequest &request);
 void describe(mlir::OpBuilder &builder, const AttentionBackwardRequest &request);
+void describe(mlir::OpBuilder &builder, const AttentionDecodeRequest &request);
+void describe(mlir::OpBuilder &builder, const AttentionMassRequest &request);
 void describe(mlir::OpBuilder &builder, const EmbeddingRequest &request);
 void describe(mlir::OpBuilder &builder, const EmbeddingGradientRequest &request);
 void describe(mlir::OpBuilder &builder, const CrossEntropyRequest &request);
@@ -37,5 +42,6 @@ void describe(mlir::OpBuilder &builder, const LayerNormRequest &request);
 void describe(mlir::OpBuilder &builder, const LayerNormBackwardRequest &request);
 void describe(mlir::OpBuilder &builder, const SampleRequest &request);
 void describe(mlir::OpBuilder &builder, const MatmulRequest &request);
+void describe(mlir::OpBuilder &builder, const SparseMatmulRequest &request);
 
 } // namespace sparsec::ops

@@ -19,11 +19,14 @@ def Tile_OrderAttr : Attr<CPred<"::llvm::isa<::sparsec::tile::OrderAttr>($_self)
 include "dialect/ops/adam/Adam.td"
 include "dialect/ops/attention/Attention.td"
 include "dialect/ops/attention/AttentionBackward.td"
+include "dialect/ops/attention/AttentionDecode.td"
+include "dialect/ops/attention/AttentionMass.td"
 include "dialect/ops/cross_entropy/CrossEntropy.td"
 include "dialect/ops/elementwise/Elementwise.td"
 include "dialect/ops/embedding/Embedding.td"
 include "dialect/ops/layer_norm/LayerNorm.td"
 include "dialect/ops/sample/Sample.td"
 include "dialect/ops/matmul/Matmul.td"
+include "dialect/ops/matmul/SparseMatmul.td"
 
 #endif

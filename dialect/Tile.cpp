@@ -85,8 +85,8 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Typ
                                int64_t strides) {
   if (!elementType.isIntOrFloat())
     return emitError() << "a view has integers or floats, not " << elementType;
-  if (strides < 0 || strides > 3)
-    return emitError() << "a view has 0 to 3 strides, not " << strides;
+  if (strides < 0 || strides > 4)
+    return emitError() << "a view has 0 to 4 strides, not " << strides;
   return success();
 }
 

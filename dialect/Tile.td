@@ -36,7 +36,7 @@ def Tile_ViewType : Tile_Type<"View", "view"> {
     `!tile.view<bf16, 3>` has three strides. Indexed as `[%b, %h, %rows]` (as many indices as
     strides) it gives tiles of rows and contiguous columns: the last stride is that of a row.
     `!tile.view<f32, 2>` indexed as `[%b, %h, %rows]` (one index more than strides) gives tiles of
-    rank 1: the rows themselves are contiguous.
+    rank 1: the rows themselves are contiguous; so does `!tile.view<f32, 3>`, with a stride.
   }];
   let parameters = (ins "::mlir::Type":$elementType, "int64_t":$strides);
   let assemblyFormat = "`<` $elementType `,` $strides `>`";
@@ -334,9 +334,17 @@ def Tile_StoreScalarOp : Tile_Op<"store_scalar", [MemoryEffects<[MemWrite]>]> {
 
 def Tile_BlocksOp : Tile_Op<"blocks", [Pure]> {
   let summary = "live blocks of one row of a layout";
-  let arguments = (ins Tile_BlockSetAttr:$set, Tile_LayoutType:$layout, I32:$row);
+  let description = [{
+    `slice %i, %n`: part i of n of the row's list, partial ones and full ones together: of c blocks those from
+    place c i / n on, before place c (i + 1) / n. So a long row is work for several items.
+  }];
+  let arguments = (ins Tile_BlockSetAttr:$set, Tile_LayoutType:$layout, I32:$row, Variadic<I32>:$slice);
   let results = (outs Tile_BlocksType:$blocks);
-  let assemblyFormat = "`` $set $layout `[` $row `]` attr-dict `:` qualified(type($blocks))";
+  let assemblyFormat = "`` $set $layout `[` $row `]` (`slice` $slice^)? attr-dict `:` qualified(type($blocks))";
+  let builders = [OpBuilder<(ins "BlockSet":$set, "::mlir::Value":$layout, "::mlir::Value":$row), [{
+    build($_builder, $_state, set, layout, row, ::mlir::ValueRange());
+  }]>];
+  let hasVerifier = 1;
 }
 
 def Tile_RangeOp : Tile_Op<"range", [Pure]> {

@@ -102,6 +102,12 @@ LogicalResult PositionsOp::verify() {
   return expectShape(*this, "positions", getPositions().getType(), {getRows().getType().getSize()});
 }
 
+LogicalResult BlocksOp::verify() {
+  if (getSlice().empty() || getSlice().size() == 2)
+    return success();
+  return emitOpError() << "expected a slice of two numbers, found " << getSlice().size();
+}
+
 //===-- Memory --------------------------------------------------------------------------------===//
 
 /// What load, store and accumulate agree on: indices, and the shape of the tile.
@@ -111,11 +117,14 @@ static LogicalResult verifyAccess(AccessOp op, Type tile) {
   RowsType rows = op.getRows().getType();
   auto type = cast<RankedTensorType>(tile);
   // The last stride is that of the rows, unless the rows themselves are contiguous.
-  int64_t indices = view.getStrides() - (type.getRank() == 2 ? 1 : 0);
-  if (static_cast<int64_t>(op.getIndices().size()) != indices)
+  auto indices = static_cast<int64_t>(op.getIndices().size());
+  bool contiguous = type.getRank() == 1 && indices == view.getStrides();
+  if (!contiguous && indices != view.getStrides() - 1) {
+    indices = view.getStrides() - (type.getRank() == 2 ? 1 : 0);
     return op.emitOpError() << "expected " << indices
                             << " indices before the rows for a tile of rank " << type.getRank()
                             << " of " << view << ", found " << op.getIndices().size();
+  }
   if (type.getDimSize(0) != rows.getSize())
     return op.emitOpError() << "expected a tile of " << rows.getSize() << " rows, found "
                             << type.getDimSize(0);

@@ -22,8 +22,8 @@ Result<Target> findTarget(const std::string &name) {
   for (const Target &target : targets())
     if (target.name == name)
       return target;
-  if (name.starts_with("cpu-"))
-    return Target{.name = name, .path = Path::Cpu, .level = name.substr(4)};
+  if (name.starts_with("cpu:") || name.starts_with("cpu-"))
+    return Target{.name = "cpu-" + name.substr(4), .path = Path::Cpu, .level = name.substr(4)};
   return inputError(fmt::format("expected a target that is built: {}; found '{}'",
                                 fmt::join(targetNames(), ", "), name));
 }

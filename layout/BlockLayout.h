@@ -43,8 +43,14 @@ struct LayoutRequest {
   int64_t h = 0;                ///< the model's head
   int blockQ = 64, blockK = 64; ///< at least 1
   /// The most that the runs and row starts of the layout may take. A layout that needs more is an
-  /// error of kind Machine; while it grows the build may hold a few times its final size.
-  int64_t maximumBytes = int64_t{1} << 30;
+  /// error of kind Machine.
+  int64_t maximumBytes = int64_t{1} << 28;
+  /// The most that may be done for one answer, in Work::units: past it, an error of kind Machine.
+  int64_t maximumUnits = kMostUnits;
+  int threads = 0; ///< 0: as many as the machine has
+  /// How rows of blocks are found: by grids of cells where that is the shorter way, or by one way
+  /// alone, for tests.
+  enum class Search : uint8_t { Auto, Cells, Rectangles } search = Search::Auto;
   Work *work = nullptr; ///< to count in; layouts do not keep it
 
   Sizes sizes() const { return {.nq = nq, .nk = nk}; }
@@ -68,7 +74,8 @@ public:
   static Result<BlockLayout> build(const Expr &attend, const LayoutRequest &request,
                                    const Order &queries, const Order &keys);
 
-  /// The counts of some block rows alone: for estimates. The request is one that build() accepts.
+  /// The counts of some block rows alone: for estimates. The request is one that build() accepts;
+  /// its budgets do not count.
   static std::vector<BlockCounts> countRows(const Expr &attend, const LayoutRequest &request,
                                             const Order &queries, const Order &keys,
                                             std::span<const int64_t> rows);
@@ -101,9 +108,9 @@ private:
 };
 
 /// Number of (q, k) pairs that attend, exactly, without visiting each where the predicate has
-/// structure (bounds, periods); blocks do not matter. A hash of q and k has none: each pair is
-/// visited.
-int64_t countElements(const Expr &attend, const LayoutRequest &request);
+/// structure (bounds, periods, steps); blocks do not matter. A hash of q and k has none: each pair
+/// is visited. Error of kind Machine: more work than the request allows.
+Result<int64_t> countElements(const Expr &attend, const LayoutRequest &request);
 
 /// Pairs with k <= q: what dense causal attention computes.
 int64_t causalElements(const LayoutRequest &request);

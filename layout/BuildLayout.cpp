@@ -1,43 +1,67 @@
-// BlockLayout::build: strips of block rows; in a strip, rectangles of blocks that classify()
-// decides whole or that are cut in two, down to one block; in a block, rectangles of pairs
-// likewise, until one pair that attends and one that does not have been seen or all are decided.
+// BlockLayout::build: strips of block rows. Rows that repeat (layout/Repeat.h) are copied, but for
+// the columns that come in at the left; other strips are found side by side, each by questions
+// (layout/Looker.h) or, where they are many, by a grid of cells (layout/CellGrid.h):
 //
-//   causal, 4 x 4 blocks     ? ?      P . | . .
-//                            ? ?      F P | . .       the upper right: empty, one question
-//                                     ----+----
-//                                     F F | P .       the lower left: full, one question
-//                                     F F | F P
-//
-// Rows that repeat (layout/Repeat.h) are copied, but for the columns that come in at the left.
+//   groups of 64 columns    .  F  ?  .         one lane each, for all rows of the strip
+//   what is open            . . P P F F ? .    one lane for each block of a row
+//   what is still open                  P      by questions
 #include "layout/BlockLayout.h"
-#include "layout/Cuts.h"
-#include "layout/Reader.h"
+#include "layout/CellGrid.h"
+#include "layout/Looker.h"
+#include "layout/Parallel.h"
 #include "layout/Repeat.h"
 #include "layout/Specialise.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
+#include <mutex>
 
 namespace sparsec {
 
 namespace {
 
-/// Lists of progressions longer than this (products of their lengths) are cut before they are
-/// classified.
-constexpr size_t kMostRectangles = 64;
-/// Rectangles of so few pairs are evaluated: cheaper than asking for a proof.
-constexpr int64_t kFewPairs = 64;
 /// Block rows that are built together: wide enough to share questions, narrow enough to hold.
 constexpr int64_t kStripRows = 64;
+/// Rows that are found by questions before tables for all rows are worth making.
+constexpr int64_t kFewRows = 2 * kStripRows;
 
-using Ranges = std::vector<Range>;
+/// Finished rows. They move to the layout a piece at a time, so that no moment holds them twice.
+class Pieces {
+public:
+  void add(const std::vector<BlockRun> &row) {
+    constexpr size_t kPiece = size_t{1} << 16;
+    if (pieces.empty() || pieces.back().size() >= kPiece) {
+      starts.push_back(count);
+      pieces.emplace_back().reserve(kPiece);
+    }
+    pieces.back().insert(pieces.back().end(), row.begin(), row.end());
+    count += static_cast<int64_t>(row.size());
+  }
+  /// The runs begin .. end - 1 of one row.
+  std::span<const BlockRun> row(int64_t begin, int64_t end) const {
+    if (begin == end)
+      return {};
+    size_t piece = std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1;
+    return {pieces[piece].data() + (begin - starts[piece]), static_cast<size_t>(end - begin)};
+  }
+  int64_t size() const { return count; }
+  std::vector<BlockRun> take() {
+    std::vector<BlockRun> all;
+    all.reserve(count);
+    for (std::vector<BlockRun> &piece : pieces) {
+      all.insert(all.end(), piece.begin(), piece.end());
+      piece = {};
+    }
+    return all;
+  }
 
-/// Both truths of a predicate that were met so far.
-struct Seen {
-  bool yes = false, no = false;
-  bool both() const { return yes && no; }
+private:
+  std::vector<std::vector<BlockRun>> pieces;
+  std::vector<int64_t> starts; ///< of each piece, in runs
+  int64_t count = 0;
 };
 
 } // namespace
@@ -46,312 +70,304 @@ class LayoutBuilder {
 public:
   LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
                 const Order &keys)
-      : attend(attend), request(request), queries(queries), keys(keys),
-        shortKeyTiles(keys.shortTiles()), cuts(attend),
-        reader(attend, request.h, request.sizes(), request.work) {}
+      : attend(attend),
+        request(request), axes{request, queries, keys, keys.shortTiles(), Cuts(attend)},
+        reader(attend, request.h, request.sizes(), nullptr) {}
 
   Result<BlockLayout> build();
-  BlockCounts countBlocks(int64_t row);
+  std::vector<BlockCounts> countRows(std::span<const int64_t> rows);
 
 private:
-  struct Blocks {
-    int64_t rowBegin, rowEnd, columnBegin, columnEnd;
-  };
+  Result<void> buildAll();
+  Result<void> buildDirect(int64_t last);
+  Result<void> buildCopy(const Repeat &repeat);
+  void findStrip(Strip &strip, int64_t last) const;
+  void findByCells(Strip &strip, int64_t last) const;
+  void appendBlocks(Strip &strip, int64_t row, int64_t firstColumn,
+                    std::span<const Truths> found) const;
+  void copyRows(const BlockRectangle &blocks, const Repeat &repeat, Strip &strip) const;
+  std::span<const BlockRun> finishedRow(int64_t row) const;
+  bool prefersCells() const;
+  void makeGrid();
 
-  void buildStrip(int64_t last, const std::optional<Repeat> &repeat);
-  void copyRows(const Blocks &blocks, const Repeat &repeat);
-
-  void visitAll(const Blocks &blocks);
-  void visit(const Blocks &blocks, const Ranges &q, const Ranges &k);
-  Coverage classifyAround(const Ranges &q, const Ranges &k) const;
-  Coverage classifyAll(const Ranges &q, const Ranges &k) const;
-  Coverage decideBlock(const Ranges &q, const Ranges &k) const;
-  void look(const Rectangle &rectangle, Seen &seen) const;
-  void lookAtEachPair(const Rectangle &rectangle, Seen &seen) const;
-  Ranges queryPositions(int64_t first, int64_t last) const;
-
-  void fillFull(const Blocks &blocks);
-  void append(int64_t row, BlockRun run);
-  bool tooLarge() const { return runCount > mostRuns; }
-  void flush(int64_t rowCount);
+  Strip stripFrom(int64_t first, int64_t count) const;
+  Result<void> flush(Strip &strip);
+  Error tooManyRuns() const;
+  Error tooMuchWork(int64_t rowsDone) const;
+  int64_t rowCount() const { return axes.queries.tileCount(); }
+  int64_t columnCount() const { return axes.keys.tileCount(); }
 
   Expr attend;
   const LayoutRequest &request;
-  const Order &queries;
-  const Order &keys;
-  std::vector<int64_t> shortKeyTiles;
-  Cuts cuts;
+  BlockAxes axes;
   Reader reader;
+  bool gridTried = false;
+  std::optional<CellGrid> grid;
 
-  int64_t stripFirst = 0;
-  std::vector<std::vector<BlockRun>> strip = std::vector<std::vector<BlockRun>>(kStripRows);
-  int64_t runCount = 0; ///< of the strip and all before it
+  Work work;
+  int64_t done = 0; ///< rows
   int64_t mostRuns = 0;
+  Pieces finished;
   BlockLayout layout;
 };
 
 Result<BlockLayout> LayoutBuilder::build() {
-  int64_t rows = queries.tileCount(), columns = keys.tileCount();
-  int64_t rowBytes = (rows + 1) * static_cast<int64_t>(sizeof(int64_t));
+  int64_t rowBytes = (rowCount() + 1) * static_cast<int64_t>(sizeof(int64_t));
   if (rowBytes > request.maximumBytes)
     return machineError(fmt::format("the layout's {} block rows take {} bytes, more than the {} "
                                     "that a layout may take; a larger block has fewer rows",
-                                    rows, rowBytes, request.maximumBytes));
+                                    rowCount(), rowBytes, request.maximumBytes));
   mostRuns = (request.maximumBytes - rowBytes) / static_cast<int64_t>(sizeof(BlockRun));
-
   layout.asked = request;
   layout.asked.work = nullptr;
-  layout.columnCount = columns;
-  layout.rowBegin.reserve(rows + 1);
-  if (columns == 0)
-    layout.rowBegin.resize(rows + 1);
-  std::optional<Repeat> repeat;
-  int64_t nextSearch = 0;
-  for (int64_t last; columns > 0 && stripFirst < rows; stripFirst = last) {
-    if (!repeat && stripFirst >= nextSearch) {
-      repeat = findRepeat(attend, request, queries, keys, stripFirst);
-      nextSearch = 2 * stripFirst + 1;
-    }
-    last = std::min(stripFirst + kStripRows, rows);
-    // A strip is copied whole or not at all.
-    int64_t copyFirst = repeat ? repeat->firstRow + repeat->rows : rows;
-    if (stripFirst < copyFirst)
-      last = std::min(last, copyFirst);
-    bool copied = repeat && copyFirst <= stripFirst;
-    if (copied) {
-      const auto &unlike = repeat->unlikeRows;
-      auto next = std::lower_bound(unlike.begin(), unlike.end(), stripFirst);
-      if (next != unlike.end() && *next == stripFirst)
-        copied = false;
-      if (next != unlike.end())
-        last = std::min(last, std::max(*next, stripFirst + 1));
-    }
-    buildStrip(last, copied ? repeat : std::nullopt);
-    if (tooLarge())
-      return machineError(
-          fmt::format("the layout has more than {} runs of equal blocks ({} bytes) in its first {} "
-                      "of {} block rows; a larger block has fewer",
-                      mostRuns, request.maximumBytes, last, rows));
-    flush(last - stripFirst);
-  }
+  layout.columnCount = columnCount();
+  layout.rowBegin.reserve(rowCount() + 1);
+  Result<void> built;
+  if (columnCount() == 0)
+    layout.rowBegin.resize(rowCount() + 1);
+  else
+    built = buildAll();
+  if (request.work)
+    request.work->add(work);
+  if (!built)
+    return built.error();
   layout.total.live = layout.total.full + layout.total.partial;
-  layout.runs.shrink_to_fit();
+  layout.runs = finished.take();
   return std::move(layout);
 }
 
-BlockCounts LayoutBuilder::countBlocks(int64_t row) {
-  mostRuns = std::numeric_limits<int64_t>::max();
-  stripFirst = row;
-  visitAll({row, row + 1, 0, keys.tileCount()});
-  BlockCounts counts;
-  for (const BlockRun &run : strip[0])
-    (run.kind == BlockKind::Full ? counts.full : counts.partial) += run.end - run.begin;
-  counts.live = counts.full + counts.partial;
-  strip[0].clear();
-  return counts;
+Result<void> LayoutBuilder::buildAll() {
+  std::optional<Repeat> repeat;
+  int64_t nextSearch = 0, rows = rowCount();
+  LayoutRequest counted = request;
+  counted.work = &work;
+  while (done < rows) {
+    if (!repeat && done >= nextSearch) {
+      repeat = findRepeat(attend, counted, axes.queries, axes.keys, done);
+      nextSearch = 2 * done + 1;
+    }
+    int64_t copyFirst = repeat ? repeat->firstRow + repeat->rows : rows;
+    int64_t search = (nextSearch + kStripRows - 1) / kStripRows * kStripRows;
+    int64_t last = std::min(copyFirst, repeat ? rows : std::min(search, rows));
+    Result<void> built = done < last ? buildDirect(last) : buildCopy(*repeat);
+    if (!built)
+      return built;
+  }
+  return {};
 }
 
-/// Block rows stripFirst .. last - 1.
-void LayoutBuilder::buildStrip(int64_t last, const std::optional<Repeat> &repeat) {
-  int64_t columns = keys.tileCount();
-  if (!repeat)
-    return visitAll({stripFirst, last, 0, columns});
-  int64_t begin = repeat->firstColumn + repeat->columns;
-  visitAll({stripFirst, last, 0, begin});
-  const auto &unlike = repeat->unlikeColumns;
-  for (auto next = std::lower_bound(unlike.begin(), unlike.end(), begin); begin < columns; ++next) {
-    int64_t end = next == unlike.end() ? columns : *next;
-    copyRows({stripFirst, last, begin, end}, *repeat);
+/// Rows up to the last one, strips side by side.
+Result<void> LayoutBuilder::buildDirect(int64_t last) {
+  if (last > kFewRows || prefersCells())
+    makeGrid();
+  int threads = threadsFor(request.threads);
+  while (done < last) {
+    std::vector<Strip> strips;
+    for (int64_t first = done; first < last && std::ssize(strips) < 4 * threads;
+         first += kStripRows)
+      strips.push_back(stripFrom(first, std::min(kStripRows, last - first)));
+    std::atomic<int64_t> together = 0;
+    inParallel(threads, std::ssize(strips), [&](int64_t i) {
+      strips[i].together = &together;
+      findStrip(strips[i], strips[i].first + std::ssize(strips[i].rows));
+    });
+    if (together > strips[0].mostRuns)
+      return tooManyRuns();
+    for (Strip &strip : strips)
+      if (Result<void> ok = flush(strip); !ok)
+        return ok;
+  }
+  return {};
+}
+
+/// A strip that is copied whole, or one row that is not.
+Result<void> LayoutBuilder::buildCopy(const Repeat &repeat) {
+  int64_t first = done, last = std::min(first + kStripRows, rowCount());
+  const auto &unlikeRows = repeat.unlikeRows;
+  auto next = std::lower_bound(unlikeRows.begin(), unlikeRows.end(), first);
+  if (next != unlikeRows.end() && *next == first)
+    return buildDirect(first + 1);
+  if (next != unlikeRows.end())
+    last = std::min(last, *next);
+  if (first == repeat.firstRow + repeat.rows) {
+    // What is to be copied is known: whether there is room for it, too.
+    double each = double(finished.size() - layout.rowBegin[repeat.firstRow]) / double(repeat.rows);
+    if (double(finished.size()) + 0.9 * each * double(rowCount() - first) > double(mostRuns))
+      return tooManyRuns();
+  }
+  Strip strip = stripFrom(first, last - first);
+  Looker looker(reader, axes, strip);
+  int64_t columns = columnCount(), begin = std::min(repeat.firstColumn + repeat.columns, columns);
+  looker.visit({first, last, 0, begin});
+  const auto &unlike = repeat.unlikeColumns;
+  for (auto at = std::lower_bound(unlike.begin(), unlike.end(), begin); begin < columns; ++at) {
+    int64_t end = at == unlike.end() ? columns : *at;
+    copyRows({first, last, begin, end}, repeat, strip);
     if (end == columns)
-      return;
-    visitAll({stripFirst, last, end, end + 1});
+      break;
+    looker.visit({first, last, end, end + 1});
     begin = end + 1;
   }
+  return flush(strip);
 }
 
 /// These rows and columns from rows above: those of this strip, or finished ones.
-void LayoutBuilder::copyRows(const Blocks &blocks, const Repeat &repeat) {
+void LayoutBuilder::copyRows(const BlockRectangle &blocks, const Repeat &repeat,
+                             Strip &strip) const {
   auto distance = static_cast<int32_t>(repeat.columns);
   auto first = static_cast<int32_t>(blocks.columnBegin);
   auto end = static_cast<int32_t>(blocks.columnEnd);
-  for (int64_t row = blocks.rowBegin; row < blocks.rowEnd && !tooLarge(); ++row) {
+  for (int64_t row = blocks.rowBegin; row < blocks.rowEnd && !strip.stopped(); ++row) {
     int64_t above = row - repeat.rows;
-    std::span<const BlockRun> source = above >= stripFirst
-                                           ? std::span<const BlockRun>(strip[above - stripFirst])
-                                           : layout.row(above);
+    std::span<const BlockRun> source =
+        above >= strip.first ? std::span<const BlockRun>(strip.rows[above - strip.first])
+                             : finishedRow(above);
     for (const BlockRun &run : source) {
       int32_t begin = std::max(run.begin + distance, first);
       int32_t stop = std::min(run.end + distance, end);
       if (begin < stop)
-        append(row, {begin, stop, run.kind});
+        strip.append(row, {begin, stop, run.kind});
     }
   }
 }
 
-void LayoutBuilder::visitAll(const Blocks &blocks) {
-  if (blocks.columnBegin < blocks.columnEnd)
-    visit(blocks, queryPositions(blocks.rowBegin, blocks.rowEnd),
-          keys.rows(blocks.columnBegin, blocks.columnEnd));
+std::span<const BlockRun> LayoutBuilder::finishedRow(int64_t row) const {
+  return finished.row(layout.rowBegin[row], layout.rowBegin[row + 1]);
 }
 
-Ranges LayoutBuilder::queryPositions(int64_t first, int64_t last) const {
-  Ranges ranges = queries.rows(first, last);
-  for (Range &range : ranges)
-    range.first += request.q0;
-  return ranges;
+/// Tables for all rows are cheaper than questions that look at each operator of a long predicate,
+/// or than those without answers that a hash gets. What rows draw is found by its numbers instead.
+bool LayoutBuilder::prefersCells() const {
+  constexpr int64_t kLong = 128;
+  if (request.search != LayoutRequest::Search::Cells &&
+      (axes.cuts.drawsByQuery() || axes.cuts.drawsByKey()))
+    return false;
+  return request.search == LayoutRequest::Search::Cells || reader.size() >= kLong ||
+         mentions(attend, Op::Hash);
 }
 
-/// Decides blocks whose pairs are q x k. Left columns come before right ones, so that each row's
-/// runs arrive in order.
-void LayoutBuilder::visit(const Blocks &blocks, const Ranges &q, const Ranges &k) {
-  if (tooLarge())
+void LayoutBuilder::makeGrid() {
+  if (gridTried || request.search == LayoutRequest::Search::Rectangles)
     return;
-  int64_t rows = blocks.rowEnd - blocks.rowBegin, columns = blocks.columnEnd - blocks.columnBegin;
-  bool single = rows == 1 && columns == 1;
-  switch (single ? decideBlock(q, k) : classifyAll(q, k)) {
-  case Coverage::Empty:
+  gridTried = true;
+  if (request.nq == 0 || request.nk == 0)
     return;
-  case Coverage::Full:
-    return fillFull(blocks);
-  case Coverage::Mixed:
-    break;
-  }
-  if (single) {
-    auto column = static_cast<int32_t>(blocks.columnBegin);
-    append(blocks.rowBegin, {column, column + 1, BlockKind::Partial});
-    return;
-  }
-  Blocks first = blocks, second = blocks;
-  // What rows draw is known one row at a time: their common columns have no answer.
-  bool rowsFirst = rows > 1 && cuts.drawsByQuery(), columnsFirst = columns > 1 && cuts.drawsByKey();
-  if (!rowsFirst && (columnsFirst || columns >= rows)) {
-    auto left = halves(Range{blocks.columnBegin, 1, columns}).first.count;
-    first.columnEnd = second.columnBegin = blocks.columnBegin + left;
-    visit(first, q, keys.rows(first.columnBegin, first.columnEnd));
-    visit(second, q, keys.rows(second.columnBegin, second.columnEnd));
-  } else {
-    auto upper = halves(Range{blocks.rowBegin, 1, rows}).first.count;
-    first.rowEnd = second.rowBegin = blocks.rowBegin + upper;
-    visit(first, queryPositions(first.rowBegin, first.rowEnd), k);
-    visit(second, queryPositions(second.rowBegin, second.rowEnd), k);
-  }
+  Rectangle all = {{.first = request.q0, .step = 1, .count = request.nq},
+                   {.first = 0, .step = 1, .count = request.nk}};
+  grid = CellGrid::make(specialise(attend, all, request.h, request.sizes()), request, axes.queries,
+                        axes.keys, work);
 }
 
-/// What holds for all that lies around holds for them: one question instead of many.
-Coverage LayoutBuilder::classifyAround(const Ranges &q, const Ranges &k) const {
-  return q.size() * k.size() > 2 ? reader.classify({hull(q), hull(k)}) : Coverage::Mixed;
+void LayoutBuilder::findStrip(Strip &strip, int64_t last) const {
+  if (grid)
+    return findByCells(strip, last);
+  Looker(reader, axes, strip).visit({strip.first, last, 0, columnCount()});
 }
 
-/// One answer for all pairs of q x k, when classify() has it. Stops at the first that differs.
-Coverage LayoutBuilder::classifyAll(const Ranges &q, const Ranges &k) const {
-  if (q.empty() || k.empty())
-    return Coverage::Empty;
-  if (Coverage around = classifyAround(q, k); around != Coverage::Mixed)
-    return around;
-  if (q.size() * k.size() > kMostRectangles)
-    return Coverage::Mixed;
-  std::optional<Coverage> common;
-  for (const Range &queryRange : q)
-    for (const Range &keyRange : k) {
-      Coverage coverage = reader.classify({queryRange, keyRange});
-      if (coverage == Coverage::Mixed || (common && *common != coverage))
-        return Coverage::Mixed;
-      common = coverage;
-    }
-  return *common;
-}
-
-/// Exact: Mixed means that some pair attends and some pair does not.
-Coverage LayoutBuilder::decideBlock(const Ranges &q, const Ranges &k) const {
-  if (Coverage around = classifyAround(q, k); around != Coverage::Mixed)
-    return around;
-  Seen seen;
-  for (const Range &queryRange : q)
-    for (const Range &keyRange : k) {
-      look({queryRange, keyRange}, seen);
-      if (seen.both())
-        return Coverage::Mixed;
-    }
-  return seen.yes ? Coverage::Full : Coverage::Empty;
-}
-
-/// Adds the truths in a rectangle to `seen`; stops once both are there.
-void LayoutBuilder::look(const Rectangle &rectangle, Seen &seen) const {
-  if (area(rectangle) <= kFewPairs)
-    return lookAtEachPair(rectangle, seen);
-  switch (reader.classify(rectangle)) {
-  case Coverage::Empty:
-    seen.no = true;
-    return;
-  case Coverage::Full:
-    seen.yes = true;
-    return;
-  case Coverage::Mixed:
-    break;
-  }
-  const auto &[q, k] = rectangle;
-  for (int64_t queryEnd : {q.first, q.last()})
-    for (int64_t keyEnd : {k.first, k.last()})
-      (reader.at(queryEnd, keyEnd) ? seen.yes : seen.no) = true;
-  if (seen.both())
-    return;
-  auto [first, second] = halves(rectangle);
-  look(first, seen);
-  if (!seen.both())
-    look(second, seen);
-}
-
-void LayoutBuilder::lookAtEachPair(const Rectangle &rectangle, Seen &seen) const {
-  const auto &[q, k] = rectangle;
-  for (int64_t i = 0; i < q.count && !seen.both(); ++i) {
-    int64_t found = reader.countRow(q.first + i * q.step, k);
-    seen.yes |= found > 0;
-    seen.no |= found < k.count;
-  }
-}
-
-/// Full blocks, but for key tiles that are short: some of their keys do not exist, or none.
-void LayoutBuilder::fillFull(const Blocks &blocks) {
-  auto begin = std::lower_bound(shortKeyTiles.begin(), shortKeyTiles.end(), blocks.columnBegin);
-  auto end = std::lower_bound(begin, shortKeyTiles.end(), blocks.columnEnd);
-  for (int64_t row = blocks.rowBegin; row < blocks.rowEnd; ++row) {
-    if (queries.tokens(row) == 0)
+void LayoutBuilder::findByCells(Strip &strip, int64_t last) const {
+  constexpr int64_t kGroup = CellGrid::kGroup;
+  std::vector<Truths> groups;
+  grid->groups(strip.first, last, groups, strip.work);
+  std::array<Truths, kGroup> found;
+  for (int64_t group = 0; group < std::ssize(groups); ++group) {
+    BlockRectangle blocks = {strip.first, last, group * kGroup,
+                             std::min((group + 1) * kGroup, columnCount())};
+    if (!(groups[group] & truths::kMayBeTrue))
       continue;
-    auto column = static_cast<int32_t>(blocks.columnBegin);
-    for (auto it = begin; it != end; ++it) {
-      auto shortTile = static_cast<int32_t>(*it);
-      append(row, {column, shortTile, BlockKind::Full});
-      if (keys.tokens(shortTile) > 0)
-        append(row, {shortTile, shortTile + 1, BlockKind::Partial});
-      column = shortTile + 1;
+    if (!(groups[group] & truths::kMayBeFalse)) {
+      axes.fillFull(blocks, strip);
+      continue;
     }
-    append(row, {column, static_cast<int32_t>(blocks.columnEnd), BlockKind::Full});
+    auto count = static_cast<int>(blocks.columnEnd - blocks.columnBegin);
+    for (int64_t row = strip.first; row < last && !strip.stopped(); ++row) {
+      if (row == strip.first || !grid->isLikeAbove(row))
+        grid->blocks(row, blocks.columnBegin, count, found.data(), strip.work);
+      appendBlocks(strip, row, blocks.columnBegin, {found.data(), size_t(count)});
+    }
   }
 }
 
-void LayoutBuilder::append(int64_t row, BlockRun run) {
-  if (run.begin == run.end)
-    return;
-  Work::add(request.work, &Work::runs);
-  std::vector<BlockRun> &runs = strip[row - stripFirst];
-  if (!runs.empty() && runs.back().end == run.begin && runs.back().kind == run.kind) {
-    runs.back().end = run.end;
-    return;
+void LayoutBuilder::appendBlocks(Strip &strip, int64_t row, int64_t firstColumn,
+                                 std::span<const Truths> found) const {
+  using namespace truths;
+  uint64_t live = 0;
+  for (size_t i = 0; i < found.size(); ++i)
+    live |= static_cast<uint64_t>(found[i] & kMayBeTrue) << i;
+  for (; live; live &= live - 1) {
+    int i = std::countr_zero(live);
+    int64_t column = firstColumn + i;
+    Truths known = found[i];
+    if ((known & kUnknown) == kUnknown && (known & kBoth) != kBoth)
+      known = grid->decide(row, column, strip.work);
+    if (!(known & kMayBeFalse))
+      axes.fillFull({row, row + 1, column, column + 1}, strip);
+    else if (known & kMayBeTrue)
+      strip.append(row, {static_cast<int32_t>(column), static_cast<int32_t>(column) + 1,
+                         BlockKind::Partial});
   }
-  runs.push_back(run);
-  ++runCount;
 }
 
-/// Moves the strip's finished rows to the layout.
-void LayoutBuilder::flush(int64_t rowCount) {
-  for (int64_t row = 0; row < rowCount; ++row) {
-    for (const BlockRun &run : strip[row])
+Strip LayoutBuilder::stripFrom(int64_t first, int64_t count) const {
+  Strip strip;
+  strip.first = first;
+  strip.rows.resize(count);
+  strip.mostRuns = mostRuns - finished.size();
+  strip.mostUnits = request.maximumUnits - work.units;
+  return strip;
+}
+
+/// Moves the strip's rows to those that are finished.
+Result<void> LayoutBuilder::flush(Strip &strip) {
+  work.add(strip.work);
+  for (const std::vector<BlockRun> &row : strip.rows) {
+    for (const BlockRun &run : row)
       (run.kind == BlockKind::Full ? layout.total.full : layout.total.partial) +=
           run.end - run.begin;
-    layout.runs.insert(layout.runs.end(), strip[row].begin(), strip[row].end());
-    layout.rowBegin.push_back(static_cast<int64_t>(layout.runs.size()));
-    strip[row].clear();
+    finished.add(row);
+    layout.rowBegin.push_back(finished.size());
+    ++done;
   }
+  if (finished.size() > mostRuns || strip.runs > strip.mostRuns)
+    return tooManyRuns();
+  if (strip.work.units > strip.mostUnits || work.units > request.maximumUnits)
+    return tooMuchWork(done);
+  return {};
+}
+
+Error LayoutBuilder::tooManyRuns() const {
+  return machineError(
+      fmt::format("the layout's {} block rows have more than {} runs of equal blocks "
+                  "({} bytes); a larger block has fewer",
+                  rowCount(), mostRuns, request.maximumBytes));
+}
+
+Error LayoutBuilder::tooMuchWork(int64_t rowsDone) const {
+  return machineError(
+      fmt::format("to find the layout's {} block rows takes more work than it may ({:.0f} s of a "
+                  "core, by its first {}): the pattern has too little structure at this length",
+                  rowCount(), double(request.maximumUnits) / 1e9, rowsDone));
+}
+
+std::vector<BlockCounts> LayoutBuilder::countRows(std::span<const int64_t> rows) {
+  mostRuns = std::numeric_limits<int64_t>::max();
+  if (prefersCells())
+    makeGrid();
+  std::vector<BlockCounts> counts(rows.size());
+  std::vector<Work> works(rows.size());
+  inParallel(threadsFor(request.threads), std::ssize(rows), [&](int64_t i) {
+    Strip strip = stripFrom(rows[i], 1);
+    strip.mostUnits = std::numeric_limits<int64_t>::max();
+    findStrip(strip, rows[i] + 1);
+    for (const BlockRun &run : strip.rows[0])
+      (run.kind == BlockKind::Full ? counts[i].full : counts[i].partial) += run.end - run.begin;
+    counts[i].live = counts[i].full + counts[i].partial;
+    works[i] = strip.work;
+  });
+  for (const Work &each : works)
+    work.add(each);
+  if (request.work)
+    request.work->add(work);
+  return counts;
 }
 
 namespace {
@@ -397,11 +413,7 @@ std::vector<BlockCounts> BlockLayout::countRows(const Expr &attend, const Layout
                                                 const Order &queries, const Order &keys,
                                                 std::span<const int64_t> rows) {
   assert(checkRequest(request) && queries.size() == request.nq && keys.size() == request.nk);
-  LayoutBuilder builder(attend, request, queries, keys);
-  std::vector<BlockCounts> counts;
-  for (int64_t row : rows)
-    counts.push_back(builder.countBlocks(row));
-  return counts;
+  return LayoutBuilder(attend, request, queries, keys).countRows(rows);
 }
 
 } // namespace sparsec

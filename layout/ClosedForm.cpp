@@ -22,6 +22,7 @@ constexpr int kPartial = RowBlocks::kPartial, kRuns = RowBlocks::kRuns;
 /// Numbers of phases that are tried: a period of a few rows, or of the blocks that a power of two
 /// of tokens has.
 constexpr int64_t kPeriods[] = {1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64};
+constexpr int64_t kMostPhases = 64;
 constexpr int64_t kMostLead = 4, kMostTail = 2;
 constexpr int64_t kEndRows = 64; ///< from which clamps are chosen
 
@@ -163,6 +164,8 @@ public:
         if (boxTiles == 1)
           break;
       }
+    if (1 < boxTiles && boxTiles <= kMostPhases) // each row of a box in a way of its own
+      return withPeriod(boxTiles, 1);
     return std::nullopt;
   }
 

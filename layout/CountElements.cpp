@@ -7,13 +7,18 @@
 //     count {a b} times 3                X1 X0 Y1 | r       3 |X0| + 2 |X1| + |X2| + 2 |Y1| + |Y2|
 //                                        X2 X1 X0 | r     plus the rest r below and at the right
 //
-// Else the rectangle is cut in two. `causal or k < 64` is cut at 64 until the right part is causal
+// or depends on numbers that seldom change (layout/CountSteps.h). Else the rectangle is cut in two.
+// `causal or k < 64` is cut at 64 until the right part is causal
 // alone: a handful of rectangles at any n.
 #include "layout/BlockLayout.h"
+#include "layout/CountSteps.h"
 #include "layout/Cuts.h"
+#include "layout/Parallel.h"
 #include "layout/Period.h"
 #include "layout/Reader.h"
 #include "layout/Specialise.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
@@ -29,6 +34,8 @@ __extension__ typedef __int128 Wide;
 constexpr int64_t kFewPairs = 32;
 /// Below this, looking for structure costs more than cutting.
 constexpr int64_t kManyPairs = 1024;
+/// Below this, looking for where numbers change does.
+constexpr int64_t kForSteps = int64_t{1} << 16;
 
 Range part(const Range &range, int64_t first, int64_t count) {
   assert(range.step == 1);
@@ -37,12 +44,15 @@ Range part(const Range &range, int64_t first, int64_t count) {
 
 class Counter {
 public:
-  explicit Counter(const LayoutRequest &request)
-      : h(request.h), sizes(request.sizes()), work(request.work) {}
+  Counter(const LayoutRequest &request, Work &work)
+      : h(request.h), sizes(request.sizes()), threads(threadsFor(request.threads)),
+        most(request.maximumUnits), work(&work) {}
 
   int64_t count(const Expr &predicate, const Rectangle &rectangle) const {
     return count(Prepared(predicate, h, sizes, work), rectangle);
   }
+  /// What was counted is not all.
+  bool stopped() const { return work->units > most; }
 
 private:
   /// A predicate with its readings at hand.
@@ -80,6 +90,8 @@ private:
 
   int64_t h;
   Sizes sizes;
+  int threads;
+  int64_t most;
   Work *work;
 };
 
@@ -87,6 +99,8 @@ int64_t Counter::count(const Prepared &predicate, const Rectangle &rectangle) co
   int64_t pairs = area(rectangle);
   if (pairs <= kFewPairs)
     return pairs == 0 ? 0 : countEach(predicate, rectangle);
+  if (stopped())
+    return 0;
   switch (predicate.reader.classify(rectangle)) {
   case Coverage::Empty:
     return 0;
@@ -97,7 +111,7 @@ int64_t Counter::count(const Prepared &predicate, const Rectangle &rectangle) co
   }
   if (pairs <= kManyPairs)
     return countHalves(predicate, rectangle);
-  Work::add(work, &Work::questions);
+  Work::add(work, &Work::questions, 1, 100 + 40 * predicate.expr->size);
   Expr shorter = specialise(predicate.expr, rectangle, h, sizes);
   if (shorter == predicate.expr)
     return countUndecided(predicate, rectangle);
@@ -112,6 +126,10 @@ int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rect
     return countRepeated(predicate, rectangle, kDown, *p);
   if (std::optional<int64_t> p = predicate.diagonal; p && *p <= std::min(q.count, k.count) / 2)
     return countDiagonals(predicate, rectangle, *p);
+  if (area(rectangle) >= kForSteps)
+    if (std::optional<int64_t> found =
+            countSteps(predicate.expr, rectangle, threads, most - work->units, *work))
+      return *found;
   return countHalves(predicate, rectangle);
 }
 
@@ -186,7 +204,9 @@ int64_t Counter::countSide(const Prepared &predicate, const Diagonals &side, int
   if (last - first == 1)
     return side.weight(first, 1, last) * count(predicate, side.blocks(first, 1));
 
-  Work::add(work, &Work::questions);
+  Work::add(work, &Work::questions, 1, 100 + 40 * predicate.expr->size);
+  if (stopped())
+    return 0;
   Expr expr = specialise(predicate.expr, side.blocks(first, last - first), h, sizes);
   if (expr->op == Op::False)
     return 0;
@@ -212,13 +232,23 @@ int64_t Counter::countSide(const Prepared &predicate, const Diagonals &side, int
 
 } // namespace
 
-int64_t countElements(const Expr &attend, const LayoutRequest &request) {
+Result<int64_t> countElements(const Expr &attend, const LayoutRequest &request) {
   if (request.nq == 0 || request.nk == 0)
     return 0;
   Rectangle all = {{.first = request.q0, .step = 1, .count = request.nq},
                    {.first = 0, .step = 1, .count = request.nk}};
+  Work work;
+  Counter counter(request, work);
   // Constants become integers first: periods are found only where divisors are.
-  return Counter(request).count(specialise(attend, all, request.h, request.sizes()), all);
+  int64_t found = counter.count(specialise(attend, all, request.h, request.sizes()), all);
+  if (request.work)
+    request.work->add(work);
+  if (counter.stopped())
+    return machineError(fmt::format(
+        "to count the pairs of {} queries and {} keys takes more work than it may ({:.0f} s of a "
+        "core): the pattern has too little structure at this length",
+        request.nq, request.nk, double(request.maximumUnits) / 1e9));
+  return found;
 }
 
 int64_t causalElements(const LayoutRequest &request) {

@@ -84,17 +84,29 @@ static std::vector<std::vector<ClosedForm::Rows>> piecesOf(const Order &rows) {
   return pieces;
 }
 
+/// Tiles of a box of the lattice that tiles from `first` on are of; 1 in orders without such.
+static int64_t boxTilesOf(const Order &order, int64_t first) {
+  if (!std::holds_alternative<ResidueOrder>(order.spec()) &&
+      !std::holds_alternative<TailsOrder>(order.spec()))
+    return 1;
+  const std::vector<Lattice> &lattices = order.lattices();
+  if (lattices.empty()) // no tokens
+    return 1;
+  bool second = lattices.size() == 2 && first == lattices[1].firstTile;
+  int64_t tiles = 1;
+  for (const Lattice::Axis &axis : lattices[second].axes)
+    tiles *= axis.parts();
+  return tiles;
+}
+
 /// A layout's forms in one list, with their text.
 static std::optional<std::pair<std::vector<int32_t>, std::string>>
 formOf(const BlockLayout &layout, const Order &order, Work *work) {
-  int64_t boxTiles = 1;
-  if (std::holds_alternative<ResidueOrder>(order.spec()))
-    for (const Lattice::Axis &axis : order.lattices().front().axes)
-      boxTiles *= axis.parts();
   for (const std::vector<ClosedForm::Rows> &pieces : piecesOf(order)) {
     std::vector<ClosedForm> forms;
     for (const ClosedForm::Rows &rows : pieces)
-      if (std::optional<ClosedForm> form = ClosedForm::find(layout, rows, boxTiles, work))
+      if (std::optional<ClosedForm> form =
+              ClosedForm::find(layout, rows, boxTilesOf(order, rows.first), work))
         forms.push_back(std::move(*form));
       else
         break;

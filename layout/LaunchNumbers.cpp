@@ -27,10 +27,12 @@ Result<LaunchNumbers> launchNumbers(const Expr &attend, const LayoutRequest &req
   if (!layouts)
     return layouts.error();
   const Order &rowOrder = rows == LayoutRows::Queries ? *queryOrder : *keyOrder;
+  const Order &columnOrder = rows == LayoutRows::Queries ? *keyOrder : *queryOrder;
   if (rows == LayoutRows::Keys)
     for (BlockLayout &layout : layouts->layouts)
       layout = layout.transpose();
   LaunchNumbers numbers{.rowTiles = rowOrder.tileCount(),
+                        .columnTiles = columnOrder.tileCount(),
                         .queryOrder = orderNumbers(*queryOrder),
                         .keyOrder = orderNumbers(*keyOrder),
                         .rowsPerHead = layouts->shared ? 0 : layouts->rows(),

@@ -23,6 +23,7 @@ enum class LayoutRows : uint8_t {
 
 struct LaunchNumbers {
   int64_t rowTiles = 0;                      ///< x of the grid: tiles of the rows' axis
+  int64_t columnTiles = 0;                   ///< of the other axis
   std::vector<int32_t> queryOrder, keyOrder; ///< orderNumbers(); empty: natural order
   std::optional<HeadForms> forms;
   HeadTables tables;       ///< where there are no forms

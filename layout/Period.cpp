@@ -1,6 +1,8 @@
 #include "layout/Period.h"
 
+#include <map>
 #include <numeric>
+#include <unordered_map>
 
 namespace sparsec {
 
@@ -34,26 +36,42 @@ Wide changeIn(const Motion &m, int64_t period) {
   return static_cast<Wide>(m.change) * (period / m.period);
 }
 
+/// Asks each node once: a remainder asks for what is below it in two ways, and so would each below.
 class Mover {
 public:
   explicit Mover(Direction direction) : direction(direction) {}
 
-  std::optional<Motion> of(const Expr &expr) const;
-  /// A period of expr mod m: expr may move, but by multiples of m.
-  std::optional<int64_t> periodModulo(const Expr &expr, int64_t m) const;
+  std::optional<int64_t> ofPredicate(const Expr &predicate);
 
 private:
-  std::optional<Motion> sum(const Expr &expr, int sign) const;
-  std::optional<Motion> product(const Expr &expr) const;
-  std::optional<Motion> quotient(const Expr &expr) const;
-  std::optional<Motion> remainder(const Expr &expr) const;
-  std::optional<Motion> extremum(const Expr &expr) const;
-  std::optional<Motion> ofRepeating(const Expr &expr) const;
+  std::optional<Motion> of(const Expr &expr) {
+    if (auto known = motions.find(expr.get()); known != motions.end())
+      return known->second;
+    return motions[expr.get()] = look(expr);
+  }
+  /// A period of expr mod m: expr may move, but by multiples of m.
+  std::optional<int64_t> periodModulo(const Expr &expr, int64_t m) {
+    std::pair<const Node *, int64_t> key(expr.get(), m);
+    if (auto known = modulo.find(key); known != modulo.end())
+      return known->second;
+    return modulo[key] = lookModulo(expr, m);
+  }
+
+  std::optional<Motion> look(const Expr &expr);
+  std::optional<int64_t> lookModulo(const Expr &expr, int64_t m);
+  std::optional<Motion> sum(const Expr &expr, int sign);
+  std::optional<Motion> product(const Expr &expr);
+  std::optional<Motion> quotient(const Expr &expr);
+  std::optional<Motion> remainder(const Expr &expr);
+  std::optional<Motion> extremum(const Expr &expr);
+  std::optional<Motion> ofRepeating(const Expr &expr);
 
   Direction direction;
+  std::unordered_map<const Node *, std::optional<Motion>> motions;
+  std::map<std::pair<const Node *, int64_t>, std::optional<int64_t>> modulo;
 };
 
-std::optional<Motion> Mover::of(const Expr &expr) const {
+std::optional<Motion> Mover::look(const Expr &expr) {
   switch (expr->op) {
   case Op::Integer:
   case Op::Head:
@@ -104,7 +122,7 @@ std::optional<Motion> Mover::of(const Expr &expr) const {
   return std::nullopt;
 }
 
-std::optional<Motion> Mover::sum(const Expr &expr, int sign) const {
+std::optional<Motion> Mover::sum(const Expr &expr, int sign) {
   std::optional<Motion> a = of(expr->operands[0]), b = of(expr->operands[1]);
   if (!a || !b)
     return std::nullopt;
@@ -114,7 +132,7 @@ std::optional<Motion> Mover::sum(const Expr &expr, int sign) const {
   return motion(*period, changeIn(*a, *period) + sign * changeIn(*b, *period));
 }
 
-std::optional<Motion> Mover::product(const Expr &expr) const {
+std::optional<Motion> Mover::product(const Expr &expr) {
   for (int constant : {0, 1}) {
     if (expr->operands[constant]->op != Op::Integer)
       continue;
@@ -127,7 +145,7 @@ std::optional<Motion> Mover::product(const Expr &expr) const {
 }
 
 /// x // m changes by change / m once x changes by a multiple of m.
-std::optional<Motion> Mover::quotient(const Expr &expr) const {
+std::optional<Motion> Mover::quotient(const Expr &expr) {
   const Expr &divisor = expr->operands[1];
   if (divisor->op != Op::Integer)
     return ofRepeating(expr);
@@ -141,7 +159,7 @@ std::optional<Motion> Mover::quotient(const Expr &expr) const {
   return motion(x->period * times, static_cast<Wide>(x->change) * times / m);
 }
 
-std::optional<Motion> Mover::remainder(const Expr &expr) const {
+std::optional<Motion> Mover::remainder(const Expr &expr) {
   const Expr &divisor = expr->operands[1];
   if (divisor->op != Op::Integer)
     return ofRepeating(expr);
@@ -152,7 +170,7 @@ std::optional<Motion> Mover::remainder(const Expr &expr) const {
   return period ? motion(*period, 0) : std::nullopt;
 }
 
-std::optional<int64_t> Mover::periodModulo(const Expr &expr, int64_t m) const {
+std::optional<int64_t> Mover::lookModulo(const Expr &expr, int64_t m) {
   if (std::optional<Motion> steady = of(expr)) {
     int64_t times = m / std::gcd(steady->change, m);
     return steady->period > kMost / times ? std::nullopt : std::optional(steady->period * times);
@@ -172,7 +190,7 @@ std::optional<int64_t> Mover::periodModulo(const Expr &expr, int64_t m) const {
 }
 
 /// min and max move when both operands move alike.
-std::optional<Motion> Mover::extremum(const Expr &expr) const {
+std::optional<Motion> Mover::extremum(const Expr &expr) {
   std::optional<Motion> a = of(expr->operands[0]), b = of(expr->operands[1]);
   if (!a || !b)
     return std::nullopt;
@@ -183,7 +201,7 @@ std::optional<Motion> Mover::extremum(const Expr &expr) const {
 }
 
 /// Any operator repeats when all its operands do.
-std::optional<Motion> Mover::ofRepeating(const Expr &expr) const {
+std::optional<Motion> Mover::ofRepeating(const Expr &expr) {
   std::optional<int64_t> common = 1;
   for (const Expr &operand : expr->operands) {
     if (isPredicate(operand->op)) { // of a Select
@@ -203,9 +221,7 @@ std::optional<Motion> Mover::ofRepeating(const Expr &expr) const {
   return motion(*common, 0);
 }
 
-} // namespace
-
-std::optional<int64_t> period(const Expr &predicate, Direction direction) {
+std::optional<int64_t> Mover::ofPredicate(const Expr &predicate) {
   switch (predicate->op) {
   case Op::True:
   case Op::False:
@@ -215,7 +231,7 @@ std::optional<int64_t> period(const Expr &predicate, Direction direction) {
   case Op::Not: {
     std::optional<int64_t> common = 1;
     for (const Expr &operand : predicate->operands) {
-      std::optional<int64_t> s = period(operand, direction);
+      std::optional<int64_t> s = ofPredicate(operand);
       common = s ? commonMultiple(*common, *s) : s;
       if (!common)
         return std::nullopt;
@@ -229,8 +245,7 @@ std::optional<int64_t> period(const Expr &predicate, Direction direction) {
   case Op::Equal:
   case Op::NotEqual: {
     // The sides may move, at one rate.
-    Expr difference = make(Op::Subtract, predicate->operands);
-    std::optional<Motion> m = Mover(direction).of(difference);
+    std::optional<Motion> m = sum(predicate, -1);
     return m && m->change == 0 ? std::optional(m->period) : std::nullopt;
   }
   case Op::Integer:
@@ -256,6 +271,12 @@ std::optional<int64_t> period(const Expr &predicate, Direction direction) {
     break; // not a predicate
   }
   return std::nullopt;
+}
+
+} // namespace
+
+std::optional<int64_t> period(const Expr &predicate, Direction direction) {
+  return Mover(direction).ofPredicate(predicate);
 }
 
 } // namespace sparsec

@@ -1,6 +1,9 @@
 #include "layout/Specialise.h"
 
+#include "patterns/Strided.h"
+
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <tuple>
 
@@ -8,10 +11,23 @@ namespace sparsec {
 
 namespace {
 
+using strided::Domain;
+using strided::Value;
+__extension__ typedef __int128 Wide;
+
+/// An integer expression under what is known, and its values on the rectangle.
+template <class Int>
+struct Known {
+  Expr expr;
+  Value<Int> value;
+};
+
+/// Each node once, from the leaves up.
+template <class Int>
 class Specialiser {
 public:
   Specialiser(const Rectangle &rectangle, int64_t h, const Sizes &sizes)
-      : rectangle(rectangle), h(h), sizes(sizes) {}
+      : domain(rectangle), h(h), sizes(sizes) {}
 
   Expr predicate(const Expr &expr) const {
     switch (expr->op) {
@@ -77,7 +93,8 @@ private:
   }
 
   Expr comparison(const Expr &expr) const {
-    switch (classify(expr, rectangle, h, sizes)) {
+    Known<Int> a = integer(expr->operands[0]), b = integer(expr->operands[1]);
+    switch (compared(expr->op, a.value, b.value)) {
     case Coverage::Empty:
       return make(Op::False, {});
     case Coverage::Full:
@@ -85,59 +102,141 @@ private:
     case Coverage::Mixed:
       break;
     }
-    return withIntegers(expr);
+    if (a.expr == expr->operands[0] && b.expr == expr->operands[1])
+      return expr;
+    return make(expr->op, {a.expr, b.expr});
   }
 
-  /// The same node over operands in which all that is constant here is one integer.
-  Expr withIntegers(const Expr &expr) const {
+  Coverage compared(Op op, const Value<Int> &a, const Value<Int> &b) const {
+    auto opposite = [](Coverage c) {
+      return c == Coverage::Empty  ? Coverage::Full
+             : c == Coverage::Full ? Coverage::Empty
+                                   : Coverage::Mixed;
+    };
+    if (op == Op::Less)
+      return domain.less(a, b);
+    if (op == Op::LessEqual)
+      return domain.lessEqual(a, b);
+    if (op == Op::Greater)
+      return domain.less(b, a);
+    if (op == Op::GreaterEqual)
+      return domain.lessEqual(b, a);
+    return op == Op::Equal ? domain.same(a, b) : opposite(domain.same(a, b));
+  }
+
+  /// What is one number here is that integer, a choice whose condition is known what it chooses; a
+  /// min, max or abs of which one side is known is that side: a border that is moved inside is none
+  /// away from the border.
+  Known<Int> integer(const Expr &expr) const {
     if (expr->op == Op::Select)
       return choice(expr);
-    std::vector<Expr> operands;
+    std::array<Known<Int>, kMostOperands> operands;
     bool changed = false;
-    for (const Expr &operand : expr->operands) {
-      operands.push_back(constant(operand) ? asInteger(operand) : withIntegers(operand));
-      changed |= operands.back() != operand;
+    for (size_t i = 0; i < expr->operands.size(); ++i) {
+      operands[i] = integer(expr->operands[i]);
+      changed |= operands[i].expr != expr->operands[i];
     }
-    Expr result = changed ? rebuilt(expr, std::move(operands)) : expr;
-    return expr->op == Op::Drawn || expr->op == Op::Segment ? settled(result) : result;
+    Known<Int> known{expr, valueOf(expr, operands)};
+    if (expr->op != Op::Integer && known.value.constant())
+      known.expr = sparsec::integer(static_cast<int64_t>(known.value.low));
+    else if (std::optional<Known<Int>> side = sideOf(expr->op, operands[0], operands[1]))
+      return *side;
+    else if (changed) {
+      std::vector<Expr> exprs;
+      for (size_t i = 0; i < expr->operands.size(); ++i)
+        exprs.push_back(operands[i].expr);
+      known.expr = rebuilt(expr, std::move(exprs));
+    }
+    return known;
   }
 
-  /// A search that finds one value in the whole rectangle is that value.
-  Expr settled(const Expr &expr) const {
-    Point corner = {.h = h, .q = rectangle.q.first, .k = rectangle.k.first};
-    Expr value = integer(evaluateInteger(expr, corner, sizes));
-    bool one = classify(make(Op::Equal, {expr, value}), rectangle, h, sizes) == Coverage::Full;
-    return one ? value : expr;
-  }
-
-  Expr choice(const Expr &expr) const {
+  Known<Int> choice(const Expr &expr) const {
     Expr condition = predicate(expr->operands[0]);
-    if (condition->op == Op::True || condition->op == Op::False) {
-      const Expr &chosen = expr->operands[condition->op == Op::True ? 1 : 2];
-      return constant(chosen) ? asInteger(chosen) : withIntegers(chosen);
+    if (condition->op == Op::True || condition->op == Op::False)
+      return integer(expr->operands[condition->op == Op::True ? 1 : 2]);
+    Known<Int> a = integer(expr->operands[1]), b = integer(expr->operands[2]);
+    Known<Int> known{expr, domain.either(a.value, b.value)};
+    if (known.value.constant())
+      known.expr = sparsec::integer(static_cast<int64_t>(known.value.low));
+    else if (std::vector<Expr> exprs = {condition, a.expr, b.expr}; exprs != expr->operands)
+      known.expr = rebuilt(expr, std::move(exprs));
+    return known;
+  }
+
+  std::optional<Known<Int>> sideOf(Op op, const Known<Int> &a, const Known<Int> &b) const {
+    if (op == Op::Abs && a.value.low >= 0)
+      return a;
+    if (op != Op::Min && op != Op::Max)
+      return std::nullopt;
+    if (domain.lessEqual(a.value, b.value) == Coverage::Full)
+      return op == Op::Min ? a : b;
+    if (domain.lessEqual(b.value, a.value) == Coverage::Full)
+      return op == Op::Min ? b : a;
+    return std::nullopt;
+  }
+
+  /// Long: a case for each operator of the language.
+  Value<Int> valueOf(const Expr &expr,
+                     const std::array<Known<Int>, kMostOperands> &operands) const {
+    const Value<Int> &a = operands[0].value, &b = operands[1].value, &c = operands[2].value;
+    switch (expr->op) {
+    case Op::Integer:
+      return domain.number(expr->value);
+    case Op::Query:
+      return domain.query();
+    case Op::Key:
+      return domain.key();
+    case Op::Head:
+      return domain.number(h);
+    case Op::Keys:
+      return domain.number(sizes.nk);
+    case Op::Queries:
+      return domain.number(sizes.nq);
+    case Op::Negate:
+      return domain.negate(a);
+    case Op::Add:
+      return domain.add(a, b);
+    case Op::Subtract:
+      return domain.subtract(a, b);
+    case Op::Multiply:
+      return domain.multiply(a, b);
+    case Op::FloorDivide:
+      return domain.floorDivide(a, b);
+    case Op::Modulo:
+      return domain.modulo(a, b);
+    case Op::Min:
+      return domain.minimum(a, b);
+    case Op::Max:
+      return domain.maximum(a, b);
+    case Op::Abs:
+      return domain.absolute(a);
+    case Op::Hash:
+      return domain.hash(a, b, c);
+    case Op::Log2:
+      return domain.log2(a);
+    case Op::Segment:
+      return domain.segment(a, *expr->list);
+    case Op::Drawn:
+      return domain.drawn(a, b, c, operands[3].value);
+    case Op::Select:
+    case Op::True:
+    case Op::False:
+    case Op::Less:
+    case Op::LessEqual:
+    case Op::Greater:
+    case Op::GreaterEqual:
+    case Op::Equal:
+    case Op::NotEqual:
+    case Op::And:
+    case Op::Or:
+    case Op::Not:
+      break;
     }
-    std::vector<Expr> operands = {condition};
-    for (size_t i : {1, 2}) {
-      const Expr &operand = expr->operands[i];
-      operands.push_back(constant(operand) ? asInteger(operand) : withIntegers(operand));
-    }
-    return operands == expr->operands ? expr : rebuilt(expr, std::move(operands));
+    assert(false && "a predicate is no integer, a choice has a way of its own");
+    return domain.number(0);
   }
 
-  Expr asInteger(const Expr &expr) const {
-    return expr->op == Op::Integer ? expr : integer(evaluateInteger(expr, {.h = h}, sizes));
-  }
-
-  static bool constant(const Expr &expr) {
-    if (expr->op == Op::Query || expr->op == Op::Key)
-      return false;
-    for (const Expr &operand : expr->operands)
-      if (!constant(operand))
-        return false;
-    return true;
-  }
-
-  const Rectangle &rectangle;
+  Domain<Int> domain;
   int64_t h;
   Sizes sizes;
 };
@@ -145,7 +244,8 @@ private:
 } // namespace
 
 Expr specialise(const Expr &predicate, const Rectangle &rectangle, int64_t h, const Sizes &sizes) {
-  return Specialiser(rectangle, h, sizes).predicate(predicate);
+  return isNarrow(predicate) ? Specialiser<int64_t>(rectangle, h, sizes).predicate(predicate)
+                             : Specialiser<Wide>(rectangle, h, sizes).predicate(predicate);
 }
 
 std::pair<Range, Range> halves(const Range &range) {

@@ -1,5 +1,7 @@
 #include "model/Calls.h"
 
+#include "layout/cost/Cost.h"
+
 #include <cassert>
 #include <chrono>
 #include <fmt/format.h>
@@ -43,24 +45,64 @@ BufferView CallList::kept(std::string name, int64_t rows, int64_t columns, Eleme
   return {.buffer = buffer, .rows = rows, .columns = columns, .stride = columns, .type = type};
 }
 
+int64_t CallOperation::bytes() const {
+  int64_t total = 0;
+  for (const Use &use : uses())
+    if (use.matrix)
+      total += use.matrix.bytes();
+  return total;
+}
+
+std::vector<Use> Call::uses() const {
+  std::vector<Use> all = operation->uses();
+  if (workspace)
+    all.push_back({Use::Written, "workspace", workspace});
+  return all;
+}
+
+int64_t Machine::residentBytes() const {
+  int64_t total = 0;
+  for (const auto &[key, each] : loaded)
+    if (each.residentBytes)
+      total += static_cast<int64_t>(each.residentBytes());
+  return total;
+}
+
+Result<void> CallList::load(Machine &machine) {
+  if (isLoaded)
+    return {};
+  Loader loader(machine);
+  for (Call &call : calls) {
+    Result<LoadedCall> loaded = call.operation->load(loader);
+    if (!loaded) {
+      Error error = loaded.error();
+      error.notes.push_back(fmt::format("in the call '{}'", call.name));
+      return error;
+    }
+    call.loaded = std::move(*loaded);
+    if (call.loaded.workspace > 0) {
+      auto words = (call.loaded.workspace + 3) / 4;
+      call.workspace = passing(call.name + " workspace", 1, words, ElementType::F32);
+    }
+  }
+  isLoaded = true;
+  return {};
+}
+
 MemoryPlan CallList::plan() const {
   std::vector<std::vector<Use>> uses;
   for (const Call &call : calls)
-    uses.push_back(call.operation->uses());
+    uses.push_back(call.uses());
   return planMemory(buffers, uses);
 }
 
 std::string CallList::print() const {
   std::string out;
-  for (const Call &call : calls) {
-    int64_t bytes = 0;
-    for (const Use &use : call.operation->uses())
-      if (use.matrix)
-        bytes += use.matrix.bytes();
-    out += fmt::format("{:<38} {:<20} {:<44} {:>9.2f} MB {:>9.3f} GFLOP\n", call.name,
-                       call.operation->operation(), call.operation->shape(),
-                       static_cast<double>(bytes) * 1e-6, call.operation->flops() * 1e-9);
-  }
+  for (const Call &call : calls)
+    out += fmt::format("{:<38} {:<36} {:<44} {:>9.2f} MB {:>9.3f} GFLOP {:>9.3f} ms\n", call.name,
+                       call.loaded.kernel, call.operation->shape(),
+                       static_cast<double>(call.operation->bytes()) * 1e-6,
+                       call.operation->flops() * 1e-9, call.loaded.seconds * 1e3);
   return out;
 }
 
@@ -71,13 +113,31 @@ Result<std::vector<Kernel>> Loader::kernels(const Request &request) const {
   return **found;
 }
 
-DeviceAddress Loader::address(const BufferView &matrix) const {
+Result<LoadedCall> Loader::describe(const Request &request, const CallOperation &operation,
+                                    int64_t elementBytes) const {
+  auto found = used.store.kernels(request);
+  if (!found)
+    return found.error();
+  const std::vector<Kernel> &kernels = **found;
+  LoadedCall call;
+  call.kernel = kernels.front().entry;
+  if (kernels.size() > 1)
+    call.kernel += fmt::format(" and {} more", kernels.size() - 1);
+  CostTarget target = CostTarget::of(used.target.name, elementBytes);
+  double products = operation.flops() / (target.unitFlops * target.units);
+  double moves = static_cast<double>(operation.bytes()) / target.bytesPerSecond;
+  call.seconds =
+      static_cast<double>(kernels.size()) * target.launchSeconds + std::max(products, moves);
+  return call;
+}
+
+DeviceAddress Places::address(const BufferView &matrix) const {
   if (!matrix)
     return 0;
   return where[static_cast<size_t>(matrix.buffer)] + static_cast<DeviceAddress>(matrix.offset);
 }
 
-Tensor Loader::tensor(const BufferView &matrix) const {
+Tensor Places::tensor(const BufferView &matrix) const {
   if (!matrix)
     return {};
   int64_t room = sizes[static_cast<size_t>(matrix.buffer)] - matrix.offset;
@@ -86,12 +146,15 @@ Tensor Loader::tensor(const BufferView &matrix) const {
           .stride = {0, 0, matrix.stride}};
 }
 
-Result<ListMemory> ListMemory::allocate(Device &device, std::span<const CallList *const> lists) {
+Result<ListMemory> ListMemory::allocate(Machine &machine, std::span<CallList> lists) {
+  Device &device = machine.device;
   int64_t arenaBytes = 0;
   std::map<std::string, int64_t> keptBytes;
-  for (const CallList *list : lists) {
-    arenaBytes = std::max(arenaBytes, list->plan().arenaBytes);
-    for (const BufferInfo &buffer : list->allBuffers())
+  for (CallList &list : lists) {
+    if (Result<void> loaded = list.load(machine); !loaded)
+      return loaded.error();
+    arenaBytes = std::max(arenaBytes, list.plan().arenaBytes);
+    for (const BufferInfo &buffer : list.allBuffers())
       if (buffer.kind == BufferKind::Kept) {
         int64_t &bytes = keptBytes[buffer.name];
         bytes = std::max(bytes, buffer.bytes);
@@ -118,14 +181,13 @@ DeviceAddress ListMemory::address(const std::string &name) const {
 }
 
 int64_t ListMemory::bytes() const {
-  auto total = static_cast<int64_t>(arena.bytes());
+  int64_t total = alignedBytes(static_cast<int64_t>(arena.bytes()));
   for (const auto &[name, buffer] : kept)
-    total += static_cast<int64_t>(buffer.bytes());
+    total += alignedBytes(static_cast<int64_t>(buffer.bytes()));
   return total;
 }
 
-Result<RunningList> RunningList::load(Machine &machine, const CallList &list,
-                                      const ListMemory &memory) {
+RunningList RunningList::bind(const CallList &list, const ListMemory &memory) {
   RunningList running;
   MemoryPlan plan = list.plan();
   std::vector<DeviceAddress> addresses;
@@ -141,19 +203,13 @@ Result<RunningList> RunningList::load(Machine &machine, const CallList &list,
     sizes.push_back(buffer.bytes);
     running.addresses[buffer.name] = at;
   }
-  Loader loader(machine, std::move(addresses), std::move(sizes));
   for (const Call &call : list.all()) {
-    Result<Launch> launch = call.operation->load(loader);
-    if (!launch) {
-      Error error = launch.error();
-      error.notes.push_back(fmt::format("in the call '{}'", call.name));
-      return error;
-    }
-    Loaded made{call.name, std::move(*launch), {}};
+    Places places(addresses, sizes, call.workspace);
+    Loaded made{call.name, call.loaded.bind(places), {}};
     for (const Use &use : call.operation->uses())
       if (use.kind == Use::Written && use.matrix)
         made.written.push_back({fmt::format("{} of '{}'", use.name, call.name),
-                                loader.address(use.matrix), use.matrix});
+                                places.address(use.matrix), use.matrix});
     running.loaded.push_back(std::move(made));
   }
   return running;
@@ -166,6 +222,17 @@ Result<void> RunningList::enqueue(int64_t position) const {
       error.notes.push_back(fmt::format("in the call '{}'", call.name));
       return error;
     }
+  return {};
+}
+
+Result<void>
+RunningList::each(const std::function<Result<void>(const std::string &call)> &after) const {
+  for (const Loaded &call : loaded) {
+    if (Result<void> launched = call.launch(0); !launched)
+      return launched;
+    if (Result<void> done = after(call.name); !done)
+      return done;
+  }
   return {};
 }
 

@@ -1,8 +1,10 @@
 // A step of a model as a list of calls on operations, which prints itself and runs on any device.
 //
 //   CallList list = ...                        pure data: buffers, and calls that name them
-//   MemoryPlan plan = list.plan();             where each buffer lies
-//   Result<RunningList> run = RunningList::load(machine, list)     kernels compiled, memory there
+//   list.load(machine);                        kernels compiled; what each call needs beside its
+//                                              tensors is known
+//   MemoryPlan plan = list.plan();             where each buffer lies, workspaces included
+//   Result<RunningList> run = RunningList::bind(list, memory)      memory there, ready to run
 //   run->enqueue();                            every call in turn
 //
 // An operation (model/ops/, a file each) says what it reads and writes, how it prints, and how it
@@ -11,6 +13,7 @@
 
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
+#include "kernel/ops/AttentionDecode.h"
 #include "model/Memory.h"
 #include "runtime/Buffer.h"
 #include "runtime/Device.h"
@@ -24,9 +27,18 @@
 namespace sparsec {
 
 class Loader;
+class Places;
 
 /// Enqueues a call's launches. `position`: of the token that a list for decoding computes, else 0.
 using Launch = std::function<Result<void>(int64_t position)>;
+
+/// A call whose kernels are loaded, before it is known where its tensors lie.
+struct LoadedCall {
+  std::string kernel;    ///< "matmul 64x64x32"; of several launches the first, and how many more
+  double seconds = 0;    ///< by the cost model
+  int64_t workspace = 0; ///< bytes that are its own while it runs
+  std::function<Launch(const Places &)> bind;
+};
 
 /// One operation with its tensors.
 class CallOperation {
@@ -38,12 +50,19 @@ public:
   virtual std::string shape() const = 0;
   /// Multiplications and additions, as the operation is defined.
   virtual double flops() const { return 0; }
-  virtual Result<Launch> load(Loader &loader) const = 0;
+  virtual Result<LoadedCall> load(Loader &loader) const = 0;
+  /// Of the matrices that it touches.
+  int64_t bytes() const;
 };
 
 struct Call {
   std::string name; ///< "layers.0.attention.norm"
   std::shared_ptr<const CallOperation> operation;
+  LoadedCall loaded;    ///< once the list is
+  BufferView workspace; ///< where it needs one
+
+  /// Its operation's, and the workspace.
+  std::vector<Use> uses() const;
 };
 
 /// What a request of attention is weighed for.
@@ -53,9 +72,20 @@ struct AttentionWeight {
   int64_t copies = 1; ///< heads x batch
 };
 /// The parts of a request in their blocks and orders (codegen/ChooseSchedule.h, which no model
-/// sees).
+/// sees), and how long they take by the cost model.
 template <class R>
-using ChooseParts = std::function<Result<std::vector<R>>(const R &, const AttentionWeight &)>;
+struct ChosenParts {
+  std::vector<R> parts;
+  double seconds = 0;
+};
+template <class R>
+using ChooseParts = std::function<Result<ChosenParts<R>>(const R &, const AttentionWeight &)>;
+
+/// What was loaded on a machine, and the device memory that it keeps: tables of layouts.
+struct LoadedObject {
+  std::any object;
+  std::function<size_t()> residentBytes;
+};
 
 /// A device, what compiles for it, and what was loaded on it: equal requests share it.
 struct Machine {
@@ -64,7 +94,11 @@ struct Machine {
   Target target;
   ChooseParts<AttentionRequest> chooseForward;
   ChooseParts<AttentionBackwardRequest> chooseBackward;
-  std::map<std::string, std::any> loaded;
+  ChooseParts<AttentionDecodeRequest> chooseDecode;
+  std::map<std::string, LoadedObject> loaded;
+
+  /// Device memory of all that was loaded.
+  int64_t residentBytes() const;
 };
 
 class CallList {
@@ -74,16 +108,20 @@ public:
   BufferView passing(std::string name, int64_t rows, int64_t columns, ElementType type);
   BufferView kept(std::string name, int64_t rows, int64_t columns, ElementType type);
   void add(std::string name, std::shared_ptr<const CallOperation> operation) {
-    calls.push_back({std::move(name), std::move(operation)});
+    calls.push_back({std::move(name), std::move(operation), {}, {}});
   }
 
+  /// Loads the kernels of every call, once; errors name it.
+  Result<void> load(Machine &machine);
+  /// Of a list that is not loaded without workspaces.
   MemoryPlan plan() const;
   const std::vector<BufferInfo> &allBuffers() const { return buffers; }
   const std::vector<Call> &all() const { return calls; }
-  /// A line a call: name, operation, shape, bytes that it touches.
+  /// A line a call: name, kernel, shape, bytes that it touches, operations, predicted time.
   std::string print() const;
 
 private:
+  bool isLoaded = false;
   std::vector<BufferInfo> buffers;
   std::vector<Call> calls;
 };
@@ -91,27 +129,29 @@ private:
 /// What an operation loads its kernels with.
 class Loader {
 public:
-  Loader(Machine &machine, std::vector<DeviceAddress> addresses, std::vector<int64_t> bytes)
-      : used(machine), where(std::move(addresses)), sizes(std::move(bytes)) {}
+  explicit Loader(Machine &machine) : used(machine) {}
 
   Machine &machine() const { return used; }
   /// The kernels of a request, compiled once.
   Result<std::vector<Kernel>> kernels(const Request &request) const;
-  DeviceAddress address(const BufferView &matrix) const;
-  /// As [1, 1, rows, columns].
-  Tensor tensor(const BufferView &matrix) const;
+  /// What a call of a request's kernels is: their name, and by the cost model as long as its
+  /// operations or its bytes take, whichever is longer.
+  Result<LoadedCall> describe(const Request &request, const CallOperation &operation,
+                              int64_t elementBytes) const;
   /// What was loaded under a key, or what `make` makes now.
   template <class T>
   Result<std::shared_ptr<T>> shared(const std::string &key,
                                     const std::function<Result<T>()> &make) {
-    std::any &entry = used.loaded[key];
-    if (entry.has_value())
-      return std::any_cast<std::shared_ptr<T>>(entry);
+    if (auto found = used.loaded.find(key); found != used.loaded.end())
+      return std::any_cast<std::shared_ptr<T>>(found->second.object);
     Result<T> fresh = make();
     if (!fresh)
       return fresh.error();
     auto kept = std::make_shared<T>(*std::move(fresh));
-    entry = kept;
+    std::function<size_t()> bytes;
+    if constexpr (requires { kept->residentBytes(); })
+      bytes = [kept] { return kept->residentBytes(); };
+    used.loaded[key] = {kept, std::move(bytes)};
     return kept;
   }
 
@@ -129,14 +169,32 @@ public:
 
 private:
   Machine &used;
-  std::vector<DeviceAddress> where; ///< of each buffer
-  std::vector<int64_t> sizes;
+};
+
+/// Where the tensors of a call lie.
+class Places {
+public:
+  Places(std::span<const DeviceAddress> addresses, std::span<const int64_t> bytes,
+         const BufferView &workspace)
+      : where(addresses), sizes(bytes), own(workspace) {}
+
+  DeviceAddress address(const BufferView &matrix) const;
+  /// As [1, 1, rows, columns].
+  Tensor tensor(const BufferView &matrix) const;
+  /// The call's own; address 0 where it needs none.
+  Tensor workspace() const { return tensor(own); }
+
+private:
+  std::span<const DeviceAddress> where; ///< of each buffer
+  std::span<const int64_t> sizes;
+  BufferView own;
 };
 
 /// The memory of lists that run in turn: kept buffers by name, and one arena for all.
 class ListMemory {
 public:
-  static Result<ListMemory> allocate(Device &device, std::span<const CallList *const> lists);
+  /// For lists, which are loaded where they are not yet.
+  static Result<ListMemory> allocate(Machine &machine, std::span<CallList> lists);
   /// Of a kept buffer.
   DeviceAddress address(const std::string &name) const;
   DeviceAddress arenaAddress() const { return arena.address(); }
@@ -147,12 +205,15 @@ private:
   std::map<std::string, Buffer> kept;
 };
 
-/// A list on a device, its kernels loaded.
+/// A list on a device.
 class RunningList {
 public:
-  static Result<RunningList> load(Machine &machine, const CallList &list, const ListMemory &memory);
+  /// A list that is loaded.
+  static RunningList bind(const CallList &list, const ListMemory &memory);
   /// Enqueues every call; errors name it.
   Result<void> enqueue(int64_t position = 0) const;
+  /// Runs the calls one at a time, and after each what is given its name.
+  Result<void> each(const std::function<Result<void>(const std::string &call)> &after) const;
   /// Runs every call alone; of each its name and seconds.
   struct Timed {
     std::string name;

@@ -46,6 +46,7 @@ struct ModelConfig {
   double dropout = 0;
   bool tiedOutput = false;
   double embeddingScale = 1, weightScale = 1; ///< of deviations at the start, over the paper's
+  double outputScale = 0;                     ///< likewise, over that of a weight matrix
   std::vector<PositionConfig> positions;
 
   int64_t qkWidth() const { return static_cast<int64_t>(qkRatio * static_cast<double>(width)); }

@@ -35,6 +35,7 @@ void visitModel(Visitor &visit, ModelConfig &model) {
   visit.flag("tied_output", model.tiedOutput);
   visit.number("embedding_scale", model.embeddingScale, {0, 1000, true, false});
   visit.number("weight_scale", model.weightScale, {0, 1000, true, false});
+  visit.number("output_scale", model.outputScale, {0, 1000});
   visit.positions("positions", model.positions);
 }
 

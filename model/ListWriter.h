@@ -25,8 +25,10 @@ public:
     tokens = list.kept(buffers::kTokens, 1, rows, ElementType::I32);
     if (use == ListUse::Decode || (use == ListUse::Train && model.dropout > 0))
       seed = list.kept(buffers::kSeed, 1, 1, ElementType::I64);
-    if (use == ListUse::Decode)
+    if (use == ListUse::Decode) {
+      lengths = list.kept(buffers::kLengths, 1, rows, ElementType::I32);
       return;
+    }
     targets = list.kept(buffers::kTargets, 1, rows, ElementType::I32);
     losses = list.kept(buffers::kLosses, 1, rows, ElementType::F32);
     total = list.kept(buffers::kTotal, 1, 1, ElementType::F32);
@@ -86,7 +88,7 @@ protected:
   Sums sums;
   int64_t rows; ///< tokens of a run
   CallList list;
-  BufferView weights, master, gradients, tokens, targets, losses, total, seed;
+  BufferView weights, master, gradients, tokens, targets, losses, total, seed, lengths;
 };
 
 } // namespace sparsec

@@ -7,10 +7,6 @@ namespace sparsec {
 
 namespace {
 
-int64_t aligned(int64_t bytes) {
-  return (bytes + kBufferAlign - 1) / kBufferAlign * kBufferAlign;
-}
-
 std::vector<Lifetime> lifetimesOf(size_t buffers, std::span<const std::vector<Use>> usesOfCalls) {
   std::vector<Lifetime> lifetimes(buffers);
   for (size_t call = 0; call < usesOfCalls.size(); ++call)
@@ -31,8 +27,8 @@ int64_t mostAlive(std::span<const BufferInfo> buffers, const std::vector<Lifetim
   std::vector<int64_t> change(calls + 1);
   for (size_t i = 0; i < buffers.size(); ++i)
     if (buffers[i].kind == BufferKind::Passing && lifetimes[i].isUsed()) {
-      change[static_cast<size_t>(lifetimes[i].first)] += aligned(buffers[i].bytes);
-      change[static_cast<size_t>(lifetimes[i].last) + 1] -= aligned(buffers[i].bytes);
+      change[static_cast<size_t>(lifetimes[i].first)] += alignedBytes(buffers[i].bytes);
+      change[static_cast<size_t>(lifetimes[i].last) + 1] -= alignedBytes(buffers[i].bytes);
     }
   int64_t alive = 0, most = 0;
   for (int64_t each : change)
@@ -41,6 +37,10 @@ int64_t mostAlive(std::span<const BufferInfo> buffers, const std::vector<Lifetim
 }
 
 } // namespace
+
+int64_t alignedBytes(int64_t bytes) {
+  return (bytes + kBufferAlign - 1) / kBufferAlign * kBufferAlign;
+}
 
 int bytes(ElementType type) {
   switch (type) {
@@ -88,7 +88,7 @@ MemoryPlan planMemory(std::span<const BufferInfo> buffers,
   for (size_t i : order) {
     const BufferInfo &buffer = buffers[i];
     if (buffer.kind == BufferKind::Kept) {
-      plan.keptBytes += aligned(buffer.bytes);
+      plan.keptBytes += alignedBytes(buffer.bytes);
       continue;
     }
     if (!plan.lifetimes[i].isUsed())
@@ -98,11 +98,11 @@ MemoryPlan planMemory(std::span<const BufferInfo> buffers,
       if (plan.lifetimes[other].meets(plan.lifetimes[i]))
         beside.push_back(other);
     std::ranges::sort(beside, {}, [&](size_t other) { return plan.offsets[other]; });
-    int64_t at = 0, size = aligned(buffer.bytes);
+    int64_t at = 0, size = alignedBytes(buffer.bytes);
     for (size_t other : beside) {
       if (at + size <= plan.offsets[other])
         break;
-      at = std::max(at, plan.offsets[other] + aligned(buffers[other].bytes));
+      at = std::max(at, plan.offsets[other] + alignedBytes(buffers[other].bytes));
     }
     plan.offsets[i] = at;
     placed.push_back(i);

@@ -72,6 +72,7 @@ struct MemoryPlan {
 
 /// Buffers of all devices are aligned to as much.
 inline constexpr int64_t kBufferAlign = 256;
+int64_t alignedBytes(int64_t bytes);
 
 /// Lays the buffers out: the largest first, each at the lowest place that is free while it lives.
 MemoryPlan planMemory(std::span<const BufferInfo> buffers,

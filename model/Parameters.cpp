@@ -34,7 +34,8 @@ Parameters::Parameters(const ModelConfig &model) {
   addVector("norm.weight", model.width, 1);
   addVector("norm.bias", model.width);
   if (!model.tiedOutput)
-    addMatrix("output.weight", kClasses, model.width, 0);
+    addMatrix("output.weight", kClasses, model.width,
+              model.outputScale * std::sqrt(kVariance / width));
   flat = (flat + AdamRequest::kRow - 1) / AdamRequest::kRow * AdamRequest::kRow;
 }
 

@@ -19,8 +19,9 @@
 // where the one before it ends, if both are read as one. At the start:
 // embeddings are normal with standard deviation 0.125 / sqrt(d) times model.embedding_scale,
 // positions that over the root of their number, weights have deviation sqrt(0.125 / in) times
-// model.weight_scale, those that end a residual branch are divided by sqrt(2 layers), biases and
-// the untied output are 0: the first loss is ln 256.
+// model.weight_scale, those that end a residual branch are divided by sqrt(2 layers), biases are 0.
+// The untied output has model.output_scale in place of weight_scale; it is 0 as published, so that
+// the first loss is ln 256.
 #pragma once
 
 #include "model/Config.h"

@@ -71,7 +71,13 @@ Result<RunFolder> RunFolder::create(const std::string &path, const Origin &origi
       return error;
     }
   }
-  fs::create_directories(fs::path(path) / "checkpoints", failure);
+  // Beside it first: a run is there whole or not at all, whenever this process is stopped.
+  fs::path place = fs::path(path).lexically_normal();
+  if (!place.has_filename())
+    place = place.parent_path();
+  fs::path beside = place.parent_path() / ("." + place.filename().string() + ".sparsec-part");
+  fs::remove_all(beside, failure);
+  fs::create_directories(beside / "checkpoints", failure);
   if (failure)
     return machineError(fmt::format("{}: cannot be made: {}", path, failure.message()));
   RunFolder run;
@@ -82,8 +88,11 @@ Result<RunFolder> RunFolder::create(const std::string &path, const Origin &origi
                                    {"pattern.yaml", pattern},
                                    {"log.jsonl", ""},
                                    {kMark, mark.dump(2) + "\n"}})
-    if (Result<void> written = writeText(path + "/" + name, text); !written)
+    if (Result<void> written = writeText((beside / name).string(), text); !written)
       return written.error();
+  fs::rename(beside, place, failure);
+  if (failure)
+    return machineError(fmt::format("{}: cannot be made: {}", path, failure.message()));
   return run;
 }
 

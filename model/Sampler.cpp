@@ -15,15 +15,11 @@ Result<Sampler> Sampler::load(Machine &machine, std::shared_ptr<const Transforme
   made.options = options;
   CallList list = made.model->list(ListUse::Decode,
                                    {.batch = options.count, .temperature = options.temperature});
-  const CallList *all[] = {&list};
-  auto memory = ListMemory::allocate(machine.device, all);
+  auto memory = ListMemory::allocate(machine, std::span(&list, 1));
   if (!memory)
     return memory.error();
   made.memory = std::move(*memory);
-  auto running = RunningList::load(machine, list, made.memory);
-  if (!running)
-    return running.error();
-  made.list = std::move(*running);
+  made.list = RunningList::bind(list, made.memory);
   return made;
 }
 
@@ -65,6 +61,11 @@ Result<std::vector<uint8_t>> Sampler::next(std::span<const std::optional<uint8_t
                                   model->config().model.length));
   uint64_t seed = CounterRandom(options.seed, RandomStream::Sample).bits(static_cast<uint64_t>(at));
   if (auto done = device.copyToDevice(memory.address(buffers::kSeed), &seed, sizeof seed); !done)
+    return done.error();
+  std::vector<int32_t> lengths(static_cast<size_t>(options.count), static_cast<int32_t>(at + 1));
+  if (auto done = device.copyToDevice(memory.address(buffers::kLengths), lengths.data(),
+                                      lengths.size() * sizeof(int32_t));
+      !done)
     return done.error();
   if (auto done = list.enqueue(at); !done)
     return done.error();

@@ -37,25 +37,28 @@ public:
     for (int64_t step = done; step < last; ++step)
       if (Result<void> ok = one(step); !ok)
         return ok;
-    return run.folder.log({{"kind", "end"},
-                           {"step", std::max(done, last)},
-                           {"reason", last == steps ? "steps" : "until"},
-                           {"peak_bytes", peakBytes()}});
+    return log({{"kind", "end"},
+                {"step", std::max(done, last)},
+                {"reason", last == steps ? "steps" : "until"},
+                {"peak_bytes", peakBytes()}});
   }
 
 private:
   Result<void> begin() {
     if (Result<void> ok = trainer.initialise(); !ok)
       return ok;
-    return run.folder.log({{"kind", "start"},
-                           {"format", kLogFormat},
-                           {"version", run.version},
-                           {"config", print(config)},
-                           {"parameters", trainer.model().parameters().count()},
-                           {"device", run.device},
-                           {"processes", 1},
-                           {"planned_bytes", trainer.plannedBytes()},
-                           {"data", sourcesOf(trainer.data())}});
+    if (trainer.isFirst()) // a run that was stopped before its first checkpoint has lines
+      if (Result<void> cut = run.folder.cutLog(-1); !cut)
+        return cut;
+    return log({{"kind", "start"},
+                {"format", kLogFormat},
+                {"version", run.version},
+                {"config", print(config)},
+                {"parameters", trainer.model().parameters().count()},
+                {"device", run.device},
+                {"processes", trainer.processCount()},
+                {"planned_bytes", trainer.plannedBytes()},
+                {"data", sourcesOf(trainer.data())}});
   }
 
   Result<void> restore() {
@@ -79,7 +82,7 @@ private:
       best = from.more["best_bits"].get<double>();
     if (Result<void> set = trainer.setState(state, from.more.value("optimiser", Json())); !set)
       return set;
-    return run.folder.cutLog(from.step);
+    return trainer.isFirst() ? run.folder.cutLog(from.step) : Result<void>();
   }
 
   /// Of the files, whatever they are called.
@@ -123,18 +126,18 @@ private:
                        .secondsLeft = seconds * static_cast<double>(last - step),
                        .validBits = {}};
     Result<void> logged =
-        run.folder.log({{"kind", "train"},
-                        {"step", step},
-                        {"bits", report.bits},
-                        {"loss", loss},
-                        {"learning_rate", result.learningRate},
-                        {"grad_norm", result.gradNorm},
-                        {"loss_scale", result.lossScale},
-                        {"skipped_steps", result.skipped},
-                        {"tokens", step * stepTokens},
-                        {"epoch", static_cast<double>(step * config.train.batchSize) / sequences},
-                        {"step_ms", seconds * 1e3},
-                        {"tokens_per_second", report.tokensPerSecond}});
+        log({{"kind", "train"},
+             {"step", step},
+             {"bits", report.bits},
+             {"loss", loss},
+             {"learning_rate", result.learningRate},
+             {"grad_norm", result.gradNorm},
+             {"loss_scale", result.lossScale},
+             {"skipped_steps", result.skipped},
+             {"tokens", step * stepTokens},
+             {"epoch", static_cast<double>(step * config.train.batchSize) / sequences},
+             {"step_ms", seconds * 1e3},
+             {"tokens_per_second", report.tokensPerSecond}});
     if (run.report)
       run.report(report);
     sumOfLosses = 0;
@@ -155,23 +158,34 @@ private:
       run.report({.step = step, .steps = steps, .validBits = score->bits()});
     if (!best || score->bits() < *best) {
       best = score->bits();
-      Result<TrainedState> state = trainer.state();
-      if (!state)
-        return state.error();
-      if (Result<void> written =
-              run.folder.writeBest(trainer.model().parameters(), state->weights, step);
-          !written)
-        return written;
+      if (Result<void> kept = keepBest(step); !kept)
+        return kept;
     }
     since += std::chrono::duration_cast<Clock::duration>(Clock::now() - begin);
-    return run.folder.log({{"kind", "valid"},
-                           {"step", step},
-                           {"valid_bits", score->bits()},
-                           {"valid_tokens", score->tokens},
-                           {"min_context", config.valid.minContext}});
+    return log({{"kind", "valid"},
+                {"step", step},
+                {"valid_bits", score->bits()},
+                {"valid_tokens", score->tokens},
+                {"min_context", config.valid.minContext}});
+  }
+
+  Result<void> keepBest(int64_t step) {
+    if (!trainer.isFirst())
+      return {};
+    Result<TrainedState> state = trainer.state();
+    if (!state)
+      return state.error();
+    return run.folder.writeBest(trainer.model().parameters(), state->weights, step);
+  }
+
+  /// The first process writes for all.
+  Result<void> log(const Json &line) const {
+    return trainer.isFirst() ? run.folder.log(line) : Result<void>();
   }
 
   Result<void> checkpoint(int64_t step) {
+    if (!trainer.isFirst())
+      return {};
     Clock::time_point begin = Clock::now();
     Result<TrainedState> state = trainer.state();
     if (!state)
@@ -187,10 +201,9 @@ private:
     if (best)
       now.more["best_bits"] = *best;
     // The line first: a checkpoint that is there has its line, whenever the run is stopped.
-    Result<void> logged =
-        run.folder.log({{"kind", "checkpoint"},
-                        {"step", step},
-                        {"file", fmt::format("checkpoints/{:06}.safetensors", step)}});
+    Result<void> logged = log({{"kind", "checkpoint"},
+                               {"step", step},
+                               {"file", fmt::format("checkpoints/{:06}.safetensors", step)}});
     if (!logged)
       return logged;
     Result<void> written = run.folder.writeCheckpoint(now, trainer.model().parameters(),

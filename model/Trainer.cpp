@@ -34,41 +34,74 @@ double Score::bits() const {
   return nats / std::numbers::ln2 / static_cast<double>(tokens);
 }
 
+std::vector<CallList> Trainer::lists(const Transformer &model, ListUse use, int64_t processes) {
+  const TrainConfig &train = model.config().train;
+  int64_t micro = microOf(train);
+  TransformerSizes sizes{.batch = micro, .sequences = train.batchSize};
+  std::vector<CallList> lists = {model.list(ListUse::Score, sizes)};
+  if (use == ListUse::Train) {
+    lists.push_back(model.update());
+    lists.push_back(model.list(ListUse::Train, sizes));
+    sizes.sums = Sums::Added;
+    if (micro * processes < train.batchSize)
+      lists.push_back(model.list(ListUse::Train, sizes));
+  }
+  return lists;
+}
+
+Result<int64_t> fittingMicroBatch(Machine &planning, const Transformer &model, int64_t room,
+                                  int64_t processes) {
+  int64_t batch = model.config().train.batchSize / processes;
+  for (int64_t micro = batch; micro > 1; --micro) {
+    if (batch % micro != 0)
+      continue;
+    Config config = model.config();
+    config.train.microBatch = micro;
+    Transformer tried(config, std::make_shared<Pattern>(model.pattern()));
+    std::vector<CallList> lists = Trainer::lists(tried, ListUse::Train, processes);
+    planning.loaded.clear(); // what it keeps is for these sizes
+    auto memory = ListMemory::allocate(planning, lists);
+    if (!memory)
+      return memory.error();
+    if (memory->bytes() + planning.residentBytes() <= room)
+      return micro;
+  }
+  return 1;
+}
+
 Result<Trainer> Trainer::load(Machine &machine, std::shared_ptr<const Transformer> model,
-                              std::shared_ptr<const Dataset> data, ListUse use) {
+                              std::shared_ptr<const Dataset> data, ListUse use,
+                              std::shared_ptr<Processes> processes) {
   Trainer trainer;
   trainer.machine = &machine;
   trainer.transformer = std::move(model);
   trainer.dataset = std::move(data);
+  trainer.processes = std::move(processes);
   const TrainConfig &train = trainer.transformer->config().train;
   trainer.micro = microOf(train);
-  TransformerSizes sizes{.batch = trainer.micro, .sequences = train.batchSize};
-  std::vector<CallList> lists = {trainer.transformer->list(ListUse::Score, sizes)};
-  if (use == ListUse::Train) {
-    lists.push_back(trainer.transformer->update());
-    lists.push_back(trainer.transformer->list(ListUse::Train, sizes));
-    sizes.sums = Sums::Added;
-    if (trainer.micro < train.batchSize)
-      lists.push_back(trainer.transformer->list(ListUse::Train, sizes));
-  }
-  std::vector<const CallList *> all;
-  for (const CallList &list : lists)
-    all.push_back(&list);
-  auto memory = ListMemory::allocate(machine.device, all);
+  int64_t count = trainer.processCount();
+  if (use == ListUse::Train && train.batchSize % (count * trainer.micro) != 0)
+    return inputError(fmt::format("expected a 'train.batch_size' that {} processes share in runs "
+                                  "of {}, found {}",
+                                  count, trainer.micro, train.batchSize));
+  std::vector<CallList> lists = Trainer::lists(*trainer.transformer, use, count);
+  auto memory = ListMemory::allocate(machine, lists);
   if (!memory)
     return memory.error();
   trainer.memory = std::move(*memory);
   for (size_t i = 0; i < lists.size(); ++i) {
-    auto running = RunningList::load(machine, lists[i], trainer.memory);
-    if (!running)
-      return running.error();
+    RunningList running = RunningList::bind(lists[i], trainer.memory);
     if (i == 0)
-      trainer.scoring = std::move(*running);
+      trainer.scoring = std::move(running);
     else if (i == 1)
-      trainer.update = std::move(*running);
+      trainer.update = std::move(running);
     else
-      trainer.training.push_back(std::move(*running));
+      trainer.training.push_back(std::move(running));
   }
+  auto sum = GradientSum::open(machine.device, trainer.processes);
+  if (!sum)
+    return sum.error();
+  trainer.gradientSum = std::move(*sum);
   return trainer;
 }
 
@@ -184,12 +217,24 @@ Error Trainer::notFinite(const RunningList &list, int64_t index) {
                                 index + 1, where->empty() ? "a sum of gradients" : *where));
 }
 
+/// Gradients, and the loss, of which each process has its share.
+Result<void> Trainer::sumOverProcesses(double &loss) {
+  if (processCount() == 1)
+    return {};
+  if (Result<void> added = gradientSum.sum(memory.address(buffers::kGradients),
+                                           transformer->parameters().elements());
+      !added)
+    return added;
+  return processes->sum(std::span(&loss, 1));
+}
+
 Result<StepResult> Trainer::step(int64_t index) {
   const Config &config = transformer->config();
   int64_t length = config.model.length, runs = config.train.batchSize / micro;
+  int64_t share = runs / processCount(), first = processes ? processes->rank() * share : 0;
   auto seed = static_cast<uint64_t>(config.train.seed);
   StepResult result;
-  for (int64_t run = 0; run < runs; ++run) {
+  for (int64_t run = first; run < first + share; ++run) {
     Batch batch;
     int64_t number = index * config.train.batchSize + run * micro;
     for (int64_t i = 0; i < micro; ++i)
@@ -202,7 +247,7 @@ Result<StepResult> Trainer::step(int64_t index) {
       if (auto done = put<uint64_t>(buffers::kSeed, std::span(&mask, 1)); !done)
         return done.error();
     }
-    const RunningList &list = training[run == 0 ? 0 : 1];
+    const RunningList &list = training[run == first ? 0 : 1];
     if (auto done = list.enqueue(); !done)
       return done.error();
     float loss = 0;
@@ -212,6 +257,8 @@ Result<StepResult> Trainer::step(int64_t index) {
       return notFinite(list, index);
     result.loss += static_cast<double>(loss) / static_cast<double>(runs);
   }
+  if (Result<void> added = sumOverProcesses(result.loss); !added)
+    return added.error();
   result.learningRate = learningRate(config.train, index, steps());
   auto rate = static_cast<float>(result.learningRate);
   if (auto done = put<float>(buffers::kState, std::span<const float>(&rate, 1)); !done)
@@ -223,7 +270,7 @@ Result<StepResult> Trainer::step(int64_t index) {
     return done.error();
   // With a loss scale the step is skipped, and the next one has a smaller scale.
   if (state.integers.overflow && transformer->dtype() != DType::F16)
-    return notFinite(training[runs > 1 ? 1 : 0], index);
+    return notFinite(training[share > 1 ? 1 : 0], index);
   result.gradNorm = state.reals.norm;
   result.lossScale = state.reals.lossScale;
   result.skipped = state.integers.overflows;
@@ -235,7 +282,12 @@ Result<Score> Trainer::score(Split split, const ScoreRequest &request) {
   std::span<const uint8_t> all = dataset->tokens(split);
   std::vector<Window> windows = dataset->windows(split, length, request.minContext, request.tokens);
   Score score;
-  for (size_t next = 0; next < windows.size();) {
+  int64_t turn = 0;
+  for (size_t next = 0; next < windows.size(); ++turn) {
+    if (processes && turn % processCount() != processes->rank()) { // another's
+      next += static_cast<size_t>(micro);
+      continue;
+    }
     Batch batch;
     for (int64_t i = 0; i < micro; ++i, ++next) {
       Window window = next < windows.size() ? windows[next] : Window{};
@@ -252,6 +304,12 @@ Result<Score> Trainer::score(Split split, const ScoreRequest &request) {
     if (auto done = get<float>(buffers::kTotal, std::span(&total, 1)); !done)
       return done.error();
     score.nats += static_cast<double>(total);
+  }
+  if (processes) {
+    double sums[] = {score.nats, static_cast<double>(score.tokens)};
+    if (Result<void> added = processes->sum(std::span(sums)); !added)
+      return added.error();
+    score = {.nats = sums[0], .tokens = static_cast<int64_t>(sums[1])};
   }
   return score;
 }

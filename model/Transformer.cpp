@@ -217,20 +217,54 @@ private:
                        .dtype = type,
                        .pattern = pattern,
                        .entries = entriesOfLayer(*pattern, layer, model.heads)};
+    if (use == ListUse::Decode) { // what it computes depends on the position
+      all.decodes = isDecodable(all);
+      return all;
+    }
     for (const LayerEntry &each : all.entries) {
-      if (use == ListUse::Decode) // what it computes depends on the position
-        break;
       const Expr &attend = pattern->heads[static_cast<size_t>(each.entry)].attend;
       bool apart = mentions(attend, Op::Head);
-      for (int64_t i = 0; i < (apart ? each.heads.count : 1); ++i)
-        all.pairs += static_cast<double>(
-                         countElements(attend, {.nq = model.length,
-                                                .nk = model.length,
-                                                .q0 = 0,
-                                                .h = each.heads.first + i * each.heads.step})) *
-                     static_cast<double>(sizes.batch * (apart ? 1 : each.heads.count));
+      for (int64_t i = 0; i < (apart ? each.heads.count : 1); ++i) {
+        Result<int64_t> pairs =
+            countElements(attend, {.nq = model.length,
+                                   .nk = model.length,
+                                   .q0 = 0,
+                                   .h = each.heads.first + i * each.heads.step});
+        // What is too much to count has live blocks all over.
+        double found = pairs
+                           ? static_cast<double>(*pairs)
+                           : static_cast<double>(model.length) * static_cast<double>(model.length);
+        all.pairs += found * static_cast<double>(sizes.batch * (apart ? 1 : each.heads.count));
+      }
     }
     return all;
+  }
+
+  /// Of a block's queries, keys and values; `advance`: BufferView's, of the queries.
+  void addAttention(const std::string &name, int64_t layer, BlockState &block, int64_t advance,
+                    const std::string &again) {
+    const AttentionSizes &ofLayer = sizesOfLayer(layer);
+    int64_t qk = model.qkWidth();
+    auto set = [&](auto &attend) {
+      attend.sizes = ofLayer;
+      attend.q = block.qkv.slice(0, qk);
+      attend.q.advance = advance;
+      attend.k = block.qkv.slice(qk, qk);
+      attend.v = block.qkv.slice(2 * qk, model.width);
+      attend.out = block.attended;
+    };
+    if (ofLayer.decodes) {
+      AttentionDecodeWork attend;
+      set(attend);
+      attend.lengths = lengths;
+      add(name + again, attend);
+      return;
+    }
+    AttentionWork attend;
+    set(attend);
+    attend.lse = block.lse =
+        list.passing(name + ".lse", sizes.batch * model.heads, ofLayer.queries, ElementType::F32);
+    add(name + again, attend);
   }
 
   /// `isLast`: the block's output is wanted, too.
@@ -258,16 +292,8 @@ private:
     project.out = now;
     add(attention + ".query_key_value" + again, project);
 
-    AttentionWork attend;
-    attend.sizes = sizesOfLayer(layer);
-    attend.q = block.qkv.slice(0, qk);
-    attend.q.advance = now.advance;
-    attend.k = block.qkv.slice(qk, qk);
-    attend.v = block.qkv.slice(2 * qk, model.width);
-    attend.out = block.attended = passing(attention + ".attended", model.width, type);
-    attend.lse = block.lse = list.passing(attention + ".lse", sizes.batch * model.heads,
-                                          attend.sizes.queries, ElementType::F32);
-    add(attention + again, attend);
+    block.attended = passing(attention + ".attended", model.width, type);
+    addAttention(attention, layer, block, now.advance, again);
     BufferView middle = branchEnd(attention + ".output", block.attended, x, 2 * layer, again);
 
     block.ff = norm(ff + ".norm", middle, kEpsilon, again);

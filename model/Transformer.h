@@ -48,6 +48,8 @@ inline constexpr const char *kTargets = "targets";
 inline constexpr const char *kLosses = "losses"; ///< of each token, in nats
 inline constexpr const char *kTotal = "total";   ///< their mean; of a list that scores their sum
 inline constexpr const char *kSeed = "seed";
+inline constexpr const char *kLengths =
+    "lengths"; ///< tokens of each sequence, in a list that decodes
 inline constexpr const char *kLogits = "logits"; ///< of a list that decodes
 /// Of a layer: [sequences, length, queries, keys and values], zeros at first.
 std::string cache(int64_t layer);

@@ -153,11 +153,15 @@ void run(Op op, int64_t value, const IntegerList *list, const Domain<Int> &domai
 
 } // namespace
 
+bool isNarrow(const Expr &predicate) {
+  Bounds unused;
+  return !reachesFar(predicate, unused);
+}
+
 Classifier::Classifier(const Expr &predicate, int64_t h, const Sizes &sizes)
     : predicate(predicate) {
   assert(isPredicate(predicate->op));
-  Bounds unused;
-  wide = reachesFar(predicate, unused);
+  wide = !isNarrow(predicate);
   stackNeeded = compile(predicate, h, sizes);
 }
 

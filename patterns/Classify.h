@@ -27,6 +27,9 @@ enum class Coverage : uint8_t {
   Mixed, ///< undecided
 };
 
+/// No value below reaches 2^59 wherever a pattern has a meaning: intervals are reckoned in 64 bits.
+bool isNarrow(const Expr &predicate);
+
 Coverage classify(const Expr &predicate, const Rectangle &rectangle, int64_t h, const Sizes &sizes);
 
 /// A predicate made ready for many rectangles of one head. Safe to use from several threads.
@@ -35,6 +38,7 @@ public:
   Classifier(const Expr &predicate, int64_t h, const Sizes &sizes);
 
   Coverage operator()(const Rectangle &rectangle) const;
+  int64_t size() const { return static_cast<int64_t>(steps.size()); } ///< operators and leaves
 
 private:
   Expr predicate;

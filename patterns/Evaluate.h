@@ -33,6 +33,7 @@ public:
   bool at(int64_t q, int64_t k) const;
   /// Bit i is the truth at key `first + i * step`, for i < count <= 64.
   uint64_t row(int64_t q, int64_t first, int64_t step, int count) const;
+  int64_t size() const { return static_cast<int64_t>(steps.size()); } ///< operators and leaves
 
 private:
   Expr predicate;

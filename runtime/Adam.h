@@ -67,6 +67,8 @@ public:
                            std::span<const AdamSegment> segments);
   /// Enqueues the launches of a step.
   Result<void> launch(const AdamCall &call) const;
+  /// In device memory.
+  size_t residentBytes() const { return rowInfo.heldBytes() + parts.heldBytes(); }
 
 private:
   AdamRequest request;

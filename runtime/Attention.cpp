@@ -1,8 +1,10 @@
 #include "runtime/Attention.h"
 
-#include "layout/OrderNumbers.h"
+#include "runtime/Workspace.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include <cmath>
 
@@ -13,11 +15,11 @@ namespace {
 constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMaxGridYZ = 65535; // of every CUDA device
 
+} // namespace
+
 bool sameHeads(const Heads &a, const Heads &b) {
   return a.first == b.first && a.step == b.step && a.count == b.count;
 }
-
-} // namespace
 
 Result<void> checkShape(const AttentionShape &shape, const Heads &heads) {
   auto refuse = [](std::string_view what, int64_t found) {
@@ -52,10 +54,8 @@ Heads headsOfEntry(int64_t entry, int64_t entries, int64_t modelHeads) {
   return {.first = entry, .step = entries, .count = count};
 }
 
-Result<void> checkCall(const AttentionRequest &request, const AttentionCall &call) {
-  const AttentionShape &shape = call.shape;
-  if (Result<void> ok = checkShape(shape, call.heads); !ok)
-    return ok;
+Result<void> checkCall(const AttentionRequest &request, const AttentionShape &shape,
+                       const AttentionCall &call) {
   int element = bytes(request.dtype);
   std::array<int64_t, 3> queries = {shape.batch, shape.heads, shape.nq};
   std::array<int64_t, 3> keys = {shape.batch, shape.kvHeads, shape.n};
@@ -94,8 +94,7 @@ Result<Attention> Attention::load(Device &device, std::vector<AttentionPart> par
     if (!executable)
       return executable.error();
     Slots slots(kernel.signature);
-    result.parts.push_back(
-        {std::move(kernel), std::move(request), std::move(*executable), slots, UploadedNumbers{}});
+    result.parts.push_back({std::move(kernel), std::move(request), std::move(*executable), slots});
   }
   if (result.parts.empty())
     return internalError("attention without a kernel");
@@ -123,145 +122,144 @@ Attention::Slots::Slots(const Signature &signature) {
   layoutStride = slot("layout_stride"), formStride = slot("form_stride");
 }
 
-Result<void> Attention::prepare(Part &part, const AttentionShape &shape, const Heads &heads) {
-  const AttentionRequest &request = part.request;
-  Result<LaunchNumbers> numbers = launchNumbers(request.attend,
-                                                {.nq = shape.nq,
-                                                 .nk = shape.n,
-                                                 .q0 = shape.q0,
-                                                 .blockQ = request.block.q,
-                                                 .blockK = request.block.k},
-                                                request.queryOrder, request.keyOrder, heads,
-                                                part.slots.rowForms ? source : BlockSource::Tables);
+Result<AttentionPlan::Part> Attention::prepare(const Part &part, const AttentionShape &shape,
+                                               const Heads &heads) const {
+  const auto &[kernel, request, executable, slots] = part;
+  Result<LaunchNumbers> worked = launchNumbers(request.attend,
+                                               {.nq = shape.nq,
+                                                .nk = shape.n,
+                                                .q0 = shape.q0,
+                                                .blockQ = request.block.q,
+                                                .blockK = request.block.k},
+                                               request.queryOrder, request.keyOrder, heads,
+                                               slots.rowForms ? source : BlockSource::Tables);
+  if (!worked)
+    return worked.error();
+  Result<UploadedNumbers> numbers = upload(*device, std::move(*worked));
   if (!numbers)
     return numbers.error();
-  Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
-  if (!uploaded)
-    return uploaded.error();
-  part.ready = std::move(*uploaded);
-  return {};
+  Arguments arguments(kernel.signature);
+  arguments.setPointer(slots.queryOrder, numbers->queryOrder.address());
+  arguments.setPointer(slots.keyOrder, numbers->keyOrder.address());
+  arguments.setPointer(slots.rowForms, numbers->forms.address());
+  arguments.setPointer(slots.blockOffsets, numbers->offsets.address());
+  arguments.setPointer(slots.blockColumns, numbers->columns.address());
+  arguments.setPointer(slots.rowOrder, numbers->rowOrder.address());
+  arguments.set(slots.layoutStride, numbers->rowsPerHead);
+  arguments.set(slots.formStride, numbers->formStride);
+  arguments.set(slots.n, static_cast<int32_t>(shape.n));
+  arguments.set(slots.nq, static_cast<int32_t>(shape.nq));
+  arguments.set(slots.q0, static_cast<int32_t>(shape.q0));
+  arguments.set(slots.headFirst, static_cast<int32_t>(heads.first));
+  arguments.set(slots.headStep, static_cast<int32_t>(heads.step));
+  arguments.set(slots.headGroup, static_cast<int32_t>(shape.heads / shape.kvHeads));
+  LaunchShape launch = launchShape(kernel, numbers->rowTiles, heads.count, shape.batch);
+  return AttentionPlan::Part{std::move(*numbers), std::move(arguments), launch};
 }
 
-BlockCounts Attention::blocks() const {
+namespace {
+
+/// Sums of the parts before the last one, in f32, of the heads first .. last of the entry. Each
+/// thread reads and writes its own elements of out, but a row's maximum and sum are read by
+/// several threads and written by one: there are two of each, in turn.
+struct PartSums {
+  int64_t heads, rows, outElements;
+  static constexpr int64_t kOfRow = 4;
+
+  PartSums(const AttentionShape &shape, const Heads &used, int64_t valueDim)
+      : heads((used.count - 1) * used.step + 1), rows(shape.batch * heads * shape.nq),
+        outElements(rows * valueDim) {}
+  size_t bytes() const { return static_cast<size_t>(outElements + kOfRow * rows) * sizeof(float); }
+};
+
+} // namespace
+
+BlockCounts AttentionPlan::blocks() const {
   BlockCounts all;
   for (const Part &part : parts) {
-    all.live += part.ready.counts.live;
-    all.full += part.ready.counts.full;
-    all.partial += part.ready.counts.partial;
+    all.live += part.numbers.counts.live;
+    all.full += part.numbers.counts.full;
+    all.partial += part.numbers.counts.partial;
   }
   return all;
 }
 
-Result<void> Attention::allocateScratch(const AttentionShape &shape, const Heads &heads) {
-  scratch = {.heads = (heads.count - 1) * heads.step + 1};
-  size_t rows = static_cast<size_t>(shape.batch * scratch.heads * shape.nq);
-  for (auto [buffer, columns] :
-       {std::pair{&scratch.out, request().valueDim}, std::pair{&scratch.rows, 4}}) {
-    Result<Buffer> allocated = Buffer::allocate(*device, rows * columns * sizeof(float));
-    if (!allocated)
-      return allocated.error();
-    *buffer = std::move(*allocated);
-  }
-  return {};
+size_t AttentionPlan::residentBytes() const {
+  size_t total = 0;
+  for (const Part &part : parts)
+    total += part.numbers.bytes();
+  return total;
 }
 
-Result<void> Attention::prepare(const AttentionShape &shape, const Heads &heads) {
-  if (readyShape == shape && sameHeads(readyHeads, heads))
-    return {};
-  if (readyShape) { // an earlier launch may still read what is there
-    if (Result<void> idle = device->synchronize(); !idle)
-      return idle;
-    readyShape.reset();
+Result<AttentionPlan> Attention::prepare(const AttentionShape &shape, const Heads &heads) const {
+  if (Result<void> ok = checkShape(shape, heads); !ok)
+    return ok.error();
+  AttentionPlan plan;
+  plan.asked = shape;
+  plan.used = heads;
+  if (heads.count == 0 || shape.batch == 0 || shape.nq == 0)
+    return plan; // nothing is launched
+  for (const Part &part : parts) {
+    Result<AttentionPlan::Part> prepared = prepare(part, shape, heads);
+    if (!prepared)
+      return prepared.error();
+    plan.parts.push_back(std::move(*prepared));
+    plan.scratch = std::max(plan.scratch, device->scratchBytes(*part.executable));
   }
-  for (Part &part : parts)
-    if (Result<void> ok = prepare(part, shape, heads); !ok)
-      return ok;
   if (parts.size() > 1)
-    if (Result<void> ok = allocateScratch(shape, heads); !ok)
-      return ok;
-  readyShape = shape;
-  readyHeads = heads;
-  return {};
+    plan.sums = alignedBytes(PartSums(shape, heads, request().valueDim).bytes());
+  return plan;
 }
 
-Arguments Attention::arguments(size_t index, const AttentionCall &call) const {
-  const auto &[kernel, request, executable, slots, ready] = parts[index];
-  const AttentionShape &shape = call.shape;
-  Arguments arguments(kernel.signature);
-  arguments.setView(slots.q, call.q.address, call.q.stride);
-  arguments.setView(slots.k, call.k.address, call.k.stride);
-  arguments.setView(slots.v, call.v.address, call.v.stride);
-  arguments.setView(slots.out, call.out.address, call.out.stride);
-  arguments.setView(slots.lse, call.lse.address, call.lse.stride);
-  arguments.setPointer(slots.queryOrder, ready.queryOrder.address());
-  arguments.setPointer(slots.keyOrder, ready.keyOrder.address());
-  if (call.blocks) {
-    arguments.setPointer(slots.blockOffsets, call.blocks->offsets);
-    arguments.setPointer(slots.blockColumns, call.blocks->columns);
-    arguments.setPointer(slots.rowOrder, call.blocks->rowOrder);
-    arguments.set(slots.layoutStride, call.blocks->rowsPerHead);
-  } else {
-    arguments.setPointer(slots.rowForms, ready.forms.address());
-    arguments.setPointer(slots.blockOffsets, ready.offsets.address());
-    arguments.setPointer(slots.blockColumns, ready.columns.address());
-    arguments.setPointer(slots.rowOrder, ready.rowOrder.address());
-    arguments.set(slots.layoutStride, ready.rowsPerHead);
-    arguments.set(slots.formStride, ready.formStride);
-  }
-  arguments.set(slots.n, static_cast<int32_t>(shape.n));
-  arguments.set(slots.nq, static_cast<int32_t>(shape.nq));
-  arguments.set(slots.q0, static_cast<int32_t>(shape.q0));
-  arguments.set(slots.headFirst, static_cast<int32_t>(call.heads.first));
-  arguments.set(slots.headStep, static_cast<int32_t>(call.heads.step));
-  arguments.set(slots.headGroup, static_cast<int32_t>(shape.heads / shape.kvHeads));
-  arguments.set(slots.scale,
-                call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim))));
-  if (parts.size() == 1)
-    return arguments;
-
-  // Kernels count heads from the model's first; the scratch begins at the entry's first.
-  int64_t row = request.valueDim, head = shape.nq * row, batch = scratch.heads * head;
-  DeviceAddress out = scratch.out.address() - 4 * call.heads.first * head;
+/// Where a part finds and leaves sums.
+void Attention::setSums(Arguments &arguments, size_t index, const AttentionPlan &plan,
+                        DeviceAddress sums) const {
+  const auto &[kernel, request, executable, slots] = parts[index];
+  const AttentionShape &shape = plan.asked;
+  // Kernels count heads from the model's first; the sums begin at the entry's first.
+  PartSums all(shape, plan.used, request.valueDim);
+  int64_t row = request.valueDim, head = shape.nq * row, batch = all.heads * head;
+  DeviceAddress out = sums - 4 * plan.used.first * head;
   std::array<int64_t, 3> outStride = {batch, head, row};
-  std::array<int64_t, 2> rowStride = {scratch.heads * shape.nq, shape.nq};
-  auto setSums = [&](const ViewSlot &sums, const ViewSlot &rowMax, const ViewSlot &rowSum,
-                     size_t written) { // by part `written`
-    int64_t rows = shape.batch * scratch.heads * shape.nq;
-    DeviceAddress first =
-        scratch.rows.address() + 4 * (written % 2 * 2 * rows - call.heads.first * shape.nq);
-    arguments.setView(sums, out, outStride);
+  std::array<int64_t, 2> rowStride = {all.heads * shape.nq, shape.nq};
+  auto set = [&](const ViewSlot &view, const ViewSlot &rowMax, const ViewSlot &rowSum,
+                 size_t written) { // by part `written`
+    int64_t place = all.outElements + static_cast<int64_t>(written % 2) * 2 * all.rows;
+    DeviceAddress first = sums + 4 * (place - plan.used.first * shape.nq);
+    arguments.setView(view, out, outStride);
     arguments.setView(rowMax, first, rowStride);
-    arguments.setView(rowSum, first + 4 * rows, rowStride);
+    arguments.setView(rowSum, first + 4 * all.rows, rowStride);
   };
   if (!request.part.first)
-    setSums(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);
+    set(slots.priorOut, slots.priorMax, slots.priorSum, index - 1);
   if (!request.part.last)
-    setSums(slots.out, slots.rowMax, slots.rowSum, index);
-  return arguments;
+    set(slots.out, slots.rowMax, slots.rowSum, index);
 }
 
-Result<void> Attention::launch(const AttentionCall &call) {
-  if (Result<void> ok = checkCall(request(), call); !ok)
+Result<void> Attention::launch(const AttentionPlan &plan, const AttentionCall &call) const {
+  if (Result<void> ok = checkCall(request(), plan.asked, call); !ok)
     return ok;
-  if (call.blocks && (parts.size() > 1 || shapeOf(request().queryOrder) != OrderShape::Natural ||
-                      shapeOf(request().keyOrder) != OrderShape::Natural))
-    return inputError("blocks: expected a kernel of one part in natural order");
-  const AttentionShape &shape = call.shape;
-  if (call.heads.count == 0 || shape.batch == 0 || shape.nq == 0)
+  if (plan.parts.empty())
     return {};
-  if (!call.blocks)
-    if (Result<void> ok = prepare(shape, call.heads); !ok)
-      return ok;
+  if (Result<void> ok = checkWorkspace(call.workspace, plan.workspaceBytes()); !ok)
+    return ok;
+  float scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request().headDim)));
   for (size_t i = 0; i < parts.size(); ++i) {
-    const Part &part = parts[i];
-    Arguments values = arguments(i, call);
-    int64_t tiles = call.blocks ? (shape.nq + part.request.block.q - 1) / part.request.block.q
-                                : part.ready.rowTiles;
-    const void *parameters[] = {values.data()};
-    if (Result<void> ok = device->launch(
-            *part.executable, launchShape(part.kernel, tiles, call.heads.count, shape.batch),
-            parameters);
-        !ok)
+    const auto &[kernel, request, executable, slots] = parts[i];
+    Arguments arguments = plan.parts[i].arguments;
+    arguments.setView(slots.q, call.q.address, call.q.stride);
+    arguments.setView(slots.k, call.k.address, call.k.stride);
+    arguments.setView(slots.v, call.v.address, call.v.stride);
+    arguments.setView(slots.out, call.out.address, call.out.stride);
+    arguments.setView(slots.lse, call.lse.address, call.lse.stride);
+    arguments.set(slots.scale, scale);
+    if (plan.sums)
+      setSums(arguments, i, plan, call.workspace.address);
+    LaunchShape launch = plan.parts[i].launch;
+    launch.stream = call.stream;
+    launch.scratch = call.scratch;
+    const void *parameters[] = {arguments.data()};
+    if (Result<void> ok = device->launch(*executable, launch, parameters); !ok)
       return ok;
   }
   return {};

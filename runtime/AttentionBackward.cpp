@@ -1,6 +1,7 @@
 #include "runtime/AttentionBackward.h"
 
 #include "kernel/ops/KeyGroups.h"
+#include "runtime/Workspace.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,20 +12,16 @@ namespace {
 
 using Pass = AttentionBackwardRequest::Pass;
 
-Tensor dense(const Buffer &buffer, int64_t heads, int64_t rows, int64_t columns) {
-  return {.address = buffer.address(),
-          .bytes = buffer.bytes(),
+Tensor dense(DeviceAddress address, int64_t heads, int64_t rows, int64_t columns) {
+  return {.address = address,
+          .bytes = 0, // kernels alone use it
           .stride = {heads * rows * columns, rows * columns, columns}};
 }
 
 } // namespace
 
-Result<void> checkCall(const AttentionBackwardRequest &request, const AttentionBackwardCall &call) {
-  const AttentionShape &shape = call.shape;
-  if (Result<void> ok = checkShape(shape, {0, 1, shape.heads}); !ok)
-    return ok;
-  if (shape.nq == 0)
-    return inputError("expected at least one query row, found none");
+Result<void> checkCall(const AttentionBackwardRequest &request, const AttentionShape &shape,
+                       const AttentionBackwardCall &call) {
   int element = bytes(request.dtype);
   std::array<int64_t, 3> queries = {shape.batch, shape.heads, shape.nq};
   std::array<int64_t, 3> keys = {shape.batch, shape.kvHeads, shape.n};
@@ -85,7 +82,6 @@ AttentionBackward::load(Device &device, std::vector<BackwardEntry> entries, Bloc
     if (given.queries.empty() || given.keys.empty())
       return internalError("expected the kernels of both passes of attention backward");
     Entry &entry = result.entries.emplace_back();
-    entry.heads = given.heads;
     for (auto [from, parts] :
          {std::pair{&given.queries, &entry.queries}, {&given.keys, &entry.keys}}) {
       auto loaded = load(device, std::move(*from));
@@ -99,16 +95,27 @@ AttentionBackward::load(Device &device, std::vector<BackwardEntry> entries, Bloc
   return result;
 }
 
-/// The heads of the launches over keys, in the order they run.
-std::vector<Heads> AttentionBackward::keyLaunches() const {
-  std::vector<Heads> launches;
-  for (const Entry &entry : entries)
-    launches.insert(launches.end(), entry.keys.size(), entry.heads);
-  return launches;
+size_t AttentionBackwardPlan::residentBytes() const {
+  size_t total = 0;
+  for (const Part &part : parts)
+    total += part.numbers.bytes() + part.groups.heldBytes();
+  return total;
 }
 
-Result<void> AttentionBackward::prepare(Part &part, const Heads &heads,
-                                        const AttentionShape &shape) const {
+Heads AttentionBackward::headsOf(size_t entry, const AttentionShape &shape) const {
+  return headsOfEntry(static_cast<int64_t>(entry), static_cast<int64_t>(entries.size()),
+                      shape.heads);
+}
+
+const AttentionBackward::Part &AttentionBackward::partOf(const Plan::Part &planned) const {
+  const Entry &entry = entries[static_cast<size_t>(planned.entry)];
+  return (planned.pass == Pass::Keys ? entry.keys
+                                     : entry.queries)[static_cast<size_t>(planned.part)];
+}
+
+Result<AttentionBackward::Plan::Part>
+AttentionBackward::prepare(const Part &part, const Heads &heads,
+                           const AttentionShape &shape) const {
   const AttentionBackwardRequest &request = part.request;
   bool takesForms = part.kernels.back().kernel.signature.find("row_forms") != nullptr;
   Result<LaunchNumbers> numbers = launchNumbers(
@@ -125,79 +132,92 @@ Result<void> AttentionBackward::prepare(Part &part, const Heads &heads,
   Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
   if (!uploaded)
     return uploaded.error();
-  static_cast<UploadedNumbers &>(part) = std::move(*uploaded);
-  return {};
+  return Plan::Part{.pass = request.pass,
+                    .heads = heads,
+                    .numbers = std::move(*uploaded),
+                    .groups = {},
+                    .launches = {}};
 }
 
-/// What launches leave for those after them.
-Result<void> AttentionBackward::prepareSums(const AttentionShape &shape, bool launchesMeet) {
+AttentionBackward::Plan::Sums AttentionBackward::sumsOf(const AttentionShape &shape,
+                                                        bool launchesMeet) const {
   bool partsMeet = false;
   for (const Entry &entry : entries)
     partsMeet |= entry.queries.size() > 1;
   int64_t queryRows = shape.batch * shape.heads * shape.nq;
   int64_t keyRows = launchesMeet ? shape.batch * shape.kvHeads * shape.n : 0;
   const AttentionBackwardRequest &request = entries.front().keys.front().request;
-  for (auto [buffer, elements] : {std::pair{&delta, queryRows},
-                                  {&dqSums, partsMeet ? queryRows * request.headDim : 0},
-                                  {&dkSums, keyRows * request.headDim},
-                                  {&dvSums, keyRows * request.valueDim}}) {
-    Result<Buffer> allocated =
-        Buffer::allocate(*device, static_cast<size_t>(elements) * sizeof(float));
-    if (!allocated)
-      return allocated.error();
-    *buffer = std::move(*allocated);
+  Plan::Sums all;
+  for (auto [place, elements] : {std::pair{&all.delta, queryRows},
+                                 {&all.dq, partsMeet ? queryRows * request.headDim : 0},
+                                 {&all.dk, keyRows * request.headDim},
+                                 {&all.dv, keyRows * request.valueDim}}) {
+    constexpr int64_t kAligned = 64; // 256 bytes
+    *place = all.elements;
+    all.elements += (elements + kAligned - 1) / kAligned * kAligned;
   }
-  return {};
+  return all;
 }
 
-Result<void> AttentionBackward::prepare(const AttentionShape &shape) {
-  if (readyShape == shape)
-    return {};
-  if (readyShape) { // an earlier launch may still read what is there
-    if (Result<void> idle = device->synchronize(); !idle)
-      return idle;
-    readyShape.reset();
-  }
-  std::vector<Heads> launches = keyLaunches();
+Result<AttentionBackwardPlan> AttentionBackward::prepare(const AttentionShape &shape) const {
+  if (Result<void> ok = checkShape(shape, {0, 1, shape.heads}); !ok)
+    return ok.error();
+  if (shape.nq == 0)
+    return inputError("expected at least one query row, found none");
+  Plan plan;
+  plan.asked = shape;
+  std::vector<Heads> keyLaunches; // in the order they run
+  for (size_t i = 0; i < entries.size(); ++i)
+    if (headsOf(i, shape).count > 0)
+      keyLaunches.insert(keyLaunches.end(), entries[i].keys.size(), headsOf(i, shape));
   size_t keyLaunch = 0;
   bool launchesMeet = false;
-  for (Entry &entry : entries) {
-    if (entry.heads.count == 0) {
-      keyLaunch += entry.keys.size();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    Heads heads = headsOf(i, shape);
+    if (heads.count == 0)
       continue;
-    }
-    for (std::vector<Part> *parts : {&entry.queries, &entry.keys})
-      for (Part &part : *parts)
-        if (Result<void> ok = prepare(part, entry.heads, shape); !ok)
-          return ok;
-    for (Part &part : entry.keys) {
-      std::vector<KeyGroup> groups = keyGroups(launches, keyLaunch++, shape.heads / shape.kvHeads);
-      launchesMeet |= std::ranges::any_of(groups, [](const KeyGroup &group) { return group.role; });
-      part.groupCount = static_cast<int64_t>(groups.size());
-      Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(std::span(groups)));
-      if (!uploaded)
-        return uploaded.error();
-      part.groups = std::move(*uploaded);
-    }
+    for (const std::vector<Part> *parts : {&entries[i].queries, &entries[i].keys})
+      for (size_t p = 0; p < parts->size(); ++p) {
+        const Part &part = (*parts)[p];
+        Result<Plan::Part> planned = prepare(part, heads, shape);
+        if (!planned)
+          return planned.error();
+        planned->entry = static_cast<int64_t>(i);
+        planned->part = static_cast<int64_t>(p);
+        int64_t y = heads.count;
+        if (planned->pass == Pass::Keys) {
+          auto groups = keyGroups(keyLaunches, keyLaunch++, shape.heads / shape.kvHeads);
+          launchesMeet |=
+              std::ranges::any_of(groups, [](const KeyGroup &each) { return each.role; });
+          y = static_cast<int64_t>(groups.size());
+          Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(std::span(groups)));
+          if (!uploaded)
+            return uploaded.error();
+          planned->groups = std::move(*uploaded);
+        }
+        if (shape.batch > 0 && planned->numbers.rowTiles > 0)
+          addLaunches(part, shape, y, *planned);
+        for (const Loaded &loaded : part.kernels)
+          plan.scratch = std::max(plan.scratch, device->scratchBytes(*loaded.executable));
+        plan.parts.push_back(std::move(*planned));
+      }
   }
-  if (Result<void> ok = prepareSums(shape, launchesMeet); !ok)
-    return ok;
-  readyShape = shape;
-  return {};
+  plan.sums = sumsOf(shape, launchesMeet);
+  return plan;
 }
 
-/// What a call and what is ready give a kernel, in the order of the names below.
+/// What a call and a plan give a kernel, in the order of the names below.
 static constexpr std::array<const char *, 14> kViews = {
     "q",  "k",  "v",  "out",   "dout",    "lse",     "dlse",
     "dq", "dk", "dv", "delta", "dq_sums", "dk_sums", "dv_sums"};
 static constexpr std::array<const char *, 7> kPointers = {
     "query_order",   "key_order", "row_forms", "block_offsets",
     "block_columns", "row_order", "groups"};
-static constexpr std::array<const char *, 9> kNumbers = {
-    "n",          "nq", "q0", "dlse_rows", "head_first", "head_step", "head_group", "layout_stride",
-    "form_stride"};
+static constexpr std::array<const char *, 8> kNumbers = {
+    "n", "nq", "q0", "head_first", "head_step", "head_group", "layout_stride", "form_stride"};
 
-AttentionBackward::Slots::Slots(const Signature &signature) : scale(signature, "scale") {
+AttentionBackward::Slots::Slots(const Signature &signature)
+    : scale(signature, "scale"), dlseRows(signature, "dlse_rows") {
   for (const char *name : kViews)
     views.emplace_back(signature, name);
   for (const char *name : kPointers)
@@ -206,65 +226,69 @@ AttentionBackward::Slots::Slots(const Signature &signature) : scale(signature, "
     numbers.emplace_back(signature, name);
 }
 
-/// The kernels of a part, one after another.
-Result<void> AttentionBackward::run(const Part &part, const Heads &heads, int64_t y,
-                                    const AttentionBackwardCall &call) {
-  const AttentionShape &shape = call.shape;
-  const AttentionBackwardRequest &request = part.request;
-  Tensor deltas{.address = delta.address(), .stride = {shape.heads * shape.nq, shape.nq, 1}};
-  Tensor ofQueries = dense(dqSums, shape.heads, shape.nq, request.headDim);
-  Tensor ofKeys = dense(dkSums, shape.kvHeads, shape.n, request.headDim);
-  Tensor ofValues = dense(dvSums, shape.kvHeads, shape.n, request.valueDim);
-  std::array<const Tensor *, kViews.size()> views = {
-      &call.q,  &call.k,  &call.v,  &call.out, &call.dout, &call.lse, &call.dlse,
-      &call.dq, &call.dk, &call.dv, &deltas,   &ofQueries, &ofKeys,   &ofValues};
+void AttentionBackward::addLaunches(const Part &part, const AttentionShape &shape, int64_t y,
+                                    Plan::Part &planned) const {
+  const UploadedNumbers &uploaded = planned.numbers;
   std::array<const Buffer *, kPointers.size()> pointers = {
-      &part.queryOrder, &part.keyOrder, &part.forms, &part.offsets,
-      &part.columns,    &part.rowOrder, &part.groups};
+      &uploaded.queryOrder, &uploaded.keyOrder, &uploaded.forms, &uploaded.offsets,
+      &uploaded.columns,    &uploaded.rowOrder, &planned.groups};
   std::array<int64_t, kNumbers.size()> numbers = {shape.n,
                                                   shape.nq,
                                                   shape.q0,
-                                                  call.dlse.address ? shape.nq : 0,
-                                                  heads.first,
-                                                  heads.step,
+                                                  planned.heads.first,
+                                                  planned.heads.step,
                                                   shape.heads / shape.kvHeads,
-                                                  part.rowsPerHead,
-                                                  part.formStride};
-  float scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim)));
+                                                  uploaded.rowsPerHead,
+                                                  uploaded.formStride};
   for (const Loaded &loaded : part.kernels) {
     Arguments arguments(loaded.kernel.signature);
-    for (size_t i = 0; i < views.size(); ++i)
-      arguments.setView(loaded.slots.views[i], views[i]->address, views[i]->stride);
     for (size_t i = 0; i < pointers.size(); ++i)
       arguments.setPointer(loaded.slots.pointers[i], pointers[i]->address());
     for (size_t i = 0; i < numbers.size(); ++i)
       arguments.set(loaded.slots.numbers[i], static_cast<int32_t>(numbers[i]));
-    arguments.set(loaded.slots.scale, scale);
-    const void *parameters[] = {arguments.data()};
-    LaunchShape size = launchShape(loaded.kernel, part.rowTiles, y, shape.batch);
-    if (Result<void> ok = device->launch(*loaded.executable, size, parameters); !ok)
-      return ok;
+    planned.launches.push_back(
+        {std::move(arguments), launchShape(loaded.kernel, uploaded.rowTiles, y, shape.batch)});
   }
-  return {};
 }
 
-Result<void> AttentionBackward::launch(const AttentionBackwardCall &call) {
-  if (Result<void> ok = checkCall(entries.front().queries.front().request, call); !ok)
+Result<void> AttentionBackward::launch(const AttentionBackwardPlan &plan,
+                                       const AttentionBackwardCall &call) const {
+  const AttentionShape &shape = plan.asked;
+  const AttentionBackwardRequest &request = entries.front().queries.front().request;
+  if (Result<void> ok = checkCall(request, shape, call); !ok)
     return ok;
-  if (call.shape.batch == 0)
+  if (shape.batch == 0)
     return {};
-  if (Result<void> ok = prepare(call.shape); !ok)
+  if (Result<void> ok = checkWorkspace(call.workspace, plan.workspaceBytes()); !ok)
     return ok;
-  for (const Entry &entry : entries) {
-    if (entry.heads.count == 0)
-      continue;
-    for (const Part &part : entry.queries)
-      if (Result<void> ok = run(part, entry.heads, entry.heads.count, call); !ok)
+  auto at = [&](int64_t elements) {
+    return call.workspace.address + 4 * static_cast<DeviceAddress>(elements);
+  };
+  Tensor deltas{.address = at(plan.sums.delta), .stride = {shape.heads * shape.nq, shape.nq, 1}};
+  Tensor ofQueries = dense(at(plan.sums.dq), shape.heads, shape.nq, request.headDim);
+  Tensor ofKeys = dense(at(plan.sums.dk), shape.kvHeads, shape.n, request.headDim);
+  Tensor ofValues = dense(at(plan.sums.dv), shape.kvHeads, shape.n, request.valueDim);
+  std::array<const Tensor *, kViews.size()> views = {
+      &call.q,  &call.k,  &call.v,  &call.out, &call.dout, &call.lse, &call.dlse,
+      &call.dq, &call.dk, &call.dv, &deltas,   &ofQueries, &ofKeys,   &ofValues};
+  float scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim)));
+  auto dlseRows = static_cast<int32_t>(call.dlse.address ? shape.nq : 0);
+  for (const Plan::Part &planned : plan.parts) {
+    const Part &part = partOf(planned);
+    for (size_t i = 0; i < planned.launches.size(); ++i) {
+      const Slots &slots = part.kernels[i].slots;
+      Arguments arguments = planned.launches[i].arguments;
+      for (size_t v = 0; v < views.size(); ++v)
+        arguments.setView(slots.views[v], views[v]->address, views[v]->stride);
+      arguments.set(slots.dlseRows, dlseRows);
+      arguments.set(slots.scale, scale);
+      LaunchShape where = planned.launches[i].shape;
+      where.stream = call.stream;
+      where.scratch = call.scratch;
+      const void *parameters[] = {arguments.data()};
+      if (Result<void> ok = device->launch(*part.kernels[i].executable, where, parameters); !ok)
         return ok;
-    for (const Part &part : entry.keys)
-      if (part.rowTiles > 0)
-        if (Result<void> ok = run(part, entry.heads, part.groupCount, call); !ok)
-          return ok;
+    }
   }
   return {};
 }

@@ -19,6 +19,11 @@ public:
 
   DeviceAddress address() const { return where; }
   size_t bytes() const { return size; }
+  /// What a device takes for it: allocations are aligned.
+  size_t heldBytes() const {
+    constexpr size_t kAlign = 256;
+    return (size + kAlign - 1) / kAlign * kAlign;
+  }
 
 private:
   Device *device = nullptr;

@@ -17,10 +17,14 @@ namespace sparsec {
 
 using DeviceAddress = uint64_t;
 
+/// The shape of a launch, and where it runs.
 struct LaunchShape {
   std::array<uint32_t, 3> grid = {1, 1, 1};
   std::array<uint32_t, 3> block = {1, 1, 1};
   uint32_t sharedBytes = 0; ///< dynamic shared memory
+  void *stream = nullptr;   ///< `cuda`: a CUstream; null: the default one
+  DeviceAddress scratch =
+      0; ///< of Device::scratchBytes(); 0: the device's own, one launch at a time
 };
 
 /// A kernel loaded on a device. Must not outlive it.
@@ -38,6 +42,8 @@ public:
   virtual Result<DeviceAddress>
   allocate(size_t bytes) = 0; ///< 256-byte aligned, contents undefined
   virtual Result<void> free(DeviceAddress address) = 0;
+  /// How much could be allocated now: of the host's memory, unless the device has its own.
+  virtual Result<int64_t> freeBytes();
   virtual Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) = 0;
   virtual Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) = 0;
 
@@ -48,11 +54,20 @@ public:
   /// kernelParams).
   virtual Result<void> launch(const Executable &executable, const LaunchShape &shape,
                               std::span<const void *const> parameters) = 0;
+  /// Memory that a launch of any grid needs for itself (`cpu`: of all threads), 256-byte aligned.
+  virtual size_t scratchBytes(const Executable &) const { return 0; }
+  /// Whether a stream is being captured: what is enqueued then runs later, and nothing may be
+  /// allocated or waited for.
+  virtual Result<bool> isCapturing(void * /*stream*/) { return false; }
   virtual Result<void> synchronize() = 0;
 };
 
+class DiskStore;
+
 struct DeviceOptions {
   int threads = 0; ///< of `cpu`; 0: as many as the process may run at once
+  int ordinal = 0; ///< of `cuda`: which GPU, as the driver counts them
+  std::shared_ptr<DiskStore> store = nullptr; ///< of `cuda`: for machine code; null: made each time
 };
 
 /// Devices by name; an Error that says what is missing when this machine has none of that name.

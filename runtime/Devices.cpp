@@ -25,7 +25,10 @@ struct DeviceEntry {
 
 /// Preferred first.
 constexpr DeviceEntry kDevices[] = {
-    {"cuda", [](const DeviceOptions &) { return asDevice(openCudaDevice()); }},
+    {"cuda",
+     [](const DeviceOptions &options) {
+       return asDevice(openCudaDevice({.ordinal = options.ordinal, .store = options.store}));
+     }},
     {"cpu",
      [](const DeviceOptions &options) {
        return Result<std::unique_ptr<Device>>(openCpuDevice({.threads = options.threads}));

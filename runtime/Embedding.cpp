@@ -207,13 +207,14 @@ Result<void> EmbeddingGradient::prepare(int64_t batch, int64_t n, int64_t rows) 
   constexpr int64_t kItems = 512;
   parts = std::clamp<int64_t>(tilesOf(kItems, numbers.rowTiles * slabs), 1, batch);
   parts = tilesOf(batch, tilesOf(batch, parts));
-  Result<Buffer> sumsOfParts =
-      Buffer::allocate(*device, size_t(parts * rows * request.columns) * sizeof(float));
-  if (!sumsOfParts)
-    return sumsOfParts.error();
-  partial = std::move(*sumsOfParts);
   ready = asked;
   return {};
+}
+
+size_t EmbeddingGradient::workspaceBytes(bool accumulates) const {
+  if (!ready || (parts == 1 && !accumulates))
+    return 0;
+  return size_t(parts * ready->rows * request.columns) * sizeof(float);
 }
 
 Result<void> EmbeddingGradient::check(const EmbeddingGradientCall &call) const {
@@ -265,11 +266,10 @@ Result<void> EmbeddingGradient::fold(const EmbeddingGradientCall &call, const Te
                         launchShape(folds.kernel, numbers.rowTiles, slabs, parts), parameters);
 }
 
-Result<void> EmbeddingGradient::sum(const EmbeddingGradientCall &call) {
+Result<void> EmbeddingGradient::sum(const EmbeddingGradientCall &call, const Tensor &from) {
   Arguments arguments(sums.kernel.signature);
   int64_t columns = request.columns, slabs = tilesOf(columns, request.slab());
   int64_t tiles = tilesOf(call.rows, request.block.q);
-  Tensor from{.address = partial.address(), .stride = {call.rows * columns, 0, columns}};
   arguments.setView(sums.view("sums"), from.address, slabStrides(from, request.slab()));
   arguments.setView(sums.view("gradient"), call.gradient.address,
                     slabStrides(call.gradient, request.slab()));
@@ -291,11 +291,14 @@ Result<void> EmbeddingGradient::launch(const EmbeddingGradientCall &call) {
     return ok;
   if (parts == 1 && !call.accumulate)
     return fold(call, call.gradient);
-  Tensor to{.address = partial.address(),
-            .stride = {call.rows * request.columns, 0, request.columns}};
+  Result<DeviceAddress> partial =
+      workspace.forCall(*device, call.workspace, workspaceBytes(call.accumulate));
+  if (!partial)
+    return partial.error();
+  Tensor to{.address = *partial, .stride = {call.rows * request.columns, 0, request.columns}};
   if (Result<void> ok = fold(call, to); !ok)
     return ok;
-  return sum(call);
+  return sum(call, to);
 }
 
 } // namespace sparsec

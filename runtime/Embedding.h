@@ -19,6 +19,7 @@
 #include "runtime/Launch.h"
 #include "runtime/Tensor.h"
 #include "runtime/UploadedNumbers.h"
+#include "runtime/Workspace.h"
 
 namespace sparsec {
 
@@ -56,6 +57,8 @@ public:
   Result<void> prepare(int64_t n);
   /// Enqueues a launch, none when there is nothing to compute.
   Result<void> launch(const EmbeddingCall &call);
+  /// In device memory.
+  size_t residentBytes() const { return indices.heldBytes(); }
 
 private:
   Result<void> check(const EmbeddingCall &call) const;
@@ -75,9 +78,10 @@ struct EmbeddingGradientCall {
   Tensor dx;               ///< [batch, n, columns]: stride[0] and stride[2]
   Tensor gradient;         ///< [rows, columns] f32: stride[2]
   bool accumulate = false; ///< onto what it holds; else it is written
+  Tensor workspace;        ///< of workspaceBytes(); address 0: the object's own
 };
 
-/// Of one table. Must not outlive the device. Owns the memory of partial sums.
+/// Of one table. Must not outlive the device.
 class EmbeddingGradient {
 public:
   /// `index`: of a position table; none: of tokens.
@@ -85,6 +89,10 @@ public:
                                         const EmbeddingGradientRequest &request,
                                         std::optional<Expr> index = {});
   Result<void> prepare(int64_t batch, int64_t n, int64_t rows);
+  /// Partial sums of a call of the lengths that are prepared: [parts, rows, columns] in f32.
+  size_t workspaceBytes(bool accumulates) const;
+  /// In device memory, for the lengths that are prepared.
+  size_t residentBytes() const { return indices.heldBytes() + numbers.bytes(); }
   /// Enqueues the launches.
   Result<void> launch(const EmbeddingGradientCall &call);
 
@@ -95,7 +103,7 @@ private:
   };
   Result<void> check(const EmbeddingGradientCall &call) const;
   Result<void> fold(const EmbeddingGradientCall &call, const Tensor &sums);
-  Result<void> sum(const EmbeddingGradientCall &call);
+  Result<void> sum(const EmbeddingGradientCall &call, const Tensor &from);
 
   Device *device = nullptr;
   EmbeddingGradientRequest request;
@@ -104,7 +112,7 @@ private:
   std::optional<Lengths> ready;
   UploadedNumbers numbers;
   Buffer indices; ///< [n] i32, of a position table
-  Buffer partial; ///< [parts, rows, columns] f32
+  Workspace workspace;
   int64_t parts = 0;
 };
 

@@ -1,17 +1,18 @@
 // Compiled kernels by everything that their code depends on: the request, its target with its
-// limits, for a CPU the level that "host" means here, and the version of the compiler.
+// limits, for a CPU the level that "host" means here, and the compiler with its version.
 //
-//   KernelStore store(compile, compilerVersion());
-//   auto kernels = store.kernels(request);    compiles
-//   auto again = store.kernels(request);      the same ones
+//   KernelStore store(compile, compilerStamp(), openEnvironmentStore(say));
+//   auto kernels = store.kernels(request);    from disk (DiskStore.h), or compiles
+//   auto again = store.kernels(request);      the same ones, in about a microsecond
 //
-// In memory so far; the key is text, so that a store on disk can be told by it too. Nothing is ever
-// given up, and nothing is kept of a failure. Safe to use from several threads; two that ask for
-// the same new kernels at once may both compile them, and get those that were first.
+// Nothing is ever given up in memory, and nothing is kept of a failure. Safe to use from several
+// threads and processes: of those that ask for the same new kernels at once, one compiles them.
 #pragma once
 
 #include "kernel/Request.h"
+#include "runtime/DiskStore.h"
 
+#include <future>
 #include <mutex>
 #include <unordered_map>
 
@@ -20,19 +21,29 @@ namespace sparsec {
 /// What tells stored kernels apart.
 std::string storeKey(const Request &request, const std::string &version);
 
+/// Kernels as bytes to keep, and back. Error: bytes that are cut or are no kernels.
+std::string kernelsToBytes(const std::vector<Kernel> &kernels);
+Result<std::vector<Kernel>> kernelsFromBytes(std::string_view bytes);
+
 class KernelStore {
 public:
-  /// `version`: of the compiler (codegen/Compiler.h).
-  KernelStore(CompileFunction compile, std::string version)
-      : compile(std::move(compile)), version(std::move(version)) {}
+  using Kernels = std::shared_ptr<const std::vector<Kernel>>;
 
-  Result<std::shared_ptr<const std::vector<Kernel>>> kernels(const Request &request);
+  /// `version`: of the compiler (kernel/CompilerStamp.h). Without `disk` in memory alone.
+  KernelStore(CompileFunction compile, std::string version,
+              std::shared_ptr<DiskStore> disk = nullptr)
+      : compile(std::move(compile)), version(std::move(version)), disk(std::move(disk)) {}
+
+  Result<Kernels> kernels(const Request &request);
 
 private:
+  Result<Kernels> make(const Request &request, const std::string &key);
+
   CompileFunction compile;
   std::string version;
+  std::shared_ptr<DiskStore> disk;
   std::mutex mutex;
-  std::unordered_map<std::string, std::shared_ptr<const std::vector<Kernel>>> stored;
+  std::unordered_map<std::string, std::shared_future<Result<Kernels>>> stored;
 };
 
 } // namespace sparsec

@@ -40,11 +40,13 @@ struct ViewSlot {
       : address(signature, name), stride(signature, name + "_stride") {}
 };
 
-/// The bytes of one launch.
+/// The bytes of one launch. Copies of most kernels' need no allocation.
 class Arguments {
 public:
-  explicit Arguments(const Signature &signature)
-      : lines(static_cast<size_t>(signature.bytes() + 63) / 64) {}
+  explicit Arguments(const Signature &signature) {
+    if (auto needed = static_cast<size_t>(signature.bytes() + 63) / 64; needed > few.size())
+      many.resize(needed);
+  }
 
   void setPointer(const Slot &slot, DeviceAddress address) {
     put(slot, FieldType::Pointer, address);
@@ -62,20 +64,21 @@ public:
       put(slot, FieldType::I64, values[i], i);
   }
   /// What Device::launch takes as the kernel's only parameter.
-  const void *data() const { return lines.data(); }
+  const void *data() const { return many.empty() ? few.data() : many.data(); }
 
 private:
   struct alignas(64) Line { // tensor maps are aligned to as much
     std::byte bytes[64];
   };
-  std::vector<Line> lines;
+  std::array<Line, 12> few = {};
+  std::vector<Line> many; ///< in their place
 
   template <class T>
   void put(const Slot &slot, FieldType type, T value, size_t element = 0) {
     if (!slot)
       return;
     assert(slot.type == type && "a field is set as what it is");
-    auto *image = reinterpret_cast<std::byte *>(lines.data());
+    auto *image = reinterpret_cast<std::byte *>(many.empty() ? few.data() : many.data());
     std::memcpy(image + slot.offset + element * sizeof value, &value, sizeof value);
   }
 };

@@ -50,28 +50,25 @@ Result<LayerNormBackward> LayerNormBackward::load(Device &device, std::vector<Ke
   return made;
 }
 
+size_t LayerNormBackward::workspaceBytes(int64_t rows) const {
+  return size_t(2 * tilesOf(rows, request.tile().rows) * request.columns) * sizeof(float);
+}
+
 Result<void> LayerNormBackward::reserve(int64_t rows) {
-  size_t needed = size_t(2 * tilesOf(rows, request.tile().rows) * request.columns) * sizeof(float);
-  if (parts.bytes() >= needed)
-    return {};
-  if (Result<void> idle = device->synchronize(); !idle) // an earlier launch may use what goes
-    return idle;
-  Result<Buffer> made = Buffer::allocate(*device, needed);
-  if (!made)
-    return made.error();
-  parts = std::move(*made);
-  return {};
+  return workspace.reserve(*device, workspaceBytes(rows));
 }
 
 Result<void> LayerNormBackward::launch(const LayerNormBackwardCall &call) {
-  if (Result<void> ready = reserve(call.rows); !ready)
-    return ready;
+  Result<DeviceAddress> parts =
+      workspace.forCall(*device, call.workspace, workspaceBytes(call.rows));
+  if (!parts)
+    return parts.error();
   RowTile tile = request.tile();
   int64_t columns = request.columns, tiles = tilesOf(call.rows, tile.rows);
   MatrixArgument::Extent full = {call.rows, columns}, across = {1, columns},
                          perRow = {1, call.rows}, ofParts = {tiles, columns};
-  Tensor dgain = matrix(parts.address(), tiles, columns, 4),
-         dbias = matrix(parts.address() + size_t(tiles * columns) * 4, tiles, columns, 4);
+  Tensor dgain = matrix(*parts, tiles, columns, 4),
+         dbias = matrix(*parts + size_t(tiles * columns) * 4, tiles, columns, 4);
   auto rows = static_cast<int32_t>(call.rows);
   Result<void> launched = gradient.launch(
       tiles, {read(call.x, full, request.stream), read(call.gain, across, DType::F32),
@@ -81,12 +78,13 @@ Result<void> LayerNormBackward::launch(const LayerNormBackwardCall &call) {
               written(dbias, ofParts, DType::F32), rows, call.dresidual.address ? rows : 0});
   if (!launched)
     return launched;
-  return sums.launch(tilesOf(columns, tile.columns),
+  RowTile ofSums = request.sumsTile();
+  return sums.launch(tilesOf(columns, ofSums.columns),
                      {read(dgain, ofParts, DType::F32), read(dbias, ofParts, DType::F32),
                       written(call.dgain, across, DType::F32),
                       written(call.dbias, across, DType::F32), static_cast<int32_t>(tiles),
                       static_cast<int32_t>(call.accumulate ? columns : 0),
-                      static_cast<int32_t>(tilesOf(tiles, tile.rows))});
+                      static_cast<int32_t>(tilesOf(tiles, ofSums.rows))});
 }
 
 } // namespace sparsec

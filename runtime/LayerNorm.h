@@ -4,8 +4,8 @@
 #pragma once
 
 #include "kernel/ops/LayerNorm.h"
-#include "runtime/Buffer.h"
 #include "runtime/LoadedKernel.h"
+#include "runtime/Workspace.h"
 
 namespace sparsec {
 
@@ -39,13 +39,16 @@ struct LayerNormBackwardCall {
   Tensor dx;                  ///< [rows, columns] of the stream; may be dresidual
   Tensor dgain, dbias;        ///< [columns] f32
   bool accumulate = false;    ///< onto what dgain and dbias hold; else they are written
+  Tensor workspace;           ///< of workspaceBytes(); address 0: the object's own
 };
 
-/// Must not outlive the device. Owns the memory of partial sums, which grows with the rows.
+/// Must not outlive the device.
 class LayerNormBackward {
 public:
   static Result<LayerNormBackward> load(Device &device, std::vector<Kernel> kernels,
                                         const LayerNormBackwardRequest &request);
+  /// Partial sums of dgain, then of dbias: [tiles of rows, columns] each.
+  size_t workspaceBytes(int64_t rows) const;
   /// Memory for calls of up to so many rows, so that none of them allocates.
   Result<void> reserve(int64_t rows);
   /// Enqueues two launches. Without rows dgain and dbias get zeros, or stay.
@@ -55,7 +58,7 @@ private:
   LayerNormBackwardRequest request;
   Device *device = nullptr;
   LoadedKernel gradient, sums;
-  Buffer parts; ///< of dgain, then of dbias: [tiles of rows, columns] each
+  Workspace workspace;
 };
 
 } // namespace sparsec

@@ -11,7 +11,7 @@ Tensor matrix(DeviceAddress address, int64_t rows, int64_t stride, int elementBy
 }
 
 Result<LoadedKernel> LoadedKernel::load(Device &device, Kernel kernel,
-                                        std::initializer_list<std::string_view> names) {
+                                        std::span<const std::string_view> names) {
   Result<std::unique_ptr<Executable>> executable = device.load(kernel.code, kernel.entry);
   if (!executable)
     return executable.error();
@@ -21,8 +21,10 @@ Result<LoadedKernel> LoadedKernel::load(Device &device, Kernel kernel,
   result.items = Slot(kernel.signature, kernel.grid.order);
   for (std::string_view name : names) {
     const Field *field = kernel.signature.find(name);
+    const Field *strides = kernel.signature.find(std::string(name) + "_stride");
     result.places.push_back({.name = std::string(name),
                              .optional = field && field->optional,
+                             .strides = strides ? static_cast<size_t>(strides->count) : 0,
                              .view = ViewSlot(kernel.signature, std::string(name))});
   }
   result.loaded = std::move(kernel);
@@ -32,7 +34,7 @@ Result<LoadedKernel> LoadedKernel::load(Device &device, Kernel kernel,
 static Result<void> check(const std::string &name, const MatrixArgument &given) {
   Operand operand{name,
                   given.tensor,
-                  {1, 1, given.extent.rows},
+                  {1, given.extent.matrices, given.extent.rows},
                   given.extent.columns,
                   given.elementBytes,
                   given.alignment ? given.alignment : given.elementBytes};
@@ -56,7 +58,8 @@ Result<void> LoadedKernel::set(Arguments &arguments, const Place &place,
     if (given.tensor.address != 0 || !place.optional)
       if (Result<void> ok = check(place.name, given); !ok)
         return ok;
-    arguments.setView(place.view, given.tensor.address, std::span(given.tensor.stride).last(1));
+    arguments.setView(place.view, given.tensor.address,
+                      std::span(given.tensor.stride).last(place.strides));
   }
   return {};
 }

@@ -21,11 +21,12 @@
 
 namespace sparsec {
 
-/// A matrix of a call: Tensor::stride[2] is that of its rows, in elements.
+/// A matrix of a call: Tensor::stride[2] is that of its rows, in elements; of several matrices
+/// stride[1] is that from one to the next.
 struct MatrixArgument {
   enum class Use : uint8_t { Read, Written };
   struct Extent {
-    int64_t rows = 1, columns = 0;
+    int64_t rows = 1, columns = 0, matrices = 1;
   };
   Tensor tensor; ///< address 0: absent, where the kernel says that it may be
   Extent extent;
@@ -57,7 +58,11 @@ public:
   /// `names`: what launches will give, in their order. A name that the kernel does not take is left
   /// out when it launches.
   static Result<LoadedKernel> load(Device &device, Kernel kernel,
-                                   std::initializer_list<std::string_view> names);
+                                   std::span<const std::string_view> names);
+  static Result<LoadedKernel> load(Device &device, Kernel kernel,
+                                   std::initializer_list<std::string_view> names) {
+    return load(device, std::move(kernel), std::span(names.begin(), names.size()));
+  }
 
   /// Checks the values and enqueues; nothing is launched when there are no items.
   Result<void> launch(int64_t items, std::initializer_list<LaunchValue> values) const;
@@ -68,7 +73,8 @@ private:
   struct Place {
     std::string name;
     bool optional = false;
-    ViewSlot view; ///< of a number its address alone is set
+    size_t strides = 0; ///< of the view
+    ViewSlot view;      ///< of a number its address alone is set
   };
   Result<void> set(Arguments &arguments, const Place &place, const LaunchValue &value) const;
 

@@ -47,17 +47,18 @@ Result<Matmul> Matmul::load(Device &device, std::vector<Kernel> kernels,
   };
   Result<std::vector<LoadedKernel>> loaded =
       request.pass == Pass::Forward ? loadThem({{"x", "w", "bias", "residual", "u", "y", "tokens",
-                                                 "out", "in", "across", "steps"}})
+                                                 "out", "in", "across", "group", "steps"}})
       : request.pass == Pass::InputGradient
-          ? loadThem(
-                {{"dy", "w", "u", "dx", "tokens", "out", "in", "across", "steps", "prior_tokens"}})
-          : loadThem({{"dy", "x", "dw", "tokens", "out", "in", "across", "steps", "prior_out"},
-                      {"dy", "x", "parts", "tokens", "out", "in", "across", "steps", "tiles",
-                       "range_steps", "part_rows"},
-                      {"parts", "dw", "out", "in", "across", "tiles", "ranges", "part_rows",
-                       "prior_out"},
-                      {"dy", "parts", "tokens", "out", "across", "steps", "range_steps"},
-                      {"parts", "db", "out", "ranges", "prior_out"}});
+          ? loadThem({{"dy", "w", "u", "dx", "tokens", "out", "in", "across", "group", "steps",
+                       "prior_tokens"}})
+          : loadThem(
+                {{"dy", "x", "dw", "tokens", "out", "in", "across", "group", "steps", "prior_out"},
+                 {"dy", "x", "parts", "tokens", "out", "in", "across", "group", "steps", "tiles",
+                  "range_steps", "part_rows"},
+                 {"parts", "dw", "out", "in", "across", "tiles", "ranges", "part_rows",
+                  "prior_out"},
+                 {"dy", "parts", "tokens", "out", "across", "steps", "range_steps"},
+                 {"parts", "db", "out", "ranges", "range_tiles", "prior_out"}});
   if (!loaded)
     return loaded.error();
   Matmul made;
@@ -74,24 +75,21 @@ Matmul::Ranges Matmul::rangesOf(int64_t tokens, int64_t in, int64_t out) const {
                 .across = tilesOf(in, tile.in)};
   ranges.each = tilesOf(ranges.steps, tokenRanges(asked, tokens, out, in));
   ranges.count = ranges.each ? tilesOf(ranges.steps, ranges.each) : 1;
-  int64_t ofWeights = ranges.count > 1 ? ranges.tilesDown * tile.out * in : 0;
-  ranges.partBytes = size_t(ranges.count) * size_t(ofWeights + (asked.bias ? out : 0)) * 4;
+  int64_t ofWeights = ranges.count > 1 ? ranges.count * ranges.tilesDown * tile.out * in : 0;
+  if (asked.bias) {
+    ranges.biasEach = tilesOf(ranges.steps, biasRanges(asked, tokens, out, in));
+    ranges.biasCount = ranges.biasEach ? tilesOf(ranges.steps, ranges.biasEach) : 1;
+  }
+  ranges.partBytes = size_t(ofWeights + ranges.biasCount * out) * 4;
   return ranges;
 }
 
+size_t Matmul::workspaceBytes(int64_t tokens, int64_t in, int64_t out) const {
+  return asked.pass == Pass::WeightGradient ? rangesOf(tokens, in, out).partBytes : 0;
+}
+
 Result<void> Matmul::reserve(int64_t tokens, int64_t in, int64_t out) {
-  if (asked.pass != Pass::WeightGradient)
-    return {};
-  size_t needed = rangesOf(tokens, in, out).partBytes;
-  if (parts.bytes() >= needed)
-    return {};
-  if (Result<void> idle = device->synchronize(); !idle) // an earlier launch may use what goes
-    return idle;
-  Result<Buffer> made = Buffer::allocate(*device, needed);
-  if (!made)
-    return made.error();
-  parts = std::move(*made);
-  return {};
+  return workspace.reserve(*device, workspaceBytes(tokens, in, out));
 }
 
 Result<void> Matmul::launch(const MatmulCall &call) {
@@ -105,11 +103,13 @@ Result<void> Matmul::launch(const MatmulCall &call) {
   case Pass::WeightGradient:
     break;
   }
-  if (Result<void> ready = reserve(call.tokens, call.in, call.out); !ready)
-    return ready;
-  if (Result<void> ok = weightGradient(call); !ok)
+  Result<DeviceAddress> parts =
+      workspace.forCall(*device, call.workspace, workspaceBytes(call.tokens, call.in, call.out));
+  if (!parts)
+    return parts.error();
+  if (Result<void> ok = weightGradient(call, *parts); !ok)
     return ok;
-  return asked.bias ? biasGradient(call) : Result<void>();
+  return asked.bias ? biasGradient(call, *parts) : Result<void>();
 }
 
 Result<void> Matmul::forward(const MatmulCall &call) const {
@@ -122,7 +122,8 @@ Result<void> Matmul::forward(const MatmulCall &call) const {
       {read(call.x, {tokens, in}, asked.dtype), read(call.w, {out, in}, asked.dtype),
        read(call.bias, {1, out}, DType::F32), read(call.residual, {tokens, out}, stream),
        written(call.u, {tokens, out}, asked.dtype), written(call.y, {tokens, out}, stream),
-       number(tokens), number(out), number(in), number(across), number(tilesOf(in, tile.in))});
+       number(tokens), number(out), number(in), number(across), number(rowsTogether(asked)),
+       number(tilesOf(in, tile.in))});
 }
 
 Result<void> Matmul::inputGradient(const MatmulCall &call) const {
@@ -133,31 +134,31 @@ Result<void> Matmul::inputGradient(const MatmulCall &call) const {
       tilesOf(tokens, tile.tokens) * across,
       {read(call.dy, {tokens, out}, asked.dtype), read(call.w, {out, in}, asked.dtype),
        read(call.u, {tokens, in}, asked.dtype), written(call.dx, {tokens, in}, asked.dtype),
-       number(tokens), number(out), number(in), number(across), number(tilesOf(out, tile.out)),
-       number(call.accumulate ? tokens : 0)});
+       number(tokens), number(out), number(in), number(across), number(rowsTogether(asked)),
+       number(tilesOf(out, tile.out)), number(call.accumulate ? tokens : 0)});
 }
 
-Result<void> Matmul::weightGradient(const MatmulCall &call) {
+Result<void> Matmul::weightGradient(const MatmulCall &call, DeviceAddress parts) const {
   auto [tokens, in, out] = std::tuple(call.tokens, call.in, call.out);
   Ranges ranges = rangesOf(tokens, in, out);
   MatrixArgument dy = read(call.dy, {tokens, out}, asked.dtype),
                  x = read(call.x, {tokens, in}, asked.dtype),
                  dw = written(call.dw, {out, in}, asked.weights);
   int32_t across = number(ranges.across), steps = number(ranges.steps);
-  int32_t prior = number(call.accumulate ? out : 0);
+  int32_t prior = number(call.accumulate ? out : 0), group = number(rowsTogether(asked));
   int64_t tiles = ranges.tilesDown * ranges.across;
   if (ranges.count == 1)
     return kernels[0].launch(
-        tiles, {dy, x, dw, number(tokens), number(out), number(in), across, steps, prior});
+        tiles, {dy, x, dw, number(tokens), number(out), number(in), across, group, steps, prior});
   int64_t partRows = ranges.count * ranges.tilesDown * tileOf(asked).out;
   if (partRows > INT32_MAX)
     return inputError(
         fmt::format("expected at most 2^31 rows of partial sums, found {}", partRows));
-  Tensor sums = matrix(parts.address(), partRows, in, 4);
-  if (Result<void> ok = kernels[1].launch(tiles * ranges.count,
-                                          {dy, x, written(sums, {partRows, in}, DType::F32),
-                                           number(tokens), number(out), number(in), across, steps,
-                                           number(tiles), number(ranges.each), number(partRows)});
+  Tensor sums = matrix(parts, partRows, in, 4);
+  if (Result<void> ok = kernels[1].launch(
+          tiles * ranges.count,
+          {dy, x, written(sums, {partRows, in}, DType::F32), number(tokens), number(out),
+           number(in), across, group, steps, number(tiles), number(ranges.each), number(partRows)});
       !ok)
     return ok;
   return kernels[2].launch(tiles,
@@ -166,22 +167,24 @@ Result<void> Matmul::weightGradient(const MatmulCall &call) {
 }
 
 /// Its parts lie behind those of dw.
-Result<void> Matmul::biasGradient(const MatmulCall &call) {
+Result<void> Matmul::biasGradient(const MatmulCall &call, DeviceAddress parts) const {
   auto [tokens, in, out] = std::tuple(call.tokens, call.in, call.out);
   Ranges ranges = rangesOf(tokens, in, out);
   int64_t across = tilesOf(out, tileOf(asked).out);
-  DeviceAddress behind = parts.address() + ranges.partBytes - size_t(ranges.count * out) * 4;
-  Tensor sums = matrix(behind, ranges.count, out, 4);
-  if (Result<void> ok =
-          kernels[3].launch(across * ranges.count, {read(call.dy, {tokens, out}, asked.dtype),
-                                                    written(sums, {ranges.count, out}, DType::F32),
-                                                    number(tokens), number(out), number(across),
-                                                    number(ranges.steps), number(ranges.each)});
+  DeviceAddress behind = parts + ranges.partBytes - size_t(ranges.biasCount * out) * 4;
+  Tensor sums = matrix(behind, ranges.biasCount, out, 4);
+  if (Result<void> ok = kernels[3].launch(across * ranges.biasCount,
+                                          {read(call.dy, {tokens, out}, asked.dtype),
+                                           written(sums, {ranges.biasCount, out}, DType::F32),
+                                           number(tokens), number(out), number(across),
+                                           number(ranges.steps), number(ranges.biasEach)});
       !ok)
     return ok;
-  return kernels[4].launch(across, {read(sums, {ranges.count, out}, DType::F32),
+  return kernels[4].launch(across, {read(sums, {ranges.biasCount, out}, DType::F32),
                                     written(call.db, {1, out}, DType::F32), number(out),
-                                    number(ranges.count), number(call.accumulate ? out : 0)});
+                                    number(ranges.biasCount),
+                                    number(tilesOf(ranges.biasCount, kBiasRangesTogether)),
+                                    number(call.accumulate ? out : 0)});
 }
 
 } // namespace sparsec

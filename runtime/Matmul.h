@@ -19,6 +19,7 @@
 #include "kernel/ops/Matmul.h"
 #include "runtime/Buffer.h"
 #include "runtime/LoadedKernel.h"
+#include "runtime/Workspace.h"
 
 namespace sparsec {
 
@@ -30,15 +31,18 @@ struct MatmulCall {
   Tensor residual;         ///< [tokens, out]
   Tensor bias, db;         ///< [out] f32
   bool accumulate = false; ///< of the gradients
+  Tensor workspace;        ///< of workspaceBytes(); address 0: the object's own
 };
 
-/// Must not outlive the device. Owns the memory of partial sums, which grows with the sizes.
+/// Must not outlive the device.
 class Matmul {
 public:
   /// `kernels`: those of the request, in its order.
   static Result<Matmul> load(Device &device, std::vector<Kernel> kernels,
                              const MatmulRequest &request);
   const MatmulRequest &request() const { return asked; }
+  /// Partial sums of a call of these sizes.
+  size_t workspaceBytes(int64_t tokens, int64_t in, int64_t out) const;
   /// Memory for calls of these sizes, so that none of them allocates.
   Result<void> reserve(int64_t tokens, int64_t in, int64_t out);
   /// Enqueues its launches, none when there is nothing to write. Without tokens a weight gradient
@@ -49,19 +53,20 @@ private:
   /// How the tokens of a gradient are cut.
   struct Ranges {
     int64_t steps = 0, count = 1, each = 0; ///< chunks of tokens; ranges; chunks of a range
+    int64_t biasCount = 0, biasEach = 0;    ///< likewise of the bias
     int64_t tilesDown = 0, across = 0;      ///< of dw
     size_t partBytes = 0;                   ///< of all ranges
   };
   Ranges rangesOf(int64_t tokens, int64_t in, int64_t out) const;
   Result<void> forward(const MatmulCall &call) const;
   Result<void> inputGradient(const MatmulCall &call) const;
-  Result<void> weightGradient(const MatmulCall &call);
-  Result<void> biasGradient(const MatmulCall &call);
+  Result<void> weightGradient(const MatmulCall &call, DeviceAddress parts) const;
+  Result<void> biasGradient(const MatmulCall &call, DeviceAddress parts) const;
 
   Device *device = nullptr;
   MatmulRequest asked;
   std::vector<LoadedKernel> kernels;
-  Buffer parts; ///< sums of ranges
+  Workspace workspace; ///< sums of ranges
 };
 
 } // namespace sparsec

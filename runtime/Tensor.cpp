@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
+#include <vector>
 
 namespace sparsec {
 
@@ -30,7 +32,57 @@ bool isEmpty(const Operand &operand) {
          operand.columns == 0;
 }
 
+/// An axis of two operands in bytes: by how much an index of one may lie past that of the other.
+struct SharedAxis {
+  int64_t stride = 0;
+  int64_t least = 0, most = 0;
+};
+
+/// Whether rows meet, where the second operand's first row begins `delta` bytes after the first
+/// operand's. Axes by falling stride: each steps over all that those after it reach.
+bool rowsMeet(std::span<const SharedAxis> axes, int64_t delta, int64_t bytes, int64_t otherBytes) {
+  if (axes.empty())
+    return delta < bytes && -delta < otherBytes;
+  int64_t reach = std::max(bytes, otherBytes);
+  for (const SharedAxis &axis : axes.subspan(1))
+    reach += axis.stride * std::max(-axis.least, axis.most);
+  const SharedAxis &axis = axes.front();
+  // Only steps that leave the rest within its reach.
+  int64_t from = std::max(axis.least, -(delta + reach) / axis.stride - 1);
+  int64_t to = std::min(axis.most, (reach - delta) / axis.stride + 1);
+  for (int64_t step = from; step <= to; ++step)
+    if (rowsMeet(axes.subspan(1), delta + step * axis.stride, bytes, otherBytes))
+      return true;
+  return false;
+}
+
 } // namespace
+
+Result<void> checkApart(const Operand &written, const Operand &other) {
+  if (isEmpty(written) || isEmpty(other))
+    return {};
+  DeviceAddress a = written.tensor.address, b = other.tensor.address;
+  auto spanA = static_cast<DeviceAddress>(bytesSpanned(written).value_or(0));
+  auto spanB = static_cast<DeviceAddress>(bytesSpanned(other).value_or(0));
+  if (a + spanA <= b || b + spanB <= a)
+    return {};
+  std::vector<SharedAxis> axes;
+  bool likeEachOther = true;
+  for (int i = 0; i < 3; ++i) {
+    if (written.extent[i] == 1 && other.extent[i] == 1)
+      continue;
+    int64_t stride = written.tensor.stride[i] * written.elementBytes;
+    likeEachOther &= stride > 0 && stride == other.tensor.stride[i] * other.elementBytes;
+    axes.push_back({stride, 1 - written.extent[i], other.extent[i] - 1});
+  }
+  std::ranges::sort(axes, [](auto &x, auto &y) { return x.stride > y.stride; });
+  if (likeEachOther &&
+      !rowsMeet(axes, static_cast<int64_t>(b - a), written.columns * written.elementBytes,
+                other.columns * other.elementBytes))
+    return {};
+  return inputError(fmt::format("{}: expected memory of its own, found that it overlaps {}",
+                                written.name, other.name));
+}
 
 Result<void> checkOperand(const Operand &operand) {
   const auto &[name, tensor, extent, columns, elementBytes, alignment] = operand;

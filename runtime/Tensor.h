@@ -33,4 +33,9 @@ Result<void> checkOperand(const Operand &operand);
 /// smaller strides reach.
 Result<void> checkDisjoint(const Operand &operand);
 
+/// Refuses memory that is written and lies in that of another operand. Views of one matrix whose
+/// rows do not meet (q, k and v of one product, say) are apart; of two views with other strides
+/// their whole ranges have to be.
+Result<void> checkApart(const Operand &written, const Operand &other);
+
 } // namespace sparsec

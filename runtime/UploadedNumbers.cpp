@@ -5,6 +5,7 @@ namespace sparsec {
 Result<UploadedNumbers> upload(Device &device, LaunchNumbers numbers) {
   UploadedNumbers result{.rowsPerHead = static_cast<int32_t>(numbers.rowsPerHead),
                          .rowTiles = numbers.rowTiles,
+                         .columnTiles = numbers.columnTiles,
                          .counts = numbers.counts};
   std::vector<std::pair<Buffer *, std::span<const int32_t>>> uploads = {
       {&result.queryOrder, numbers.queryOrder}, {&result.keyOrder, numbers.keyOrder}};

@@ -64,6 +64,7 @@ private:
   void addLayout(BlockArgument layout, StringRef name) {
     bool forms = !kernel->getParentOfType<ModuleOp>()->hasAttr(tile::kTablesOnlyAttr);
     bool ofWork = work && work.getItems() == layout;
+    ofWork |= llvm::any_of(layout.getUsers(), llvm::IsaPred<tile::LayoutRowOp>);
     for (const LayoutFieldSpec &spec : kLayoutFields) {
       if ((spec.of == LayoutFieldSpec::Work && !ofWork) ||
           (spec.of == LayoutFieldSpec::Forms && !forms))

@@ -7,9 +7,9 @@
 //   }
 //
 // ThreadEmitter (codegen/ptx/Lowering.h) makes operations of the llvm dialect of it, cpu::Code
-// (codegen/cpu/Code.h) LLVM IR. A Scalar is an integer, of 32 bits unless said otherwise, a truth
-// or a pointer; one that was not set is false. Operations stand in the kernel in the order of the
-// calls. What runs only under a condition, and loops, are a back end's own.
+// (codegen/cpu/emit/Code.h) LLVM IR. A Scalar is an integer, of 32 bits unless said otherwise, a
+// truth or a pointer; one that was not set is false. Operations stand in the kernel in the order of
+// the calls. What runs only under a condition, and loops, are a back end's own.
 #pragma once
 
 #include <concepts>

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kMostColumns = 1024;
 
-/// arith and math as EmitElements.cpp has them.
+/// arith and math as emit/Elements.cpp has them.
 bool isKnownArithmetic(Operation *op) {
   return isa<arith::ConstantOp, arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
              arith::NegFOp, arith::MaximumFOp, arith::MaxNumFOp, arith::MinimumFOp,

@@ -2,7 +2,7 @@
 // that are no splats, tiles of odd sizes. Each an error at its operation.
 #pragma once
 
-#include "codegen/cpu/Dataflow.h"
+#include "codegen/cpu/plan/Dataflow.h"
 
 namespace sparsec::cpu {
 

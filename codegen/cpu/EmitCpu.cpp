@@ -2,8 +2,9 @@
 
 #include "codegen/LlvmPasses.h"
 #include "codegen/cpu/CheckProgram.h"
-#include "codegen/cpu/Emitter.h"
 #include "codegen/cpu/Link.h"
+#include "codegen/cpu/emit/Emitter.h"
+#include "codegen/cpu/products/Products.h"
 #include "kernel/CpuCall.h"
 
 #include "llvm/IR/LegacyPassManager.h"
@@ -61,7 +62,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
 }
 
 /// Leaves out strength reduction, an eighth of a compile: the loops of register tiles step their
-/// own addresses (EmitProduct.cpp), and other loops gain little.
+/// own addresses (emit/Products.cpp), and other loops gain little.
 class WithoutStrengthReduction : public llvm::OptPassGate {
 public:
   bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {
@@ -76,7 +77,7 @@ void addInfo(llvm::Module &module, tile::KernelOp kernel, const cpu::KernelEmitt
   llvm::LLVMContext &context = module.getContext();
   KernelInfo info;
   info.scratchBytes = emitter.scratchBytes();
-  info.slices = emitter.slices();
+  info.slices = emitter.plan.slices.count;
   info.longestFirst = gridOf(kernel).longest == Grid::Longest::First;
   info.argumentBytes = emitter.signature().bytes();
   if (const Field *order = emitter.signature().find("row_order"))
@@ -128,15 +129,22 @@ Result<Emitted> emitCpu(mlir::ModuleOp source, const Target &target, std::string
   for (auto kernel : source.getOps<tile::KernelOp>()) {
     if (failed(cpu::checkProgram(kernel)))
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
-    cpu::KernelEmitter emitter(kernel, module, *level);
+    std::unique_ptr<const cpu::Plan> plan = cpu::makePlan(kernel, *level);
+    if (keep == "plan") {
+      code.text += (code.text.empty() ? "" : "\n") + print(*plan);
+      continue;
+    }
+    cpu::KernelEmitter emitter(*plan, module);
     if (failed(emitter.run()))
       return inputError(fmt::format("'{}' has no CPU code", kernel.getSymName().str()));
     addInfo(module, kernel, emitter, *level);
     code.kernels.push_back({.entry = kernel.getSymName().str(),
                             .threads = 1,
                             .scratchBytes = emitter.scratchBytes(),
-                            .usesAmx = emitter.usesTiles() && !level->emulated});
+                            .usesAmx = plan->has(cpu::kAmx) && !level->emulated});
   }
+  if (keep == "plan")
+    return code;
   llvm::raw_string_ostream complaints(message);
   if (llvm::verifyModule(module, &complaints))
     return internalError("wrong LLVM IR: " + message);

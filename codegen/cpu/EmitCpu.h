@@ -1,6 +1,6 @@
 // The last step for CPUs: a module of tile kernels becomes machine code.
 //
-//   tile.kernel @a  ->  LLVM IR  ->  object file  ->  shared object, linked in the process
+//   tile.kernel @a  ->  plan  ->  LLVM IR  ->  object file  ->  shared object, linked in the process
 //
 // The shared object needs nothing, not even a C library. Beside `a` it has `a_info`, which says
 // what a caller must bring (KernelInfo in kernel/CpuCall.h).
@@ -10,8 +10,8 @@
 
 namespace sparsec {
 
-/// Emits, optimises, assembles and links. `keep`: "llvm", the LLVM IR after optimisation, or "asm".
-/// Re-entrant.
+/// Emits, optimises, assembles and links. `keep`: "plan", what was decided (plan/Plan.h),
+/// "llvm", the LLVM IR after optimisation, or "asm". Re-entrant.
 Result<Emitted> emitCpu(mlir::ModuleOp module, const Target &target, std::string_view keep);
 
 } // namespace sparsec

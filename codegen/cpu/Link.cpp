@@ -1,6 +1,7 @@
 #include "codegen/cpu/Link.h"
 
 #include "lld/Common/Driver.h"
+#include "llvm/Support/Signals.h"
 
 #include <fmt/format.h>
 #include <mutex>
@@ -91,6 +92,8 @@ Result<std::string> linkSharedObject(const std::string &object) {
   std::string said;
   llvm::raw_string_ostream messages(said);
   lld::Result result = lld::lldMain(arguments, messages, messages, {{lld::Gnu, &lld::elf::link}});
+  // It takes signals, to remove its output: they are the program's again.
+  llvm::sys::unregisterHandlers();
   if (result.retCode != 0)
     return internalError("lld: " + said);
   return readFile(to);

@@ -2,11 +2,13 @@
 
 namespace sparsec::fragments {
 
-Fragment accumulator(int columns, int rows) {
+Fragment accumulator(int columns, int rows, int across) {
   Fragment fragment;
   fragment.warpRows = rows;
+  fragment.warpsAcross = across;
+  fragment.warpColumns = across == 1 ? 0 : columns / across;
   for (int top = 0; top < rows; top += kMmaRows)
-    for (int left = 0; left < columns; left += kMmaColumns)
+    for (int left = 0; left < columns / across; left += kMmaColumns)
       for (int i = 0; i < 4; ++i)
         fragment.registers.push_back({top + 8 * (i / 2), left + i % 2});
   return fragment;
@@ -44,7 +46,11 @@ Fragment striped(const Stripes &stripes, int rows, int columns) {
 }
 
 Fragment rowsOf(const Fragment &tile) {
-  Fragment fragment{.lane = tile.lane, .registers = {}, .warpRows = tile.warpRows, .run = 1};
+  Fragment fragment{.lane = tile.lane,
+                    .registers = {},
+                    .warpRows = tile.warpRows,
+                    .run = 1,
+                    .warpsAcross = tile.warpsAcross};
   fragment.lane.columnFactor = 0;
   for (Coordinate place : tile.registers)
     if (place.column == tile.registers[0].column)
@@ -53,7 +59,12 @@ Fragment rowsOf(const Fragment &tile) {
 }
 
 Fragment columnsOf(const Fragment &tile) {
-  Fragment fragment{.lane = tile.lane, .registers = {}, .warpRows = 0, .run = tile.run};
+  Fragment fragment{.lane = tile.lane,
+                    .registers = {},
+                    .warpRows = 0,
+                    .run = tile.run,
+                    .warpsAcross = tile.warpsAcross,
+                    .warpColumns = tile.warpColumns};
   fragment.lane.rowFactor = 0;
   for (Coordinate place : tile.registers)
     if (place.row == tile.registers[0].row)

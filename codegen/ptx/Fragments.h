@@ -11,8 +11,13 @@
 //
 // Every map is a sum: coordinate(lane, i) = lane part + register part. The lane part is computed
 // once per thread; the register part is a constant, so it becomes an immediate offset, a shuffle
-// mask or nothing. A tile wider than one instruction repeats it to the right, one of 32 rows a warp
-// does so and then once more below; warp w of a block owns rows 16 w .. 16 w + 15, or 32 w on.
+// mask or nothing. A warp's part that is wider than one instruction repeats it to the right, one of
+// more than 16 rows does so and then once more below. Warps stand below each other, or in rows:
+//
+//   4 warps of 32 x 64 in a tile of 128 x 64    4 warps of 64 x 64, 2 across, in one of 128 x 128
+//     warp 0                                      warp 0   warp 1
+//     warp 1                                      warp 2   warp 3
+//     ...
 //
 // Kernels without products hold their tiles in stripes instead: whole rows in a warp, and what a
 // thread has of a row in runs that are one access to memory each.
@@ -44,23 +49,26 @@ struct LaneMap {
   }
 };
 
-/// What one warp holds of a tile; that of warp w begins at row w * warpRows.
+/// What one warp holds of a tile; that of warp w begins at row w / warpsAcross * warpRows and at
+/// column w % warpsAcross * warpColumns.
 struct Fragment {
   LaneMap lane;
   std::vector<Coordinate> registers; ///< in the order of the thread's vector
   int warpRows = 16;
   int run = 2; ///< registers run, 2 run, ... begin a run of `run` neighbouring columns
+  int warpsAcross = 1;
+  int warpColumns = 0; ///< 0 where all warps begin at the first
   Coordinate at(int laneId, int index) const { return lane(laneId) + registers[index]; }
 };
 
-/// The extents of one m16n8k16 product. A warp's part of a tile has the rows of one or two.
+/// The extents of one m16n8k16 product. A warp's part of a tile has the rows of one, two or four.
 inline constexpr int kMmaRows = 16;
 inline constexpr int kMmaColumns = 8;
 inline constexpr int kMmaDepth = 16;
 
 /// C and D: rows x columns (a multiple of 8); registers run through the instructions left to right,
-/// then down. rows: 16 or 32.
-Fragment accumulator(int columns, int rows = kMmaRows);
+/// then down. rows: 16, 32 or 64 of each warp; columns of all `across` warps.
+Fragment accumulator(int columns, int rows = kMmaRows, int across = 1);
 /// A, 16-bit elements: rows x depth (a multiple of 16). Register pairs are the instruction's .b32
 /// operands.
 Fragment lhs(int depth, int rows = kMmaRows);

@@ -4,8 +4,12 @@
 //   columns 0 .. length - 1       | tile 0 | tile 1 | til|
 //
 //   all of the tile exists and its runs of columns lie on their own size    whole runs
+//   no row of it exists, and it is loaded                                   zeros
 //   runs lie so and end where the axis does, or before it                   whole runs, asked for
 //   else (rows that are no multiple of 16 bytes)                            one element at a time
+//
+// Sums of products of 16 bits lie in runs of 4 bytes; whole ones are stored 16 bytes at a time,
+// once the four lanes of a quad have exchanged what they have of four runs.
 //
 // Which of them holds is the same for all threads and is decided where the tile is accessed, so one
 // kernel serves every view. The way in the middle is there where a run is 16 bytes.
@@ -39,7 +43,7 @@ public:
     }
     first = emit.field(columns, 0);
     length = emit.field(columns, 1);
-    column = emit.add(first, emit.laneColumn(held.lane));
+    column = emit.add(first, emit.firstColumn(held));
   }
 
   struct Place {
@@ -66,6 +70,12 @@ public:
     Value last = emit.add(emit.field(rowsValue, 0), size.front());
     return emit.bitAnd(whole, emit.atLeast(emit.field(rowsValue, 1), last));
   }
+  /// Whether no row of the tile exists, where that is seen at once.
+  Value isEmpty() {
+    if (!rows || !rows->isNatural())
+      return Value();
+    return emit.atLeast(emit.field(rowsValue, 0), emit.field(rowsValue, 1));
+  }
   /// Of a whole tile, run by run.
   void visitWhole(Visit visit) {
     llvm::DenseMap<int, Value> starts;
@@ -76,6 +86,31 @@ public:
                              emit.multiply(emit.wide(column), bytes));
       visit({i, emit.advance(start, held.registers[i].column * bytes), Value()});
     }
+  }
+
+  /// Runs of a row that a quad exchanges, so that each lane has one of eight columns.
+  static constexpr int kExchanged = 4;
+  /// Whether a whole tile is stored so.
+  bool exchanges() const {
+    if (held.run != 2 || bytes != 2 || held.lane.columnModulus != kExchanged)
+      return false;
+    for (size_t i = 0; i < registers(); i += 2) {
+      const Coordinate &first = held.registers[i / (2 * kExchanged) * 2 * kExchanged];
+      int run = int(i / 2) % kExchanged;
+      if (held.registers[i] != first + (Coordinate{0, 8 * run}))
+        return false;
+    }
+    return registers() % (2 * kExchanged) == 0;
+  }
+  /// Where runs of eight columns may be stored at a time.
+  Value isAlignedForRuns() { return sparsec::isAligned(emit, view, viewType, 16); }
+  /// Of a whole tile, the lane's run of each `kExchanged`, from register `index` on.
+  void visitExchanged(Visit visit) {
+    Value further = emit.multiply(emit.remainder(emit.lane(), kExchanged), 16 - 2 * bytes);
+    visitWhole([&](const Place &place) {
+      if (place.index % (2 * kExchanged) == 0)
+        visit({place.index, emit.advance(place.address, emit.wide(further)), Value()});
+    });
   }
 
   /// `step` elements at a time. Nothing may be read or written that does not exist, not even to be
@@ -141,10 +176,18 @@ struct LoadColumnsPattern : OpConversionPattern<tile::LoadOp> {
     auto whole = [&] { return loadWhole(emit, access, element); };
     auto byRuns = [&] { return loadParts(emit, access, access.runWidth(), element, runs); };
     auto byElements = [&] { return packed(emit, loadParts(emit, access, 1, element, runs), runs); };
-    auto partly = [&] {
+    auto some = [&] {
       return access.hasMiddleWay()
                  ? emit.choose(emit.bitAnd(aligned, access.endsWithRun()), byRuns, byElements)
                  : byElements();
+    };
+    auto nothing = [&] {
+      Value zeros = emit.create<LLVM::ZeroOp>(runs);
+      return SmallVector<Value>(access.registers() / access.runWidth(), zeros);
+    };
+    auto partly = [&] {
+      Value empty = access.isEmpty();
+      return empty ? emit.choose(empty, nothing, some) : some();
     };
     SmallVector<Value> values;
     for (Value run : emit.choose(emit.bitAnd(aligned, access.isWhole()), whole, partly))
@@ -200,7 +243,8 @@ struct StoreColumnsPattern : OpConversionPattern<tile::StoreOp> {
     }
     TileAccess access(emit, op, adaptor, type);
     SmallVector<Value> values = emit.elements(adaptor.getValue());
-    Value aligned = access.isAligned();
+    bool exchanges = access.exchanges();
+    Value aligned = exchanges ? access.isAlignedForRuns() : access.isAligned();
     auto byElements = [&] { storeParts(emit, access, values, 1); };
     auto partly = [&] {
       if (!access.hasMiddleWay())
@@ -210,6 +254,11 @@ struct StoreColumnsPattern : OpConversionPattern<tile::StoreOp> {
           [&] { storeParts(emit, access, values, access.runWidth()); }, byElements);
     };
     auto whole = [&] {
+      if (exchanges)
+        return access.visitExchanged([&](const TileAccess::Place &place) {
+          storeExchanged(emit, ArrayRef(values).slice(place.index, 2 * TileAccess::kExchanged),
+                         place.address);
+        });
       access.visitWhole([&](const TileAccess::Place &place) {
         store(emit, ArrayRef(values).slice(place.index, access.runWidth()), place.address);
       });
@@ -238,6 +287,29 @@ struct StoreColumnsPattern : OpConversionPattern<tile::StoreOp> {
       when(emit, place.exists);
       store(emit, values.slice(place.index, step), place.address);
     });
+  }
+
+  /// Four pairs of a lane, of four runs, against those of the other lanes of its quad: lane j gets
+  /// all of run j.
+  static void storeExchanged(ThreadEmitter &emit, ArrayRef<Value> pairs, Value address) {
+    SmallVector<Value, 4> held;
+    for (int i = 0; i < TileAccess::kExchanged; ++i)
+      held.push_back(
+          emit.create<LLVM::BitcastOp>(emit.getI32Type(), emit.pack(pairs.slice(2 * i, 2))));
+    auto bit = [&](int mask) { return emit.greater(emit.bitAnd(emit.lane(), mask), 0); };
+    Value odd = bit(1), upper = bit(2);
+    // A lane keeps the one of two that its bit names, and gives the other away.
+    auto exchange = [&](Value &low, Value &high, Value keepsHigh, int mask) {
+      Value got = emit.shuffleXor(emit.select(keepsHigh, low, high), mask);
+      Value own = low;
+      low = emit.select(keepsHigh, got, own);
+      high = emit.select(keepsHigh, high, got);
+    };
+    exchange(held[0], held[1], odd, 1);
+    exchange(held[2], held[3], odd, 1);
+    exchange(held[0], held[2], upper, 2);
+    exchange(held[1], held[3], upper, 2);
+    emit.create<LLVM::StoreOp>(emit.pack({held[0], held[1], held[2], held[3]}), address, 16);
   }
 
   static void store(ThreadEmitter &emit, ArrayRef<Value> run, Value address) {

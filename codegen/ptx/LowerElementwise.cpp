@@ -238,7 +238,7 @@ struct ExpandPattern : OpConversionPattern<tile::ExpandOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     bool byRow = op.getDim() == 1;
     fragments::Fragment to = warp::fragmentOf(op.getResult().getType());
-    fragments::Fragment from = byRow ? fragments::rowsOf(to) : fragments::columnsOf(to);
+    fragments::Fragment from = warp::fragmentOf(op.getInput().getType()); // of all parts
     SmallVector<int32_t> order;
     for (fragments::Coordinate element : to.registers) {
       fragments::Coordinate wanted =
@@ -275,6 +275,20 @@ struct ConvertPattern : OpConversionPattern<warp::ConvertOp> {
   }
 };
 
+struct PartPattern : OpConversionPattern<warp::PartOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::PartOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getResult().getType());
+    size_t count = warp::elementsPerThread(type);
+    size_t first = count * cast<warp::PartAttr>(type.getEncoding()).getIndex();
+    ThreadEmitter emit(op, rewriter);
+    SmallVector<Value> values = emit.elements(adaptor.getSource());
+    rewriter.replaceOp(op, emit.pack(ArrayRef(values).slice(first, count)));
+    return success();
+  }
+};
+
 } // namespace
 
 void populateElementwisePatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
@@ -282,7 +296,7 @@ void populateElementwisePatterns(RewritePatternSet &patterns, const ThreadTypes 
   patterns.add<NarrowPattern, MaximumPattern, ExpPattern, LookupPattern>(types, context,
                                                                          PatternBenefit(2));
   patterns.add<SameOnVectors, ConstantPattern, MaskPattern, SplatPattern, ExpandPattern,
-               ConvertPattern>(types, context);
+               ConvertPattern, PartPattern>(types, context);
   constexpr double kLn2 = 0.693147180559945309417232121458;
   patterns.add<ApproximatePattern<math::Exp2Op>>(types, context, "llvm.nvvm.ex2.approx.ftz.f");
   patterns.add<ApproximatePattern<math::Log2Op>>(types, context, "llvm.nvvm.lg2.approx.ftz.f");

@@ -22,7 +22,7 @@ struct HeldRows {
   Value address(Value stride, Value base, Value position, const fragments::Fragment &held,
                 int64_t bytes) {
     Value elements =
-        emit.add(emit.multiply(emit.wide(position), stride), emit.wide(emit.laneColumn(held.lane)));
+        emit.add(emit.multiply(emit.wide(position), stride), emit.wide(emit.firstColumn(held)));
     return emit.advance(base, emit.multiply(elements, bytes));
   }
 };
@@ -31,6 +31,16 @@ struct HeldRows {
 template <class Op>
 Value rowStride(ThreadEmitter &emit, Op op, Value view) {
   return emit.field(view, op.getView().getType().getStrides());
+}
+
+/// Of the element of a vector at a position along an axis: side by side, or a stride apart.
+template <class Op>
+Value oneAddress(ThreadEmitter &emit, Op op, Value view, Value base, Value position) {
+  auto type = op.getView().getType();
+  Value elements = emit.wide(position);
+  if (type.getStrides() > static_cast<int64_t>(op.getIndices().size()))
+    elements = emit.multiply(elements, rowStride(emit, op, view));
+  return emit.advance(base, emit.multiply(elements, bytesOf(type.getElementType())));
 }
 
 /// The elements of a thread that lie in one of its rows.
@@ -75,13 +85,14 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
       {
         OpBuilder::InsertionGuard guard(emit);
         emit.setInsertionPointToStart(branch.thenBlock());
-        Value address = type.getRank() == 2
-                            ? held.address(rowStride(emit, op, adaptor.getView()), base,
-                                           row.position, fragment, bytesOf(elementOf(op)))
-                            : Value();
-        emit.create<scf::YieldOp>(
-            address ? readRow(emit, address, elementOf(op), fragment, indices)
-                    : SmallVector<Value>{readOne(emit, base, row.position, elementOf(op))});
+        if (type.getRank() == 2) {
+          Value address = held.address(rowStride(emit, op, adaptor.getView()), base, row.position,
+                                       fragment, bytesOf(elementOf(op)));
+          emit.create<scf::YieldOp>(readRow(emit, address, elementOf(op), fragment, indices));
+        } else {
+          Value address = oneAddress(emit, op, adaptor.getView(), base, row.position);
+          emit.create<scf::YieldOp>(readElements(emit, elementOf(op), address));
+        }
         emit.setInsertionPointToStart(branch.elseBlock());
         Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
         emit.create<scf::YieldOp>(SmallVector<Value>(branch.getNumResults(), zero));
@@ -98,7 +109,7 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
   static SmallVector<Value> readColumns(ThreadEmitter &emit, RowPositions &rows, Value base,
                                         Type element, RankedTensorType type) {
     fragments::Fragment held = warp::fragmentOf(type);
-    Value column = emit.laneColumn(held.lane);
+    Value column = emit.firstColumn(held);
     Value zero = emit.create<LLVM::ZeroOp>(type.getElementType());
     int64_t bytes = bytesOf(element);
     auto read = [&] {
@@ -114,11 +125,6 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
     };
     auto none = [&] { return SmallVector<Value>(held.registers.size(), zero); };
     return emit.choose(rows.mayExist(), read, none);
-  }
-
-  static Value readOne(ThreadEmitter &emit, Value base, Value position, Type element) {
-    return readElements(emit, element,
-                        emit.advance(base, emit.multiply(emit.wide(position), bytesOf(element))));
   }
 
   /// Neighbouring columns at a time.
@@ -157,7 +163,8 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
       OpBuilder::InsertionGuard guard(emit);
       emit.setInsertionPointToStart(branch.thenBlock());
       if (type.getRank() == 1)
-        storeOne(emit, adaptor, base, position, index);
+        storeOne(emit, emit.element(adaptor.getValue(), index),
+                 oneAddress(emit, op, adaptor.getView(), base, position));
       else
         storeRow(emit, adaptor.getValue(), fragment, indicesOf(fragment, place.row),
                  held.address(rowStride(emit, op, adaptor.getView()), base, position, fragment,
@@ -167,12 +174,8 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
     return success();
   }
 
-  static void storeOne(ThreadEmitter &emit, OpAdaptor adaptor, Value base, Value position,
-                       int64_t index) {
-    Value value = emit.element(adaptor.getValue(), index);
-    int64_t bytes = bytesOf(value.getType());
-    Value address = emit.advance(base, emit.multiply(emit.wide(position), bytes));
-    emit.create<LLVM::StoreOp>(value, address, bytes);
+  static void storeOne(ThreadEmitter &emit, Value value, Value address) {
+    emit.create<LLVM::StoreOp>(value, address, bytesOf(value.getType()));
   }
 
   /// Neighbouring columns at a time.

@@ -117,6 +117,8 @@ private:
       });
     }
     nvvm::barrier(emit);
+    if (count >= emit.threads() / 2)
+      return ofColumns(values, each, count, base, runs);
     SmallVector<Value> sums;
     for (int warp = 0; warp < emit.warps(); ++warp)
       runs([&](size_t i, VectorType type) {
@@ -128,6 +130,41 @@ private:
           else
             sums[i + j] = combine(sums[i + j], value);
       });
+    values = std::move(sums);
+  }
+
+  /// The same where there are many columns: each is summed by one thread and read by all that want
+  /// it, since every thread would read what all warps have of its columns.
+  template <class Runs>
+  void ofColumns(SmallVector<Value> &values, const Fragment &each, int64_t count, Value base,
+                 Runs &&runs) {
+    Type type = values[0].getType();
+    int64_t bytes = bytesOf(type);
+    auto scratch = emit.i32(op->getAttrOfType<IntegerAttr>(warp::kScratchAttr).getInt());
+    for (int64_t done = 0; done < count; done += emit.threads()) {
+      OpBuilder::InsertionGuard guard(emit);
+      Value column = emit.add(emit.thread(), done);
+      if (done + emit.threads() > count) {
+        auto inside = emit.create<scf::IfOp>(emit.below(column, emit.i32(count)),
+                                             /*withElseRegion=*/false);
+        emit.setInsertionPointToStart(inside.thenBlock());
+      }
+      Value place = emit.add(scratch, emit.multiply(column, bytes));
+      Value sum;
+      for (int warp = 0; warp < emit.warps(); ++warp) {
+        Value part =
+            emit.create<LLVM::LoadOp>(type, emit.shared(place, warp * count * bytes), bytes);
+        sum = sum ? combine(sum, part) : part;
+      }
+      emit.create<LLVM::StoreOp>(sum, emit.shared(place), bytes);
+    }
+    nvvm::barrier(emit);
+    SmallVector<Value> sums;
+    runs([&](size_t i, VectorType run) {
+      Value from = emit.shared(base, each.registers[i].column * bytes);
+      Value part = emit.create<LLVM::LoadOp>(run, from, run.getNumElements() * bytes);
+      sums.append(emit.elements(part));
+    });
     values = std::move(sums);
   }
 };

@@ -73,7 +73,7 @@ struct PositionsPattern : OpConversionPattern<tile::PositionsOp> {
     ThreadEmitter emit(op, rewriter);
     bool byRow = slice.getAxis() == warp::Axis::Rows;
     fragments::Fragment held = warp::fragmentOf(type);
-    Value mine = byRow ? emit.firstRow(held) : emit.laneColumn(held.lane);
+    Value mine = byRow ? emit.firstRow(held) : emit.firstColumn(held);
     RowPositions rows(emit, op.getRows().getType(), adaptor.getRows(), &held);
     if (rows.isGathered() && !byRow)
       return rewriter.notifyMatchFailure(op, "gathered rows are not held by columns");

@@ -63,12 +63,20 @@ Value ThreadEmitter::thread() {
   return nvvm::threadIndex(*this);
 }
 
+Value ThreadEmitter::warpRow(const fragments::Fragment &held) {
+  return multiply(divide(warp(), held.warpsAcross), held.warpRows);
+}
+Value ThreadEmitter::warpColumn(const fragments::Fragment &held) {
+  return multiply(remainder(warp(), held.warpsAcross), held.warpColumns);
+}
+
 Value ThreadEmitter::firstRow(const fragments::Fragment &held) {
-  unsigned rows = held.warpRows; // 0 where all warps begin alike
   Value own = laneRow(held.lane);
-  if (!rows)
-    return own;
-  return add(own, llvm::isPowerOf2_32(rows) ? warpRow(int(rows)) : multiply(warp(), rows));
+  return held.warpRows ? add(own, warpRow(held)) : own;
+}
+Value ThreadEmitter::firstColumn(const fragments::Fragment &held) {
+  Value own = laneColumn(held.lane);
+  return held.warpColumns ? add(own, warpColumn(held)) : own;
 }
 
 Value ThreadEmitter::laneRow(const fragments::LaneMap &map) {

@@ -51,10 +51,12 @@ public:
   mlir::Value thread();
   mlir::Value lane() { return bitAnd(thread(), 31); }
   mlir::Value warp() { return shiftRight(thread(), 5); }
-  /// Row of the block's tile at which this warp begins; `rows`: of each warp, a power of two.
-  mlir::Value warpRow(int rows) { return shiftLeft(warp(), int(llvm::Log2_32(rows))); }
-  /// Row of the block's tile at which this thread begins.
+  /// Row of the block's tile at which this warp begins; column.
+  mlir::Value warpRow(const fragments::Fragment &held);
+  mlir::Value warpColumn(const fragments::Fragment &held);
+  /// Row of the block's tile at which this thread begins; column.
   mlir::Value firstRow(const fragments::Fragment &held);
+  mlir::Value firstColumn(const fragments::Fragment &held);
   /// A lane map's row and column for this lane.
   mlir::Value laneRow(const fragments::LaneMap &map);
   mlir::Value laneColumn(const fragments::LaneMap &map);

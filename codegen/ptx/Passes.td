@@ -16,6 +16,11 @@ def PipelineFolds : Pass<"pipeline-folds", "::sparsec::tile::KernelOp"> {
                            "::mlir::arith::ArithDialect"];
 }
 
+def StoreInParts : Pass<"store-in-parts", "::sparsec::tile::KernelOp"> {
+  let summary = "what is done to sums before they are stored is done for a few rows at a time";
+  let dependentDialects = ["::sparsec::warp::WarpDialect"];
+}
+
 def AllocateShared : Pass<"allocate-shared", "::sparsec::tile::KernelOp"> {
   let summary = "place the buffers of a kernel in its shared memory";
   let dependentDialects = ["::sparsec::warp::WarpDialect"];

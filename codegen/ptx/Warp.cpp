@@ -63,7 +63,7 @@ void WarpDialect::initialize() {
 int warps(Attribute encoding) {
   return llvm::TypeSwitch<Attribute, int>(encoding)
       .Case<AccumulatorAttr, LhsAttr, StripedAttr>([](auto attr) { return attr.getWarps(); })
-      .Case<SliceAttr>([](SliceAttr slice) { return warps(slice.getOf()); })
+      .Case<SliceAttr, PartAttr>([](auto attr) { return warps(attr.getOf()); })
       .Default([](Attribute) { return 0; });
 }
 
@@ -71,7 +71,14 @@ int warps(Attribute encoding) {
 static fragments::Fragment fragmentOf(Attribute encoding, int64_t rows, int64_t columns) {
   return llvm::TypeSwitch<Attribute, fragments::Fragment>(encoding)
       .Case<AccumulatorAttr>([&](AccumulatorAttr accumulator) {
-        return fragments::accumulator(int(columns), accumulator.getRows());
+        return fragments::accumulator(int(columns), accumulator.getRows(), accumulator.getAcross());
+      })
+      .Case<PartAttr>([&](PartAttr part) {
+        fragments::Fragment whole = fragmentOf(part.getOf(), rows, columns);
+        auto first = whole.registers.begin();
+        auto each = whole.registers.size() / part.getCount();
+        whole.registers = {first + part.getIndex() * each, first + (part.getIndex() + 1) * each};
+        return whole;
       })
       .Case<LhsAttr>([&](LhsAttr lhs) { return fragments::lhs(int(columns), lhs.getRows()); })
       .Case<StripedAttr>([&](StripedAttr striped) {
@@ -87,16 +94,23 @@ int rowsPerWarp(Attribute encoding) {
       .Default([](Attribute) { return 0; });
 }
 
+int warpsAcross(Attribute encoding) {
+  auto accumulator = dyn_cast<AccumulatorAttr>(encoding);
+  return accumulator ? accumulator.getAcross() : 1;
+}
+
 /// Rows that a tile of an encoding has at least, and those of whose multiples it has.
 static int64_t rowUnit(Attribute encoding) {
   if (auto striped = dyn_cast<StripedAttr>(encoding))
     return int64_t(striped.getWarps()) * 32 / striped.getAcross();
-  return int64_t(warps(encoding)) * rowsPerWarp(encoding);
+  return int64_t(warps(encoding)) / warpsAcross(encoding) * rowsPerWarp(encoding);
 }
 static int64_t columnUnit(Attribute encoding) {
   if (auto striped = dyn_cast<StripedAttr>(encoding))
     return int64_t(striped.getAcross()) * striped.getVector();
-  return isa<LhsAttr>(encoding) ? fragments::kMmaDepth : fragments::kMmaColumns;
+  if (isa<LhsAttr>(encoding))
+    return fragments::kMmaDepth;
+  return int64_t(warpsAcross(encoding)) * fragments::kMmaColumns;
 }
 
 fragments::Fragment fragmentOf(RankedTensorType type) {
@@ -146,7 +160,7 @@ LogicalResult BufferType::verify(llvm::function_ref<InFlightDiagnostic()> error,
                                  int columns, Type element, int stages, int pitch, bool swizzle) {
   if (!element.isF16() && !element.isBF16() && !element.isF32())
     return error() << "expected f16, bf16 or f32 elements, found " << element;
-  if (rows <= 0 || rows % 16 || columns <= 0 || columns % 16)
+  if (rows <= 0 || (rows % 16 && rows != 1) || columns <= 0 || columns % 16)
     return error() << "expected multiples of 16 rows and columns, found " << rows << " x "
                    << columns;
   if (stages < 1)
@@ -250,6 +264,34 @@ LogicalResult CopyOp::verify() {
   return success();
 }
 
+LogicalResult CopyVectorOp::verify() {
+  BufferType buffer = getBuffer().getType();
+  if (buffer.getStages() != 1 || buffer.getRows() != 1 || !buffer.getElement().isF32())
+    return emitOpError() << "expected a buffer of one stage and one row of f32, found " << buffer;
+  if (!getView().getType().getElementType().isF32() ||
+      getView().getType().getStrides() != int64_t(getIndices().size()))
+    return emitOpError() << "expected a view of f32 of " << getIndices().size()
+                         << " strides, found " << getView().getType();
+  if (getRows().getType().getSize() != buffer.getColumns())
+    return emitOpError() << "expected a buffer of " << getRows().getType().getSize()
+                         << " columns, found " << buffer.getColumns();
+  return success();
+}
+
+LogicalResult LoadVectorOp::verify() {
+  BufferType buffer = getBuffer().getType();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  auto slice = dyn_cast<SliceAttr>(type.getEncoding());
+  if (failed(verifyEncoding(*this, type)))
+    return failure();
+  if (!slice || slice.getAxis() != Axis::Columns)
+    return emitOpError() << "expected a vector along columns, found " << type;
+  if (buffer.getStages() != 1 || buffer.getRows() != 1 ||
+      type.getElementType() != buffer.getElement() || type.getDimSize(0) != buffer.getColumns())
+    return emitOpError() << "expected the size and element of " << buffer << ", found " << type;
+  return success();
+}
+
 LogicalResult LoadMatrixOp::verify() {
   BufferType buffer = getBuffer().getType();
   auto type = cast<RankedTensorType>(getResult().getType());
@@ -320,6 +362,22 @@ LogicalResult MmaOp::verify() {
   if (result.getDimSize(0) != lhs.rows || result.getDimSize(1) != columns)
     return emitOpError() << "expected a result of " << lhs.rows << " x " << columns << ", found "
                          << result;
+  return success();
+}
+
+LogicalResult PartOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  auto part = dyn_cast<PartAttr>(result.getEncoding());
+  if (failed(verifyEncoding(*this, source)))
+    return failure();
+  if (!part || part.getOf() != source.getEncoding())
+    return emitOpError() << "expected a part of " << source.getEncoding() << ", found "
+                         << result.getEncoding();
+  int parts = part.getOf().getRows() / fragments::kMmaRows;
+  if (part.getIndex() < 0 || part.getIndex() >= part.getCount() || parts % part.getCount())
+    return emitOpError() << "expected a part of " << parts << " or of a divisor of them, found "
+                         << part;
   return success();
 }
 

@@ -47,6 +47,8 @@ int elementsPerThread(mlir::RankedTensorType type);
 fragments::Fragment fragmentOf(mlir::RankedTensorType type);
 /// Rows that each warp has of an accumulator or left operand.
 int rowsPerWarp(mlir::Attribute encoding);
+/// Warps that share the rows of an accumulator; 1 for other encodings.
+int warpsAcross(mlir::Attribute encoding);
 /// Warps that share a tensor of this encoding; 0 for an encoding that is not ours.
 int warps(mlir::Attribute encoding);
 

@@ -35,8 +35,8 @@ class Warp_Attr<string name, string attrMnemonic> : AttrDef<Warp_Dialect, name> 
 }
 
 def Warp_AccumulatorAttr : Warp_Attr<"Accumulator", "accumulator"> {
-  let summary = "the result of mma.m16n8k16: warp w holds `rows` rows (16 or 32), all columns";
-  let parameters = (ins "int":$warps, DefaultValuedParameter<"int", "16">:$rows);
+  let summary = "the result of mma.m16n8k16: `rows` rows (16, 32 or 64) of each warp, `across` warps side by side";
+  let parameters = (ins "int":$warps, DefaultValuedParameter<"int", "16">:$rows, DefaultValuedParameter<"int", "1">:$across);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
@@ -62,6 +62,12 @@ def Warp_StripedAttr : Warp_Attr<"Striped", "striped"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Warp_PartAttr : Warp_Attr<"Part", "part"> {
+  let summary = "of a tile held as `of` says, part `index` of `count` equal ones of each thread's registers: rows in a row";
+  let parameters = (ins "int":$index, "int":$count, "::sparsec::warp::AccumulatorAttr":$of);
+  let assemblyFormat = "`<` $index `of` $count `,` $of `>`";
+}
+
 def Warp_SliceAttr : Warp_Attr<"Slice", "slice"> {
   let summary = "one value per row (or column) of a tile held as `of` says, in every thread that holds part of it";
   let parameters = (ins EnumParameter<Warp_Axis>:$axis, "::mlir::Attribute":$of);
@@ -79,7 +85,7 @@ def Warp_BufferType : TypeDef<Warp_Dialect, "Buffer"> {
     Row r of a stage starts at byte r * pitch. With `swizzle`, the 16-byte chunk c of row r lies
     where chunk c xor (r mod 8) would: then the eight rows of a matrix fall into different banks
     though the pitch is a multiple of 128 bytes. Without it the pitch is an odd number of chunks,
-    which does the same. `stages` copies lie one after the other.
+    which does the same. `stages` copies lie one after the other. A vector is a buffer of one row.
   }];
   let parameters = (ins "int":$rows, "int":$columns, "::mlir::Type":$element, "int":$stages,
                         "int":$pitch, "bool":$swizzle);
@@ -146,6 +152,21 @@ def Warp_CopyOp : Warp_Op<"copy", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def Warp_CopyVectorOp : Warp_Op<"copy_vector"> {
+  let summary = "starts copying one value per row of a view into a buffer of one row, as copy does";
+  let arguments = (ins Tile_ViewType:$view, Variadic<I32>:$indices, Tile_RowsType:$rows, Warp_BufferType:$buffer);
+  let assemblyFormat = "$view `[` $indices `,` $rows `]` `to` $buffer attr-dict `:` qualified(type($view)) `,` qualified(type($rows)) `,` type($buffer)";
+  let hasVerifier = 1;
+}
+
+def Warp_LoadVectorOp : Warp_Op<"load_vector"> {
+  let summary = "a buffer of one row as a vector along the columns of a tile";
+  let arguments = (ins Arg<Warp_BufferType, "", [MemRead]>:$buffer);
+  let results = (outs Warp_FloatTensor:$result);
+  let assemblyFormat = "$buffer attr-dict `:` type($buffer) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Warp_CommitOp : Warp_Op<"commit"> {
   let summary = "closes the group of the copies started since the last commit";
   let assemblyFormat = "attr-dict";
@@ -187,6 +208,14 @@ def Warp_MmaOp : Warp_Op<"mma", [AllTypesMatch<["accumulator", "result"]>]> {
 
 def Warp_ConvertOp : Warp_Op<"convert", [Pure, SameOperandsAndResultShape, SameOperandsAndResultElementType]> {
   let summary = "the same tensor, held otherwise; only within threads so far";
+  let arguments = (ins Warp_Tensor:$source);
+  let results = (outs Warp_Tensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Warp_PartOp : Warp_Op<"part", [Pure, SameOperandsAndResultShape, SameOperandsAndResultElementType]> {
+  let summary = "the part of a tile that the result's encoding names";
   let arguments = (ins Warp_Tensor:$source);
   let results = (outs Warp_Tensor:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";

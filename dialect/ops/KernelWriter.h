@@ -18,7 +18,7 @@ protected:
 
   /// The kernel of the arguments that were added since the last one; `body` writes what it does.
   template <class Body>
-  void write(llvm::StringRef symbol, Body &&body) {
+  tile::KernelOp write(llvm::StringRef symbol, Body &&body) {
     kernel = b.create<tile::KernelOp>(symbol, b.getArrayAttr(names), optional);
     mlir::Block &block = kernel.getBody().emplaceBlock();
     block.addArguments(types, llvm::SmallVector<mlir::Location>(types.size(), b.getLoc()));
@@ -27,6 +27,7 @@ protected:
     body();
     b.create<tile::ReturnOp>();
     names.clear(), types.clear(), optional.clear();
+    return kernel;
   }
 
   /// The block of a region, with arguments of these types; the builder writes there.

@@ -28,7 +28,7 @@ tile::FoldOp foldOver(tile::BlockSet set, tile::FoldOp fold, ValueRange init) {
   OpBuilder builder(fold);
   auto all = fold.getBlocks().getDefiningOp<tile::BlocksOp>();
   auto part = tile::BlocksOp::create(builder, all.getLoc(), all.getType(), set, all.getLayout(),
-                                     all.getRow());
+                                     all.getRow(), all.getSlice());
   auto clone = cast<tile::FoldOp>(builder.clone(*fold));
   clone.getBlocksMutable().assign(part);
   clone.getInitMutable().assign(init);

@@ -8,6 +8,11 @@ Result<void> checkRequest(const LayerNormRequest &request) {
   return checkRowWidth(request.columns);
 }
 
+/// On a GPU narrow tiles of many rows: there are as many parts as tiles of rows, and few columns.
+RowTile LayerNormRequest::sumsTile() const {
+  return target.kind() == TargetKind::Gpu ? RowTile{.rows = 256, .columns = 32} : tile();
+}
+
 Needs needsOf(const LayerNormRequest &) {
   return {};
 }

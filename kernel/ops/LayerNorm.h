@@ -24,6 +24,7 @@ struct LayerNormRequest {
   Block block;               ///< always 0
   Target target;
   RowTile tile() const { return rowTile(columns, target); }
+  RowTile sumsTile() const; ///< of parts of dgain and dbias
 };
 
 struct LayerNormBackwardRequest : LayerNormRequest {

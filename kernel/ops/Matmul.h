@@ -44,20 +44,30 @@ struct MatmulRequest {
   bool save = false;          ///< Forward with gelu: u is an output
   bool residual = false;      ///< Forward
   Tile tile;
-  Block block; ///< none: there are no blocks
+  int stages = 0; ///< chunks of the third axis in a GPU's shared memory at once; 0: the choice
+  Block block;    ///< none: there are no blocks
   Target target;
 };
 
 std::string_view name(MatmulRequest::Pass pass); ///< "forward", "input gradient", ...
 /// The tile that is compiled: the request's, its zeros filled in.
 MatmulRequest::Tile tileOf(const MatmulRequest &request);
+/// The stages that are compiled, at least 2.
+int stagesOf(const MatmulRequest &request);
 /// A tile for these sizes: as large as the target likes, smaller where the sizes leave parts of it
 /// empty. For MatmulRequest::tile.
 MatmulRequest::Tile chooseTile(const MatmulRequest &request, int64_t tokens, int64_t out,
                                int64_t in);
+/// Rows of tiles of the result whose items are neighbours, column by column.
+int64_t rowsTogether(const MatmulRequest &request);
 /// Into how many ranges the tokens of a weight gradient are cut; 1: no E_part. Depends on the sizes
 /// alone, so that equal calls give equal bits on every machine of a kind.
 int64_t tokenRanges(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in);
+/// Likewise for its bias, whose items are fewer.
+int64_t biasRanges(const MatmulRequest &request, int64_t tokens, int64_t out, int64_t in);
+
+/// Ranges of its bias that one step sums.
+inline constexpr int kBiasRangesTogether = 32;
 
 Result<void> checkRequest(const MatmulRequest &request);
 Needs needsOf(const MatmulRequest &request);

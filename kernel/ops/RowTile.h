@@ -2,7 +2,8 @@
 //
 //   width 1000, cpu         [16, 1024], of which 1000 columns exist
 //   width 4096, cpu         [16, 1024] four times
-//   width 1000, a GPU       [16, 128] eight times: what a warp has registers for
+//   width 512, a GPU        [8, 512], 16 elements a thread: a row is read once
+//   width 1000, a GPU       [8, 512] twice
 #pragma once
 
 #include "kernel/Target.h"

@@ -1,8 +1,11 @@
 #include "layout/analysis/Reach.h"
 
+#include "layout/Parallel.h"
 #include "layout/Period.h"
 #include "layout/Reader.h"
 #include "layout/Specialise.h"
+#include "layout/analysis/ReachDifferences.h"
+#include "layout/analysis/Stretches.h"
 
 #include <fmt/format.h>
 
@@ -12,118 +15,6 @@
 namespace sparsec {
 
 namespace {
-
-/// Positions [begin, end).
-struct Stretch {
-  int32_t begin = 0, end = 0;
-};
-using Stretches = std::vector<Stretch>; // ascending, not touching
-
-int64_t bytesOf(const Stretches &stretches) {
-  return static_cast<int64_t>(stretches.capacity() * sizeof(Stretch) + sizeof(Stretches));
-}
-
-void append(Stretches &stretches, Stretch next) {
-  if (!stretches.empty() && stretches.back().end == next.begin)
-    stretches.back().end = next.end;
-  else
-    stretches.push_back(next);
-}
-
-/// A set of positions that unions are painted on: the stretches as they come; once they are many, a
-/// bit for each position.
-class Canvas {
-public:
-  Canvas(int64_t n, Work *work) : words((n + 63) / 64), work(work) {}
-
-  void paint(const Stretch &stretch) {
-    if (onWords)
-      return paintWords(stretch);
-    // What groups of neighbours know comes in order, and mostly touches.
-    if (!few.empty() && few.back().begin <= stretch.begin && stretch.begin <= few.back().end) {
-      few.back().end = std::max(few.back().end, stretch.end);
-      return;
-    }
-    few.push_back(stretch);
-    if (few.size() < kMany)
-      return;
-    onWords = true;
-    for (const Stretch &each : few)
-      paintWords(each);
-    few.clear();
-  }
-  void paint(const Stretches &stretches) {
-    Work::add(work, &Work::runs, static_cast<int64_t>(stretches.size()));
-    for (const Stretch &stretch : stretches)
-      paint(stretch);
-  }
-
-  /// What was painted; then the canvas is empty.
-  void take(Stretches &result) {
-    result.clear();
-    if (onWords)
-      takeWords(result);
-    else
-      takeFew(result);
-    Work::add(work, &Work::runs, static_cast<int64_t>(result.size()));
-  }
-
-private:
-  static constexpr size_t kMany = 64;
-
-  void paintWords(const Stretch &stretch) {
-    size_t first = stretch.begin / 64, last = (stretch.end - 1) / 64;
-    uint64_t head = ~uint64_t{0} << (stretch.begin % 64);
-    uint64_t tail = ~uint64_t{0} >> (63 - (stretch.end - 1) % 64);
-    Work::add(work, &Work::words, static_cast<int64_t>(last - first) + 1);
-    low = std::min(low, first);
-    high = std::max(high, last + 1);
-    if (first == last) {
-      words[first] |= head & tail;
-      return;
-    }
-    words[first] |= head;
-    std::fill(words.begin() + first + 1, words.begin() + last, ~uint64_t{0});
-    words[last] |= tail;
-  }
-
-  void takeWords(Stretches &result) {
-    Work::add(work, &Work::words, static_cast<int64_t>(high - low));
-    for (size_t i = low; i < high; ++i) {
-      auto base = static_cast<int32_t>(64 * i);
-      if (words[i] == ~uint64_t{0})
-        append(result, {base, base + 64});
-      else
-        for (uint64_t left = words[i]; left;) {
-          int begin = std::countr_zero(left);
-          int length = std::countr_one(left >> begin);
-          append(result, {base + begin, base + begin + length});
-          left &= left + (uint64_t{1} << begin); // carries over the ones
-        }
-      words[i] = 0;
-    }
-    low = words.size();
-    high = 0;
-    onWords = false;
-  }
-
-  void takeFew(Stretches &result) {
-    std::sort(few.begin(), few.end(),
-              [](const Stretch &a, const Stretch &b) { return a.begin < b.begin; });
-    for (const Stretch &next : few)
-      if (!result.empty() && next.begin <= result.back().end)
-        result.back().end = std::max(result.back().end, next.end);
-      else
-        result.push_back(next);
-    few.clear();
-  }
-
-  Stretches few;
-  bool onWords = false; ///< all that was painted is there, and `few` is empty
-  std::vector<uint64_t> words;
-  size_t low = words.size(), high = 0; ///< all others are 0
-  Work *work;
-};
 
 /// The keys of one head's queries 0, 1, 2, ... in turn. Where the predicate repeats along the
 /// diagonals, a row is an earlier one moved, and the keys that come in at the left.
@@ -275,58 +166,145 @@ Result<void> check(const ReachRequest &request) {
   return {};
 }
 
+/// Layer after layer; in each, positions in batches: their keys are read in turn, what they know is
+/// painted side by side.
+class Walk {
+public:
+  explicit Walk(const ReachRequest &request)
+      : request(request), n(request.n), threads(threadsFor(request.threads)), works(threads) {
+    for (Work &each : works)
+      canvases.emplace_back(n, &each);
+  }
+
+  Result<Reach> run() {
+    for (size_t layer = 0; layer < request.layers.size(); ++layer) {
+      bool last = layer + 1 == request.layers.size();
+      if (Result<void> ok = walk(layer, last); !ok)
+        return ok.error();
+      if (last || (request.untilComplete && result.complete()))
+        break;
+    }
+    return std::move(result);
+  }
+  const Work &spent() const { return work; }
+
+private:
+  static constexpr int64_t kBatch = 4096;
+
+  Result<void> walk(size_t layer, bool last) {
+    bool judged = last || request.untilComplete;
+    if (judged)
+      result = {.withoutKeys = std::move(result.withoutKeys)};
+    result.withoutKeys.push_back(0);
+    std::vector<Rows> heads;
+    for (const ReachHead &head : request.layers[layer])
+      heads.emplace_back(head, n, request.maximumBytes / 4, &work);
+    Knowledge now(last ? 0 : n);
+    int64_t bytes = 0;
+    for (int64_t first = 0; first < n; first += kBatch) {
+      int64_t count = std::min(kBatch, n - first);
+      readKeys(heads, first, count);
+      paintKnown(count);
+      for (int64_t i = 0; i < count; ++i) {
+        if (judged)
+          judge(first + i, known[i], result);
+        if (last)
+          continue;
+        bytes += bytesOf(known[i]);
+        now.of(first + i) = std::move(known[i]);
+        known[i] = {};
+      }
+      if (bytes > request.maximumBytes)
+        return tooLarge(layer);
+      if (work.units > request.maximumUnits)
+        return machineError(fmt::format(
+            "to follow {} positions through {} layers takes more work than it may ({:.0f} s of a "
+            "core, by position {} of layer {}); fewer positions take less",
+            n, request.layers.size(), double(request.maximumUnits) / 1e9, first + count,
+            layer + 1));
+      if (request.progress)
+        request.progress(count);
+    }
+    if (last || (request.untilComplete && result.complete()))
+      return {};
+    if (!now.group(n, request.maximumBytes, bytes, &work))
+      return tooLarge(layer);
+    before.emplace(std::move(now));
+    return {};
+  }
+
+  Error tooLarge(size_t layer) const {
+    return machineError(fmt::format("what {} positions know after layer {} takes more than {} "
+                                    "bytes; fewer positions take less",
+                                    n, layer + 1, request.maximumBytes));
+  }
+
+  /// Of positions first ..: what they take something from in this layer.
+  void readKeys(std::vector<Rows> &heads, int64_t first, int64_t count) {
+    known.resize(count);
+    Canvas canvas(n, &work);
+    for (int64_t i = 0; i < count; ++i) {
+      for (Rows &head : heads)
+        canvas.paint(head.read(first + i));
+      canvas.take(known[i]);
+      result.withoutKeys.back() += known[i].empty();
+      if (request.residual == ReachRequest::Residual::Without)
+        continue;
+      auto position = static_cast<int32_t>(first + i);
+      canvas.paint(known[i]);
+      canvas.paint({position, position + 1});
+      canvas.take(known[i]);
+    }
+  }
+
+  /// From the keys to what they know.
+  void paintKnown(int64_t count) {
+    if (!before)
+      return;
+    for (Work &each : works)
+      each = {};
+    constexpr int64_t kFew = 256; // are done before a thread has begun
+    int64_t items = std::min<int64_t>(threads, (count + kFew - 1) / kFew);
+    inParallel(threads, items, [&](int64_t item) {
+      Stretches keys;
+      for (int64_t i = item * count / items; i < (item + 1) * count / items; ++i) {
+        std::swap(keys, known[i]);
+        for (const Stretch &stretch : keys)
+          before->paint(stretch, canvases[item]);
+        canvases[item].take(known[i]);
+      }
+    });
+    for (const Work &each : works)
+      work.add(each);
+  }
+
+  const ReachRequest &request;
+  int64_t n;
+  int threads;
+  Work work;
+  std::vector<Work> works; ///< of each canvas
+  std::vector<Canvas> canvases;
+  std::optional<Knowledge> before;
+  std::vector<Stretches> known; ///< of a batch: first its keys
+  Reach result;
+};
+
 } // namespace
 
 Result<Reach> reach(const ReachRequest &request) {
   if (Result<void> checked = check(request); !checked)
     return checked.error();
-  int64_t n = request.n;
-  Reach result;
-  result.withoutKeys.resize(request.layers.size());
-  std::optional<Knowledge> before;
-  Canvas canvas(n, request.work);
-  Stretches keys, known;
-  for (size_t layer = 0; layer < request.layers.size(); ++layer) {
-    bool last = layer + 1 == request.layers.size();
-    std::vector<Rows> heads;
-    for (const ReachHead &head : request.layers[layer])
-      heads.emplace_back(head, n, request.maximumBytes / 4, request.work);
-    Knowledge now(last ? 0 : n);
-    int64_t bytes = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      for (Rows &head : heads)
-        canvas.paint(head.read(i));
-      canvas.take(keys);
-      result.withoutKeys[layer] += keys.empty();
-      canvas.paint(keys);
-      if (request.residual == ReachRequest::Residual::With)
-        canvas.paint({static_cast<int32_t>(i), static_cast<int32_t>(i + 1)});
-      canvas.take(keys);
-      if (before) {
-        for (const Stretch &stretch : keys)
-          before->paint(stretch, canvas);
-        canvas.take(known);
-      } else {
-        known = keys;
-      }
-      if (last) {
-        judge(i, known, result);
-        continue;
-      }
-      now.of(i) = known;
-      bytes += bytesOf(now.of(i));
-      if (bytes > request.maximumBytes)
-        break;
-    }
-    if (!last &&
-        (bytes > request.maximumBytes || !now.group(n, request.maximumBytes, bytes, request.work)))
-      return machineError(fmt::format("what {} positions know after layer {} takes more than {} "
-                                      "bytes; fewer positions take less",
-                                      n, layer + 1, request.maximumBytes));
-    if (!last)
-      before.emplace(std::move(now));
-  }
-  return result;
+  Work work;
+  std::optional<Reach> found = reachByDifferences(request, work);
+  if (request.work)
+    request.work->add(work);
+  if (found)
+    return *std::move(found);
+  Walk walk(request);
+  Result<Reach> walked = walk.run();
+  if (request.work)
+    request.work->add(walk.spent());
+  return walked;
 }
 
 } // namespace sparsec

@@ -10,10 +10,13 @@
 //
 // Sets of positions are lists of intervals, and the unions of aligned groups of neighbours are kept
 // (a tree), so that a step over many neighbours costs a few unions: no n x n array. Cost follows
-// the intervals in a row of each layer.
+// the intervals in a row of each layer. Where every head depends on q - k >= 0 alone, one set of
+// differences stands for all positions (layout/analysis/ReachDifferences.h).
 #pragma once
 
 #include "layout/BlockLayout.h"
+
+#include <functional>
 
 namespace sparsec {
 
@@ -30,7 +33,14 @@ struct ReachRequest {
   /// The most that the sets of one layer may take; sets that need more are an error of kind
   /// Machine.
   int64_t maximumBytes = int64_t{1} << 29;
+  /// The most that may be done, in Work::units: past it, an error of kind Machine.
+  int64_t maximumUnits = kMostUnits;
+  /// Ends with the first layer after which every position knows every earlier one.
+  bool untilComplete = false;
+  int threads = 0;      ///< 0: as many as the machine has
   Work *work = nullptr; ///< to count in
+  /// Called now and then with how many more positions of a layer are done.
+  std::function<void(int64_t positions)> progress = {};
 };
 
 struct Reach {
@@ -41,7 +51,7 @@ struct Reach {
     bool operator==(const Pair &) const = default;
   };
   std::optional<Pair> first;        ///< that cannot: the earliest `to`, of it the earliest `from`
-  std::vector<int64_t> withoutKeys; ///< by layer: positions that attend to nothing there
+  std::vector<int64_t> withoutKeys; ///< by layer taken: positions that attend to nothing there
 
   bool complete() const { return unreachable == 0; }
   double fraction() const { return pairs ? double(unreachable) / double(pairs) : 0; }

@@ -16,9 +16,9 @@
 // after the first starts another kernel. Rows that are not neighbours in memory load by
 // `gatherPenalty` slower.
 //
-// Counts of many rows are estimated from a few of them ("~ 2,678"): quick at any length. Where
-// counting is, too, the ways that seem the cheapest are counted before one is chosen.
-// docs/performance.md says how the numbers of targets were found, and how far off.
+// Counts of many rows are estimated from a few of them ("~ 2,678"): quick at any length. The ways
+// that seem the cheapest and natural order are counted before one is chosen, within a budget of
+// work. docs/performance.md says how the numbers of targets were found, and how far off.
 #pragma once
 
 #include "layout/Split.h"
@@ -78,10 +78,19 @@ struct Cost {
   double bytes = 0;        ///< loaded and stored, of all copies
   double balance = 1;      ///< mean of the units' time over the whole
   double seconds = 0;      ///< of all copies
-  double denseSeconds = 0; ///< that all pairs would take, in blocks of the same size
+  double denseSeconds = 0; ///< that all pairs would take, in the best block there is to choose from
   /// The density below which such a pattern (as well used, as partial) is faster than dense.
   double breakEven = 1;
   double useful() const { return computed ? double(elements) / double(computed) : 1; }
+};
+
+/// What a part's rows are made of, counted or estimated. It holds for any number of copies.
+struct Tally {
+  double rows = 0, full = 0, partial = 0; ///< rows of blocks, and their blocks
+  double longest = 0;                     ///< seconds of the longest row
+  int64_t elements = 0;
+  bool exact = true;         ///< all of it
+  bool elementsExact = true; ///< these
 };
 
 /// One way: disjoint parts, each in its orders, all in blocks of one size.
@@ -89,6 +98,10 @@ struct Candidate {
   Block block;
   std::vector<Part> parts;
   Cost cost;
+  // From what the cost is:
+  std::vector<Tally> tallies;     ///< of each part
+  LayoutRequest counted;          ///< at these lengths and this head
+  std::vector<Block> denseBlocks; ///< that dense attention is computed in the best of
 };
 
 /// Exact. Error: an order that is none, or a layout that does not fit.
@@ -104,12 +117,14 @@ struct Choice {
 
 /// The ways that the predicate suggests, cheapest first; of equal ones the simpler first. Of a
 /// split, each part stands in its best orders. Never empty. Ways that are hopeless at one block are
-/// not tried at others. Costs are estimates; of short layouts the first way's is exact.
+/// not tried at others. The first ones and natural order are counted exactly, unless that takes
+/// more than a share of the request's budgets; the costs of others are estimates.
 Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
                                      const CostShape &shape, const CostTarget &target,
                                      const Choice &choice = {});
 
-/// Makes a candidate's cost exact.
+/// Makes a candidate's cost exact, where the request's budgets allow; else it is an estimate for
+/// this request. What was counted at these lengths is not counted again.
 Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
                    const CostTarget &target);
 

@@ -39,8 +39,12 @@ std::string table(const std::vector<Candidate> &candidates, size_t most) {
   }
   std::string text = fmt::format("block    parts  {:<{}}  {:>13}  {:>7}  {:>7}  {:>10}  {:>11}\n",
                                  orders[0], width, "live", "useful", "balance", "bytes", "time");
+  bool estimated = false;
   for (size_t i = 0; i < shown; ++i) {
-    const auto &[block, parts, cost] = candidates[i];
+    const Block &block = candidates[i].block;
+    const std::vector<Part> &parts = candidates[i].parts;
+    const Cost &cost = candidates[i].cost;
+    estimated |= !cost.exact;
     text += fmt::format(
         "{:<7}  {:>5}  {:<{}}  {:>13}  {:>5.1f} %  {:>5.1f} %  {:>7.1f} MB  {:>8.1f} us\n",
         fmt::format("{}x{}", block.q, block.k), parts.size(), orders[i + 1], width,
@@ -49,6 +53,8 @@ std::string table(const std::vector<Candidate> &candidates, size_t most) {
   }
   if (candidates.size() > shown)
     text += fmt::format("and {} slower\n", candidates.size() - shown);
+  if (estimated)
+    text += "~ estimated from a few rows of blocks; the others are counted exactly\n";
   const Cost &first = candidates.front().cost;
   return text + fmt::format("dense {:.1f} us; a pattern like this is faster below a density of "
                             "{:.1f} %\n",

@@ -27,9 +27,12 @@ constexpr Kind kKinds[] = {
      "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd; --data is the folder in "
      "it"},
     {"mnist", readMnist,
-     "https://ossci-datasets.s3.amazonaws.com/mnist/, four files of 11.6 MB; "
-     "train-images-idx3-ubyte.gz has SHA-256 "
-     "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609; --data is their folder"},
+     "https://ossci-datasets.s3.amazonaws.com/mnist/: train-images-idx3-ubyte.gz, 9,912,422 bytes, "
+     "SHA-256 440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609, unpacked "
+     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db; "
+     "t10k-images-idx3-ubyte.gz, 1,648,877 bytes, SHA-256 "
+     "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6, unpacked "
+     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7; --data is their folder"},
     {"imagenet64", readImagenet,
      "https://image-net.org/download-images (downsampled, 64 x 64, npz, 13 GB, after "
      "registration); --data is the folder of the npz files"},
@@ -161,13 +164,20 @@ std::span<const uint8_t> DataBuilder::keep(std::vector<uint8_t> tokens) {
   return *shared;
 }
 
+/// Splits that leave nothing to train on: of a sample of a data set, say.
+static Error tooLittle(const std::string &path, const std::string &needed, int64_t found) {
+  Error error =
+      inputError(fmt::format("{}: expected more than the {}, found {}", path, needed, found));
+  error.notes.push_back("--set data.valid=0.1 takes a tenth of what there is");
+  return error;
+}
+
 Result<void> DataBuilder::splitStream(std::span<const uint8_t> tokens, const std::string &path) {
   auto total = static_cast<int64_t>(tokens.size());
   int64_t valid = amountOf(config.valid, total), test = amountOf(config.test, total);
   if (valid + test >= total)
-    return inputError(fmt::format("{}: expected more than the {} tokens of data.valid and "
-                                  "data.test, found {}",
-                                  path, valid + test, total));
+    return tooLittle(path, fmt::format("{} tokens of data.valid and data.test", valid + test),
+                     total);
   auto train = static_cast<size_t>(total - valid - test);
   data.splits = {tokens.first(train), tokens.subspan(train, static_cast<size_t>(valid)),
                  tokens.subspan(train + static_cast<size_t>(valid))};
@@ -179,8 +189,7 @@ Result<void> DataBuilder::splitPair(std::vector<uint8_t> train, std::vector<uint
   auto total = static_cast<int64_t>(train.size());
   int64_t valid = amountOf(config.valid, total);
   if (valid >= total)
-    return inputError(fmt::format("{}: expected more than the {} tokens of data.valid, found {}",
-                                  path, valid, total));
+    return tooLittle(path, fmt::format("{} tokens of data.valid", valid), total);
   std::span<const uint8_t> first = keep(std::move(train));
   data.splits = {first.first(static_cast<size_t>(total - valid)),
                  first.last(static_cast<size_t>(valid)), keep(std::move(test))};
@@ -193,8 +202,7 @@ Result<void> DataBuilder::splitItems(std::vector<uint8_t> train, std::vector<uin
   int64_t items = static_cast<int64_t>(train.size()) / item;
   int64_t valid = amountOf(config.valid, items);
   if (valid >= items)
-    return inputError(fmt::format("{}: expected more than the {} items of data.valid, found {}",
-                                  path, valid, items));
+    return tooLittle(path, fmt::format("{} items of data.valid", valid), items);
   std::span<const uint8_t> first = keep(std::move(train));
   data.splits = {first.first(static_cast<size_t>((items - valid) * item)),
                  first.last(static_cast<size_t>(valid * item)), keep(std::move(test))};

@@ -99,4 +99,7 @@ Result<void> readMnist(DataBuilder &builder, const std::string &path);
 Result<void> readImagenet(DataBuilder &builder, const std::string &path);
 Result<void> readWav(DataBuilder &builder, const std::string &path);
 
+/// Tokens of one WAV file, beside a data set.
+Result<std::vector<uint8_t>> readSound(const std::string &path);
+
 } // namespace sparsec

@@ -70,7 +70,7 @@ private:
       at += 4 + length;
     }
     constexpr size_t kLocal = 30;
-    if (local + kLocal > bytes.size())
+    if (local > bytes.size() || bytes.size() - local < kLocal)
       return wrong("is cut short");
     size_t begin = local + kLocal + number(bytes, local + 26, 2) + number(bytes, local + 28, 2);
     if (begin > bytes.size() || packed > bytes.size() - begin)
@@ -125,8 +125,8 @@ Result<void> addPictures(DataBuilder &builder, const std::string &path,
   auto array = archive.member("data.npy");
   if (!array)
     return array.error();
-  constexpr size_t kPrefix = 10;
-  if (array->size() < kPrefix || std::memcmp(array->data(), "\x93NUMPY", 6) != 0)
+  constexpr size_t kPrefix = 10, kLongPrefix = 12;
+  if (array->size() < kLongPrefix || std::memcmp(array->data(), "\x93NUMPY", 6) != 0)
     return archive.wrong("has an array 'data' that is no npy");
   bool isShort = (*array)[6] == 1;
   size_t header = isShort ? number(*array, 8, 2) + 10 : number(*array, 8, 4) + 12;

@@ -1,5 +1,6 @@
 // WAV files through mu-law: one channel of 16 bits at 12,000 Hz.
 #include "model/data/Data.h"
+#include "model/data/File.h"
 #include "model/data/MuLaw.h"
 
 #include <filesystem>
@@ -31,12 +32,8 @@ Error notSupported(const std::string &path, const std::string &found) {
   return error;
 }
 
-Result<std::vector<uint8_t>> readSamples(DataBuilder &builder, const std::string &path) {
+Result<std::vector<uint8_t>> samplesOf(std::span<const uint8_t> bytes, const std::string &path) {
   constexpr size_t kHeader = 12, kChunk = 8, kFormat = 16;
-  auto opened = builder.open(path);
-  if (!opened)
-    return opened.error();
-  std::span<const uint8_t> bytes = *opened;
   if (!isTag(bytes, 0, "RIFF") || !isTag(bytes, 8, "WAVE"))
     return inputError(fmt::format("{}: is not a WAV file", path));
   bool hasFormat = false;
@@ -68,7 +65,21 @@ Result<std::vector<uint8_t>> readSamples(DataBuilder &builder, const std::string
   return inputError(fmt::format("{}: expected the chunk 'data', found none", path));
 }
 
+Result<std::vector<uint8_t>> readSamples(DataBuilder &builder, const std::string &path) {
+  auto opened = builder.open(path);
+  if (!opened)
+    return opened.error();
+  return samplesOf(*opened, path);
+}
+
 } // namespace
+
+Result<std::vector<uint8_t>> readSound(const std::string &path) {
+  auto file = DataFile::open(path);
+  if (!file)
+    return file.error();
+  return samplesOf(file->bytes(), path);
+}
 
 Result<void> readWav(DataBuilder &builder, const std::string &path) {
   namespace fs = std::filesystem;

@@ -31,7 +31,7 @@ std::string AdamWork::shape() const {
   return fmt::format("{} parameters", parameters->count());
 }
 
-Result<Launch> AdamWork::load(Loader &loader) const {
+Result<LoadedCall> AdamWork::load(Loader &loader) const {
   AdamRequest request;
   request.entry = "adam";
   if (weights)
@@ -48,21 +48,27 @@ Result<Launch> AdamWork::load(Loader &loader) const {
       });
   if (!adam)
     return adam.error();
-  AdamCall call{.weights = loader.tensor(master),
-                .gradients = loader.tensor(gradient),
-                .m = loader.tensor(first),
-                .v = loader.tensor(second),
-                .copy = loader.tensor(weights),
-                .reals = {},
-                .integers = {},
-                .settings = {.beta1 = static_cast<float>(beta1),
-                             .beta2 = static_cast<float>(beta2),
-                             .epsilon = static_cast<float>(epsilon),
-                             .decay = static_cast<float>(weightDecay),
-                             .mostNorm = static_cast<float>(gradClip),
-                             .interval = dtype == DType::F16 ? kScaleInterval : 0}};
-  call.setState(loader.address(state));
-  return Launch([adam = *adam, call](int64_t) { return adam->launch(call); });
+  auto loaded = loader.describe(request, *this, sizeof(float));
+  if (!loaded)
+    return loaded;
+  loaded->bind = [this, adam = *adam](const Places &at) {
+    AdamCall call{.weights = at.tensor(master),
+                  .gradients = at.tensor(gradient),
+                  .m = at.tensor(first),
+                  .v = at.tensor(second),
+                  .copy = at.tensor(weights),
+                  .reals = {},
+                  .integers = {},
+                  .settings = {.beta1 = static_cast<float>(beta1),
+                               .beta2 = static_cast<float>(beta2),
+                               .epsilon = static_cast<float>(epsilon),
+                               .decay = static_cast<float>(weightDecay),
+                               .mostNorm = static_cast<float>(gradClip),
+                               .interval = dtype == DType::F16 ? kScaleInterval : 0}};
+    call.setState(at.address(state));
+    return [adam, call](int64_t) { return adam->launch(call); };
+  };
+  return loaded;
 }
 
 } // namespace sparsec

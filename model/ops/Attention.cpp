@@ -1,6 +1,6 @@
 #include "runtime/Attention.h"
 
-#include "model/ops/Operations.h"
+#include "model/ops/AttentionTensors.h"
 #include "runtime/AttentionBackward.h"
 
 #include <algorithm>
@@ -11,14 +11,6 @@ namespace sparsec {
 
 namespace {
 
-/// A name of letters, digits and underscores.
-std::string symbol(const std::string &text) {
-  std::string name = text;
-  std::ranges::replace_if(
-      name, [](char c) { return !isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-}
-
 AttentionShape shapeOf(const AttentionSizes &sizes) {
   return {.batch = sizes.batch,
           .heads = sizes.heads,
@@ -28,40 +20,26 @@ AttentionShape shapeOf(const AttentionSizes &sizes) {
           .q0 = 0};
 }
 
-/// Columns of a token as heads, `rows` of a sequence: [batch, heads, rows, dim].
-Tensor byHeads(const Loader &loader, const BufferView &matrix, int64_t rows, int64_t dim) {
-  Tensor tensor = loader.tensor(matrix);
-  tensor.stride = {rows * matrix.stride, dim, matrix.stride};
-  return tensor;
-}
-
-Tensor lseOf(const Loader &loader, const BufferView &matrix, const AttentionSizes &sizes) {
-  Tensor tensor = loader.tensor(matrix);
+Tensor lseOf(const Places &at, const BufferView &matrix, const AttentionSizes &sizes) {
+  Tensor tensor = at.tensor(matrix);
   tensor.stride = {sizes.heads * sizes.queries, sizes.queries, 1};
   return tensor;
 }
 
-std::string describe(const AttentionSizes &sizes) {
-  std::vector<std::string> names;
-  for (const LayerEntry &each : sizes.entries)
-    names.push_back(sizes.pattern->heads[static_cast<size_t>(each.entry)].name);
-  return fmt::format("{} x {} heads x {}{} x {}{} {}", sizes.batch, sizes.heads,
-                     sizes.queries == sizes.length ? "" : fmt::format("{} of ", sizes.queries),
-                     sizes.length, sizes.qkDim,
-                     sizes.valueDim == sizes.qkDim ? "" : fmt::format("/{}", sizes.valueDim),
-                     fmt::join(names, "+"));
-}
+/// What was loaded of an entry or of a layer, with the plan of the shape that a list was made for.
+template <class T, class P>
+struct Planned {
+  T attention;
+  P plan;
+  std::string kernel;
+  double seconds = 0; ///< by the cost model
+  size_t residentBytes() const { return plan.residentBytes(); }
+};
+using LoadedForward = Planned<Attention, AttentionPlan>;
+using LoadedBackward = Planned<AttentionBackward, AttentionBackwardPlan>;
 
-std::string keyOf(std::string_view what, const AttentionSizes &sizes, const LayerEntry &entry) {
-  return fmt::format("{} {} {} {} {} {} {} {} {} of {} {} {} {}", what, sizes.pattern->name,
-                     entry.entry, sizes.batch, sizes.heads, sizes.queries, sizes.length,
-                     sizes.qkDim, sizes.valueDim, name(sizes.dtype), entry.heads.first,
-                     entry.heads.step, entry.heads.count) +
-         sparsec::print(sizes.pattern->heads[static_cast<size_t>(entry.entry)].attend);
-}
-
-Result<Attention> loadForward(Loader &loader, const AttentionSizes &sizes,
-                              const LayerEntry &entry) {
+Result<LoadedForward> loadForward(Loader &loader, const AttentionSizes &sizes,
+                                  const LayerEntry &entry) {
   const Machine &machine = loader.machine();
   const HeadEntry &head = sizes.pattern->heads[static_cast<size_t>(entry.entry)];
   AttentionRequest request{.entry =
@@ -80,7 +58,7 @@ Result<Attention> loadForward(Loader &loader, const AttentionSizes &sizes,
   if (!parts)
     return parts.error();
   std::vector<AttentionPart> compiled;
-  for (AttentionRequest &part : *parts) {
+  for (AttentionRequest &part : parts->parts) {
     Result<Kernel> kernel = single(loader.kernels(part));
     if (!kernel)
       return kernel.error();
@@ -89,14 +67,19 @@ Result<Attention> loadForward(Loader &loader, const AttentionSizes &sizes,
   Result<Attention> attention = Attention::load(machine.device, std::move(compiled));
   if (!attention)
     return attention.error();
-  if (Result<void> ready = attention->prepare(shapeOf(sizes), entry.heads); !ready)
-    return ready.error();
-  return attention;
+  Result<AttentionPlan> plan = attention->prepare(shapeOf(sizes), entry.heads);
+  if (!plan)
+    return plan.error();
+  std::string text = kernelText(request.entry, attention->request().block, attention->partCount());
+  return LoadedForward{std::move(*attention), std::move(*plan), std::move(text), parts->seconds};
 }
 
-Result<AttentionBackward> loadBackward(Loader &loader, const AttentionSizes &sizes) {
+Result<LoadedBackward> loadBackward(Loader &loader, const AttentionSizes &sizes) {
   const Machine &machine = loader.machine();
   std::vector<BackwardEntry> entries;
+  std::string text;
+  size_t kernelCount = 0;
+  double seconds = 0;
   for (const LayerEntry &each : sizes.entries) {
     const HeadEntry &head = sizes.pattern->heads[static_cast<size_t>(each.entry)];
     AttentionBackwardRequest request{.entry = symbol(sizes.pattern->name) + "_" +
@@ -110,7 +93,7 @@ Result<AttentionBackward> loadBackward(Loader &loader, const AttentionSizes &siz
                                      .valueDim = static_cast<int>(sizes.valueDim),
                                      .block = head.schedule.block,
                                      .target = machine.target};
-    BackwardEntry entry{.queries = {}, .keys = {}, .heads = each.heads};
+    BackwardEntry entry{.queries = {}, .keys = {}};
     for (auto *pass : {&entry.queries, &entry.keys}) {
       if (pass == &entry.keys) {
         request.pass = AttentionBackwardRequest::Pass::Keys;
@@ -120,10 +103,14 @@ Result<AttentionBackward> loadBackward(Loader &loader, const AttentionSizes &siz
           request, {head.schedule, sizes.length, sizes.batch * each.heads.count});
       if (!parts)
         return parts.error();
-      for (AttentionBackwardRequest &part : *parts) {
+      seconds += parts->seconds;
+      for (AttentionBackwardRequest &part : parts->parts) {
         auto kernels = loader.kernels(part);
         if (!kernels)
           return kernels.error();
+        kernelCount += kernels->size();
+        if (text.empty())
+          text = kernelText(request.entry, kernels->back().block, 1);
         pass->push_back({std::move(part), std::move(*kernels)});
       }
     }
@@ -132,9 +119,12 @@ Result<AttentionBackward> loadBackward(Loader &loader, const AttentionSizes &siz
   Result<AttentionBackward> backward = AttentionBackward::load(machine.device, std::move(entries));
   if (!backward)
     return backward.error();
-  if (Result<void> ready = backward->prepare(shapeOf(sizes)); !ready)
-    return ready.error();
-  return backward;
+  Result<AttentionBackwardPlan> plan = backward->prepare(shapeOf(sizes));
+  if (!plan)
+    return plan.error();
+  if (kernelCount > 1)
+    text += fmt::format(" and {} more", kernelCount - 1);
+  return LoadedBackward{std::move(*backward), std::move(*plan), std::move(text), seconds};
 }
 
 } // namespace
@@ -173,37 +163,55 @@ double AttentionWork::flops() const {
   return 2.0 * static_cast<double>(sizes.qkDim + sizes.valueDim) * sizes.pairs;
 }
 
-Result<Launch> AttentionWork::load(Loader &loader) const {
-  std::vector<std::pair<std::shared_ptr<Attention>, AttentionCall>> launches;
+Result<LoadedCall> AttentionWork::load(Loader &loader) const {
+  LoadedCall all;
+  std::vector<std::shared_ptr<LoadedForward>> loaded;
   for (const LayerEntry &entry : sizes.entries) {
-    auto attention = loader.shared<Attention>(keyOf("forward", sizes, entry),
-                                              [&] { return loadForward(loader, sizes, entry); });
+    auto attention = loader.shared<LoadedForward>(
+        keyOf("forward", sizes, entry), [&] { return loadForward(loader, sizes, entry); });
     if (!attention)
       return attention.error();
-    launches.push_back({*attention,
-                        {.shape = shapeOf(sizes),
-                         .heads = entry.heads,
-                         .q = byHeads(loader, q, sizes.length, sizes.qkDim),
-                         .k = byHeads(loader, k, sizes.length, sizes.qkDim),
-                         .v = byHeads(loader, v, sizes.length, sizes.valueDim),
-                         .out = byHeads(loader, out, sizes.queries, sizes.valueDim),
-                         .lse = lseOf(loader, lse, sizes),
-                         .scale = {},
-                         .blocks = {}}});
+    const LoadedForward &each = **attention;
+    auto workspace = static_cast<int64_t>(each.plan.workspaceBytes());
+    all.workspace = std::max(all.workspace, workspace); // launches in turn share it
+    all.seconds += each.seconds;
+    all.kernel += (all.kernel.empty() ? "" : ", ") + each.kernel;
+    loaded.push_back(*attention);
   }
-  return Launch([launches, advance = static_cast<DeviceAddress>(q.advance),
-                 decodes = sizes.queries < sizes.length](int64_t position) -> Result<void> {
-    for (const auto &[attention, prepared] : launches) {
-      AttentionCall call = prepared;
-      call.q.address += static_cast<DeviceAddress>(position) * advance;
-      call.q.bytes -= static_cast<size_t>(position) * advance;
-      if (decodes)
-        call.shape.q0 = position;
-      if (Result<void> launched = attention->launch(call); !launched)
-        return launched;
-    }
-    return {};
-  });
+  all.bind = [this, loaded, device = &loader.machine().device](const Places &at) -> Launch {
+    std::vector<std::pair<std::shared_ptr<LoadedForward>, AttentionCall>> launches;
+    for (size_t i = 0; i < loaded.size(); ++i)
+      launches.push_back({loaded[i],
+                          {.q = byHeads(at, q, sizes.length, sizes.qkDim),
+                           .k = byHeads(at, k, sizes.length, sizes.qkDim),
+                           .v = byHeads(at, v, sizes.length, sizes.valueDim),
+                           .out = byHeads(at, out, sizes.queries, sizes.valueDim),
+                           .lse = lseOf(at, lse, sizes),
+                           .scale = {},
+                           .workspace = at.workspace()}});
+    return [launches, device, advance = static_cast<DeviceAddress>(q.advance),
+            decodes = sizes.queries < sizes.length](int64_t position) -> Result<void> {
+      for (const auto &[each, prepared] : launches) {
+        AttentionCall call = prepared;
+        call.q.address += static_cast<DeviceAddress>(position) * advance;
+        call.q.bytes -= static_cast<size_t>(position) * advance;
+        AttentionShape shape = each->plan.shape();
+        if (decodes && shape.q0 != position) { // the lists share kernels, and decode in turn
+          shape.q0 = position;
+          if (Result<void> idle = device->synchronize(); !idle) // the last one may still be read
+            return idle;
+          Result<AttentionPlan> plan = each->attention.prepare(shape, each->plan.heads());
+          if (!plan)
+            return plan.error();
+          each->plan = std::move(*plan);
+        }
+        if (Result<void> launched = each->attention.launch(each->plan, call); !launched)
+          return launched;
+      }
+      return {};
+    };
+  };
+  return all;
 }
 
 std::vector<Use> AttentionBackwardWork::uses() const {
@@ -220,27 +228,33 @@ double AttentionBackwardWork::flops() const {
   return 2.0 * static_cast<double>(3 * sizes.qkDim + 2 * sizes.valueDim) * sizes.pairs;
 }
 
-Result<Launch> AttentionBackwardWork::load(Loader &loader) const {
+Result<LoadedCall> AttentionBackwardWork::load(Loader &loader) const {
   std::string key;
   for (const LayerEntry &entry : sizes.entries)
     key += keyOf("backward", sizes, entry) + "\n";
-  auto backward =
-      loader.shared<AttentionBackward>(key, [&] { return loadBackward(loader, sizes); });
+  auto backward = loader.shared<LoadedBackward>(key, [&] { return loadBackward(loader, sizes); });
   if (!backward)
     return backward.error();
-  AttentionBackwardCall call{.shape = shapeOf(sizes),
-                             .q = byHeads(loader, q, sizes.length, sizes.qkDim),
-                             .k = byHeads(loader, k, sizes.length, sizes.qkDim),
-                             .v = byHeads(loader, v, sizes.length, sizes.valueDim),
-                             .out = byHeads(loader, out, sizes.length, sizes.valueDim),
-                             .dout = byHeads(loader, dout, sizes.length, sizes.valueDim),
-                             .lse = lseOf(loader, lse, sizes),
-                             .dlse = {},
-                             .dq = byHeads(loader, dq, sizes.length, sizes.qkDim),
-                             .dk = byHeads(loader, dk, sizes.length, sizes.qkDim),
-                             .dv = byHeads(loader, dv, sizes.length, sizes.valueDim),
-                             .scale = {}};
-  return Launch([backward = *backward, call](int64_t) { return backward->launch(call); });
+  LoadedCall loaded{.kernel = (*backward)->kernel,
+                    .seconds = (*backward)->seconds,
+                    .workspace = static_cast<int64_t>((*backward)->plan.workspaceBytes()),
+                    .bind = {}};
+  loaded.bind = [this, backward = *backward](const Places &at) -> Launch {
+    AttentionBackwardCall call{.q = byHeads(at, q, sizes.length, sizes.qkDim),
+                               .k = byHeads(at, k, sizes.length, sizes.qkDim),
+                               .v = byHeads(at, v, sizes.length, sizes.valueDim),
+                               .out = byHeads(at, out, sizes.length, sizes.valueDim),
+                               .dout = byHeads(at, dout, sizes.length, sizes.valueDim),
+                               .lse = lseOf(at, lse, sizes),
+                               .dlse = {},
+                               .dq = byHeads(at, dq, sizes.length, sizes.qkDim),
+                               .dk = byHeads(at, dk, sizes.length, sizes.qkDim),
+                               .dv = byHeads(at, dv, sizes.length, sizes.valueDim),
+                               .scale = {},
+                               .workspace = at.workspace()};
+    return [backward, call](int64_t) { return backward->attention.launch(backward->plan, call); };
+  };
+  return loaded;
 }
 
 } // namespace sparsec

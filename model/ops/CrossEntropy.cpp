@@ -16,7 +16,7 @@ std::string CrossEntropyWork::shape() const {
   return fmt::format("{} x {}{}", logits.rows, logits.columns, dlogits ? ", gradient" : "");
 }
 
-Result<Launch> CrossEntropyWork::load(Loader &loader) const {
+Result<LoadedCall> CrossEntropyWork::load(Loader &loader) const {
   CrossEntropyRequest request;
   request.entry = "cross_entropy";
   request.columns = logits.columns;
@@ -27,16 +27,22 @@ Result<Launch> CrossEntropyWork::load(Loader &loader) const {
   auto loss = loader.load<CrossEntropy>(request);
   if (!loss)
     return loss.error();
-  CrossEntropyCall call{.rows = logits.rows,
-                        .logits = loader.tensor(logits),
-                        .targets = loader.tensor(targets),
-                        .loss = loader.tensor(losses),
-                        .dlogits = loader.tensor(dlogits),
-                        .scale = static_cast<float>(scale),
-                        .lossScale = loader.tensor(lossScale),
-                        .total = loader.tensor(total),
-                        .factor = static_cast<float>(factor)};
-  return Launch([loss = *loss, call](int64_t) { return loss->launch(call); });
+  auto loaded = loader.describe(request, *this, sparsec::bytes(dtype));
+  if (!loaded)
+    return loaded;
+  loaded->bind = [this, loss = *loss](const Places &at) {
+    CrossEntropyCall call{.rows = logits.rows,
+                          .logits = at.tensor(logits),
+                          .targets = at.tensor(targets),
+                          .loss = at.tensor(losses),
+                          .dlogits = at.tensor(dlogits),
+                          .scale = static_cast<float>(scale),
+                          .lossScale = at.tensor(lossScale),
+                          .total = at.tensor(total),
+                          .factor = static_cast<float>(factor)};
+    return [loss, call](int64_t) { return loss->launch(call); };
+  };
+  return loaded;
 }
 
 } // namespace sparsec

@@ -9,15 +9,26 @@ namespace sparsec {
 
 namespace {
 
-Result<std::shared_ptr<Elementwise>> loadMap(Loader &loader, ElementwiseRequest::Kind kind,
-                                             DType from, DType to) {
+struct LoadedMap {
+  std::shared_ptr<Elementwise> map;
+  LoadedCall call;
+};
+
+Result<LoadedMap> loadMap(Loader &loader, ElementwiseRequest::Kind kind, DType from, DType to,
+                          const CallOperation &operation) {
   ElementwiseRequest request;
   request.entry = std::string(name(kind));
   request.kind = kind;
   request.from = from;
   request.to = to;
   request.target = loader.machine().target;
-  return loader.load<Elementwise>(request);
+  auto map = loader.load<Elementwise>(request);
+  if (!map)
+    return map.error();
+  auto call = loader.describe(request, operation, sizeof(float));
+  if (!call)
+    return call.error();
+  return LoadedMap{*map, std::move(*call)};
 }
 
 } // namespace
@@ -33,17 +44,20 @@ std::string DropoutWork::shape() const {
   return fmt::format("{} x {}, {}{}", x.rows, x.columns, rate, residual ? ", residual" : "");
 }
 
-Result<Launch> DropoutWork::load(Loader &loader) const {
-  auto map = loadMap(loader, ElementwiseRequest::Kind::Dropout, from, to);
-  if (!map)
-    return map.error();
-  ElementwiseCall call;
-  call.rows = x.rows, call.columns = x.columns;
-  call.x = loader.tensor(x), call.residual = loader.tensor(residual);
-  call.y = loader.tensor(out), call.seed = loader.tensor(seed);
-  call.stream = static_cast<uint32_t>(stream);
-  call.drop = rate;
-  return Launch([map = *map, call](int64_t) { return map->launch(call); });
+Result<LoadedCall> DropoutWork::load(Loader &loader) const {
+  auto loaded = loadMap(loader, ElementwiseRequest::Kind::Dropout, from, to, *this);
+  if (!loaded)
+    return loaded.error();
+  loaded->call.bind = [this, map = loaded->map](const Places &at) {
+    ElementwiseCall call;
+    call.rows = x.rows, call.columns = x.columns;
+    call.x = at.tensor(x), call.residual = at.tensor(residual);
+    call.y = at.tensor(out), call.seed = at.tensor(seed);
+    call.stream = static_cast<uint32_t>(stream);
+    call.drop = rate;
+    return [map, call](int64_t) { return map->launch(call); };
+  };
+  return std::move(loaded->call);
 }
 
 std::vector<Use> CastWork::uses() const {
@@ -54,14 +68,17 @@ std::string CastWork::shape() const {
   return fmt::format("{} x {}, {} to {}", x.rows, x.columns, name(from), name(to));
 }
 
-Result<Launch> CastWork::load(Loader &loader) const {
-  auto map = loadMap(loader, ElementwiseRequest::Kind::Cast, from, to);
-  if (!map)
-    return map.error();
-  ElementwiseCall call;
-  call.rows = x.rows, call.columns = x.columns;
-  call.x = loader.tensor(x), call.y = loader.tensor(out);
-  return Launch([map = *map, call](int64_t) { return map->launch(call); });
+Result<LoadedCall> CastWork::load(Loader &loader) const {
+  auto loaded = loadMap(loader, ElementwiseRequest::Kind::Cast, from, to, *this);
+  if (!loaded)
+    return loaded.error();
+  loaded->call.bind = [this, map = loaded->map](const Places &at) {
+    ElementwiseCall call;
+    call.rows = x.rows, call.columns = x.columns;
+    call.x = at.tensor(x), call.y = at.tensor(out);
+    return [map, call](int64_t) { return map->launch(call); };
+  };
+  return std::move(loaded->call);
 }
 
 } // namespace sparsec

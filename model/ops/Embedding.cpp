@@ -10,8 +10,8 @@ namespace sparsec {
 namespace {
 
 /// Rows of sequences of n tokens.
-Tensor bySequence(const Loader &loader, const BufferView &matrix, int64_t n) {
-  Tensor tensor = loader.tensor(matrix);
+Tensor bySequence(const Places &at, const BufferView &matrix, int64_t n) {
+  Tensor tensor = at.tensor(matrix);
   tensor.stride = {n * matrix.stride, 0, matrix.stride};
   return tensor;
 }
@@ -24,8 +24,14 @@ Tensor fromRow(Tensor table, int64_t row, int64_t columns) {
   return table;
 }
 
-Result<std::shared_ptr<EmbeddingGradient>> loadGradient(Loader &loader, int64_t columns,
-                                                        const std::optional<Expr> &index) {
+/// The gradient of one table.
+struct LoadedGradient {
+  std::shared_ptr<EmbeddingGradient> gradient;
+  LoadedCall call;
+};
+Result<LoadedGradient> loadGradient(Loader &loader, int64_t columns,
+                                    const std::optional<Expr> &index,
+                                    const CallOperation &operation) {
   EmbeddingGradientRequest request;
   request.entry = "embedding_gradient";
   request.columns = columns;
@@ -33,12 +39,18 @@ Result<std::shared_ptr<EmbeddingGradient>> loadGradient(Loader &loader, int64_t 
   request.target = loader.machine().target;
   // What a position table's holds beside its kernels is that of its index.
   std::string key = Request(request).text() + (index ? sparsec::print(*index) : "tokens");
-  return loader.shared<EmbeddingGradient>(key, [&]() -> Result<EmbeddingGradient> {
+  auto gradient = loader.shared<EmbeddingGradient>(key, [&]() -> Result<EmbeddingGradient> {
     auto kernels = loader.kernels(request);
     if (!kernels)
       return kernels.error();
     return EmbeddingGradient::load(loader.machine().device, std::move(*kernels), request, index);
   });
+  if (!gradient)
+    return gradient.error();
+  auto call = loader.describe(request, operation, sizeof(float));
+  if (!call)
+    return call.error();
+  return LoadedGradient{*gradient, std::move(*call)};
 }
 
 } // namespace
@@ -55,7 +67,7 @@ std::string EmbeddingWork::shape() const {
   return fmt::format("{} x {}, {} tables", out.rows, out.columns, 1 + tables.size());
 }
 
-Result<Launch> EmbeddingWork::load(Loader &loader) const {
+Result<LoadedCall> EmbeddingWork::load(Loader &loader) const {
   EmbeddingRequest request;
   request.entry = "embedding";
   request.columns = out.columns;
@@ -81,19 +93,29 @@ Result<Launch> EmbeddingWork::load(Loader &loader) const {
   int64_t n = decodes ? 1 : length;
   if (Result<void> ready = (*embedding)->prepare(n); !ready)
     return ready.error();
+  auto loaded = loader.describe(request, *this, sizeof(float));
+  if (loaded)
+    loaded->bind = [this, n, embedding = *embedding](const Places &at) {
+      return bind(at, n, embedding);
+    };
+  return loaded;
+}
+
+Launch EmbeddingWork::bind(const Places &at, int64_t n,
+                           const std::shared_ptr<Embedding> &embedding) const {
   EmbeddingCall call;
   call.batch = out.rows / n, call.n = n;
   call.classes = table.rows;
-  call.tokens = loader.tensor(tokens);
+  call.tokens = at.tensor(tokens);
   call.tokens.stride = {n, 0, 0};
-  call.table = loader.tensor(table);
+  call.table = at.tensor(table);
   for (const BufferView &each : tables)
-    call.positions.push_back(loader.tensor(each));
-  call.x = bySequence(loader, out, n);
+    call.positions.push_back(at.tensor(each));
+  call.x = bySequence(at, out, n);
   if (!decodes)
-    return Launch([embedding = *embedding, call](int64_t) { return embedding->launch(call); });
+    return [embedding, call](int64_t) { return embedding->launch(call); };
   // The row of a table that a position takes is where the table begins.
-  return Launch([embedding = *embedding, call, work = *this](int64_t position) {
+  return [embedding, call, work = *this](int64_t position) {
     EmbeddingCall moved = call;
     for (size_t i = 0; i < moved.positions.size(); ++i)
       moved.positions[i] = fromRow(moved.positions[i],
@@ -101,7 +123,7 @@ Result<Launch> EmbeddingWork::load(Loader &loader) const {
                                                    {.nq = work.length, .nk = work.length}),
                                    work.out.columns);
     return embedding->launch(moved);
-  });
+  };
 }
 
 std::vector<Use> EmbeddingBackwardWork::uses() const {
@@ -116,37 +138,56 @@ std::string EmbeddingBackwardWork::shape() const {
   return fmt::format("{} x {}, {} tables", dout.rows, dout.columns, 1 + tables.size());
 }
 
-Result<Launch> EmbeddingBackwardWork::load(Loader &loader) const {
+Result<LoadedCall> EmbeddingBackwardWork::load(Loader &loader) const {
   int64_t batch = dout.rows / length;
-  std::vector<std::pair<std::shared_ptr<EmbeddingGradient>, EmbeddingGradientCall>> launches;
+  LoadedCall all;
+  std::vector<std::shared_ptr<EmbeddingGradient>> gradients;
   for (size_t i = 0; i <= tables.size(); ++i) {
-    const BufferView &gradient = i == 0 ? table : tables[i - 1];
     std::optional<Expr> index;
     if (i > 0)
       index = positions[i - 1].index;
-    auto loaded = loadGradient(loader, dout.columns, index);
+    auto loaded = loadGradient(loader, dout.columns, index, *this);
     if (!loaded)
       return loaded.error();
-    if (Result<void> ready = (*loaded)->prepare(batch, length, gradient.rows); !ready)
+    EmbeddingGradient &gradient = *loaded->gradient;
+    const BufferView &of = i == 0 ? table : tables[i - 1];
+    if (Result<void> ready = gradient.prepare(batch, length, of.rows); !ready)
       return ready.error();
+    auto workspace = static_cast<int64_t>(gradient.workspaceBytes(sums == Sums::Added));
+    all.workspace = std::max(all.workspace, workspace); // launches in turn share it
+    all.seconds += loaded->call.seconds;
+    all.kernel = fmt::format("{}, {} tables", loaded->call.kernel, 1 + tables.size());
+    gradients.push_back(loaded->gradient);
+  }
+  all.bind = [this, batch, gradients](const Places &at) { return bind(at, batch, gradients); };
+  return all;
+}
+
+Launch EmbeddingBackwardWork::bind(
+    const Places &at, int64_t batch,
+    const std::vector<std::shared_ptr<EmbeddingGradient>> &gradients) const {
+  std::vector<std::pair<std::shared_ptr<EmbeddingGradient>, EmbeddingGradientCall>> launches;
+  for (size_t i = 0; i <= tables.size(); ++i) {
+    const BufferView &gradient = i == 0 ? table : tables[i - 1];
     EmbeddingGradientCall call;
     call.batch = batch, call.n = length;
     call.rows = gradient.rows;
     if (i == 0) {
-      call.index = loader.tensor(tokens);
+      call.index = at.tensor(tokens);
       call.index.stride = {length, 0, 0};
     }
-    call.dx = bySequence(loader, dout, length);
-    call.gradient = loader.tensor(gradient);
+    call.dx = bySequence(at, dout, length);
+    call.gradient = at.tensor(gradient);
     call.accumulate = sums == Sums::Added;
-    launches.push_back({*loaded, call});
+    call.workspace = at.workspace();
+    launches.push_back({gradients[i], call});
   }
-  return Launch([launches](int64_t) -> Result<void> {
+  return [launches](int64_t) -> Result<void> {
     for (const auto &[gradient, call] : launches)
       if (Result<void> launched = gradient->launch(call); !launched)
         return launched;
     return {};
-  });
+  };
 }
 
 } // namespace sparsec

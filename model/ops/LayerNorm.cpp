@@ -29,20 +29,26 @@ std::string LayerNormWork::shape() const {
   return fmt::format("{} x {}", x.rows, x.columns);
 }
 
-Result<Launch> LayerNormWork::load(Loader &loader) const {
+Result<LoadedCall> LayerNormWork::load(Loader &loader) const {
   auto request = requestOf<LayerNormRequest>(loader.machine(), "layer_norm", x.columns, dtype);
   auto norm = loader.load<LayerNorm>(request);
   if (!norm)
     return norm.error();
-  LayerNormCall call{.rows = x.rows,
-                     .x = loader.tensor(x),
-                     .gain = loader.tensor(gain),
-                     .bias = loader.tensor(bias),
-                     .y = loader.tensor(out),
-                     .mean = loader.tensor(mean),
-                     .rstd = loader.tensor(rstd),
-                     .epsilon = static_cast<float>(epsilon)};
-  return Launch([norm = *norm, call](int64_t) { return norm->launch(call); });
+  auto loaded = loader.describe(request, *this, sparsec::bytes(dtype));
+  if (!loaded)
+    return loaded;
+  loaded->bind = [this, norm = *norm](const Places &at) {
+    LayerNormCall call{.rows = x.rows,
+                       .x = at.tensor(x),
+                       .gain = at.tensor(gain),
+                       .bias = at.tensor(bias),
+                       .y = at.tensor(out),
+                       .mean = at.tensor(mean),
+                       .rstd = at.tensor(rstd),
+                       .epsilon = static_cast<float>(epsilon)};
+    return [norm, call](int64_t) { return norm->launch(call); };
+  };
+  return loaded;
 }
 
 std::vector<Use> LayerNormBackwardWork::uses() const {
@@ -57,26 +63,32 @@ std::string LayerNormBackwardWork::shape() const {
   return fmt::format("{} x {}{}", x.rows, x.columns, dresidual ? ", residual" : "");
 }
 
-Result<Launch> LayerNormBackwardWork::load(Loader &loader) const {
+Result<LoadedCall> LayerNormBackwardWork::load(Loader &loader) const {
   auto request = requestOf<LayerNormBackwardRequest>(loader.machine(), "layer_norm_backward",
                                                      x.columns, dtype);
   auto norm = loader.load<LayerNormBackward>(request);
   if (!norm)
     return norm.error();
-  if (Result<void> ready = (*norm)->reserve(x.rows); !ready)
-    return ready.error();
-  LayerNormBackwardCall call{.rows = x.rows,
-                             .x = loader.tensor(x),
-                             .gain = loader.tensor(gain),
-                             .mean = loader.tensor(mean),
-                             .rstd = loader.tensor(rstd),
-                             .dy = loader.tensor(dout),
-                             .dresidual = loader.tensor(dresidual),
-                             .dx = loader.tensor(dx),
-                             .dgain = loader.tensor(dgain),
-                             .dbias = loader.tensor(dbias),
-                             .accumulate = sums == Sums::Added};
-  return Launch([norm = *norm, call](int64_t) { return norm->launch(call); });
+  auto loaded = loader.describe(request, *this, sparsec::bytes(dtype));
+  if (!loaded)
+    return loaded;
+  loaded->workspace = static_cast<int64_t>((*norm)->workspaceBytes(x.rows));
+  loaded->bind = [this, norm = *norm](const Places &at) {
+    LayerNormBackwardCall call{.rows = x.rows,
+                               .x = at.tensor(x),
+                               .gain = at.tensor(gain),
+                               .mean = at.tensor(mean),
+                               .rstd = at.tensor(rstd),
+                               .dy = at.tensor(dout),
+                               .dresidual = at.tensor(dresidual),
+                               .dx = at.tensor(dx),
+                               .dgain = at.tensor(dgain),
+                               .dbias = at.tensor(dbias),
+                               .accumulate = sums == Sums::Added,
+                               .workspace = at.workspace()};
+    return [norm, call](int64_t) { return norm->launch(call); };
+  };
+  return loaded;
 }
 
 } // namespace sparsec

@@ -16,12 +16,26 @@ double flopsOf(int64_t tokens, int64_t in, int64_t out) {
   return 2.0 * static_cast<double>(tokens) * static_cast<double>(in) * static_cast<double>(out);
 }
 
-/// The product, its tile chosen for the sizes.
-Result<std::shared_ptr<Matmul>> loadProduct(Loader &loader, MatmulRequest request, int64_t tokens,
-                                            int64_t out, int64_t in) {
+/// A product of so many sizes, its tile chosen for them, and what its calls are.
+struct LoadedProduct {
+  std::shared_ptr<Matmul> product;
+  LoadedCall call;
+};
+Result<LoadedProduct> loadProduct(Loader &loader, MatmulRequest request, const MatmulCall &sizes,
+                                  const CallOperation &operation) {
   request.target = loader.machine().target;
-  request.tile = chooseTile(request, tokens, out, in);
-  return loader.load<Matmul>(request);
+  request.tile = chooseTile(request, sizes.tokens, sizes.out, sizes.in);
+  auto product = loader.load<Matmul>(request);
+  if (!product)
+    return product.error();
+  auto call = loader.describe(request, operation, bytes(request.dtype));
+  if (!call)
+    return call.error();
+  MatmulRequest::Tile tile = tileOf(request);
+  call->kernel = fmt::format("{} {}x{}x{}", call->kernel, tile.tokens, tile.out, tile.in);
+  call->workspace =
+      static_cast<int64_t>((*product)->workspaceBytes(sizes.tokens, sizes.in, sizes.out));
+  return LoadedProduct{*product, std::move(*call)};
 }
 
 } // namespace
@@ -41,7 +55,7 @@ double MatmulWork::flops() const {
   return flopsOf(x.rows, x.columns, w.rows);
 }
 
-Result<Launch> MatmulWork::load(Loader &loader) const {
+Result<LoadedCall> MatmulWork::load(Loader &loader) const {
   MatmulRequest request;
   request.entry = "matmul";
   request.dtype = dtype;
@@ -49,20 +63,24 @@ Result<Launch> MatmulWork::load(Loader &loader) const {
   request.gelu = gelu;
   request.save = static_cast<bool>(inner);
   request.residual = static_cast<bool>(residual);
-  auto product = loadProduct(loader, request, x.rows, w.rows, x.columns);
-  if (!product)
-    return product.error();
-  MatmulCall call;
-  call.tokens = x.rows, call.in = x.columns, call.out = w.rows;
-  call.x = loader.tensor(x), call.w = loader.tensor(w);
-  call.bias = loader.tensor(bias), call.residual = loader.tensor(residual);
-  call.y = loader.tensor(out), call.u = loader.tensor(inner);
-  return Launch([product = *product, call, advance = out.advance](int64_t position) {
-    MatmulCall moved = call;
-    moved.y.address += static_cast<DeviceAddress>(position * advance);
-    moved.y.bytes -= static_cast<size_t>(position * advance);
-    return product->launch(moved);
-  });
+  MatmulCall sizes;
+  sizes.tokens = x.rows, sizes.in = x.columns, sizes.out = w.rows;
+  auto loaded = loadProduct(loader, request, sizes, *this);
+  if (!loaded)
+    return loaded.error();
+  loaded->call.bind = [this, sizes, product = loaded->product](const Places &at) {
+    MatmulCall call = sizes;
+    call.x = at.tensor(x), call.w = at.tensor(w);
+    call.bias = at.tensor(bias), call.residual = at.tensor(residual);
+    call.y = at.tensor(out), call.u = at.tensor(inner);
+    return [product, call, advance = out.advance](int64_t position) {
+      MatmulCall moved = call;
+      moved.y.address += static_cast<DeviceAddress>(position * advance);
+      moved.y.bytes -= static_cast<size_t>(position * advance);
+      return product->launch(moved);
+    };
+  };
+  return std::move(loaded->call);
 }
 
 std::vector<Use> MatmulInputGradientWork::uses() const {
@@ -80,20 +98,24 @@ double MatmulInputGradientWork::flops() const {
   return flopsOf(dy.rows, dy.columns, w.columns);
 }
 
-Result<Launch> MatmulInputGradientWork::load(Loader &loader) const {
+Result<LoadedCall> MatmulInputGradientWork::load(Loader &loader) const {
   MatmulRequest request;
   request.entry = "matmul_dx";
   request.pass = MatmulRequest::Pass::InputGradient;
   request.dtype = dtype;
   request.gelu = static_cast<bool>(inner);
-  auto product = loadProduct(loader, request, dy.rows, dy.columns, w.columns);
-  if (!product)
-    return product.error();
-  MatmulCall call;
-  call.tokens = dy.rows, call.in = w.columns, call.out = dy.columns;
-  call.dy = loader.tensor(dy), call.w = loader.tensor(w);
-  call.u = loader.tensor(inner), call.dx = loader.tensor(dx);
-  return Launch([product = *product, call](int64_t) { return product->launch(call); });
+  MatmulCall sizes;
+  sizes.tokens = dy.rows, sizes.in = w.columns, sizes.out = dy.columns;
+  auto loaded = loadProduct(loader, request, sizes, *this);
+  if (!loaded)
+    return loaded.error();
+  loaded->call.bind = [this, sizes, product = loaded->product](const Places &at) {
+    MatmulCall call = sizes;
+    call.dy = at.tensor(dy), call.w = at.tensor(w);
+    call.u = at.tensor(inner), call.dx = at.tensor(dx);
+    return [product, call](int64_t) { return product->launch(call); };
+  };
+  return std::move(loaded->call);
 }
 
 std::vector<Use> MatmulWeightGradientWork::uses() const {
@@ -111,22 +133,27 @@ double MatmulWeightGradientWork::flops() const {
   return flopsOf(x.rows, x.columns, dy.columns);
 }
 
-Result<Launch> MatmulWeightGradientWork::load(Loader &loader) const {
+Result<LoadedCall> MatmulWeightGradientWork::load(Loader &loader) const {
   MatmulRequest request;
   request.entry = "matmul_dw";
   request.pass = MatmulRequest::Pass::WeightGradient;
   request.dtype = dtype;
   request.weights = DType::F32;
   request.bias = static_cast<bool>(db);
-  auto product = loadProduct(loader, request, x.rows, dy.columns, x.columns);
-  if (!product)
-    return product.error();
-  MatmulCall call;
-  call.tokens = x.rows, call.in = x.columns, call.out = dy.columns;
-  call.x = loader.tensor(x), call.dy = loader.tensor(dy);
-  call.dw = loader.tensor(dw), call.db = loader.tensor(db);
-  call.accumulate = sums == Sums::Added;
-  return Launch([product = *product, call](int64_t) { return product->launch(call); });
+  MatmulCall sizes;
+  sizes.tokens = x.rows, sizes.in = x.columns, sizes.out = dy.columns;
+  auto loaded = loadProduct(loader, request, sizes, *this);
+  if (!loaded)
+    return loaded.error();
+  loaded->call.bind = [this, sizes, product = loaded->product](const Places &at) {
+    MatmulCall call = sizes;
+    call.x = at.tensor(x), call.dy = at.tensor(dy);
+    call.dw = at.tensor(dw), call.db = at.tensor(db);
+    call.accumulate = sums == Sums::Added;
+    call.workspace = at.workspace();
+    return [product, call](int64_t) { return product->launch(call); };
+  };
+  return std::move(loaded->call);
 }
 
 } // namespace sparsec

@@ -9,6 +9,9 @@
 
 namespace sparsec {
 
+class Embedding;
+class EmbeddingGradient;
+
 /// What becomes of the gradient that a parameter has already.
 enum class Sums : uint8_t { Written, Added };
 
@@ -26,7 +29,10 @@ struct EmbeddingWork : CallOperation {
   std::string_view operation() const override { return "embedding"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
+
+private:
+  Launch bind(const Places &at, int64_t n, const std::shared_ptr<Embedding> &embedding) const;
 };
 
 /// The gradients of the tables.
@@ -41,7 +47,11 @@ struct EmbeddingBackwardWork : CallOperation {
   std::string_view operation() const override { return "embedding_backward"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
+
+private:
+  Launch bind(const Places &at, int64_t batch,
+              const std::vector<std::shared_ptr<EmbeddingGradient>> &gradients) const;
 };
 
 struct LayerNormWork : CallOperation {
@@ -53,7 +63,7 @@ struct LayerNormWork : CallOperation {
   std::string_view operation() const override { return "layer_norm"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 struct LayerNormBackwardWork : CallOperation {
@@ -66,7 +76,7 @@ struct LayerNormBackwardWork : CallOperation {
   std::string_view operation() const override { return "layer_norm_backward"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// out = f(x w^T + bias) + residual, f the identity or GELU; `inner` keeps f's argument.
@@ -80,7 +90,7 @@ struct MatmulWork : CallOperation {
   std::vector<Use> uses() const override;
   std::string shape() const override;
   double flops() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// dx = dy w, times GELU's derivative at `inner` where there is one.
@@ -92,7 +102,7 @@ struct MatmulInputGradientWork : CallOperation {
   std::vector<Use> uses() const override;
   std::string shape() const override;
   double flops() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// dw = dy^T x and db = the column sums of dy, in f32.
@@ -105,7 +115,7 @@ struct MatmulWeightGradientWork : CallOperation {
   std::vector<Use> uses() const override;
   std::string shape() const override;
   double flops() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// The heads of a layer that use one entry of a pattern.
@@ -125,7 +135,8 @@ struct AttentionSizes {
   DType dtype = DType::F32;
   std::shared_ptr<const Pattern> pattern;
   std::vector<LayerEntry> entries;
-  double pairs = 0; ///< that attend, over the heads of a layer and the batch
+  bool decodes = false; ///< by AttentionDecodeWork
+  double pairs = 0;     ///< that attend, over the heads of a layer and the batch
 };
 
 struct AttentionWork : CallOperation {
@@ -136,8 +147,23 @@ struct AttentionWork : CallOperation {
   std::vector<Use> uses() const override;
   std::string shape() const override;
   double flops() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
+
+/// Of the token that is decoded over the keys that are kept: q, k and v as AttentionWork has them.
+struct AttentionDecodeWork : CallOperation {
+  AttentionSizes sizes;
+  BufferView q, k, v, out;
+  BufferView lengths; ///< i32 [1, batch]: tokens of each sequence, this one among them
+
+  std::string_view operation() const override { return "attention_decode"; }
+  std::vector<Use> uses() const override;
+  std::string shape() const override;
+  Result<LoadedCall> load(Loader &loader) const override;
+};
+/// Whether every entry can be decoded so; else AttentionWork decodes, by a layout for each position
+/// and over keys that are 0 where they are not there yet.
+bool isDecodable(const AttentionSizes &sizes);
 
 struct AttentionBackwardWork : CallOperation {
   AttentionSizes sizes;
@@ -147,7 +173,7 @@ struct AttentionBackwardWork : CallOperation {
   std::vector<Use> uses() const override;
   std::string shape() const override;
   double flops() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// out = residual + x where the mask of (seed, stream) keeps it, over 1 - rate. The mask is a
@@ -162,7 +188,7 @@ struct DropoutWork : CallOperation {
   std::string_view operation() const override { return "dropout"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// The same numbers in another type.
@@ -173,7 +199,7 @@ struct CastWork : CallOperation {
   std::string_view operation() const override { return "cast"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// losses[t] = -log softmax(logits[t])[target[t]], their sum times `factor`, and the gradient of
@@ -190,7 +216,7 @@ struct CrossEntropyWork : CallOperation {
   std::string_view operation() const override { return "cross_entropy"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// A class of each row, drawn by its probability.
@@ -204,7 +230,7 @@ struct SampleWork : CallOperation {
   std::string_view operation() const override { return "sample"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 /// One step of Adam over the flat buffers, with the global norm of the gradient and what follows
@@ -222,7 +248,7 @@ struct AdamWork : CallOperation {
   std::string_view operation() const override { return "adam"; }
   std::vector<Use> uses() const override;
   std::string shape() const override;
-  Result<Launch> load(Loader &loader) const override;
+  Result<LoadedCall> load(Loader &loader) const override;
 };
 
 } // namespace sparsec

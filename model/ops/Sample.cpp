@@ -15,7 +15,7 @@ std::string SampleWork::shape() const {
   return fmt::format("{} x {}, temperature {}", logits.rows, logits.columns, temperature);
 }
 
-Result<Launch> SampleWork::load(Loader &loader) const {
+Result<LoadedCall> SampleWork::load(Loader &loader) const {
   SampleRequest request;
   request.entry = "sample";
   request.columns = logits.columns;
@@ -24,12 +24,18 @@ Result<Launch> SampleWork::load(Loader &loader) const {
   auto sample = loader.load<Sample>(request);
   if (!sample)
     return sample.error();
-  SampleCall call{.rows = logits.rows,
-                  .logits = loader.tensor(logits),
-                  .seed = loader.tensor(seed),
-                  .tokens = loader.tensor(tokens),
-                  .temperature = static_cast<float>(temperature)};
-  return Launch([sample = *sample, call](int64_t) { return sample->launch(call); });
+  auto loaded = loader.describe(request, *this, sparsec::bytes(dtype));
+  if (!loaded)
+    return loaded;
+  loaded->bind = [this, sample = *sample](const Places &at) {
+    SampleCall call{.rows = logits.rows,
+                    .logits = at.tensor(logits),
+                    .seed = at.tensor(seed),
+                    .tokens = at.tensor(tokens),
+                    .temperature = static_cast<float>(temperature)};
+    return [sample, call](int64_t) { return sample->launch(call); };
+  };
+  return loaded;
 }
 
 } // namespace sparsec

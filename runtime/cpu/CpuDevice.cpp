@@ -114,16 +114,25 @@ public:
           __builtin_mul_overflow(items, extent, &items))
         return inputError(fmt::format("a grid of ({},{},{}) work items", shape.grid[0],
                                       shape.grid[1], shape.grid[2]));
-    std::lock_guard lock(launching);
-    if (Result<void> room = growScratch(size_t(kernel->info.scratchBytes)); !room)
-      return room;
+    std::unique_lock<std::mutex> lock;
+    std::byte *scratch = reinterpret_cast<std::byte *>(shape.scratch);
+    size_t stride = scratchStride(kernel->info);
+    if (!scratch && stride > 0) {
+      lock = std::unique_lock(launching);
+      if (!ownScratch || ownScratch->size < stride * workers.count())
+        ownScratch = std::make_unique<AlignedMemory>(stride * workers.count());
+      scratch = ownScratch->data;
+      if (!scratch)
+        return machineError(
+            fmt::format("out of memory: {} bytes of scratch", stride * workers.count()));
+    }
     // The kernel reads the caller's struct: it stays there until launch() returns.
     const void *arguments = parameters[0];
     bool lastFirst = !isOrdered(kernel->info, arguments) && !kernel->info.longestFirst;
     // The last row of each worker in slices, so that the others need not wait for a whole one.
     int64_t slices = workers.count() > 1 ? kernel->info.slices : 1;
     int64_t whole = slices > 1 ? std::max<int64_t>(items - workers.count(), 0) : items;
-    workers.run(whole + (items - whole) * slices, [&](int worker, int64_t item) {
+    auto each = [&](int worker, int64_t item) {
       int64_t slice = 0; // 0: the whole row
       if (item >= whole) {
         slice = (item - whole) % slices + 1;
@@ -133,14 +142,25 @@ public:
       if (lastFirst)
         x = shape.grid[0] - 1 - x;
       kernel->entry(arguments, int32_t(x | slice << kSliceShift), int32_t(outer % shape.grid[1]),
-                    int32_t(outer / shape.grid[1]), scratch[worker]->data);
-    });
+                    int32_t(outer / shape.grid[1]), scratch + size_t(worker) * stride);
+    };
+    workers.run(whole + (items - whole) * slices, std::ref(each)); // copies and allocates nothing
     return {};
   }
 
   Result<void> synchronize() override { return {}; }
 
+  size_t scratchBytes(const Executable &executable) const override {
+    return scratchStride(static_cast<const CpuExecutable &>(executable).info) * workers.count();
+  }
+
 private:
+  /// From one worker's scratch to the next: no two share a cache line.
+  static size_t scratchStride(const KernelInfo &info) {
+    return (size_t(info.scratchBytes) + size_t(kAlignment) - 1) / size_t(kAlignment) *
+           size_t(kAlignment);
+  }
+
   /// Whether the arguments bring an order of the rows.
   static bool isOrdered(const KernelInfo &info, const void *arguments) {
     const void *order = nullptr;
@@ -175,23 +195,11 @@ private:
     return library;
   }
 
-  Result<void> growScratch(size_t bytes) {
-    scratch.resize(workers.count());
-    for (auto &each : scratch) {
-      if (each && each->size >= bytes)
-        continue;
-      each = std::make_unique<AlignedMemory>(bytes);
-      if (!each->data)
-        return machineError(fmt::format("out of memory: {} bytes of scratch", bytes));
-    }
-    return {};
-  }
-
   Workers workers;
   std::mutex mutex, launching;
   std::map<DeviceAddress, std::unique_ptr<AlignedMemory>> allocations;
   std::unordered_map<std::string, std::shared_ptr<SharedObject>> libraries;
-  std::vector<std::unique_ptr<AlignedMemory>> scratch; ///< one for each worker
+  std::unique_ptr<AlignedMemory> ownScratch; ///< of launches that bring none, one at a time
 };
 
 } // namespace

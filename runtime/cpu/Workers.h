@@ -19,8 +19,8 @@ public:
   explicit Workers(int threads);
   ~Workers();
   int count() const { return threads; }
-  /// Calls work(worker, item) for every item below `items`, and returns when all are done. One at a
-  /// time.
+  /// Calls work(worker, item) for every item below `items`, and returns when all are done. Several
+  /// threads may run work at once: workers of one run each have a number of their own.
   void run(int64_t items, const std::function<void(int worker, int64_t item)> &work);
 
 private:

@@ -2,6 +2,7 @@
 #include "runtime/cpu/Workers.h"
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -39,6 +40,7 @@ struct Workers::Pool {
   std::atomic<int> busy = 0;
   bool mayLook = false;
   std::vector<std::thread> others;
+  std::mutex running; ///< one run at a time has the others
 
   void serve(int worker) {
     for (uint32_t seen = 0;;) {
@@ -83,6 +85,7 @@ void Workers::run(int64_t items, const std::function<void(int, int64_t)> &work) 
     each(0);
     return;
   }
+  std::lock_guard lock(pool->running);
   pool->begin(&each);
   each(0);
   pool->end();

@@ -1,5 +1,7 @@
 #include "runtime/cuda/CudaDevice.h"
 
+#include "runtime/DiskStore.h"
+
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
@@ -7,6 +9,8 @@
 namespace sparsec {
 
 namespace {
+
+constexpr int kLeastCapability = 80; ///< of kernel/Targets.def
 
 struct CudaExecutable final : Executable {
   CudaExecutable(const CudaDriver &driver, CudaContext context)
@@ -106,7 +110,7 @@ Result<void> CudaDevice::open(int ordinal) {
     error.message = "no GPU can be used: " + error.message;
     return error;
   };
-  int count = 0, version = 0, major = 0, minor = 0, multiprocessors = 0;
+  int count = 0, major = 0, minor = 0, multiprocessors = 0;
   char deviceName[256] = "";
   if (Result<void> did = machine("cuInit", driver.init(0)); !did)
     return did;
@@ -135,6 +139,9 @@ Result<void> CudaDevice::open(int ordinal) {
       !did)
     return did;
   capability = 10 * major + minor;
+  if (capability < kLeastCapability)
+    return machineError(fmt::format("{} is sm_{}, and kernels are for sm_{} and newer", deviceName,
+                                    capability, kLeastCapability));
   text = fmt::format("{}, sm_{}, {} multiprocessors, driver {}.{}", deviceName, capability,
                      multiprocessors, version / 1000, version % 1000 / 10);
   return enter();
@@ -158,6 +165,15 @@ Result<DeviceAddress> CudaDevice::allocate(size_t bytes) {
   return DeviceAddress(pointer);
 }
 
+Result<int64_t> CudaDevice::freeBytes() {
+  if (Result<void> entered = enter(); !entered)
+    return entered.error();
+  size_t left = 0, all = 0;
+  if (Result<void> did = check("cuMemGetInfo", driver.memoryInfo(&left, &all)); !did)
+    return did.error();
+  return static_cast<int64_t>(left);
+}
+
 Result<void> CudaDevice::free(DeviceAddress address) {
   if (Result<void> entered = enter(); !entered)
     return entered;
@@ -176,6 +192,19 @@ Result<void> CudaDevice::copyToHost(void *to, DeviceAddress from, size_t bytes) 
   return check("cuMemcpyDtoH", driver.copyToHost(to, from, bytes));
 }
 
+Result<std::string> CudaDevice::assemble(const Assembler &assembler, const std::string &ptx,
+                                         const std::string &arch) const {
+  auto make = [&]() -> Result<std::string> {
+    Result<Cubin> cubin = assembler.assemble(ptx, arch);
+    return cubin ? Result<std::string>(std::move(cubin->image)) : cubin.error();
+  };
+  if (!store)
+    return make();
+  return store->take(
+      "cubin", fmt::format("{} {} for {}\n{}", assembler.name(), assembler.version(), arch, ptx),
+      make);
+}
+
 Result<std::unique_ptr<Executable>> CudaDevice::load(const std::string &ptx,
                                                      const std::string &entry) {
   if (Result<void> entered = enter(); !entered)
@@ -185,9 +214,9 @@ Result<std::unique_ptr<Executable>> CudaDevice::load(const std::string &ptx,
     return arch.error();
   std::vector<std::string> notes;
   for (const std::unique_ptr<Assembler> &assembler : assemblers.found) {
-    Result<Cubin> cubin = assembler->assemble(ptx, *arch);
+    Result<std::string> cubin = assemble(*assembler, ptx, *arch);
     Result<std::unique_ptr<Executable>> loaded =
-        cubin ? loadImage(cubin->image, entry, std::string(assembler->name()))
+        cubin ? loadImage(*cubin, entry, std::string(assembler->name()))
               : Result<std::unique_ptr<Executable>>(cubin.error());
     if (loaded)
       return loaded;
@@ -250,12 +279,10 @@ Result<void> CudaDevice::launch(const Executable &executable, const LaunchShape 
     return entered;
   const auto &kernel = static_cast<const CudaExecutable &>(executable);
   // The driver reads the values before it returns and writes none of them.
-  std::vector<void *> values;
-  for (const void *parameter : parameters)
-    values.push_back(const_cast<void *>(parameter));
-  CudaStatus status = driver.launch(kernel.function, shape.grid[0], shape.grid[1], shape.grid[2],
-                                    shape.block[0], shape.block[1], shape.block[2],
-                                    shape.sharedBytes, nullptr, values.data(), nullptr);
+  auto **values = const_cast<void **>(parameters.data());
+  CudaStatus status = driver.launch(
+      kernel.function, shape.grid[0], shape.grid[1], shape.grid[2], shape.block[0], shape.block[1],
+      shape.block[2], shape.sharedBytes, static_cast<CudaStream>(shape.stream), values, nullptr);
   if (status == 0)
     return {};
   Error error = driver.error("cuLaunchKernel", status);
@@ -271,6 +298,17 @@ Result<void> CudaDevice::synchronize() {
   if (Result<void> entered = enter(); !entered)
     return entered;
   return check("cuCtxSynchronize", driver.synchronize());
+}
+
+Result<bool> CudaDevice::isCapturing(void *stream) {
+  if (Result<void> entered = enter(); !entered)
+    return entered.error();
+  int status = 0; // CU_STREAM_CAPTURE_STATUS_NONE
+  Result<void> did =
+      check("cuStreamIsCapturing", driver.isCapturing(static_cast<CudaStream>(stream), &status));
+  if (!did)
+    return did.error();
+  return status != 0;
 }
 
 Result<double> CudaDevice::timeLaunch(const Executable &executable, const LaunchShape &shape,
@@ -322,6 +360,7 @@ Result<std::unique_ptr<CudaDevice>> openCudaDevice(const CudaOptions &options) {
   AssemblerSearch search = options.search ? *options.search : AssemblerSearch::fromEnvironment();
   std::unique_ptr<CudaDevice> device(
       new CudaDevice(std::move(*library), driver, Assemblers::open(search)));
+  device->store = options.store;
   if (Result<void> opened = device->open(options.ordinal); !opened)
     return opened.error();
   return device;

@@ -19,6 +19,7 @@ struct CudaOptions {
   int ordinal = 0;                         ///< which GPU, as the driver counts them
   std::string library{};                   ///< the driver; empty: libcuda.so.1
   std::optional<AssemblerSearch> search{}; ///< none: from the environment
+  std::shared_ptr<DiskStore> store{};      ///< keeps what assemblers made; null: nothing does
 };
 
 class CudaDevice final : public Device {
@@ -33,6 +34,7 @@ public:
 
   Result<DeviceAddress> allocate(size_t bytes) override;
   Result<void> free(DeviceAddress address) override;
+  Result<int64_t> freeBytes() override;
   Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) override;
   Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) override;
   Result<std::unique_ptr<Executable>> load(const std::string &ptx,
@@ -40,11 +42,13 @@ public:
   Result<void> launch(const Executable &executable, const LaunchShape &shape,
                       std::span<const void *const> parameters) override;
   Result<void> synchronize() override;
+  Result<bool> isCapturing(void *stream) override;
 
   /// Launches once and waits: the milliseconds between the driver's events around it.
   Result<double> timeLaunch(const Executable &executable, const LaunchShape &shape,
                             std::span<const void *const> parameters);
   int computeCapability() const { return capability; } ///< 90 for sm_90
+  int driverVersion() const { return version; }        ///< 12040 for CUDA 12.4
   int sharedBytes() const { return sharedLimit; }      ///< that a block may have when it asks
   bool runs(const std::string &target) const;          ///< code for this target, "sm_80"
   /// What made the machine code of an executable of this device: "nvrtc", "ptxas", "driver".
@@ -59,12 +63,15 @@ private:
   Result<void> enter() const; ///< makes the context current on this thread
   Result<std::unique_ptr<Executable>> loadImage(const std::string &image, const std::string &entry,
                                                 std::string assembler);
+  Result<std::string> assemble(const Assembler &assembler, const std::string &ptx,
+                               const std::string &arch) const;
 
   Library library;
   CudaDriver driver;
   Assemblers assemblers;
+  std::shared_ptr<DiskStore> store;
   int device = 0;
-  int capability = 0;
+  int capability = 0, version = 0;
   int sharedLimit = 0; ///< bytes a block may have when it asks
   CudaContext context = nullptr;
   std::string text;

@@ -51,6 +51,7 @@ constexpr int jitLogVerbose = 12;
   X(synchronize, cuCtxSynchronize, ())                                                             \
   X(allocate, cuMemAlloc_v2, (CudaPointer *, size_t))                                              \
   X(free, cuMemFree_v2, (CudaPointer))                                                             \
+  X(memoryInfo, cuMemGetInfo_v2, (size_t * left, size_t * all))                                    \
   X(copyToDevice, cuMemcpyHtoD_v2, (CudaPointer, const void *, size_t))                            \
   X(copyToHost, cuMemcpyDtoH_v2, (void *, CudaPointer, size_t))                                    \
   X(loadModule, cuModuleLoadDataEx,                                                                \
@@ -63,6 +64,7 @@ constexpr int jitLogVerbose = 12;
     (CudaFunction, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,                \
      unsigned blockY, unsigned blockZ, unsigned sharedBytes, CudaStream, void **parameters,        \
      void **extra))                                                                                \
+  X(isCapturing, cuStreamIsCapturing, (CudaStream, int *status))                                   \
   X(createEvent, cuEventCreate, (CudaEvent *, unsigned flags))                                     \
   X(destroyEvent, cuEventDestroy_v2, (CudaEvent))                                                  \
   X(recordEvent, cuEventRecord, (CudaEvent, CudaStream))                                           \

@@ -2,12 +2,18 @@
 // local memory, no complaint. What they compute, tests of their own say.
 #include "codegen/Compiler.h"
 #include "kernel/ops/Adam.h"
+#include "kernel/ops/AttentionDecode.h"
+#include "kernel/ops/AttentionMass.h"
 #include "kernel/ops/CrossEntropy.h"
+#include "kernel/ops/Elementwise.h"
 #include "kernel/ops/Embedding.h"
 #include "kernel/ops/LayerNorm.h"
 #include "kernel/ops/Matmul.h"
+#include "kernel/ops/Sample.h"
+#include "kernel/ops/SparseMatmul.h"
 #include "runtime/cuda/Gate.h"
 
+#include <algorithm>
 #include <ctime>
 #include <fmt/core.h>
 #include <gtest/gtest.h>
@@ -20,6 +26,49 @@ struct Operated {
   std::string name;
   Request request;
 };
+
+void addElementwise(std::vector<Operated> &all, const Target &target) {
+  using Kind = ElementwiseRequest::Kind;
+  for (Kind kind : {Kind::Cast, Kind::Gelu, Kind::GeluBackward, Kind::Dropout})
+    all.push_back({fmt::format("elementwise_{}", static_cast<int>(kind)),
+                   ElementwiseRequest{.entry = "kernel",
+                                      .kind = kind,
+                                      .from = DType::F32,
+                                      .to = DType::BF16,
+                                      .target = target}});
+  for (int64_t columns : {256, 50257})
+    all.push_back({fmt::format("sample_{}", columns),
+                   SampleRequest{.entry = "kernel", .columns = columns, .target = target}});
+}
+
+/// Decoding, block sums and block-sparse layers, of a strided pattern.
+void addOfPatterns(std::vector<Operated> &all, const Target &target) {
+  auto attend = parsePredicate(std::make_shared<SourceText>(
+      SourceText{"test", "k <= q and (q - k < 128 or (q - k) % 128 == 0)"}));
+  EXPECT_TRUE(attend) << attend.error().render();
+  for (DType dtype : {DType::BF16, DType::F32})
+    for (int headDim : {64, 128}) {
+      std::string sizes = fmt::format("{}_{}", name(dtype), headDim);
+      AttentionDecodeRequest decode{.entry = "kernel", .attend = *attend, .dtype = dtype};
+      decode.headDim = decode.valueDim = headDim;
+      decode.keyOrder = ResidueOrder{128};
+      decode.target = target;
+      all.push_back({"decode_" + sizes, decode});
+      AttentionMassRequest mass{.entry = "kernel", .attend = *attend, .dtype = dtype};
+      mass.headDim = headDim;
+      mass.target = target;
+      all.push_back({"mass_" + sizes, mass});
+    }
+  using Pass = MatmulRequest::Pass;
+  for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient})
+    for (int side : {16, 64, 128}) {
+      SparseMatmulRequest request{.entry = "kernel", .attend = *attend, .pass = pass};
+      request.block = {side, side};
+      request.target = target;
+      all.push_back({fmt::format("sparse_matmul_{}_{}", name(pass).substr(0, 5), side), request});
+      std::ranges::replace(all.back().name, ' ', '_');
+    }
+}
 
 std::vector<Operated> requests() {
   std::vector<Operated> all;
@@ -74,6 +123,8 @@ std::vector<Operated> requests() {
                      EmbeddingGradientRequest{
                          .entry = "kernel", .columns = columns, .dtype = dtype, .target = target}});
     }
+  addElementwise(all, target);
+  addOfPatterns(all, target);
   return all;
 }
 

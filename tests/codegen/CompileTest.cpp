@@ -155,7 +155,7 @@ TEST(Compile, ABlockLeavesRegisters) {
       .entry = "b", .attend = make(Op::True, {}), .target = *findTarget("sm_80")};
   EXPECT_EQ(*chooseBlock(request), (Block{64, 64}));
   request.pass = AttentionBackwardRequest::Pass::Keys;
-  EXPECT_EQ(*chooseBlock(request), (Block{32, 64}));
+  EXPECT_EQ(*chooseBlock(request), (Block{64, 64}));
   request.headDim = request.valueDim = 128;
   EXPECT_EQ(*chooseBlock(request), (Block{16, 64}));
 }
@@ -190,7 +190,7 @@ TEST(Explain, PrintsEveryStage) {
   Result<std::string> none = explain(request, "assembly");
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().message,
-            "expected a stage of sparsec, tile, warp, llvm, ptx, asm; found 'assembly'");
+            "expected a stage of sparsec, tile, warp, llvm, ptx, plan, asm; found 'assembly'");
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 #include "kernel/ops/Attention.h"
 #include "runtime/cpu/CpuDevice.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/backward/Case.h"
 #include "tools/verify/ops/forward/Problem.h"
 
 #include <cmath>
@@ -34,6 +35,16 @@ std::vector<std::string> levelNames() {
 
 class CpuLevels : public ::testing::TestWithParam<std::string> {};
 
+/// That every row of a case passes.
+template <class Case>
+void expectPassed(Verifier &verifier, const Case &c) {
+  Result<std::vector<VerifyRow>> rows = verifier.run(c);
+  ASSERT_TRUE(rows) << rows.error().render();
+  for (const VerifyRow &row : *rows)
+    EXPECT_TRUE(row.passed) << describe(c) << ": " << row.output << ": error " << row.error
+                            << ", bound " << row.bound << ": " << row.detail;
+}
+
 TEST_P(CpuLevels, AgreeWithTheReference) {
   Result<cpu::Level> level = cpu::findLevel(GetParam());
   ASSERT_TRUE(level) << level.error().render();
@@ -48,12 +59,24 @@ TEST_P(CpuLevels, AgreeWithTheReference) {
       ForwardCase c{.dtype = dtype, .headDim = headDim, .valueDim = valueDim, .n = 203, .nq = 150};
       c.heads = c.kvHeads = 2;
       c.block = block;
-      Result<std::vector<VerifyRow>> rows = verifier.run(c);
-      ASSERT_TRUE(rows) << rows.error().render();
-      for (const VerifyRow &row : *rows)
-        EXPECT_TRUE(row.passed) << describe(c) << ": " << row.output << ": error " << row.error
-                                << ", bound " << row.bound << ": " << row.detail;
+      expectPassed(verifier, c);
     }
+}
+
+/// A loaded tile is an operand of several products there, which want it in different forms.
+TEST_P(CpuLevels, GradientsAgreeWithTheReference) {
+  if (!cpu::hostRuns(*cpu::findLevel(GetParam())))
+    GTEST_SKIP() << "this machine has no " << GetParam();
+  auto device = openCpuDevice({.threads = 2});
+  Pattern pattern = patternOf("causal and (local(70) or k % 5 == h)");
+  Verifier verifier({*device, pattern, *findTarget("cpu-" + GetParam()), compile});
+  for (auto [headDim, valueDim, block] : {std::tuple(64, 64, Block{}), {80, 48, {48, 80}}}) {
+    BackwardCase c;
+    c.dtype = DType::BF16, c.headDim = headDim, c.valueDim = valueDim, c.n = 130, c.nq = 100;
+    c.heads = c.kvHeads = 2;
+    c.block = block;
+    expectPassed(verifier, c);
+  }
 }
 
 /// out of one block of 128 queries and keys, where the values of the keys from `begin` to `end` are
@@ -81,8 +104,8 @@ std::vector<float> blockOf(const Pattern &pattern, const Target &target, int beg
   return tensors["out"].get();
 }
 
-/// Keys that no query of a panel attends to are left out for it (LiveRows.cpp): their values may be
-/// NaN, which times a weight of 0 would be NaN as well.
+/// Keys that no query of a panel attends to are left out for it (plan/Masks.cpp): their values may
+/// be NaN, which times a weight of 0 would be NaN as well.
 TEST_P(CpuLevels, LeaveOutWhatNoQueryOfAPanelAttendsTo) {
   cpu::Level level = *cpu::findLevel(GetParam());
   if (!cpu::hostRuns(level))

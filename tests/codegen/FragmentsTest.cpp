@@ -59,6 +59,20 @@ TEST(Fragments, TallTilesAreTwoBelowEachOther) {
   EXPECT_EQ(columnsOf(accumulator(8, 32)).warpRows, 0);
 }
 
+TEST(Fragments, WarpsSideBySideShareTheColumns) {
+  Fragment held = accumulator(128, 64, 2); // of 128 columns each warp has 64
+  expectEachHeld(held, 64, 64, 1);
+  EXPECT_EQ(held.warpsAcross, 2);
+  EXPECT_EQ(held.warpColumns, 64);
+  EXPECT_EQ(held.registers, accumulator(64, 64).registers);
+  expectEachHeld(columnsOf(held), 1, 64, 8);
+  EXPECT_EQ(columnsOf(held).warpColumns, 64);
+  EXPECT_EQ(columnsOf(held).warpRows, 0);
+  expectEachHeld(rowsOf(held), 64, 1, 4);
+  EXPECT_EQ(rowsOf(held).warpColumns, 0);
+  EXPECT_EQ(rowsOf(held).warpsAcross, 2);
+}
+
 TEST(Fragments, StripesHoldWholeRowsInRuns) {
   for (auto [across, vector] : {std::pair(32, 8), {32, 4}, {4, 4}, {1, 1}, {16, 2}}) {
     Stripes stripes{across, vector};

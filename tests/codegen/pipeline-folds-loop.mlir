@@ -22,15 +22,21 @@
 // CHECK-NEXT: warp.wait 1
 // CHECK-NEXT: warp.barrier
 
-// One value per query has no copies: whoever computes a block loads it.
+// One value per query waits in shared memory until the products are done that do not need it.
 // CHECK: scf.for %{{.*}} = %[[PARTIAL]] to %[[FULL]]
 // CHECK-NEXT: warp.wait 0
 // CHECK-NEXT: warp.barrier
 // CHECK: scf.if
+// CHECK: warp.copy_vector %lse[{{.*}} to %{{.*}} : {{.*}}, <1x32xf32, stages = 1
+// CHECK: warp.copy_vector %delta[
 // CHECK-NOT: tile.load
 // CHECK: warp.commit
-// CHECK: tile.load %lse{{.*}} -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 4>>>
-// CHECK: tile.load %delta{{.*}} -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 4>>>
+// CHECK-NOT: warp.load_vector
+// CHECK: warp.mma
+// CHECK: warp.mma
+// CHECK: warp.load_vector {{.*}} -> tensor<32xf32, #warp.slice<columns, #warp.accumulator<warps = 4>>>
+// CHECK: math.exp2
+// CHECK-NEXT: warp.load_vector
 // CHECK: warp.mma
 
 // The keys of a full block all exist, its queries need not.

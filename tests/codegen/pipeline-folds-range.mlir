@@ -44,6 +44,47 @@ tile.kernel @product(%a: !tile.view<bf16, 1>, %b: !tile.view<bf16, 1>, %y: !tile
   tile.return
 }
 
+// Three stages: two blocks are copied first, a group each, and a turn leaves one in flight.
+// CHECK-LABEL: tile.kernel @deep
+// CHECK: warp.alloc : <64x64xbf16, stages = 3
+// CHECK: warp.alloc : <64x64xbf16, stages = 3
+// CHECK: %[[LAST:.*]] = arith.subi %steps, %c2
+// CHECK-COUNT-2: warp.commit
+// CHECK: scf.for %[[I:.*]] = %{{.*}} to %steps {{.*}} iter_args(%{{.*}}, %[[STAGE:.*]] = %c0
+// CHECK-NEXT: warp.wait 1
+// CHECK-NEXT: warp.barrier
+// CHECK: %[[NEXT:.*]] = arith.select {{.*}}, %c0
+// CHECK: %[[FREE:.*]] = arith.select {{.*}}, %c2
+// CHECK: %[[MORE:.*]] = arith.cmpi slt, %[[I]], %[[LAST]]
+// CHECK: scf.if %[[MORE]]
+// CHECK-NEXT: %[[BLOCK:.*]] = arith.addi %[[I]], %c2
+// CHECK-NEXT: tile.rows #tile.order<natural>[%[[BLOCK]]]
+// CHECK-NEXT: warp.stage %{{.*}}[%[[FREE]]]
+// CHECK: warp.commit
+// CHECK: warp.stage %{{.*}}[%[[STAGE]]]
+// CHECK: warp.mma
+// CHECK: scf.yield %{{.*}}, %[[NEXT]]
+tile.kernel @deep(%a: !tile.view<bf16, 1>, %b: !tile.view<bf16, 1>, %y: !tile.view<f32, 1>, %steps: i32, %n: i32, %i: i32)
+    args ["a", "b", "y", "steps", "n", "i"] attributes {tile.stages = 3} {
+  %zero = arith.constant 0 : i32
+  %zeros = arith.constant dense<0.0> : tensor<64x64xf32>
+  %r = tile.rows #tile.order<natural>[%i] of %n : !tile.rows<64>
+  %all = tile.range %zero to %steps : !tile.blocks
+  %sum = tile.fold %s in %all init(%zeros) : tensor<64x64xf32> fetch {
+    %sr = tile.rows #tile.order<natural>[%s] of %n : !tile.rows<64>
+    %at = tile.load %a[%r, cols %sr] : !tile.view<bf16, 1>, !tile.rows<64>, !tile.rows<64> -> tensor<64x64xbf16>
+    %bt = tile.load %b[%sr, cols %r] : !tile.view<bf16, 1>, !tile.rows<64>, !tile.rows<64> -> tensor<64x64xbf16>
+    tile.yield %at, %bt : tensor<64x64xbf16>, tensor<64x64xbf16>
+  } lead(%at, %bt) {
+    tile.yield
+  } step(%at, %bt, %acc) {
+    %next = tile.dot %at, %bt acc(%acc : tensor<64x64xf32>) : tensor<64x64xbf16>, tensor<64x64xbf16> -> tensor<64x64xf32>
+    tile.yield %next : tensor<64x64xf32>
+  }
+  tile.store %sum, %y[%r, cols %r] : tensor<64x64xf32>, !tile.view<f32, 1>, !tile.rows<64>, !tile.rows<64>
+  tile.return
+}
+
 // No stages, so no barrier but the one before a vector is written over that all threads have read.
 // CHECK-LABEL: tile.kernel @sums
 // CHECK-NOT: {{warp.(alloc|copy|wait|commit|barrier)}}

@@ -1,6 +1,7 @@
 // Several tiles that stay: queries and the gradient of the output, as the gradient of queries wants
 // them. Both wait for their copies once; those that fit go on to registers.
 // RUN: sparsec-opt %s --tile-pipeline --assign-encodings --pipeline-folds --allocate-shared | FileCheck %s
+// RUN: sed 's/x64xbf16>/x96xbf16>/g; s/x64xf32>/x96xf32>/g' %s | sparsec-opt --tile-pipeline --assign-encodings --pipeline-folds --allocate-shared | FileCheck %s --check-prefix=BOTH
 // RUN: sed 's/x64xbf16>/x144xbf16>/g; s/x64xf32>/x144xf32>/g' %s | sparsec-opt --tile-pipeline --assign-encodings --pipeline-folds | FileCheck %s --check-prefix=WIDE
 
 // Fetched twice, then resident, in the order of the loads.
@@ -11,7 +12,7 @@
 // CHECK: %[[DOS:.*]] = warp.alloc at 24576 : <64x64xbf16, stages = 1
 // CHECK: warp.copy %q{{.*}} to %[[QS]]
 // CHECK: warp.copy %dout{{.*}} to %[[DOS]]
-// CHECK: tile.load %lse{{.*}} -> tensor<64xf32, #warp.slice<rows, #warp.accumulator<warps = 4>>>
+// CHECK: tile.load %lse{{.*}} -> tensor<64xf32, #warp.slice<rows, #warp.accumulator<warps = 2, rows = 32>>>
 // CHECK: warp.commit
 // CHECK: warp.copy %k
 // CHECK: warp.copy %v
@@ -19,14 +20,24 @@
 // CHECK-NEXT: warp.wait 1
 // CHECK-NEXT: warp.barrier
 // CHECK-NEXT: %[[Q:.*]] = warp.load_matrix %[[QS]]
-// CHECK-NEXT: %[[DO:.*]] = warp.load_matrix %[[DOS]]
+// CHECK-NOT: warp.load_matrix
 // CHECK: scf.for
 // CHECK-NEXT: warp.wait 0
 // CHECK-NEXT: warp.barrier
 // CHECK: warp.mma %[[Q]], %{{.*}} rhs_t
-// CHECK: warp.mma %[[DO]], %{{.*}} rhs_t
-// CHECK: warp.mma %{{.*}} : tensor<64x32xbf16, #warp.lhs<warps = 4>>, <32x64xbf16
+// CHECK: warp.mma %[[DOS]], %{{.*}} rhs_t
+// CHECK: warp.mma %{{.*}} : tensor<64x32xbf16, #warp.lhs<warps = 2, rows = 32>>, <32x64xbf16
 // CHECK: tile.store {{.*}} %dq
+
+// At head dim 96 a warp has 16 rows, and both tiles go to registers.
+// BOTH: %[[QS:.*]] = warp.alloc {{.*}} : <64x96xbf16, stages = 1
+// BOTH: %[[DOS:.*]] = warp.alloc {{.*}} : <64x96xbf16, stages = 1
+// BOTH: warp.wait 1
+// BOTH-NEXT: warp.barrier
+// BOTH-NEXT: %[[Q:.*]] = warp.load_matrix %[[QS]]
+// BOTH-NEXT: %[[DO:.*]] = warp.load_matrix %[[DOS]]
+// BOTH: warp.mma %[[Q]], %{{.*}} rhs_t
+// BOTH: warp.mma %[[DO]], %{{.*}} rhs_t
 
 // At head dim 144 there is room for the first one only; products read the other where it is.
 // WIDE: %[[QS:.*]] = warp.alloc : <64x144xbf16, stages = 1

@@ -251,7 +251,11 @@ tile.kernel @down(%x: !tile.view<f32, 1>, %y: !tile.view<f32, 0>, %n: i32, %i: i
   // CHECK-NOT: nvvm.barrier0
   // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
   // CHECK: nvvm.barrier0
-  // CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
+  // There are as many columns as threads: each is added up by one.
+  // CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> f32
+  // CHECK: llvm.store %{{.*}} {alignment = 4 : i64} : f32, !llvm.ptr<3>
+  // CHECK: nvvm.barrier0
+  // CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
   %s = tile.reduce sum %t {dim = 0} : tensor<8x64xf32, #stripes> -> tensor<64xf32, #columns>
   // CHECK: nvvm.barrier0
   // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>

@@ -9,8 +9,8 @@ tile.kernel @a(%x: !tile.view<index, 1>) args ["x"] { tile.return }
 
 // -----
 
-// expected-error @below {{a view has 0 to 3 strides, not 4}}
-tile.kernel @a(%x: !tile.view<f32, 4>) args ["x"] { tile.return }
+// expected-error @below {{a view has 0 to 4 strides, not 5}}
+tile.kernel @a(%x: !tile.view<f32, 5>) args ["x"] { tile.return }
 
 // -----
 
@@ -210,10 +210,11 @@ tile.kernel @a(%x: !tile.view<f32, 3>, %n: i32) args ["x", "n"] {
 
 // -----
 
-tile.kernel @a(%x: !tile.view<f32, 2>, %n: i32) args ["x", "n"] {
+// One index fewer than strides: rows a stride apart. Not two.
+tile.kernel @a(%x: !tile.view<f32, 3>, %n: i32) args ["x", "n"] {
   %r = tile.rows #tile.order<natural>[%n] of %n : !tile.rows<16>
-  // expected-error @below {{'tile.load' op expected 2 indices before the rows for a tile of rank 1 of '!tile.view<f32, 2>', found 1}}
-  %t = tile.load %x[%n, %r] : !tile.view<f32, 2>, !tile.rows<16> -> tensor<16xf32>
+  // expected-error @below {{'tile.load' op expected 3 indices before the rows for a tile of rank 1 of '!tile.view<f32, 3>', found 1}}
+  %t = tile.load %x[%n, %r] : !tile.view<f32, 3>, !tile.rows<16> -> tensor<16xf32>
   tile.return
 }
 
@@ -312,11 +313,11 @@ tile.kernel @a(%x: !tile.view<bf16, 1>, %n: i32) args ["x", "n"] {
 
 // -----
 
-tile.kernel @a(%x: !tile.view<f32, 1>, %n: i32) args ["x", "n"] {
+tile.kernel @a(%x: !tile.view<f32, 2>, %n: i32) args ["x", "n"] {
   %r = tile.rows #tile.order<natural>[%n] of %n : !tile.rows<16>
   %t = arith.constant dense<0.0> : tensor<16xf32>
-  // expected-error @below {{'tile.accumulate' op expected 1 indices before the rows for a tile of rank 1 of '!tile.view<f32, 1>', found 0}}
-  tile.accumulate %t, %x[%r] exclusive : tensor<16xf32>, !tile.view<f32, 1>, !tile.rows<16>
+  // expected-error @below {{'tile.accumulate' op expected 2 indices before the rows for a tile of rank 1 of '!tile.view<f32, 2>', found 0}}
+  tile.accumulate %t, %x[%r] exclusive : tensor<16xf32>, !tile.view<f32, 2>, !tile.rows<16>
   tile.return
 }
 
@@ -543,5 +544,13 @@ tile.kernel @a(%seed: i64) args ["seed"] {
   %q = arith.constant dense<0> : tensor<16xi32>
   // expected-error @below {{'tile.random' op expected a result of shape 16x16, found 16x32}}
   %t = tile.random %seed(%q, %q) : tensor<16xi32>, tensor<16xi32> -> tensor<16x32xi32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @a(%layout: !tile.layout, %r: i32) args ["layout", "r"] {
+  // expected-error @below {{'tile.blocks' op expected a slice of two numbers, found 1}}
+  %l = tile.blocks all %layout[%r] slice %r : !tile.blocks
   tile.return
 }

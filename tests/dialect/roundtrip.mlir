@@ -8,6 +8,26 @@ sparsec.attention @head0 #sparsec.pattern<"k <= q and q - k < 128"> dtype f16 he
 // CHECK: sparsec.attention @head1 #sparsec.pattern<"True"> dtype f32 head_dim 16 value_dim 16 block 16 x 16{{$}}
 sparsec.attention @head1 #sparsec.pattern<"True"> dtype f32 head_dim 16 value_dim 16 block 16 x 16
 
+// CHECK: sparsec.attention_decode @head2 #sparsec.pattern<"k <= q"> dtype bf16 head_dim 64 value_dim 64 block 16 x 64 merge
+sparsec.attention_decode @head2 #sparsec.pattern<"k <= q"> dtype bf16 head_dim 64 value_dim 64 block 16 x 64 merge
+// CHECK: sparsec.attention_mass @head3 #sparsec.pattern<"k <= q"> dtype bf16 head_dim 64 block 64 x 64
+sparsec.attention_mass @head3 #sparsec.pattern<"k <= q"> dtype bf16 head_dim 64 block 64 x 64
+
+// CHECK-LABEL: tile.kernel @stores(
+tile.kernel @stores(%y: !tile.view<f32, 1>, %z: !tile.view<f32, 2>, %n: i32) args ["y", "z", "n"] {
+  %r = tile.rows #tile.order<natural>[%n] of %n : !tile.rows<16>
+  %x = arith.constant dense<1.0> : tensor<16x16xf32>
+  %v = arith.constant dense<1.0> : tensor<16xf32>
+  // CHECK: tile.store %{{.*}}, %y[%{{.*}}, cols %{{.*}}] {streaming} : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16>, !tile.rows<16>
+  tile.store %x, %y[%r, cols %r] {streaming} : tensor<16x16xf32>, !tile.view<f32, 1>, !tile.rows<16>, !tile.rows<16>
+  // Rows side by side, and a stride apart.
+  // CHECK: tile.store %{{.*}}, %z[%n, %n, %{{.*}}] : tensor<16xf32>, !tile.view<f32, 2>, !tile.rows<16>
+  tile.store %v, %z[%n, %n, %r] : tensor<16xf32>, !tile.view<f32, 2>, !tile.rows<16>
+  // CHECK: tile.store %{{.*}}, %z[%n, %{{.*}}] : tensor<16xf32>, !tile.view<f32, 2>, !tile.rows<16>
+  tile.store %v, %z[%n, %r] : tensor<16xf32>, !tile.view<f32, 2>, !tile.rows<16>
+  tile.return
+}
+
 // CHECK-LABEL: tile.kernel @empty() args [] attributes {threads = 128 : i64} {
 tile.kernel @empty() args [] attributes {threads = 128} {
   tile.return
@@ -81,6 +101,8 @@ tile.kernel @patterns(%y: !tile.view<i32, 1>, %layout: !tile.layout, %n: i32, %n
   %zero = arith.constant dense<0> : tensor<32x16xi32>
   %kept = arith.select %ok, %bits, %zero : tensor<32x16xi1>, tensor<32x16xi32>
   %sum = tile.reduce sum %kept {dim = 1} : tensor<32x16xi32> -> tensor<32xi32>
+  // CHECK: tile.blocks all %layout[%[[WORK]]#2] slice %n, %nq : !tile.blocks
+  %part = tile.blocks all %layout[%i] slice %n, %nq : !tile.blocks
   // CHECK: %[[RANGE:.*]] = tile.range %n to %nq : !tile.blocks
   %range = tile.range %n to %nq : !tile.blocks
   // A fold without values, and one with an encoded tensor: encodings are kept.

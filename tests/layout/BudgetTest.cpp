@@ -130,11 +130,11 @@ TEST_F(Budget, NoStructureAtAll) {
 
 TEST_F(Budget, WhatIsRefusedIsRefusedEarly) {
   LayoutRequest request = {.nq = kMillion, .nk = kMillion, .blockQ = 32, .blockK = 32};
-  request.maximumBytes = 4 * kMegabyte;
+  request.maximumBytes = 8 * kMegabyte;
   Taken taken = measure(predicate("hash(q // 32, k // 32, 1) % 2 == 0"), request);
   EXPECT_TRUE(taken.refused) << "some 3 GB of runs";
   EXPECT_LT(taken.bytes, 3 * request.maximumBytes);
-  // It has room for 311,485 runs, of four blocks each; all blocks are 10^9.
+  // It has room for 644,818 runs; all blocks are 10^9.
   auto most = request.maximumBytes / static_cast<int64_t>(sizeof(BlockRun));
   EXPECT_LT(taken.work.runs, 3 * most);
   EXPECT_LT(taken.work.questions, 10 * most);
@@ -152,18 +152,49 @@ Work workToWeigh(const Expr &attend, int64_t n) {
 }
 
 TEST(Weighing, LooksAtAFewRowsOfAMillion) {
-  // Blocks of 32 have 32,768 rows, so a question a row is more than this, three sizes of blocks
-  // 65,536.
+  // Blocks of 32 have 32,768 rows; a question a row is more than this, three sizes of blocks
+  // 65,536. Where rows repeat, counting a way exactly is a run a row.
   Work few = workToWeigh(local(1'024), kMillion);
-  EXPECT_LT(few.questions + few.evaluations + few.runs, 4'000);
+  EXPECT_LT(few.questions + few.evaluations, 4'000);
+  EXPECT_LT(few.runs, 2 * 32'768);
   // A row of strided attention in natural order has 1,024 blocks; a few of those rows are all.
   Work more = workToWeigh(column(1'024), kMillion);
   EXPECT_LT(more.questions, 80'000);
-  EXPECT_LT(more.evaluations + more.runs, 15'000);
-  // What it takes does not follow the rows (four times), nor the blocks (sixteen times).
+  EXPECT_LT(more.evaluations, 15'000);
+  EXPECT_LT(more.runs, 3 * 32'768);
+  // What is asked does not follow the rows (four times), nor the blocks (sixteen times).
   for (const Expr &attend : {local(1'024), column(1'024)})
     EXPECT_LT(2 * workToWeigh(attend, kMillion).questions,
               3 * workToWeigh(attend, kMillion / 4).questions);
+}
+
+TEST(Weighing, CountsBeforeItChooses) {
+  // The first way is exact at any length where that is cheap, and so is natural order if it was
+  // near.
+  for (const char *text :
+       {"0 <= q - k < 1024", "k <= q and (q - k) % 1024 == 0",
+        "k <= q and (q // 64 == k // 64 or hash(q // 64, k // 64, h) % 4096 == 0)"}) {
+    Result<std::vector<Candidate>> all =
+        weigh(predicate(text), {.nq = kMillion, .nk = kMillion}, {.copies = 16},
+              CostTarget::of("sm_90", 2), {.blocks = {{64, 64}, {128, 64}}});
+    ASSERT_TRUE(all);
+    EXPECT_TRUE(all->front().cost.exact) << text;
+    for (const Candidate &each : *all)
+      EXPECT_GE(each.cost.seconds, all->front().cost.seconds) << text;
+  }
+}
+
+TEST(Weighing, HasOneTimeForDense) {
+  // The dense pattern's own best way, whatever block a way has and whether keys end evenly.
+  for (int64_t n : {4'096, 5'000}) {
+    Choice choice{.blocks = {{64, 64}, {128, 64}, {128, 128}, {32, 32}}};
+    auto ways = [&](const Expr &attend) {
+      return *weigh(attend, {.nq = n, .nk = n}, {.copies = 4}, CostTarget::of("sm_80", 2), choice);
+    };
+    double dense = ways(make(Op::True, {})).front().cost.seconds;
+    for (const Candidate &each : ways(column(128)))
+      EXPECT_EQ(each.cost.denseSeconds, dense) << n;
+  }
 }
 
 TEST(Weighing, OfTheZooSeesFewOfItsPairs) {

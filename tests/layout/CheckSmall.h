@@ -77,7 +77,13 @@ inline std::optional<LayoutRequest> firstMismatch(const Expr &attend, int64_t h,
       if (!layout || layout->request() != request || !agrees(*layout, mask))
         return request;
     }
-    if (countElements(attend, request) != mask.count())
+    request.blockQ = request.blockK = 2;
+    request.search = LayoutRequest::Search::Cells;
+    if (Result<BlockLayout> layout = BlockLayout::build(attend, request);
+        !layout || !agrees(*layout, mask))
+      return request;
+    request.search = LayoutRequest::Search::Auto;
+    if (*countElements(attend, request) != mask.count())
       return request;
   }
   return std::nullopt;

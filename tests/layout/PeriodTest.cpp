@@ -68,6 +68,15 @@ std::string specialised(const char *text, const Rectangle &rectangle) {
   return print(specialise(predicate(text), rectangle, /*h=*/2, {.nq = 1024, .nk = 1024}));
 }
 
+TEST(Period, AsksEachNodeOnce) {
+  // Two ways down from each remainder: 2^900 without a memory.
+  Expr nested = make(Op::Modulo, {leaf(Op::Query), integer(7)});
+  for (int i = 0; i < 400; ++i)
+    nested = make(Op::Modulo, {make(Op::Add, {nested, leaf(Op::Key)}), integer(1'000'003 + i)});
+  EXPECT_EQ(period(make(Op::Less, {nested, integer(9)}), kDiagonal), std::nullopt);
+  EXPECT_EQ(period(make(Op::Less, {nested, integer(9)}), kDown), 7);
+}
+
 TEST(Specialise, DecidedPartsGo) {
   Rectangle lower = {{.first = 512, .count = 256}, {.first = 256, .count = 256}};
   Rectangle diagonal = {{.first = 512, .count = 256}, {.first = 512, .count = 256}};
@@ -77,6 +86,18 @@ TEST(Specialise, DecidedPartsGo) {
   EXPECT_EQ(specialised("not (k <= q) and q < 64", diagonal), print(make(Op::False, {})));
   EXPECT_EQ(specialised("k <= q and k % (n // 32 + 1) == 3 + h", diagonal),
             "k <= q and k % 33 == 5");
+}
+
+TEST(Specialise, BordersAreNoneAwayFromTheBorder) {
+  const char *moved = "abs(min(max(q // 16, 3), 12) - k // 16) <= 3 and abs(k - q) < 40";
+  Rectangle inside = {{.first = 64, .count = 64}, {.first = 0, .count = 256}};
+  EXPECT_EQ(specialised(moved, inside), "abs(q // 16 - k // 16) <= 3 and abs(k - q) < 40");
+  EXPECT_EQ(specialised(moved, {{.first = 0, .count = 32}, {.first = 64, .count = 64}}),
+            "abs(3 - k // 16) <= 3 and k - q < 40");
+  // A sum of steps is a number between them.
+  EXPECT_EQ(specialised("min(max(k - 4, 0), 1) + min(max(k - 99, 0), 1) == q",
+                        {{.first = 0, .count = 9}, {.first = 5, .count = 100}}),
+            "1 + min(max(k - 99, 0), 1) == q");
 }
 
 TEST(Specialise, HalvesStayOnGrids) {

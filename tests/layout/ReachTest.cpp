@@ -108,6 +108,37 @@ TEST(Reach, TheFirstCounterexample) {
   EXPECT_EQ(window.unreachable, 90 * 91 / 2);
 }
 
+TEST(Reach, EndsWithTheFirstLayerThatIsEnough) {
+  auto smallest = [](const std::vector<std::string> &texts, Residual residual) {
+    Result<Reach> found =
+        reach({.n = 64, .layers = layersOf(texts), .residual = residual, .untilComplete = true});
+    EXPECT_TRUE(found);
+    return fmt::format("{}{}", found->withoutKeys.size(), found->complete() ? "" : " and more");
+  };
+  std::vector<std::string> window(12, "local(9)");
+  EXPECT_EQ(smallest(window, Residual::With), "8") << "63 in steps of 8";
+  EXPECT_EQ(smallest({12, "k <= q and q - k < 9 and k < 99"}, Residual::With), "8");
+  EXPECT_EQ(smallest({5, "causal and (same(8) or tail(8, 1))"}, Residual::With), "2");
+  EXPECT_EQ(smallest({3, "local(9)"}, Residual::With), "3 and more");
+  EXPECT_EQ(smallest({3, "causal and same(8)"}, Residual::Without), "3 and more");
+}
+
+TEST(Reach, IsTheSameForAnyNumberOfThreads) {
+  Layers layers =
+      layersOf({"causal and (same(100) or tail(100, 3))", "hash(q, k // 8, 3) % 40 == 0"});
+  std::optional<Work> before;
+  for (int threads : {1, 3}) {
+    Work work;
+    Result<Reach> found = reach({.n = 5000, .layers = layers, .threads = threads, .work = &work});
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->pairs, 5000 * 5001 / 2);
+    if (before) {
+      EXPECT_EQ(work.units, before->units);
+    }
+    before = work;
+  }
+}
+
 TEST(Reach, LayersOfAnyKindAreMatrixProducts) {
   const std::vector<std::string> kKinds = {
       "local(7)",

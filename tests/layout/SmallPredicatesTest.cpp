@@ -38,7 +38,7 @@ TEST(SmallPredicates, CountsWherePeriodsAreUsed) {
     if (++number % 4 != 0 || isLeftOut(number))
       return;
     LayoutRequest request = {.nq = 41, .nk = 53, .q0 = number % 31 - 15, .h = number % 3};
-    ASSERT_EQ(countElements(attend, request), DenseMask(attend, request).count())
+    ASSERT_EQ(*countElements(attend, request), DenseMask(attend, request).count())
         << describe(attend, request);
   });
 }

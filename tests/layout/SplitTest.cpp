@@ -49,9 +49,9 @@ std::vector<int64_t> live(const Expr &attend, int64_t n, int block,
   int64_t elements = 0;
   for (size_t i = 0; i < split.size(); ++i) {
     plan.push_back({split[i], orders[i].first, orders[i].second});
-    elements += countElements(split[i], request);
+    elements += *countElements(split[i], request);
   }
-  EXPECT_EQ(elements, countElements(attend, request)) << "no pair twice, none missed";
+  EXPECT_EQ(elements, *countElements(attend, request)) << "no pair twice, none missed";
   Result<std::vector<BlockLayout>> layouts = layoutsOf(plan, request);
   EXPECT_TRUE(layouts) << layouts.error().message;
   std::vector<int64_t> counts;

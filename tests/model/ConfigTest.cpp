@@ -70,8 +70,9 @@ TEST(Config, ParametersLieOnEndAndAligned) {
 }
 
 TEST(Config, ParametersAtTheStart) {
-  Config config =
-      configOf("enwik8-small", {{"model.embedding_scale", "1"}, {"model.weight_scale", "1"}});
+  Config config = configOf(
+      "enwik8-small",
+      {{"model.embedding_scale", "1"}, {"model.weight_scale", "1"}, {"model.output_scale", "0"}});
   Parameters parameters(config.model);
   std::vector<float> values = parameters.initial(1);
   EXPECT_EQ(values, parameters.initial(1));

@@ -220,7 +220,7 @@ TEST(Data, RefusalsNameTheFile) {
   bytes.data.valid = 900, bytes.data.test = 200;
   EXPECT_EQ(errorOf(bytes, folder.write("all", counted(1000)), folder),
             "error: DIR/all: expected more than the 1100 tokens of data.valid and data.test, found "
-            "1000\n");
+            "1000\nnote: --set data.valid=0.1 takes a tenth of what there is\n");
 
   EXPECT_EQ(errorOf(configOf("mnist", 784, 0, 0), folder.path / "small", folder),
             "error: DIR/small: expected the folder of train-images-idx3-ubyte and "
@@ -258,6 +258,90 @@ TEST(Data, RefusalsNameTheFile) {
   folder.write("train_data_batch_1.npz", counted(100));
   EXPECT_EQ(errorOf(configOf("imagenet64", 12288, 0, 0), folder.path, folder),
             "error: DIR/train_data_batch_1.npz: is not an npz file, or is cut short\n");
+}
+
+/// A zip archive of one file, stored.
+std::string zip(const std::string &name, const std::string &contents, int method = 0) {
+  std::string sizes = littleEndian(0, 4) + littleEndian(contents.size(), 4) +
+                      littleEndian(contents.size(), 4) + littleEndian(name.size(), 2) +
+                      littleEndian(0, 2);
+  std::string common = littleEndian(20, 2) + littleEndian(0, 2) + littleEndian(method, 2) +
+                       littleEndian(0, 4) + sizes;
+  std::string local = littleEndian(0x04034b50, 4) + common + name + contents;
+  std::string entry = littleEndian(0x02014b50, 4) + littleEndian(20, 2) + common +
+                      littleEndian(0, 6) + littleEndian(0, 4) + littleEndian(0, 4) + name;
+  return local + entry + littleEndian(0x06054b50, 4) + littleEndian(0, 4) + littleEndian(1, 2) +
+         littleEndian(1, 2) + littleEndian(entry.size(), 4) + littleEndian(local.size(), 4) +
+         littleEndian(0, 2);
+}
+std::string npy(const std::string &shape, const std::string &data) {
+  std::string text = "{'descr': '|u1', 'fortran_order': False, 'shape': " + shape + ", }";
+  return "\x93NUMPY\x01" + std::string(1, '\0') + littleEndian(text.size(), 2) + text + data;
+}
+
+TEST(Data, ImagenetIsReadFromItsArchives) {
+  Folder folder;
+  folder.write("train_data_batch_1.npz", zip("data.npy", npy("(3, 12288)", counted(3 * 12288))));
+  folder.write("val_data.npz", zip("data.npy", npy("(1, 12288)", counted(12288))));
+  auto data = Dataset::open(configOf("imagenet64", 12288, 1, 0), folder.path.string());
+  ASSERT_TRUE(data) << data.error().render();
+  EXPECT_EQ(data->tokens(Split::Train).size(), 2u * 12288);
+  EXPECT_EQ(data->tokens(Split::Valid).size(), 12288u);
+  std::string planes = counted(12288);
+  EXPECT_EQ(data->tokens(Split::Test)[3 * 5 + 2], static_cast<uint8_t>(planes[2 * 4096 + 5]));
+}
+
+TEST(Data, RefusalsOfPicturesAndSound) {
+  Folder folder;
+  auto refused = [&](const std::string &file, const std::string &contents, const Config &config,
+                     const std::string &text) {
+    folder.write(file, contents);
+    bool isFile = config.data.kind == "wav";
+    EXPECT_EQ(errorOf(config, isFile ? folder.path / file : folder.path, folder), text);
+  };
+  Config imagenet = configOf("imagenet64", 12288, 0, 0);
+  std::string name = "train_data.npz";
+  refused(name, zip("labels.npy", "x"), imagenet,
+          "error: DIR/train_data.npz: has no array 'data.npy'\n");
+  refused(name, zip("data.npy", "not an array"), imagenet,
+          "error: DIR/train_data.npz: has an array 'data' that is no npy\n");
+  refused(name, zip("data.npy", "x", 12), imagenet,
+          "error: DIR/train_data.npz: is packed by method 12, expected stored or deflated\n");
+  refused(name, zip("data.npy", npy("(2, 100)", counted(200))), imagenet,
+          "error: DIR/train_data.npz: expected bytes [pictures, 12288], found {'descr': '|u1', "
+          "'fortran_order': False, 'shape': (2, 100), }\n");
+  std::string whole = zip("data.npy", npy("(1, 12288)", counted(12288)));
+  refused(name, whole.substr(0, whole.size() - 1), imagenet,
+          "error: DIR/train_data.npz: is not an npz file, or is cut short\n");
+  refused(name, whole.substr(40), imagenet, "error: DIR/train_data.npz: has a broken directory\n");
+  refused(name, whole, configOf("imagenet64", 3072, 0, 0),
+          "error: DIR: expected a model.length of 12288, one item of imagenet64, found 3072\n");
+  refused(name, whole, configOf("imagenet64", 12288, 2000, 0),
+          "error: DIR: expected more than the 2000 items of data.valid, found 1\n"
+          "note: --set data.valid=0.1 takes a tenth of what there is\n");
+
+  refused("train-images-idx3-ubyte", std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x1b\0\0\0\x1c", 16),
+          configOf("mnist", 784, 0, 0),
+          "error: DIR/train-images-idx3-ubyte: expected pictures of 28 x 28, found 27 x 28\n");
+  EXPECT_EQ(errorOf(configOf("cifar10", 3072, 0, 0), folder.path / "none", folder),
+            "error: DIR/none: expected the folder of data_batch_1.bin .. data_batch_5.bin, "
+            "test_batch.bin\n");
+
+  Config sound = configOf("wav", 10, 0.1, 0.1);
+  std::string file = wav(1, 12000, 16, counted(100));
+  refused("a.wav", file.substr(0, 36), sound,
+          "error: DIR/a.wav: expected the chunk 'data', found none\n");
+  refused("a.wav", file.substr(0, 12) + file.substr(36), sound,
+          "error: DIR/a.wav: expected the chunk 'fmt ' before 'data'\n");
+  refused("a.wav", wav(1, 12000, 8, counted(100)), sound,
+          "error: DIR/a.wav: expected one channel of 16-bit PCM at 12000 Hz, found 1 channels of 8 "
+          "bits at 12000 Hz\nnote: ffmpeg -i DIR/a.wav -ac 1 -ar 12000 -c:a pcm_s16le OUT.wav "
+          "converts it\n");
+  folder.write("train.wav", wav(1, 12000, 16, counted(100)));
+  folder.write("test.wav", wav(1, 12000, 16, counted(100)));
+  EXPECT_EQ(errorOf(configOf("wav", 10, 60, 0), folder.path, folder),
+            "error: DIR: expected more than the 60 tokens of data.valid, found 50\n"
+            "note: --set data.valid=0.1 takes a tenth of what there is\n");
 }
 
 TEST(Data, WithoutAPathTheErrorSaysWhereTheDataIs) {

@@ -27,12 +27,12 @@ void must(const Result<void> &result) {
 }
 
 template <class R>
-Result<std::vector<R>> choose(const R &request, const AttentionWeight &weight) {
+Result<ChosenParts<R>> choose(const R &request, const AttentionWeight &weight) {
   auto chosen = chooseSchedule(ScheduleRequest<R>(
       request, {.schedule = weight.schedule, .n = weight.n, .copies = weight.copies}));
   if (!chosen)
     return chosen.error();
-  return std::move(chosen->parts);
+  return ChosenParts<R>{std::move(chosen->parts), chosen->ways.front().cost.seconds};
 }
 
 } // namespace
@@ -47,6 +47,7 @@ TestMachine::TestMachine(const std::string &name, int threads) {
                                               .target = targetOf(*device),
                                               .chooseForward = choose<AttentionRequest>,
                                               .chooseBackward = choose<AttentionBackwardRequest>,
+                                              .chooseDecode = choose<AttentionDecodeRequest>,
                                               .loaded = {}});
 }
 
@@ -99,10 +100,9 @@ GradientRun::GradientRun(Machine &machine, std::shared_ptr<const Transformer> mo
   std::vector<CallList> made = {this->model->list(ListUse::Train, sizes)};
   sizes.sums = Sums::Added;
   made.push_back(this->model->list(ListUse::Train, sizes));
-  std::vector<const CallList *> all = {&made[0], &made[1]};
-  memory = must(ListMemory::allocate(machine.device, all));
+  memory = must(ListMemory::allocate(machine, made));
   for (size_t i = 0; i < (runs > 1 ? 2u : 1u); ++i)
-    lists.push_back(must(RunningList::load(machine, made[i], memory)));
+    lists.push_back(RunningList::bind(made[i], memory));
 }
 
 Gradients GradientRun::operator()(const std::vector<float> &weights,

@@ -76,7 +76,10 @@ TEST(Sampler, StepwiseIsTheWholeForwardPassForEveryPattern) {
                     static_cast<double>((*whole)[static_cast<size_t>(i * kLength + t)]), 2e-5)
             << name << " at " << t;
     }
-    EXPECT_FALSE(sampler->next()); // the model has no position after its last
+    auto after = sampler->next();
+    ASSERT_FALSE(after);
+    EXPECT_EQ(after.error().render(),
+              "error: expected at most 40 tokens, the length of the model\n");
   }
   EXPECT_GE(tested, 8);
 }

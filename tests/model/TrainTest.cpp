@@ -250,6 +250,50 @@ TEST_F(Runs, SafetensorsComeBackAndAreRefusedCut) {
   }
 }
 
+/// A safetensors file of this header and so many bytes of tensors.
+std::string tensorFile(const std::string &header, size_t bytes) {
+  uint64_t size = header.size();
+  return std::string(reinterpret_cast<const char *>(&size), sizeof size) + header +
+         std::string(bytes, '\0');
+}
+
+TEST_F(Runs, RefuseFilesOfARunThatAreBroken) {
+  Config config = runConfig();
+  run("run", config);
+  auto opened = RunFolder::open((root / "run").string());
+  ASSERT_TRUE(opened);
+  std::string file = opened->checkpointPath(12);
+  Parameters parameters(config.model);
+  std::vector<float> weights(static_cast<size_t>(parameters.elements()));
+  auto errorOf = [&](const std::string &contents) {
+    std::ofstream(file, std::ios::binary) << contents;
+    auto read = readParameters(file, parameters, weights);
+    std::string text = read ? "no error" : read.error().render();
+    size_t at = text.find(file);
+    return at == std::string::npos ? text : text.replace(at, file.size(), "FILE");
+  };
+  std::string no = "error: FILE: is no safetensors file that can be read: ";
+  EXPECT_EQ(errorOf("short"), no + "it is cut short\n");
+  EXPECT_EQ(errorOf(tensorFile("[1]", 0)), no + "its header is not JSON\n");
+  EXPECT_EQ(errorOf(tensorFile(R"({"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", 2)),
+            no + "expected 'a' to be a tensor of F32\n");
+  EXPECT_EQ(errorOf(tensorFile(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4)),
+            no + "the shape of 'a' is none\n");
+  EXPECT_EQ(errorOf(tensorFile(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4)),
+            no + "'a' leaves the file\n");
+  EXPECT_EQ(errorOf(tensorFile(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4)),
+            "error: FILE: expected a tensor 'embedding.token.weight', found none\n");
+  EXPECT_EQ(
+      errorOf(tensorFile(
+          R"({"embedding.token.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4)),
+      "error: FILE: expected 8192 elements in 'embedding.token.weight', found 1\n");
+  std::string state = (root / "run/checkpoints/000012.json").string();
+  std::ofstream(state) << R"({"step": 11})";
+  auto last = opened->lastCheckpoint();
+  ASSERT_FALSE(last);
+  EXPECT_EQ(last.error().render(), fmt::format("error: {}: is not the state of a run\n", state));
+}
+
 TEST(LearningRate, WarmsUpAndFollowsACosine) {
   TrainConfig train{.learningRate = 0.5, .warmupSteps = 10, .schedule = "cosine"};
   EXPECT_DOUBLE_EQ(learningRate(train, 0, 110), 0.05);

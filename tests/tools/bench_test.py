@@ -104,8 +104,16 @@ class Bench(CommandTest):
         self.assertGreater(len([row for row in rows if row["operation"] == "backward" and row["layers"]]), 1)
 
     def test_operations_that_are_not_timed_are_refused(self):
-        self.refuses(2, "error: --op: 'decode' is not built yet; this version has forward and backward\n"
-                        "note: 'sparsec bench --help' lists what there is\n", "bench", "local", "--op", "forward,decode")
+        self.refuses(2, "error: --op: expected forward, backward or decode, found 'matmul'\n"
+                        "note: 'sparsec bench --help' lists what there is\n", "bench", "local", "--op", "forward,matmul")
+
+    def test_decode(self):
+        rows = {(row["pattern"], row["operation"]): row for row in self.bench("strided", "--op", "decode")["rows"]}
+        self.assertEqual(list(rows), [("dense", "decode"), ("strided", "decode"), ("fma peak", "fma")])
+        for name in ("dense", "strided"):
+            self.assertGreater(rows[name, "decode"]["median_ms"], 0)
+        # The last of 512 queries sees 128 keys in one head, 4 in the other.
+        self.assertAlmostEqual(rows["strided", "decode"]["ideal_speedup"], 1024 / 132, places=2)
 
     def test_the_text(self):
         out = self.works("bench", "local", "--device=cpu", "-n", 512, "--samples", 3, "--threads", 1)

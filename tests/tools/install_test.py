@@ -1,22 +1,88 @@
-"""./dev install: what it puts elsewhere runs there."""
+"""./dev install: what it puts elsewhere runs there, and programs outside this tree build on it."""
 import os
 import pathlib
+import re
+import subprocess
 import unittest
 
 from command import SPARSEC, CommandTest
 
 BUILD = pathlib.Path(SPARSEC).parents[1]
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+HEADERS = ("sparsec.h", "sparsec.hpp")
 
 
 class Install(CommandTest):
-    def test_the_installed_sparsec_finds_its_libraries(self):
+    def install(self):
         self.run_tool(os.environ["CMAKE"], "--install", BUILD, "--strip", "--prefix", self.folder / "prefix")
-        self.assertEqual([path for path, contents in self.tree().items() if contents is not None],
-                         ["prefix/bin/sparsec"])
-        installed = self.folder / "prefix/bin/sparsec"
-        self.assertRegex(self.run_tool(installed, "--version"), "^sparsec ")
-        self.run_tool(installed, "causal", "--target", "cpu,sm_80", "-o", "out")
+        return self.folder / "prefix"
+
+    def test_the_installed_sparsec_finds_its_libraries(self):
+        prefix = self.install()
+        self.assertEqual([path.removeprefix("prefix/") for path, contents in sorted(self.tree().items())
+                          if contents is not None and "/cmake/" not in path],
+                         ["bin/sparsec", "include/sparsec/sparsec.h", "include/sparsec/sparsec.hpp",
+                          "lib/libsparsec-compiler.so", "lib/libsparsec.so"])
+        self.assertRegex(self.run_tool(prefix / "bin/sparsec", "--version"), "^sparsec ")
+        self.run_tool(prefix / "bin/sparsec", "causal", "--target", "cpu,sm_80", "-o", "out")
         self.assertTrue((self.folder / "out/causal.forward.cpu.so").exists())
+
+    def test_a_program_outside_the_tree(self):
+        """examples/attention-in-cpp as its README says: by find_package, compiled there and compiled ahead."""
+        prefix = self.install()
+        self.run_tool("cmake", "-G", "Ninja", "-S", SOURCE / "examples/attention-in-cpp", "-B", "build",
+                      f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror")
+        self.run_tool("cmake", "--build", "build")
+        cache = {"SPARSEC_CACHE": str(self.folder / "cache")}
+        first = self.run_program("attention", cache)
+        losses = [float(loss) for loss in re.findall(r"^loss (\d+\.\d+); \d+ blocks computed, \d+ skipped$", first, re.M)]
+        self.assertEqual(len(losses), 2, first)
+        self.assertLess(losses[1], losses[0])
+        # What is stored needs no compiler, and gives the same.
+        without = {"SPARSEC_COMPILER": "/nowhere/libsparsec-compiler.so"}
+        self.assertEqual(self.run_program("attention", cache | without), first)
+        code, out, err = self.run_binary("attention", without | {"SPARSEC_CACHE": "off"})
+        self.assertEqual((code, out), (1, ""))
+        self.assertRegex(err, r"^the compiler cannot be opened: /nowhere/libsparsec-compiler\.so: cannot open shared object")
+        # Nor do kernels that are linked.
+        ahead = self.run_program("ahead", without | {"SPARSEC_CACHE": "off"})
+        self.assertRegex(ahead, r"^n = 300: at most \d.* from 1\nn = 1000: at most \d.* from 1\n$")
+        for furthest in re.findall(r"at most (\S+)", ahead):
+            self.assertLess(float(furthest), 1e-6)
+
+    def run_binary(self, name, environment):
+        done = subprocess.run([self.folder / "build" / name], cwd=self.folder, text=True,
+                                            capture_output=True, env=environment)
+        return done.returncode, done.stdout, done.stderr
+
+    def run_program(self, name, environment):
+        code, out, err = self.run_binary(name, environment)
+        self.assertEqual((code, err), (0, ""), out)
+        return out
+
+    def test_headers_compile_alone(self):
+        for header in HEADERS:
+            languages = [("c++", "c++20", ("g++", "clang++-22"))]
+            if header.endswith(".h"):
+                languages.append(("c", "c11", ("gcc", "clang-22")))
+            self.write("use", f'#include "{SOURCE}/runtime/c/{header}"\n#include "{SOURCE}/runtime/c/{header}"\n')
+            for language, standard, compilers in languages:
+                for compiler in compilers:
+                    self.run_tool(compiler, "-x", language, f"-std={standard}", "-Wall", "-Wextra", "-pedantic-errors",
+                                  "-Werror", "-fsyntax-only", "use")
+
+    def test_what_the_libraries_need_and_show(self):
+        declared = set(re.findall(r"\b(sparsec_\w+)\(", (SOURCE / "runtime/c/sparsec.h").read_text().split("#ifdef __cplusplus")[1]))
+        needs = {}
+        for name in ("libsparsec", "libsparsec-compiler"):
+            file = BUILD / "lib" / f"{name}.so"
+            needs[name] = re.findall(r"NEEDED.*\[(.*)\]", self.run_tool("readelf", "-d", file))
+            shown = {line.split()[-1] for line in self.run_tool("nm", "-D", "--defined-only", file).splitlines()}
+            self.assertEqual(shown, declared if name == "libsparsec" else {"sparsec_compiler_interface"})
+        self.assertFalse([each for each in needs["libsparsec"] if re.search("LLVM|MLIR|lld|cuda|nvrtc|torch|python", each, re.I)])
+        self.assertLessEqual({re.sub(r"\.so.*", "", each) for each in needs["libsparsec"]},
+                             {"libtbb", "libfmt", "libyaml-cpp", "libstdc++", "libm", "libgcc_s", "libc", "libdl",
+                              "libpthread", "ld-linux-x86-64"})
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ first: position 0 does not reach position 4
     def test_layers_of_the_file_and_the_residual_path(self):
         path = self.write("two-step.yaml", FIXED)
         report = self.ask(path, "-n", "96")
-        self.assertEqual(list(report), ["pattern", "n", "layers", "residual", "complete", "pairs", "unreachable",
+        self.assertEqual(list(report), ["pattern", "n", "layers", "residual", "smallest", "complete", "pairs", "unreachable",
                                         "fraction_unreachable", "first"])
         self.assertEqual(report["layers"], [{"heads": ["block"], "positions_without_keys": 0},
                                             {"heads": ["tails"], "positions_without_keys": 6}])

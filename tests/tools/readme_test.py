@@ -8,11 +8,11 @@ import unittest
 from command import ENVIRONMENT, SPARSEC, CommandTest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("**/README.md"))]
 
 # A line of a block is a command if it follows "$ " (what is printed may follow it) or begins with one of these; so is
 # `sparsec` in running text with two arguments or more. Words in capitals stand for others.
-PROGRAM = re.compile(r"(sparsec|sparsec-opt|python3|cmake|ctest|ninja|git|\./dev|build/\S+|([A-Z_]+=\S+ +)+\S+)( |$)")
+PROGRAM = re.compile(r"(sparsec|sparsec-opt|torchrun|python3|cmake|ctest|ninja|git|\./dev|build/\S+|([A-Z_]+=\S+ +)+\S+)( |$)")
 IN_TEXT = re.compile(r"`(sparsec [^-`\s][^`\s]* [^`]+)`")
 PLACEHOLDER = re.compile(r" (PATTERN|NAME|DIR|P)\b")
 
@@ -26,6 +26,17 @@ LEFT_OUT = {
     "python3 tools/bench/peer_baselines.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_step.py": "needs PyTorch and a GPU",
+    "python3 tools/bench/peer_matmul.py": "needs PyTorch and a GPU",
+    "torchrun": "needs PyTorch; parallel_test.py sets its variables",
+    "./dev wheel": "builds for release",
+    "python3 examples/": "needs numpy or PyTorch: tests/python/examples_test.py runs them where those are",
+    "python3 tools/bench/python_overhead.py": "needs PyTorch",
+    "python3 tools/bench/learning.py": "trains for minutes",
+    "python3 tools/bench/peer_learning.py": "needs PyTorch",
+    "sparsec train mnist-small ": "needs the digits",
+    "sparsec sample run/mnist ": "needs the digits",
+    "sparsec inspect run/mnist ": "needs the digits",
+    "sparsec train cifar10-small ": "needs the pictures",
     "sparsec train enwik8 ": "95 million parameters at n = 12,288: needs a GPU",
 }
 # Commands that run in another way than they stand: what is replaced, by what, and why. Each applies to a document.
@@ -37,7 +48,9 @@ REPLACED = [
     (r"(sparsec bench (?!.* -n ).*)", r"\1 -n 256", "times are not tested"),
     (r"(sparsec bench .*)", r"\1 --samples 3", "times are not tested"),
     (r"(sparsec train .*)--data \S+(.*)", r"\1--data docs/decisions.md\2 --steps 2 --device cpu -q", "a text that is there, and minutes saved"),
-    (r"(sparsec (?:eval|sample) .*)", r"\1 --device cpu", "on the device of the run"),
+    (r"(sparsec (?:eval|sample|inspect|report) .*)", r"\1 --device cpu", "on the device of the run"),
+    (r"(sparsec inspect .*)--mass [\d.]+", r"\1--mass 0.01", "minutes saved"),
+    (r"(sparsec report .*)", r"\1 --samples 1 --length 3", "minutes saved"),
     (r"(sparsec sample .*)--length \d+", r"\1--length 3", "minutes saved"),
 ]
 # What differs from run to run and from compiler to compiler.

@@ -47,12 +47,12 @@ class Report(CommandTest):
         self.assertEqual([h["heads"] for h in report["heads"]], [[0, 2, 4], [1, 3]])
         for head in report["heads"]:
             self.assertEqual(list(head), ["name", "heads", "elements", "keys_per_query", "density", "density_causal",
-                                          "order", "block", "blocks", "saved_over_causal", "parts", "useful",
+                                          "order", "block", "blocks", "saved_over_causal", "exact", "parts", "useful",
                                           "predicted_ms", "backward"])
             passes = head["backward"]["passes"]
             self.assertEqual([each["pass"] for each in passes], ["queries", "keys"])
             for each in passes:
-                self.assertEqual(list(each), ["pass", "order", "block", "blocks", "saved_over_causal", "parts", "useful",
+                self.assertEqual(list(each), ["pass", "order", "block", "blocks", "saved_over_causal", "exact", "parts", "useful",
                                               "predicted_ms"])
                 self.assertEqual(each["blocks"]["live"], each["blocks"]["full"] + each["blocks"]["partial"])
             self.assertAlmostEqual(head["backward"]["predicted_ms"], sum(each["predicted_ms"] for each in passes), delta=1e-12)
@@ -179,7 +179,7 @@ wrote out: 9 files, SIZE, in TIME
     def test_env(self):
         report = json.loads(self.works("env", "--json", environment={"SPARSEC_PTXAS": "none", "SPARSEC_NVRTC": "none"}))
         found = {item["name"]: item for item in report["items"]}
-        self.assertEqual(list(found), ["cuda", "cpu", "sim", "NVRTC", "ptxas"])
+        self.assertEqual(list(found), ["cuda", "cpu", "sim", "NVRTC", "ptxas", "cache"])
         self.assertTrue(found["sim"]["found"])
         self.assertFalse(found["NVRTC"]["found"] or found["ptxas"]["found"])
         for item in report["items"]:

@@ -168,7 +168,7 @@ class Compare(CommandTest):
         report = json.loads(self.works("compare", "strided", "local", "fixed", "-n", "1024", "--param", "l=32", "--json"))
         self.assertEqual(list(report), ["n", "target", "heads", "layers", "dense_predicted_ms", "patterns"])
         rows = {row["pattern"]: row for row in report["patterns"]}
-        self.assertEqual(list(rows["local"]), ["pattern", "heads", "density", "elements", "live_blocks", "useful", "orders",
+        self.assertEqual(list(rows["local"]), ["pattern", "heads", "density", "elements", "live_blocks", "exact", "useful", "orders",
                                                "predicted_ms", "predicted_speedup_over_dense", "reach_complete",
                                                "reach_fraction_unreachable", "reach_first"])
         self.assertEqual(report["heads"], 2)

@@ -75,11 +75,20 @@ class Train(CommandTest):
         out = self.works("train", "enwik8-small", "--dry-run")
         self.assertIn("layers.3.attention.query_key_value", out)
         self.assertIn("867200 parameters", out)
-        report = json.loads(self.works("train", "cifar10", "--dry-run", "--json"))
+        self.assertRegex(out, r"matmul_dw and 4 more \d+x\d+x\d+ +4096 x 128 -> 384, bias")
+        # The formula of the paper's table: layers x heads x n^2 x 4 bytes, and one layer's.
+        self.assertRegex(out, r"\n12,288 +9663\.7 MB +2415\.9 MB ")
+        stored = json.loads(self.works("train", "cifar10", "--set", "train.recompute=false", "--set", "train.micro_batch=16", "--dry-run", "--json", "--device", "cpu"))
+        report = json.loads(self.works("train", "cifar10", "--set", "train.micro_batch=16", "--dry-run", "--json", "--device", "cpu"))
         self.assertEqual(report["parameters"], 59196928)
-        stored = json.loads(self.works("train", "cifar10", "--set", "train.recompute=false", "--dry-run", "--json"))
         self.assertLess(report["arena_bytes"] * 4, stored["arena_bytes"])
         self.assertGreater(report["flops"], stored["flops"])
+        self.assertEqual(report["memory"]["longest"][1]["dense_stored"], int((141e9 / (128 * 2 * 4)) ** 0.5))
+        # 141 GB hold thirty times the length of weights that are stored n x n.
+        self.assertGreater(report["memory"]["longest"][1]["recomputed"], 30 * report["memory"]["longest"][1]["dense_stored"])
+        self.assertTrue(all(call["kernel"] and call["predicted_ms"] > 0 for call in report["calls"]))
+        self.refuses(2, "error: --target: only with --dry-run\nnote: 'sparsec train --help' lists what there is\n",
+                     "train", "enwik8-small", "--target", "sm_90", "--out", "x")
 
     def test_what_is_refused(self):
         self.refuses(1, "error: expected --data, where bytes data lies, found none\n"

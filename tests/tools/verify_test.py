@@ -9,14 +9,14 @@ class Verify(CommandTest):
     def test_one_case(self):
         out = self.works("verify", "strided", "--device=sim", "-n", "100", "--head-dim", "32")
         self.assertTrue(out.startswith("device: sim, "), out)
-        self.assertTrue(out.endswith("\npassed: 10 of 10 outputs within the bound\n"), out)
+        self.assertTrue(out.endswith("\npassed: 18 of 18 outputs within the bound\n"), out)
 
     def test_cpu_takes_f32_and_any_number_of_threads(self):
         for threads in ("1", "2"):
             out = self.works("verify", "strided", "--device=cpu", "-n", "300", "--threads", threads)
             self.assertRegex(out, rf"^device: cpu, {threads} threads? of ")
             self.assertIn("f32, head dim 64, n 300", out)
-            self.assertTrue(out.endswith("\npassed: 10 of 10 outputs within the bound\n"), out)
+            self.assertTrue(out.endswith("\npassed: 18 of 18 outputs within the bound\n"), out)
 
     def test_a_device_runs_its_own_code_alone(self):
         self.refuses(1, "error: device cpu does not run code for sm_80\n", "verify", "strided", "--device=cpu",
@@ -26,13 +26,14 @@ class Verify(CommandTest):
         report = json.loads(self.works("verify", "local", "--device=sim", "-n", "70", "--dtype", "f32", "--json"))
         self.assertEqual((report["device"], report["passed"]), ("sim", True))
         self.assertEqual([(case["operation"], case["output"]) for case in report["cases"]],
-                         [("forward", "out"), ("forward", "lse"), ("backward", "dq"), ("backward", "dk"), ("backward", "dv")])
+                         [("forward", "out"), ("forward", "lse"), ("backward", "dq"), ("backward", "dk"), ("backward", "dv"),
+                          ("decode", "out"), ("decode", "lse"), ("mass", "mass_0"), ("mass", "squares_0")])
         for case in report["cases"]:
             self.assertEqual((case["dtype"], case["n"], case["head_dim"]), ("f32", 70, 64))
             self.assertTrue(case["passed"] and 0 <= case["error"] <= case["bound"], case)
 
     def test_operations(self):
-        self.assertEqual(self.works("verify", "local", "--device=sim", "-n", "33", "-q", "--op", "forward,backward"),
+        self.assertEqual(self.works("verify", "local", "--device=sim", "-n", "33", "-q", "--op", "forward,backward,decode,mass"),
                          self.works("verify", "local", "--device=sim", "-n", "33", "-q"))
 
     def test_backward(self):
@@ -55,7 +56,7 @@ class Verify(CommandTest):
 
     def test_quiet(self):
         out = self.works("verify", "local", "--device=sim", "-n", "33", "-q")
-        self.assertEqual(out, "passed: 5 of 5 outputs within the bound\n")
+        self.assertEqual(out, "passed: 9 of 9 outputs within the bound\n")
 
     def test_full_takes_no_sizes(self):
         self.refuses(1, "error: --full runs every size and type: it takes no -n, --heads, --kv-heads, --head-dim, "

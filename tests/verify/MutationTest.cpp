@@ -72,10 +72,9 @@ public:
     if (Result<void> uploaded = tensors.upload(device); !uploaded)
       return uploaded.error();
     Heads heads = headsOfEntry(0, 1, c.heads);
-    if (Result<void> launched = attention->launch(callOf(c, tensors, heads)); !launched)
-      return launched.error();
-    if (Result<void> ran = device.synchronize(); !ran)
-      return ran.error().message;
+    Result<std::string> fault = launch(device, *attention, c, heads, tensors);
+    if (!fault || !fault->empty())
+      return fault;
     if (Result<void> back = tensors.download(device); !back)
       return back.error();
     for (const VerifyRow &row : judge(c, trial, tensors, std::vector<std::string>(1)))

@@ -51,15 +51,13 @@ Result<BackwardTensors> BackwardTensors::allocate(Device &device, const ForwardT
 }
 
 AttentionBackwardCall BackwardTensors::call(const Buffer &out, const Buffer &lse) const {
-  const AttentionShape &shape = problem().shape;
-  AttentionCall before = forward->call({0, 1, shape.heads});
+  AttentionCall before = forward->call();
   auto like = [](Tensor tensor, const Buffer &buffer) {
     tensor.address = buffer.address();
     tensor.bytes = buffer.bytes();
     return tensor;
   };
-  return {.shape = shape,
-          .q = before.q,
+  return {.q = before.q,
           .k = before.k,
           .v = before.v,
           .out = like(before.out, out),
@@ -93,14 +91,14 @@ Result<BackwardRun> BackwardRun::load(Device &device, const Pattern &pattern,
   run.total.pairs = forward.work().pairs;
   for (size_t i = 0; i < entries.size(); ++i) {
     BackwardEntry &entry = entries[i];
-    entry.heads = headsOfEntry(static_cast<int64_t>(i), static_cast<int64_t>(pattern.heads.size()),
+    Heads heads = headsOfEntry(static_cast<int64_t>(i), static_cast<int64_t>(pattern.heads.size()),
                                shape.heads);
-    if (entry.heads.count == 0)
+    if (heads.count == 0)
       continue;
     for (auto [parts, computed] : {std::pair{&entry.queries, &run.total.computedQueries},
                                    {&entry.keys, &run.total.computedKeys}})
       for (const BackwardPart &part : *parts) {
-        auto pairs = computedBy(part.request, part.kernels.back().block, shape, entry.heads);
+        auto pairs = computedBy(part.request, part.kernels.back().block, shape, heads);
         if (!pairs)
           return pairs.error();
         *computed += batch * *pairs;
@@ -120,10 +118,22 @@ Result<BackwardRun> BackwardRun::load(Device &device, const Pattern &pattern,
   auto loaded = AttentionBackward::load(device, std::move(entries));
   if (!loaded)
     return loaded.error();
-  if (auto ready = loaded->prepare(shape); !ready)
-    return ready.error();
+  auto plan = loaded->prepare(shape);
+  if (!plan)
+    return plan.error();
+  auto workspace = Buffer::allocate(device, plan->workspaceBytes());
+  if (!workspace)
+    return workspace.error();
   run.backward = std::move(*loaded);
+  run.plan = std::move(*plan);
+  run.workspace = std::move(*workspace);
   return run;
+}
+
+Result<void> BackwardRun::enqueue() {
+  AttentionBackwardCall call = tensors->call(out, lse);
+  call.workspace = {.address = workspace.address(), .bytes = workspace.bytes()};
+  return backward->launch(*plan, call);
 }
 
 } // namespace sparsec

@@ -37,20 +37,22 @@ struct BackwardWork {
 
 class BackwardRun {
 public:
-  /// `entries[i]`: the kernels of entry i of the pattern, whose heads are set here. Runs `forward`
-  /// once, which is that pattern's on the same tensors, and keeps what it left in out and lse.
+  /// `entries[i]`: the kernels of entry i of the pattern. Runs `forward` once, which is that
+  /// pattern's on the same tensors, and keeps what it left in out and lse.
   static Result<BackwardRun> load(Device &device, const Pattern &pattern,
                                   std::vector<BackwardEntry> entries, ForwardRun &forward,
                                   const ForwardTensors &forwardTensors,
                                   const BackwardTensors &tensors);
 
-  Result<void> enqueue() { return backward->launch(tensors->call(out, lse)); }
+  Result<void> enqueue();
   const BackwardWork &work() const { return total; }
 
 private:
   const BackwardTensors *tensors = nullptr;
   std::optional<AttentionBackward> backward;
+  std::optional<AttentionBackwardPlan> plan;
   Buffer out, lse; ///< forward's
+  Buffer workspace;
   BackwardWork total;
 };
 

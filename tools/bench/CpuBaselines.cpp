@@ -20,7 +20,7 @@ constexpr BlasRow kBlasRows[] = {
 BlasProblem blasProblem(const ForwardTensors &tensors) {
   const ForwardProblem &problem = tensors.problem();
   const AttentionShape &shape = problem.shape;
-  AttentionCall call = tensors.call({0, 1, shape.heads});
+  AttentionCall call = tensors.call();
   auto floats = [](const Tensor &tensor) {
     return reinterpret_cast<float *>(static_cast<uintptr_t>(tensor.address));
   };

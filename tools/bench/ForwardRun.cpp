@@ -79,11 +79,9 @@ Result<ForwardTensors> ForwardTensors::allocate(Device &device, const ForwardPro
   return tensors;
 }
 
-AttentionCall ForwardTensors::call(const Heads &heads) const {
+AttentionCall ForwardTensors::call() const {
   const AttentionShape &shape = asked.shape;
-  return {.shape = shape,
-          .heads = heads,
-          .q = dense(q, shape.heads, shape.nq, asked.headDim),
+  return {.q = dense(q, shape.heads, shape.nq, asked.headDim),
           .k = dense(k, shape.kvHeads, shape.n, asked.headDim),
           .v = dense(v, shape.kvHeads, shape.n, asked.valueDim),
           .out = dense(out, shape.heads, shape.nq, asked.valueDim),
@@ -92,13 +90,17 @@ AttentionCall ForwardTensors::call(const Heads &heads) const {
 }
 
 /// Pairs of an entry that attend, over its heads.
-static double elementsOf(const Expr &attend, const AttentionShape &shape, const Heads &heads) {
+static Result<double> elementsOf(const Expr &attend, const AttentionShape &shape,
+                                 const Heads &heads) {
   bool apart = mentions(attend, Op::Head);
   double elements = 0;
-  for (int64_t y = 0; y < (apart ? heads.count : 1); ++y)
-    elements += static_cast<double>(countElements(
-        attend,
-        {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first + y * heads.step}));
+  for (int64_t y = 0; y < (apart ? heads.count : 1); ++y) {
+    Result<int64_t> found = countElements(
+        attend, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0, .h = heads.first + y * heads.step});
+    if (!found)
+      return found.error();
+    elements += static_cast<double>(*found);
+  }
   return elements * static_cast<double>(apart ? 1 : heads.count);
 }
 
@@ -115,22 +117,31 @@ Result<ForwardRun> ForwardRun::load(Device &device, const Pattern &pattern,
     Result<Attention> attention = Attention::load(device, std::move(entries[entry]));
     if (!attention)
       return attention.error();
-    if (Result<void> ready = attention->prepare(shape, heads); !ready)
-      return ready.error();
+    Result<AttentionPlan> plan = attention->prepare(shape, heads);
+    if (!plan)
+      return plan.error();
+    Result<Buffer> workspace = Buffer::allocate(device, plan->workspaceBytes());
+    if (!workspace)
+      return workspace.error();
     Block block = attention->kernel().block;
     double batch = static_cast<double>(shape.batch);
-    run.total.elements += batch * elementsOf(pattern.heads[entry].attend, shape, heads);
-    run.total.computed += batch * static_cast<double>(attention->blocks().live) * block.q * block.k;
+    Result<double> elements = elementsOf(pattern.heads[entry].attend, shape, heads);
+    if (!elements)
+      return elements.error();
+    run.total.elements += batch * *elements;
+    run.total.computed += batch * static_cast<double>(plan->blocks().live) * block.q * block.k;
     run.total.pairs += batch * static_cast<double>(heads.count) * static_cast<double>(shape.nq) *
                        static_cast<double>(shape.n);
-    run.parts.push_back({std::move(*attention), tensors.call(heads)});
+    AttentionCall call = tensors.call();
+    call.workspace = {.address = workspace->address(), .bytes = workspace->bytes()};
+    run.parts.push_back({std::move(*attention), std::move(*plan), std::move(*workspace), call});
   }
   return run;
 }
 
 Result<void> ForwardRun::enqueue() {
   for (Part &part : parts)
-    if (Result<void> ok = part.attention.launch(part.call); !ok)
+    if (Result<void> ok = part.attention.launch(part.plan, part.call); !ok)
       return ok;
   return {};
 }

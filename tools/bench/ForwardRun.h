@@ -23,7 +23,7 @@ public:
   static Result<ForwardTensors> allocate(Device &device, const ForwardProblem &problem);
 
   const ForwardProblem &problem() const { return asked; }
-  AttentionCall call(const Heads &heads) const;
+  AttentionCall call() const;
   const Buffer &outBuffer() const { return out; }
   const Buffer &lseBuffer() const { return lse; }
 
@@ -52,6 +52,8 @@ public:
 private:
   struct Part {
     Attention attention;
+    AttentionPlan plan;
+    Buffer workspace;
     AttentionCall call;
   };
   std::vector<Part> parts;

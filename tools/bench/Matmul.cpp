@@ -1,15 +1,22 @@
 // Times of a dense layer's passes at some sizes; a tool for developers.
 //
-//   sparsec-matmul [--device=cpu|cuda] [--dtype=f32] [--tile=TOKENS,OUT,IN] [--threads=N]
-//                  [--busy] [TOKENSxINxOUT ...]
+//   sparsec-matmul [--device=cpu|cuda] [--dtype=f32] [--tile=ROWS,COLUMNS,CHUNK[,STAGES] ...]
+//                  [--threads=N] [--busy] [--attend=EXPR --block=OUTxIN] [TOKENSxINxOUT ...]
 //
-// Busy: of a machine that others use too the time of this process on its processors counts, with
-// one thread.
+// With a predicate of q (the output) and k (the input) block-sparse weights run beside dense ones:
+//
+//   sparsec-matmul '--attend=(q // 128 + k // 128) % 10 == 0' --block=128x128 2048x2048x2048
+//
+// A tile is that of the result and of what is summed in a step; several of them run in turn, and
+// without one what would be chosen does. Busy: of a machine that others use too the time of this
+// process on its processors counts, with one thread.
 //
 // On a cpu OpenBLAS computes y = x w^T of f32 beside it, each thread its share of the tokens, and
 // shares are of the measured peak of multiply-adds.
-#include "runtime/Matmul.h"
 #include "codegen/Compiler.h"
+#include "patterns/Pattern.h"
+#include "runtime/SparseMatmul.h"
+#include "tools/bench/AtSizes.h"
 #include "tools/bench/OpenBlas.h"
 #include "tools/bench/PeakFma.h"
 #include "tools/bench/Stopwatch.h"
@@ -19,6 +26,8 @@
 #include <charconv>
 #include <ctime>
 #include <fmt/core.h>
+#include <map>
+#include <memory>
 #include <thread>
 
 namespace sparsec {
@@ -32,7 +41,9 @@ struct Sizes {
 struct Flags {
   std::string device = "cpu";
   DType dtype = DType::F32;
-  MatmulRequest::Tile tile;
+  std::vector<std::vector<int64_t>> tiles; ///< rows, columns, chunk, stages
+  Expr attend;                             ///< of block-sparse weights; null: none
+  Block block{64, 64};
   std::vector<Sizes> sizes;
   int threads = int(std::thread::hardware_concurrency());
   bool busy = false;
@@ -62,9 +73,18 @@ Result<Flags> parse(std::span<char *> arguments) {
       flags.busy = true, flags.threads = 1;
     else if (each.starts_with("--threads="))
       flags.threads = int(numbersIn(value)[0]);
-    else if (auto sides = numbersIn(value); each.starts_with("--tile=") && sides.size() == 3)
-      flags.tile = {int(sides[0]), int(sides[1]), int(sides[2])};
-    else if (auto sizes = numbersIn(each); sizes.size() == 3)
+    else if (each.starts_with("--attend=")) {
+      auto read = parsePredicate(std::make_shared<SourceText>(SourceText{"", std::string(value)}));
+      if (!read)
+        return read.error();
+      flags.attend = *read;
+    } else if (auto both = numbersIn(value); each.starts_with("--block=") && both.size() == 2)
+      flags.block = {int(both[0]), int(both[1])};
+    else if (auto sides = numbersIn(value);
+             each.starts_with("--tile=") && (sides.size() == 3 || sides.size() == 4)) {
+      sides.resize(4);
+      flags.tiles.push_back(std::move(sides));
+    } else if (auto sizes = numbersIn(each); sizes.size() == 3)
       flags.sizes.push_back({sizes[0], sizes[1], sizes[2]});
     else
       return inputError(fmt::format("unknown: {}", each));
@@ -72,6 +92,8 @@ Result<Flags> parse(std::span<char *> arguments) {
   if (flags.sizes.empty())
     flags.sizes = {{2048, 2048, 2048}, {4096, 128, 384}, {4096, 128, 128},
                    {4096, 128, 512},   {4096, 512, 128}, {4096, 128, 256}};
+  if (flags.tiles.empty())
+    flags.tiles = {{0, 0, 0, 0}};
   return flags;
 }
 
@@ -104,29 +126,26 @@ public:
   Result<void> run(const Sizes &sizes) {
     int size = bytes(flags.dtype);
     auto [tokens, in, out] = sizes;
-    Stored x(device, tokens, in, size), w(device, out, in, size), y(device, tokens, out, size),
-        dw(device, out, in, 4), db(device, 1, out, 4), bias(device, 1, out, 4);
+    Stored x(device, tokens, in, size), dx(device, tokens, in, size), w(device, out, in, size),
+        y(device, tokens, out, size), dy(device, tokens, out, size), dw(device, out, in, 4),
+        bias(device, 1, out, 4);
     MatmulCall call{.tokens = tokens, .in = in, .out = out};
-    call.x = call.dx = x.tensor, call.w = w.tensor, call.dw = dw.tensor;
-    call.y = call.dy = y.tensor, call.bias = bias.tensor, call.db = db.tensor;
-    std::vector<Matmul> passes;
+    call.x = x.tensor, call.dx = dx.tensor, call.w = w.tensor, call.dw = dw.tensor;
+    call.y = y.tensor, call.dy = dy.tensor, call.bias = bias.tensor;
+    std::vector<std::shared_ptr<Matmul>> passes;
     std::vector<Enqueue> calls;
     using Pass = MatmulRequest::Pass;
-    for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient}) {
-      MatmulRequest request{.entry = "matmul", .pass = pass, .dtype = flags.dtype};
-      request.bias = pass != Pass::InputGradient;
-      request.target = targetOf(device);
-      request.tile = flags.tile.tokens ? flags.tile : chooseTile(request, tokens, out, in);
-      auto kernels = compile(request);
-      if (!kernels)
-        return kernels.error();
-      auto loaded = Matmul::load(device, std::move(*kernels), request);
-      if (!loaded)
-        return loaded.error();
-      passes.push_back(std::move(*loaded));
-    }
-    for (Matmul &pass : passes)
-      calls.push_back([&] { return pass.launch(call); });
+    for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient})
+      for (const std::vector<int64_t> &tile : flags.tiles) {
+        MatmulRequest request = requestOf(pass, tile);
+        if (!tile[0])
+          request.tile = chooseTile(request, tokens, out, in);
+        auto loaded = load(request);
+        if (!loaded)
+          return loaded.error();
+        passes.push_back(*loaded);
+        calls.push_back([&call, pass = *loaded] { return pass->launch(call); });
+      }
     if (device.name() == "cpu") {
       calls.push_back([&]() -> Result<void> {
         peak.run(team);
@@ -138,14 +157,104 @@ public:
           return {};
         });
     }
+    std::vector<Sparse> sparse;
+    if (flags.attend)
+      for (Pass pass : {Pass::Forward, Pass::InputGradient, Pass::WeightGradient}) {
+        auto one = loadSparse(pass, sizes, call);
+        if (!one)
+          return one.error();
+        calls.push_back(
+            [&, matmul = one->matmul, call = one->call] { return matmul->launch(call); });
+        sparse.push_back(std::move(*one));
+      }
     auto timings = flags.busy ? processorTimes(calls) : timeInTurn(device, calls);
     if (!timings)
       return timings.error();
-    report(sizes, *timings);
+    std::vector<Timing> ofSparse(timings->end() - static_cast<ptrdiff_t>(sparse.size()),
+                                 timings->end());
+    timings->resize(timings->size() - sparse.size());
+    report(sizes, passes, *timings);
+    for (size_t i = 0; i < sparse.size(); ++i)
+      reportSparse(sizes, *sparse[i].matmul, ofSparse[i], (*timings)[i * flags.tiles.size()]);
     return {};
   }
 
 private:
+  /// A pass on weights of which only some blocks are there.
+  struct Sparse {
+    std::shared_ptr<SparseMatmul> matmul;
+    std::shared_ptr<Stored> blocks;
+    MatmulCall call;
+  };
+
+  Result<Sparse> loadSparse(MatmulRequest::Pass pass, const Sizes &sizes, const MatmulCall &dense) {
+    SparseMatmulRequest request{
+        .entry = "sparse", .attend = flags.attend, .pass = pass, .dtype = flags.dtype};
+    request.bias = pass == MatmulRequest::Pass::Forward;
+    request.block = flags.block;
+    request.target = targetOf(device);
+    auto kernels = compile(request);
+    if (!kernels)
+      return kernels.error();
+    auto loaded = SparseMatmul::load(device, std::move(*kernels), request);
+    if (!loaded)
+      return loaded.error();
+    if (Result<void> ready = loaded->prepare(sizes.in, sizes.out); !ready)
+      return ready.error();
+    bool ofWeights = pass == MatmulRequest::Pass::WeightGradient;
+    auto live = static_cast<int64_t>(loaded->blocks().size());
+    auto [q, k] = flags.block;
+    Sparse made{std::make_shared<SparseMatmul>(std::move(*loaded)),
+                std::make_shared<Stored>(device, live * q, k, ofWeights ? 4 : bytes(flags.dtype)),
+                dense};
+    Tensor &weights = ofWeights ? made.call.dw : made.call.w;
+    weights = made.blocks->tensor;
+    weights.stride[1] = int64_t(q) * k;
+    return made;
+  }
+
+  static void reportSparse(const Sizes &sizes, const SparseMatmul &matmul, const Timing &timing,
+                           const Timing &dense) {
+    auto [q, k] = matmul.request().block;
+    auto live = static_cast<double>(matmul.blocks().size());
+    fmt::print(
+        "{:5} x {:4} x {:4}  {:30}  {:8.3f} ms  {:8.1f} GFLOP/s  {:.1f} % live, {:.2f} times "
+        "faster than dense\n",
+        sizes.tokens, sizes.in, sizes.out,
+        fmt::format("sparse {} {}x{}", name(matmul.request().pass), q, k), timing.medianMs,
+        2 * live * q * k * double(sizes.tokens) / timing.medianMs * 1e-6,
+        100 * live * q * k / (double(sizes.in) * double(sizes.out)),
+        dense.medianMs / timing.medianMs);
+  }
+
+  /// Once for all sizes.
+  Result<std::shared_ptr<Matmul>> load(const MatmulRequest &request) {
+    std::shared_ptr<Matmul> &found = ready[printRequest(request)];
+    if (found)
+      return found;
+    auto kernels = compile(request);
+    if (!kernels)
+      return kernels.error();
+    auto loaded = Matmul::load(device, std::move(*kernels), request);
+    if (!loaded)
+      return loaded.error();
+    found = std::make_shared<Matmul>(std::move(*loaded));
+    return found;
+  }
+
+  MatmulRequest requestOf(MatmulRequest::Pass pass, const std::vector<int64_t> &tile) const {
+    MatmulRequest request{.entry = "matmul", .pass = pass, .dtype = flags.dtype};
+    request.bias = pass == MatmulRequest::Pass::Forward;
+    request.target = targetOf(device);
+    request.stages = int(tile[3]);
+    auto &[tokens, out, in] = request.tile;
+    auto result = pass == MatmulRequest::Pass::Forward         ? std::tie(tokens, out, in)
+                  : pass == MatmulRequest::Pass::InputGradient ? std::tie(tokens, in, out)
+                                                               : std::tie(out, in, tokens);
+    result = std::tuple(int(tile[0]), int(tile[1]), int(tile[2]));
+    return request;
+  }
+
   Result<std::vector<Timing>> processorTimes(const std::vector<Enqueue> &calls) {
     std::vector<Timing> timings;
     for (const Enqueue &call : calls) {
@@ -184,14 +293,21 @@ private:
     });
   }
 
-  void report(const Sizes &sizes, const std::vector<Timing> &timings) const {
-    constexpr std::string_view names[] = {"forward", "input gradient", "weight gradient", "peak",
-                                          "OpenBLAS, forward"};
-    double most = timings.size() > 3 ? peak.flops(threads) / timings[3].medianMs : 0;
+  void report(const Sizes &sizes, const std::vector<std::shared_ptr<Matmul>> &passes,
+              const std::vector<Timing> &timings) const {
+    size_t ours = passes.size();
+    double most = timings.size() > ours ? peak.flops(threads) / timings[ours].medianMs : 0;
     for (size_t i = 0; i < timings.size(); ++i) {
-      double rate = (i == 3 ? peak.flops(threads) : sizes.flops()) / timings[i].medianMs;
-      fmt::print("{:5} x {:4} x {:4}  {:18}  {:8.3f} ms  {:8.1f} GFLOP/s", sizes.tokens, sizes.in,
-                 sizes.out, names[i], timings[i].medianMs, rate * 1e-6);
+      double rate = (i == ours ? peak.flops(threads) : sizes.flops()) / timings[i].medianMs;
+      std::string what = i == ours ? "peak" : "OpenBLAS, forward";
+      if (i < ours) {
+        const MatmulRequest &request = passes[i]->request();
+        auto [tokens, out, in] = tileOf(request);
+        what =
+            fmt::format("{} {}x{}x{}/{}", name(request.pass), tokens, out, in, stagesOf(request));
+      }
+      fmt::print("{:5} x {:4} x {:4}  {:30}  {:8.3f} ms  {:8.1f} GFLOP/s", sizes.tokens, sizes.in,
+                 sizes.out, what, timings[i].medianMs, rate * 1e-6);
       fmt::print("{}\n", most > 0 ? fmt::format("  {:5.1f} %", 100 * rate / most) : "");
     }
   }
@@ -202,28 +318,12 @@ private:
   Team team;
   Result<OpenBlas> blas;
   PeakFma peak;
+  std::map<std::string, std::shared_ptr<Matmul>> ready;
 };
-
-Result<void> measure(std::span<char *> arguments) {
-  Result<Flags> flags = parse(arguments);
-  if (!flags)
-    return flags.error();
-  auto device = openDevice(flags->device, {.threads = flags->threads});
-  if (!device)
-    return device.error();
-  Bench bench(**device, *flags);
-  for (const Sizes &sizes : flags->sizes)
-    if (Result<void> ran = bench.run(sizes); !ran)
-      return ran;
-  return {};
-}
 
 } // namespace
 } // namespace sparsec
 
 int main(int count, char **arguments) {
-  auto measured = sparsec::measure(std::span(arguments + 1, size_t(count - 1)));
-  if (!measured)
-    fmt::print(stderr, "{}\n", measured.error().render());
-  return measured ? 0 : 1;
+  return sparsec::mainAtSizes<sparsec::Bench>(count, arguments, sparsec::parse);
 }

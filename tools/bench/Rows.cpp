@@ -16,6 +16,7 @@
 #include "runtime/CrossEntropy.h"
 #include "runtime/Elementwise.h"
 #include "runtime/LayerNorm.h"
+#include "tools/bench/AtSizes.h"
 #include "tools/bench/Stopwatch.h"
 #include "tools/bench/Team.h"
 #include "tools/verify/Random.h"
@@ -291,26 +292,9 @@ Result<void> Bench::run(const Sizes &sizes) {
   return {};
 }
 
-Result<void> measure(std::span<char *> arguments) {
-  Result<Flags> flags = parse(arguments);
-  if (!flags)
-    return flags.error();
-  auto device = openDevice(flags->device, {.threads = flags->threads});
-  if (!device)
-    return device.error();
-  Bench bench(**device, *flags);
-  for (const Sizes &sizes : flags->sizes)
-    if (Result<void> ran = bench.run(sizes); !ran)
-      return ran;
-  return {};
-}
-
 } // namespace
 } // namespace sparsec
 
 int main(int count, char **arguments) {
-  auto measured = sparsec::measure(std::span(arguments + 1, size_t(count - 1)));
-  if (!measured)
-    fmt::print(stderr, "{}\n", measured.error().render());
-  return measured ? 0 : 1;
+  return sparsec::mainAtSizes<sparsec::Bench>(count, arguments, sparsec::parse);
 }

@@ -74,6 +74,37 @@ void addLayouts(Rows &rows) {
   }
 }
 
+/// Patterns without a closed form at a million tokens: layouts of blocks of 64, and their pairs.
+void addIrregular(Rows &rows) {
+  std::string steps = "0", keys = "0", columns = "(k == 0", diagonals = "q == k";
+  for (int64_t i = 1; i < 32; ++i) {
+    std::string end = fmt::format("{}", i * 32'771 - i * i % 1000);
+    steps += fmt::format(" + min(max(q - {}, 0), 1)", end);
+    keys += fmt::format(" + min(max(k - {}, 0), 1)", end);
+  }
+  for (int64_t i = 1; i < 1000; ++i) // at most 1,000 operators in a row
+    columns += fmt::format("{}k == {}", i == 500 ? ") or (" : " or ", i * 7'919 * 131 % kMillion);
+  for (int64_t i = 1; i < 200; ++i)
+    diagonals += fmt::format(" or q - k == {}", i * 104'729 % kMillion);
+  const std::pair<const char *, std::string> cases[] = {
+      {"a window of 7 x 5 moved at borders",
+       "abs(min(max(q // 1024, 3), 1020) - k // 1024) <= 3 and "
+       "abs(min(max(q % 1024, 2), 1021) - k % 1024) <= 2"},
+      {"32 documents", fmt::format("k <= q and {} == {}", steps, keys)},
+      {"1,000 columns and 200 diagonals",
+       fmt::format("k <= q and ({}) or ({}))", columns, diagonals)},
+      {"bigbird", "abs(q // 64 - k // 64) <= 1 or q // 64 < 2 or k // 64 < 2 or "
+                  "hash(q // 64, k // 64, h) % 16384 < 3"}};
+  LayoutRequest request = {.nq = kMillion, .nk = kMillion};
+  for (const auto &[name, text] : cases) {
+    Expr attend = simplify(predicate(text));
+    double layout = leastSeconds([&] { must(BlockLayout::build(attend, request)); });
+    double pairs = leastSeconds([&] { must(countElements(attend, request)); });
+    rows.push_back({fmt::format("layout of {}, n = 1048576, blocks of 64", name), layout, 3});
+    rows.push_back({fmt::format("pairs of {}, likewise", name), pairs, 3});
+  }
+}
+
 double secondsToWeigh(const Expr &attend, int64_t n) {
   return leastSeconds([&] {
     must(weigh(attend, {.nq = n, .nk = n}, {.copies = 16}, CostTarget::of("sm_90", 2),
@@ -179,6 +210,7 @@ int budget(const std::string &sparsec) {
   Rows rows;
   addReading(rows);
   addLayouts(rows);
+  addIrregular(rows);
   addWeighing(rows);
   addLaunches(rows);
   addReach(rows);

@@ -113,6 +113,28 @@ void Raster::text(const Place &place, std::string_view text, const TextStyle &st
   }
 }
 
+void Raster::line(std::span<const Place> points, double thickness, const Colour &colour) {
+  std::fill(ink.begin(), ink.end(), 0.0F);
+  for (size_t i = 1; i < points.size(); ++i)
+    stroke(points[i - 1], points[i], thickness, colour);
+}
+
+Result<std::string> Raster::png() const {
+  png_image image = {};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(size.width);
+  image.height = static_cast<png_uint_32>(size.height);
+  image.format = PNG_FORMAT_RGB;
+  png_alloc_size_t room = 0;
+  if (!png_image_write_get_memory_size(image, room, 0, bytes.data(), 0, nullptr))
+    return internalError(fmt::format("a picture cannot be packed: {}", image.message));
+  std::string packed(room, '\0');
+  if (!png_image_write_to_memory(&image, packed.data(), &room, 0, bytes.data(), 0, nullptr))
+    return internalError(fmt::format("a picture cannot be packed: {}", image.message));
+  packed.resize(room);
+  return packed;
+}
+
 Result<void> Raster::writePng(const std::string &path) const {
   png_image image = {};
   image.version = PNG_IMAGE_VERSION;

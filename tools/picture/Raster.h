@@ -11,6 +11,7 @@
 #include "patterns/Error.h"
 
 #include <cstdint>
+#include <span>
 
 namespace sparsec {
 
@@ -52,9 +53,13 @@ public:
 
   void fill(const Box &box, const Colour &colour);
   void text(const Place &place, std::string_view text, const TextStyle &style);
+  /// A round pen from point to point.
+  void line(std::span<const Place> points, double thickness, const Colour &colour);
   static double textWidth(std::string_view text, const TextStyle &style);
 
   Result<void> writePng(const std::string &path) const;
+  /// The bytes of that file.
+  Result<std::string> png() const;
 
 private:
   void stroke(const Place &from, const Place &to, double thickness, const Colour &colour);

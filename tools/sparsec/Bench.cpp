@@ -1,9 +1,10 @@
 // sparsec bench PATTERN...: times the kernels of patterns on a device, dense attention beside them,
 // and on the cpu what the machine and OpenBLAS give in the same run.
 #include "codegen/Compiler.h"
-#include "runtime/KernelCache.h"
+#include "runtime/KernelStore.h"
 #include "tools/bench/CpuBaselines.h"
 #include "tools/sparsec/BenchBackward.h"
+#include "tools/sparsec/BenchDecode.h"
 #include "tools/sparsec/BenchReport.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
@@ -41,7 +42,7 @@ double millisecondsSince(Clock::time_point begin) {
 }
 
 /// Microseconds that a second use of a head's kernels takes to find them.
-Result<double> reuse(Device &device, const std::vector<AttentionRequest> &requests,
+Result<double> reuse(const std::vector<AttentionRequest> &requests,
                      const std::vector<AttentionPart> &parts) {
   size_t next = 0;
   KernelStore store(
@@ -49,14 +50,15 @@ Result<double> reuse(Device &device, const std::vector<AttentionRequest> &reques
         return std::vector{parts[next++].kernel};
       },
       compilerVersion());
-  KernelCache cache(device, store);
-  if (auto first = cache.attention(requests); !first)
-    return first.error();
   constexpr int kUses = 1000;
-  auto begin = Clock::now();
-  for (int use = 0; use < kUses; ++use)
-    if (auto again = cache.attention(requests); !again)
-      return again.error();
+  Clock::time_point begin;
+  for (int use = 0; use <= kUses; ++use) {
+    if (use == 1)
+      begin = Clock::now();
+    for (const AttentionRequest &request : requests)
+      if (auto found = store.kernels(request); !found)
+        return found.error();
+  }
   return millisecondsSince(begin) * 1e3 / kUses;
 }
 
@@ -74,7 +76,7 @@ struct CompiledEntry {
   double compileMs = 0, reuseUs = 0;
 };
 
-Result<CompiledEntry> compileEntry(Device &device, const std::vector<AttentionRequest> &requests) {
+Result<CompiledEntry> compileEntry(const std::vector<AttentionRequest> &requests) {
   CompiledEntry entry;
   for (const AttentionRequest &request : requests) {
     auto begin = Clock::now();
@@ -84,7 +86,7 @@ Result<CompiledEntry> compileEntry(Device &device, const std::vector<AttentionRe
     entry.compileMs = std::max(entry.compileMs, millisecondsSince(begin));
     entry.parts.push_back({std::move(*kernel), request});
   }
-  Result<double> again = reuse(device, requests, entry.parts);
+  Result<double> again = reuse(requests, entry.parts);
   if (!again)
     return again.error();
   entry.reuseUs = *again;
@@ -138,7 +140,7 @@ Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const Plan &
   std::map<int, CompiledEntry> compiled;
   for (int entry : entriesOf(plan.loaded.layers)) {
     Result<CompiledEntry> one =
-        compileEntry(bench.device, plan.partsOf<AttentionRequest>(plan.headOf(entry).passes[0]));
+        compileEntry(plan.partsOf<AttentionRequest>(plan.headOf(entry).passes[0]));
     if (!one)
       return one.error();
     compiled.emplace(entry, std::move(*one));
@@ -168,6 +170,12 @@ Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const Plan &
         return one.error();
       contestants.push_back(std::move(*one));
     }
+    if (options.times(AttentionDecodeRequest::kOperation)) {
+      auto one = decodeContestant(bench.device, plan, layer, tensors);
+      if (!one)
+        return one.error();
+      contestants.push_back(std::move(*one));
+    }
   }
   return contestants;
 }
@@ -188,7 +196,7 @@ Result<std::vector<PatternFlags>> contestantsOf(const BenchOptions &options) {
   return wanted;
 }
 
-/// Of each pattern; forward is there for backward, too, which takes what it gives.
+/// Of each pattern; forward is there for the others, too: backward takes what it gives.
 Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target) {
   std::vector<Plan> made;
   auto contestants = contestantsOf(options);
@@ -298,7 +306,8 @@ Action declareBench(Options &options) {
   options.heading("Bench");
   asked->patterns.flags.operations = {std::string(AttentionRequest::kOperation)};
   declareOperationFlag(options, asked->patterns.flags.operations,
-                       {std::string(AttentionBackwardRequest::kOperation)});
+                       {std::string(AttentionBackwardRequest::kOperation),
+                        std::string(AttentionDecodeRequest::kOperation)});
   declareDeviceFlag(options, asked->device);
   options.integer("--batch", "sequences in a call (1)", asked->batch, {1, 65535});
   options.integer("--samples", "timings of each, fewer of what takes long (15)", asked->samples,

@@ -48,9 +48,12 @@ Action declareReach(Options &options);
 Action declareCompare(Options &options);
 Action declareVerify(Options &options);
 Action declareBench(Options &options);
+Action declareCache(Options &options);
 Action declareEnv(Options &options);
 Action declareTrain(Options &options);
 Action declareEval(Options &options);
 Action declareSample(Options &options);
+Action declareInspect(Options &options);
+Action declareReport(Options &options);
 
 } // namespace sparsec::cli

@@ -1,8 +1,9 @@
 // sparsec compare A B...: what patterns cost and what they reach, side by side.
-#include "tools/sparsec/Command.h"
+#include "tools/sparsec/CompareRuns.h"
 #include "tools/sparsec/HeadReport.h"
 #include "tools/sparsec/LayerHeads.h"
 #include "tools/sparsec/ManyPatterns.h"
+#include "tools/sparsec/Progress.h"
 
 #include <fmt/core.h>
 
@@ -13,6 +14,8 @@ struct CompareOptions {
   ManyPatterns patterns;
   std::string target = "sm_80";
   int64_t layers = 2;
+  bool noReach = false;
+  std::string png; ///< of runs
 };
 
 /// One pattern, or one distinct layer of it, all heads of the model together.
@@ -21,6 +24,7 @@ struct Row {
   std::vector<int64_t> layers; ///< of a pattern with several distinct ones
   int64_t elements = 0, computed = 0, live = 0, heads = 0;
   double seconds = 0;
+  bool exact = true;          ///< else what is counted is estimated
   std::string orders;         ///< each once
   std::optional<Reach> reach; ///< none where so many positions are refused
   std::string noReach;        ///< then why
@@ -41,6 +45,7 @@ Row rowOf(const LayerReport &layer) {
     row.computed += copies * cost.computed;
     row.live += copies * cost.blocks.live;
     row.seconds += copies ? cost.seconds : 0;
+    row.exact = row.exact && cost.exact;
     std::string orders = ordersText(each.passes[0].way.parts);
     if (row.orders.find(orders) == std::string::npos)
       row.orders += (row.orders.empty() ? "" : "; ") + orders;
@@ -49,8 +54,9 @@ Row rowOf(const LayerReport &layer) {
 }
 
 /// A row for each distinct layer; what they reach, they reach together.
-Result<std::vector<Row>> rowsOf(const CompareOptions &options, LoadedPattern loaded,
-                                const Target &target, int64_t heads, int64_t n) {
+Result<std::vector<Row>> rowsOf(const Session &session, const CompareOptions &options,
+                                LoadedPattern loaded, const Target &target, int64_t heads,
+                                int64_t n) {
   loaded.heads = static_cast<int>(heads);
   auto plan = makePlan(loaded, options.patterns.flags, {target}, n, kForPictures);
   if (!plan)
@@ -58,7 +64,12 @@ Result<std::vector<Row>> rowsOf(const CompareOptions &options, LoadedPattern loa
   auto layers = reportLayers(*plan, n);
   if (!layers)
     return layers.error();
-  auto found = reach(reachRequest(loaded, n, options.layers, ReachRequest::Residual::With));
+  Result<Reach> found = inputError("");
+  if (!options.noReach) {
+    ReachRequest request = reachRequest(loaded, n, options.layers, ReachRequest::Residual::With);
+    request.threads = session.threads;
+    found = reach(request);
+  }
   std::vector<Row> rows;
   for (const LayerReport &layer : *layers) {
     Row &row = rows.emplace_back(rowOf(layer));
@@ -67,7 +78,7 @@ Result<std::vector<Row>> rowsOf(const CompareOptions &options, LoadedPattern loa
       row.layers = layer.layer.indices;
     if (found)
       row.reach = *found;
-    else
+    else if (!options.noReach)
       row.noReach = found.error().message;
   }
   return rows;
@@ -89,6 +100,7 @@ nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
               {"density", row.density(n)},
               {"elements", row.elements},
               {"live_blocks", row.live},
+              {"exact", row.exact},
               {"useful", row.useful()},
               {"orders", row.orders},
               {"predicted_ms", row.seconds * 1e3},
@@ -123,7 +135,7 @@ std::string text(const std::vector<Row> &rows, const CompareOptions &options, in
     std::vector<std::string> cells = {
         row.pattern,
         percent(row.density(n)),
-        grouped(row.live),
+        (row.exact ? "" : "~ ") + grouped(row.live),
         percent(row.useful()),
         reachText(row),
         duration(row.seconds),
@@ -137,6 +149,11 @@ std::string text(const std::vector<Row> &rows, const CompareOptions &options, in
 }
 
 Result<Answer> compare(const Session &session, const CompareOptions &options) {
+  const std::vector<std::string> &given = options.patterns.patterns;
+  if (std::ranges::any_of(given, isRun))
+    return compareRuns(session, given, options.png);
+  if (!options.png.empty())
+    return inputError("--png: draws the curves of runs; 'sparsec show --png' draws patterns");
   const PatternFlags &flags = options.patterns.flags;
   auto target = findTarget(options.target);
   if (!target)
@@ -150,11 +167,13 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
     n = loaded.n.value_or(n);
   }
   std::vector<Row> rows;
+  std::optional<Progress> progress(std::in_place, session, "planning", std::ssize(*patterns));
   for (LoadedPattern &loaded : *patterns) {
-    auto more = rowsOf(options, std::move(loaded), *target, heads, n);
+    auto more = rowsOf(session, options, std::move(loaded), *target, heads, n);
     if (!more)
       return more.error();
     std::ranges::move(*more, std::back_inserter(rows));
+    progress->step();
   }
   LoadedPattern all;
   all.heads = static_cast<int>(heads);
@@ -166,6 +185,7 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   auto dense = reportLayers(*plan, n);
   if (!dense)
     return dense.error();
+  progress.reset();
   double denseSeconds = dense->front().heads.front().passes[0].way.cost.seconds;
   if (session.json) {
     auto list = nlohmann::ordered_json::array();
@@ -186,8 +206,10 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   session.report(fmt::format("\nreach: earlier positions that a position can know after {} with "
                              "the residual path; predicted by the cost model, dense: {}\n",
                              counted(options.layers, "layer"), duration(denseSeconds)));
+  if (std::ranges::any_of(rows, [](const Row &row) { return !row.exact; }))
+    session.report(kEstimated);
   for (const Row &row : rows)
-    if (!row.reach)
+    if (!row.noReach.empty())
       session.report(fmt::format("no reach of {}: {}\n", row.pattern, row.noReach));
   return Answer::Yes;
 }
@@ -200,8 +222,13 @@ Action declareCompare(Options &options) {
   declareLayerFlag(options, asked->patterns.flags);
   options.heading("Compare");
   options.integer("--layers", "steps of reach (2)", asked->layers, {1, 64});
+  options.flag("--no-reach", "leave out what positions can know", asked->noReach);
   options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,
                  targetNames());
+  options.value("--png", "FILE", "of runs: their curves", [asked](const std::string &text) {
+    asked->png = text;
+    return std::string();
+  });
   return [asked](Session &session) { return compare(session, *asked); };
 }
 

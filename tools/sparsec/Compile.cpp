@@ -1,5 +1,6 @@
 // sparsec PATTERN: compiles a pattern to a folder of kernels, and says what it made.
 #include "codegen/Compiler.h"
+#include "layout/Parallel.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/Manifest.h"
 #include "tools/sparsec/OperationFlag.h"
@@ -46,18 +47,8 @@ using Job = std::function<Result<void>()>;
 
 /// Runs the jobs on some threads; the first error in their order, if there is one.
 Result<void> inParallel(int threads, const std::vector<Job> &jobs) {
-  std::atomic<size_t> next = 0;
   std::vector<Result<void>> results(jobs.size());
-  auto run = [&] {
-    for (size_t i; (i = next++) < jobs.size();)
-      results[i] = jobs[i]();
-  };
-  std::vector<std::thread> others;
-  for (size_t t = 1; t < std::min<size_t>(threads, jobs.size()); ++t)
-    others.emplace_back(run);
-  run();
-  for (std::thread &other : others)
-    other.join();
+  sparsec::inParallel(threads, std::ssize(jobs), [&](int64_t i) { results[i] = jobs[i](); });
   for (Result<void> &result : results)
     if (!result)
       return result;
@@ -274,7 +265,9 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
         return target.kind() == TargetKind::Cpu;
       }))
     return inputError("--cubin: none of the targets is a GPU");
+  std::optional<Progress> progress(std::in_place, session, "planning");
   auto plan = makePlan(options.pattern, options.targets);
+  progress.reset();
   if (!plan)
     return plan.error();
   std::string out = options.out.empty()

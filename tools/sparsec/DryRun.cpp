@@ -1,6 +1,7 @@
 #include "tools/sparsec/DryRun.h"
 
-#include "model/Run.h"
+#include "model/Trainer.h"
+#include "tools/sparsec/MemoryTable.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,63 +9,7 @@
 
 namespace sparsec::cli {
 
-std::string megabytes(int64_t bytes) {
-  constexpr int64_t kGigabytes = 10'000'000'000;
-  if (bytes >= kGigabytes)
-    return fmt::format("{:.1f} GB", static_cast<double>(bytes) * 1e-9);
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) * 1e-6);
-}
-
 namespace {
-
-/// Bytes of a step of one sequence: so many, and so many more for each token.
-struct Linear {
-  double fixed = 0, each = 0;
-  int64_t longest(double room) const { return static_cast<int64_t>((room - fixed) / each); }
-};
-
-/// From the plans at two lengths. `beside`: what no list for training has.
-Linear bytesByLength(const Transformer &model, bool recompute, int64_t beside) {
-  double planned[2] = {};
-  int64_t n = model.config().model.length;
-  for (int64_t factor : {1, 2}) {
-    Config config = model.config();
-    config.train.recompute = recompute;
-    config.model.length = factor * n;
-    Transformer longer(config, std::make_shared<const Pattern>(model.pattern()));
-    planned[factor - 1] = static_cast<double>(
-        longer.list(ListUse::Train, {.batch = 1, .sequences = 1}).plan().bytes() + beside);
-  }
-  double each = (planned[1] - planned[0]) / static_cast<double>(n);
-  return {planned[0] - each * static_cast<double>(n), each};
-}
-
-/// The memory table of the blog post of arXiv 1904.10509, for this model: what n x n weights in f32
-/// take where a layer keeps them, or one layer at a time; beside all that a step here takes.
-std::string memoryTable(const Transformer &model, int64_t beside) {
-  const ModelConfig &config = model.config().model;
-  auto n = static_cast<double>(config.length);
-  double heads = 4 * static_cast<double>(config.heads);
-  double layers = static_cast<double>(config.layers);
-  Linear stored = bytesByLength(model, false, beside), again = bytesByLength(model, true, beside);
-  std::string out = fmt::format("\none sequence of n tokens{:>29}{:>16}\n", "stored", "recomputed");
-  auto row = [&](const std::string &what, const std::string &a, const std::string &b) {
-    out += fmt::format("  {:<36}{:>16}{:>16}\n", what, a, b);
-  };
-  auto bytes = [](double count) { return megabytes(static_cast<int64_t>(count)); };
-  row("n x n attention weights in f32", bytes(layers * heads * n * n), bytes(heads * n * n));
-  row("a whole step of this model", bytes(stored.fixed + stored.each * n),
-      bytes(again.fixed + again.each * n));
-  for (double gigabytes : {16.0, 141.0}) {
-    double room = gigabytes * 1e9;
-    row(fmt::format("largest n in {} GB, n x n weights", gigabytes),
-        fmt::format("{:.0f}", std::floor(std::sqrt(room / (layers * heads)))),
-        fmt::format("{:.0f}", std::floor(std::sqrt(room / heads))));
-    row(fmt::format("largest n in {} GB, this model", gigabytes),
-        fmt::format("{}", stored.longest(room)), fmt::format("{}", again.longest(room)));
-  }
-  return out;
-}
 
 /// What the calls of one operation take together.
 struct OperationTime {
@@ -98,43 +43,63 @@ void printTimes(const Session &session, const std::map<std::string, OperationTim
 
 } // namespace
 
-void dryRun(const Session &session, const Transformer &model) {
+Result<void> dryRun(const Session &session, const Transformer &model, Machine &planning) {
+  std::vector<CallList> lists = Trainer::lists(model);
+  auto memory = ListMemory::allocate(planning, lists);
+  if (!memory)
+    return memory.error();
+  int64_t resident = planning.residentBytes(), planned = memory->bytes() + resident;
+  const CallList *both[] = {&lists[2], &lists[1]}; // the step's first run, and its update
+  MemoryPlan plan = lists[2].plan();
+  double flops = 0, seconds = 0;
+  size_t calls = 0;
+  for (const CallList *list : both)
+    for (const Call &call : list->all()) {
+      flops += call.operation->flops();
+      seconds += call.loaded.seconds;
+      calls += 1;
+    }
+  auto table = MemoryTable::of(planning, model);
+  if (!table)
+    return table.error();
   const TrainConfig &train = model.config().train;
-  TransformerSizes sizes{.batch = train.microBatch, .sequences = train.batchSize};
-  CallList step = model.list(ListUse::Train, sizes), update = model.update();
-  MemoryPlan plan = step.plan(), ofUpdate = update.plan();
-  int64_t kept = 0; // moments and the optimiser's state are the update's alone
-  for (const BufferInfo &buffer : update.allBuffers())
-    if (buffer.name == buffers::kFirst || buffer.name == buffers::kSecond)
-      kept += buffer.bytes;
   if (session.json) {
-    Json calls = Json::array();
-    double flops = 0;
-    for (const CallList *list : {&step, &update})
-      for (const Call &call : list->all()) {
-        calls.push_back({{"name", call.name},
-                         {"operation", call.operation->operation()},
-                         {"shape", call.operation->shape()},
-                         {"flops", call.operation->flops()}});
-        flops += call.operation->flops();
-      }
-    Json all = {{"parameters", model.parameters().count()},
-                {"calls", calls},
-                {"flops", flops},
-                {"arena_bytes", plan.arenaBytes},
-                {"planned_bytes", plan.bytes() + kept}};
-    fmt::print("{}\n", all.dump(2));
-    return;
+    Json all = Json::array();
+    for (const CallList *list : both)
+      for (const Call &call : list->all())
+        all.push_back({{"name", call.name},
+                       {"operation", call.operation->operation()},
+                       {"kernel", call.loaded.kernel},
+                       {"shape", call.operation->shape()},
+                       {"bytes", call.operation->bytes()},
+                       {"workspace_bytes", call.loaded.workspace},
+                       {"flops", call.operation->flops()},
+                       {"predicted_ms", call.loaded.seconds * 1e3}});
+    fmt::print("{}\n", Json{{"parameters", model.parameters().count()},
+                            {"target", planning.target.name},
+                            {"micro_batch", train.microBatch},
+                            {"calls", all},
+                            {"flops", flops},
+                            {"predicted_ms", seconds * 1e3},
+                            {"arena_bytes", plan.arenaBytes},
+                            {"table_bytes", resident},
+                            {"planned_bytes", planned},
+                            {"memory", table->json(model)}}
+                           .dump(2));
+    return {};
   }
-  session.report(step.print() + update.print());
+  for (const CallList *list : both)
+    session.report(list->print());
   session.report(fmt::format(
-      "\n{} parameters; {} calls for {} sequence{} of {} tokens\n"
-      "memory {}: {} of activations ({} are alive at once), {} of weights, gradients, moments and "
-      "batch\n",
-      model.parameters().count(), step.all().size() + update.all().size(), train.microBatch,
-      train.microBatch == 1 ? "" : "s", model.config().model.length, megabytes(plan.bytes() + kept),
-      megabytes(plan.arenaBytes), megabytes(plan.lowerBound), megabytes(plan.keptBytes + kept)));
-  session.report(memoryTable(model, kept));
+      "\n{} parameters; {} calls for {} of {} tokens, {:.1f} GFLOP, {:.3f} ms by the cost model of "
+      "{}\nmemory {}: {} of activations and partial sums ({} are alive at once), {} of tables, {} "
+      "of weights, gradients, moments and batch\n",
+      model.parameters().count(), calls, counted(train.microBatch, "sequence"),
+      model.config().model.length, flops * 1e-9, seconds * 1e3, planning.target.name,
+      megabytes(planned), megabytes(plan.arenaBytes), megabytes(plan.lowerBound),
+      megabytes(resident), megabytes(planned - plan.arenaBytes - resident)));
+  session.report(table->text(model));
+  return {};
 }
 
 Result<void> timeStep(const Session &session, const Transformer &model, Machine &machine) {
@@ -143,8 +108,7 @@ Result<void> timeStep(const Session &session, const Transformer &model, Machine 
   CallList lists[] = {
       model.list(ListUse::Train, {.batch = train.microBatch, .sequences = train.batchSize}),
       model.update()};
-  const CallList *both[] = {&lists[0], &lists[1]};
-  auto memory = ListMemory::allocate(machine.device, both);
+  auto memory = ListMemory::allocate(machine, lists);
   if (!memory)
     return memory.error();
   std::vector<float> weights =
@@ -161,12 +125,10 @@ Result<void> timeStep(const Session &session, const Transformer &model, Machine 
       return put;
   std::map<std::string, OperationTime> times;
   for (const CallList &list : lists) {
-    auto running = RunningList::load(machine, list, *memory);
-    if (!running)
-      return running.error();
+    RunningList running = RunningList::bind(list, *memory);
     std::vector<std::vector<double>> samples(list.all().size());
     for (int sample = 0; sample < kSamples; ++sample) {
-      auto timed = running->timed(machine.device);
+      auto timed = running.timed(machine.device);
       if (!timed)
         return timed.error();
       for (size_t i = 0; i < samples.size(); ++i)

@@ -7,12 +7,10 @@
 
 namespace sparsec::cli {
 
-void dryRun(const Session &session, const Transformer &model);
+/// `planning`: of the target that it would run on.
+Result<void> dryRun(const Session &session, const Transformer &model, Machine &planning);
 
 /// Runs a step on random tokens call by call, and prints what each operation takes: medians.
 Result<void> timeStep(const Session &session, const Transformer &model, Machine &machine);
-
-/// "161.3 MB"
-std::string megabytes(int64_t bytes);
 
 } // namespace sparsec::cli

@@ -36,7 +36,7 @@ Result<Answer> eval(const Session &session, const EvalOptions &asked) {
                                          : Split::Test;
   if (data->tokens(split).empty())
     return inputError(fmt::format("the data has nothing in the split '{}'", asked.split));
-  auto machine = openMachine(asked.device, session.threads);
+  auto machine = openMachine(asked.device, {.threads = session.threads});
   if (!machine)
     return machine.error();
   auto trainer = Trainer::load(*machine->machine, *model,

@@ -3,8 +3,10 @@
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/HeadReport.h"
 #include "tools/sparsec/OperationFlag.h"
+#include "tools/sparsec/Progress.h"
 #include "tools/sparsec/TargetFlag.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 #include <utility>
 
@@ -114,18 +116,31 @@ Result<Sections> stage(const Plan &plan, const std::string &name) {
   return sections;
 }
 
+/// On a CPU what each kernel does is a plan, too (codegen/cpu/plan/Plan.h).
+Result<Sections> cpuPlans(const Plan &plan) {
+  Result<Sections> kernels = stage(plan, "plan");
+  if (!kernels)
+    return kernels.error();
+  Sections all = plans(plan);
+  all.front().name = "kernels";
+  all.insert(all.end(), kernels->begin(), kernels->end());
+  return all;
+}
+
 /// Why the block is what it is.
-std::string blockReason(const Plan &plan, const PlannedRequest &request) {
+std::string blockReason(const Plan &plan, const PlannedRequest &request, const Cost &cost) {
   const Target &target = request.request.target();
   if (plan.loaded.pattern.heads[request.entries[0]].schedule.block.q)
     return "as asked for";
+  const char *fastest =
+      cost.exact ? "the fastest by the cost model" : "the fastest by the cost model's estimate";
   if (target.kind() == TargetKind::Cpu)
-    return fmt::format("the fastest by the cost model for head dim {} and value dim {} on a CPU",
-                       plan.headDim, plan.valueDim);
-  return fmt::format("the fastest by the cost model of those that fit head dim {}, value dim {}, "
-                     "{} within the {} KB of shared memory of {}",
-                     plan.headDim, plan.valueDim, name(plan.dtype), target.sharedBytes / 1024,
-                     target.name);
+    return fmt::format("{} for head dim {} and value dim {} on a CPU", fastest, plan.headDim,
+                       plan.valueDim);
+  return fmt::format("{} of those that fit head dim {}, value dim {}, {} within the {} KB of "
+                     "shared memory of {}",
+                     fastest, plan.headDim, plan.valueDim, name(plan.dtype),
+                     target.sharedBytes / 1024, target.name);
 }
 
 /// How a kernel is told its blocks at a length, and why.
@@ -149,12 +164,12 @@ std::string indented(const std::string &text, const std::string &by) {
   return lines;
 }
 
-/// What was decided of a pass, and the ways that were weighed, the chosen one counted exactly.
+/// What was decided of a pass, and the ways that were weighed.
 Result<std::string> decided(const Plan &plan, const PlannedHead &head, const PlannedPass &pass,
                             int64_t n) {
   const PlannedRequest &first = plan.requests[pass.requests[0]];
-  std::string text =
-      fmt::format("block   {}x{}: {}\n", first.block.q, first.block.k, blockReason(plan, first));
+  std::string text = fmt::format("block   {}x{}: {}\n", first.block.q, first.block.k,
+                                 blockReason(plan, first, pass.ways.front().cost));
   text += fmt::format("split   {}\n", first.parts == 1
                                           ? "not: one kernel computes the whole head"
                                           : fmt::format("disjoint parts, {}", pass.pass->meet));
@@ -166,15 +181,10 @@ Result<std::string> decided(const Plan &plan, const PlannedHead &head, const Pla
     text += fmt::format("attend  {}\n  order   {}\n  blocks  {}\n", print(part.attend),
                         ordersOf(part), *source);
   }
-  std::vector<Candidate> weighed = pass.ways;
-  auto counted = count(weighed.front(), pass.weighed, pass.shapeOf(std::max(1, plan.loaded.heads)),
-                       pass.costTarget(head.target));
-  if (!counted)
-    return counted.error();
   std::string indent = pass.pass->name.empty() ? "  " : "    ";
   return indented(text, indent) +
          fmt::format("\n{}ways weighed at n = {}\n", indent, grouped(plan.weighedAt)) +
-         indented(table(weighed), indent) + "\n";
+         indented(table(pass.ways), indent) + "\n";
 }
 
 Result<Sections> decisions(const Plan &plan, int64_t n) {
@@ -208,16 +218,20 @@ Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
     return Sections{{"", print(plan.loaded.pattern)}};
   if (options.after == "layout")
     return layouts(plan, n);
+  if (options.after == "plan" && options.target.kind() == TargetKind::Cpu)
+    return cpuPlans(plan);
   if (options.after == "plan")
     return plans(plan);
   return stage(plan, options.after);
 }
 
 Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
+  std::optional<Progress> progress(std::in_place, session, "planning");
   auto plan = makePlan(options.pattern, {options.target});
   if (!plan)
     return plan.error();
   auto said = sectionsOf(*plan, options);
+  progress.reset();
   if (!said)
     return said.error();
   const std::string &pattern = plan->loaded.pattern.name;
@@ -250,7 +264,8 @@ Action declareExplain(Options &options) {
   declareLayerFlag(options, asked->pattern);
   std::vector<std::string> stages = {"pattern", "layout", "plan"};
   for (std::string &name : explainStages())
-    stages.push_back(std::move(name));
+    if (std::ranges::find(stages, name) == stages.end())
+      stages.push_back(std::move(name));
   options.heading("Explain");
   options.choice("--after", "STAGE", listed(stages), asked->after, stages);
   std::vector<std::string> operations = patternOperations();

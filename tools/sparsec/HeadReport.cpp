@@ -98,8 +98,11 @@ void warnOfEmpty(const std::vector<LayerReport> &layers) {
 
 /// Of the row in its first pass; of the pass alone in others.
 static std::vector<std::string> cellsOf(const HeadReport &each, size_t i) {
-  const auto &[block, parts, cost] = each.passes[i].way;
+  const Block &block = each.passes[i].way.block;
+  const std::vector<Part> &parts = each.passes[i].way.parts;
+  const Cost &cost = each.passes[i].way.cost;
   double keys = each.keysPerQuery();
+  std::string about = cost.exact ? "" : "~ ";
   std::vector<std::string> cells = {each.row.name,
                                     each.row.heads.empty() ? "-" : abbreviated(each.row.heads),
                                     each.passes[i].pass->title(),
@@ -108,9 +111,9 @@ static std::vector<std::string> cellsOf(const HeadReport &each, size_t i) {
                                     percent(each.density()),
                                     keys < 99.95 ? fmt::format("{:.1f}", keys)
                                                  : grouped(std::llround(keys)),
-                                    grouped(cost.blocks.live),
-                                    grouped(cost.blocks.full),
-                                    grouped(cost.blocks.partial),
+                                    about + grouped(cost.blocks.live),
+                                    about + grouped(cost.blocks.full),
+                                    about + grouped(cost.blocks.partial),
                                     percent(each.passes[i].saved),
                                     percent(cost.useful()),
                                     duration(cost.seconds)};
@@ -147,17 +150,26 @@ std::string table(const std::vector<LayerReport> &layers, const Style &style) {
           cells.insert(cells.begin(), i ? "" : abbreviated(layer.layer.indices));
         table.add(std::move(cells));
       }
-  return table.render(style);
+  std::string text = table.render(style);
+  bool exact = true;
+  for (const LayerReport &layer : layers)
+    for (const HeadReport &each : layer.heads)
+      for (const PassReport &pass : each.passes)
+        exact = exact && pass.way.cost.exact;
+  return exact ? text : text + kEstimated;
 }
 
 static nlohmann::ordered_json json(const PassReport &pass) {
-  const auto &[block, parts, cost] = pass.way;
+  const Block &block = pass.way.block;
+  const std::vector<Part> &parts = pass.way.parts;
+  const Cost &cost = pass.way.cost;
   return {
       {"order", ordersText(parts)},
       {"block", {{"q", block.q}, {"k", block.k}}},
       {"blocks",
        {{"live", cost.blocks.live}, {"full", cost.blocks.full}, {"partial", cost.blocks.partial}}},
       {"saved_over_causal", pass.saved},
+      {"exact", cost.exact},
       {"parts", parts.size()},
       {"useful", cost.useful()},
       {"predicted_ms", cost.seconds * 1e3}};

@@ -9,10 +9,14 @@
 
 namespace sparsec::cli {
 
+/// What stands below a table that has a "~".
+inline constexpr const char *kEstimated = "~ estimated from a few rows of blocks: to count them "
+                                          "exactly takes too much work at this length\n";
+
 /// A pass over a row's pairs.
 struct PassReport {
   const PatternPass *pass = nullptr;
-  Candidate way; ///< that was chosen; its cost is exact, and that of all heads of the row
+  Candidate way; ///< that was chosen; its cost is that of all heads of the row
   /// Share of dense causal attention's products that is not computed, both in whole blocks.
   double saved = 0;
 };

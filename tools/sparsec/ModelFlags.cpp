@@ -2,6 +2,8 @@
 
 #include "codegen/ChooseSchedule.h"
 #include "codegen/Compiler.h"
+#include "kernel/CompilerStamp.h"
+#include "runtime/CountingDevice.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/Options.h"
 #include "tools/sparsec/PatternFlags.h"
@@ -13,30 +15,52 @@ namespace sparsec::cli {
 namespace {
 
 template <class R>
-Result<std::vector<R>> choose(const R &request, const AttentionWeight &weight) {
+Result<ChosenParts<R>> choose(const R &request, const AttentionWeight &weight) {
   auto chosen = chooseSchedule(ScheduleRequest<R>(
       request, {.schedule = weight.schedule, .n = weight.n, .copies = weight.copies}));
   if (!chosen)
     return chosen.error();
-  return std::move(chosen->parts);
+  return ChosenParts<R>{std::move(chosen->parts), chosen->ways.front().cost.seconds};
+}
+
+std::shared_ptr<DiskStore> openStore() {
+  return openEnvironmentStore(
+      [](const std::string &text) { fmt::print(stderr, "warning: {}\n", text); });
+}
+
+std::unique_ptr<KernelStore> makeStore() {
+  return std::make_unique<KernelStore>([](const Request &request) { return compile(request); },
+                                       compilerStamp(), openStore());
+}
+
+std::unique_ptr<Machine> makeMachine(Device &device, KernelStore &store, const Target &target) {
+  return std::make_unique<Machine>(Machine{.device = device,
+                                           .store = store,
+                                           .target = target,
+                                           .chooseForward = choose<AttentionRequest>,
+                                           .chooseBackward = choose<AttentionBackwardRequest>,
+                                           .chooseDecode = choose<AttentionDecodeRequest>,
+                                           .loaded = {}});
 }
 
 } // namespace
 
-Result<ModelMachine> openMachine(const std::string &asked, int threads) {
-  auto device = chooseDevice(asked, {.threads = threads});
+Result<ModelMachine> openMachine(const std::string &asked, const DeviceOptions &options) {
+  DeviceOptions own = options;
+  own.store = openStore();
+  auto device = chooseDevice(asked, own);
   if (!device)
     return device.error();
-  ModelMachine made{.device = std::move(*device), .store = {}, .machine = {}};
-  made.store = std::make_unique<KernelStore>(
-      [](const Request &request) { return compile(request); }, compilerVersion());
-  made.machine =
-      std::make_unique<Machine>(Machine{.device = *made.device,
-                                        .store = *made.store,
-                                        .target = targetOf(*made.device),
-                                        .chooseForward = choose<AttentionRequest>,
-                                        .chooseBackward = choose<AttentionBackwardRequest>,
-                                        .loaded = {}});
+  ModelMachine made{.device = std::move(*device), .store = makeStore(), .machine = {}};
+  made.machine = makeMachine(*made.device, *made.store, targetOf(*made.device));
+  return made;
+}
+
+PlanningMachine planningMachine(const Target &target, KernelStore *store) {
+  PlanningMachine made{.device = std::make_unique<CountingDevice>(),
+                       .own = store ? nullptr : makeStore(),
+                       .machine = {}};
+  made.machine = makeMachine(*made.device, store ? *store : *made.own, target);
   return made;
 }
 

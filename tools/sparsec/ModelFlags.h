@@ -13,7 +13,15 @@ struct ModelMachine {
   std::unique_ptr<KernelStore> store;
   std::unique_ptr<Machine> machine;
 };
-Result<ModelMachine> openMachine(const std::string &device, int threads);
+Result<ModelMachine> openMachine(const std::string &device, const DeviceOptions &options);
+/// One that compiles for a target and counts what it is asked for, and runs nothing; `store`: of
+/// another one for the target, which then compiles nothing again.
+struct PlanningMachine {
+  std::unique_ptr<Device> device;
+  std::unique_ptr<KernelStore> own;
+  std::unique_ptr<Machine> machine;
+};
+PlanningMachine planningMachine(const Target &target, KernelStore *store = nullptr);
 
 /// A config by its path (with a '/' or .yaml), or one of those inside the binary.
 Result<std::shared_ptr<const SourceText>> findConfig(const std::string &name);

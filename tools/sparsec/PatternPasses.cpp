@@ -21,10 +21,8 @@ Result<WeighedPass> weighAs(R request, HeadRequest head, const ScheduleChoice &c
   auto schedule = chooseSchedule(asked);
   if (!schedule)
     return schedule.error();
-  WeighedPass pass{.parts = {},
-                   .ways = std::move(schedule->ways),
-                   .weighed = asked.layout(),
-                   .shape = costShape(asked.kernel, 1)};
+  WeighedPass pass{
+      .parts = {}, .ways = std::move(schedule->ways), .shape = costShape(asked.kernel, 1)};
   for (const R &part : schedule->parts)
     pass.parts.push_back(
         {part, part.attend, part.queryOrder, part.keyOrder, part.part, part.block});

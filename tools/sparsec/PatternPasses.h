@@ -37,8 +37,7 @@ struct PartRequest {
 /// A pass over an entry's pairs, as its schedule asks or the cost model chooses.
 struct WeighedPass {
   std::vector<PartRequest> parts; ///< in the order they run
-  std::vector<Candidate> ways;    ///< what was weighed, the chosen one first; costs are estimates
-  LayoutRequest weighed;          ///< what they are the costs of
+  std::vector<Candidate> ways;    ///< what was weighed, the chosen one first
   CostShape shape;                ///< of one copy
 };
 

@@ -122,11 +122,8 @@ private:
   }
 
   PlannedPass take(const PatternPass &pass, WeighedPass weighed, int entry) {
-    PlannedPass planned{.pass = &pass,
-                        .requests = {},
-                        .ways = std::move(weighed.ways),
-                        .weighed = weighed.weighed,
-                        .shape = weighed.shape};
+    PlannedPass planned{
+        .pass = &pass, .requests = {}, .ways = std::move(weighed.ways), .shape = weighed.shape};
     auto parts = static_cast<int>(weighed.parts.size());
     for (int i = 0; i < parts; ++i) {
       planned.requests.push_back(plan.requests.size());

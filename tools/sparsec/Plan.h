@@ -32,7 +32,6 @@ struct PlannedPass {
   const PatternPass *pass = nullptr;
   std::vector<size_t> requests; ///< of Plan::requests, the parts in the order they run
   std::vector<Candidate> ways;  ///< as in WeighedPass
-  LayoutRequest weighed;
   CostShape shape;
 
   CostShape shapeOf(int64_t copies) const;

@@ -31,7 +31,8 @@ void Progress::draw() {
     return;
   do {
     auto past = std::chrono::steady_clock::now() - start;
-    fmt::print(stderr, "\r\x1b[K{}  {} of {}  ({} s)", what, done.load(), total,
+    std::string far = total ? fmt::format("  {} of {}", done.load(), total) : "";
+    fmt::print(stderr, "\r\x1b[K{}{}  ({} s)", what, far,
                std::chrono::duration_cast<std::chrono::seconds>(past).count());
     fflush(stderr);
   } while (!finished.wait_for(hold, 250ms, [&] { return over; }));

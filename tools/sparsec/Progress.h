@@ -1,6 +1,7 @@
 // One line on stderr for work that takes more than a second, on terminals only:
 //
 //   compiling  3 of 8  (4 s)
+//   planning  (4 s)                 where nobody knows how much there is
 #pragma once
 
 #include "tools/sparsec/Command.h"
@@ -13,9 +14,9 @@ namespace sparsec::cli {
 
 class Progress {
 public:
-  Progress(const Session &session, std::string what, int64_t total);
+  Progress(const Session &session, std::string what, int64_t total = 0);
   ~Progress(); ///< wipes the line
-  void step() { ++done; }
+  void step(int64_t count = 1) { done += count; }
 
 private:
   void draw();

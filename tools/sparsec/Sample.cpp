@@ -1,22 +1,20 @@
 // sparsec sample RUN: text, pictures or sound from a run's model.
+#include "model/Safetensors.h"
 #include "model/Sampler.h"
-#include "model/data/MuLaw.h"
-#include "tools/picture/Raster.h"
 #include "tools/sparsec/DeviceFlag.h"
+#include "tools/sparsec/Drawn.h"
 #include "tools/sparsec/ModelFlags.h"
 #include "tools/sparsec/Options.h"
 
 #include <charconv>
+#include <cmath>
 #include <fmt/format.h>
-#include <fstream>
 
 namespace sparsec::cli {
 namespace {
 
-constexpr int64_t kRate = 12000; ///< samples of sound a second
-
 struct SampleOptions {
-  std::string run, data, device, prompt, image, png, wav;
+  std::string run, data, device, prompt, image, audio, png, wav;
   std::optional<int64_t> length;
   int64_t count = 1;
   double keep = 0.5, temperature = 1, seconds = 0;
@@ -28,6 +26,10 @@ struct Asked {
   std::vector<uint8_t> truth; ///< of a picture: all of it
   int64_t length = 0;         ///< the prompt included
 };
+
+Result<Dataset> dataOf(const SampleOptions &asked, const RunFolder &run, const Config &config) {
+  return Dataset::open(config, asked.data.empty() ? run.origin().data : asked.data);
+}
 
 Result<std::vector<uint8_t>> pictureOf(const SampleOptions &asked, const RunFolder &run,
                                        const Config &config) {
@@ -42,7 +44,7 @@ Result<std::vector<uint8_t>> pictureOf(const SampleOptions &asked, const RunFold
   };
   if (index < 0 || (split != "train" && split != "valid" && split != "test"))
     return wrong("SPLIT:INDEX");
-  auto data = Dataset::open(config, asked.data.empty() ? run.origin().data : asked.data);
+  auto data = dataOf(asked, run, config);
   if (!data)
     return data.error();
   Split which = split == "train" ? Split::Train : split == "valid" ? Split::Valid : Split::Test;
@@ -54,9 +56,28 @@ Result<std::vector<uint8_t>> pictureOf(const SampleOptions &asked, const RunFold
   return std::vector<uint8_t>(picture.begin(), picture.end());
 }
 
+/// As many pictures of the test split as are drawn; none where the run's data is not at hand.
+std::vector<std::vector<uint8_t>> realPictures(const Session &session, const SampleOptions &asked,
+                                               const RunFolder &run, const Config &config) {
+  std::vector<std::vector<uint8_t>> all;
+  auto data = dataOf(asked, run, config);
+  if (!data) {
+    session.report(fmt::format("no real pictures beside them: {}\n", data.error().message));
+    return all;
+  }
+  auto tokens = data->tokens(Split::Test);
+  auto item = static_cast<size_t>(data->item());
+  for (size_t i = 0; i < static_cast<size_t>(asked.count) && (i + 1) * item <= tokens.size(); ++i)
+    all.emplace_back(tokens.begin() + static_cast<std::ptrdiff_t>(i * item),
+                     tokens.begin() + static_cast<std::ptrdiff_t>((i + 1) * item));
+  return all;
+}
+
 Result<Asked> whatIsAsked(const SampleOptions &asked, const RunFolder &run, const Config &config) {
   Asked found;
   int64_t longest = config.model.length;
+  if (asked.seconds > 0)
+    longest = std::min(longest, static_cast<int64_t>(std::llround(asked.seconds * kSoundRate)));
   if (!asked.image.empty()) {
     auto picture = pictureOf(asked, run, config);
     if (!picture)
@@ -65,115 +86,29 @@ Result<Asked> whatIsAsked(const SampleOptions &asked, const RunFolder &run, cons
     auto kept = static_cast<size_t>(asked.keep * static_cast<double>(found.truth.size()));
     found.prompt.assign(found.truth.begin(),
                         found.truth.begin() + static_cast<std::ptrdiff_t>(kept));
+  } else if (!asked.audio.empty()) {
+    auto clip = readSound(asked.audio);
+    if (!clip)
+      return clip.error();
+    found.prompt = std::move(*clip);
+    auto most = static_cast<size_t>(asked.keep * static_cast<double>(longest));
+    if (found.prompt.size() > most)
+      found.prompt.resize(most);
   } else {
     found.prompt.assign(asked.prompt.begin(), asked.prompt.end());
   }
   auto begun = static_cast<int64_t>(found.prompt.size());
   if (asked.seconds > 0)
-    found.length = static_cast<int64_t>(asked.seconds * kRate);
+    found.length = static_cast<int64_t>(std::llround(asked.seconds * kSoundRate));
   else if (asked.length)
     found.length = begun + *asked.length;
   else
     found.length = longest;
-  if (found.length > longest)
+  if (found.length > config.model.length)
     return inputError(fmt::format("expected at most {} tokens with the prompt, the length of the "
                                   "model, found {}",
-                                  longest, found.length));
+                                  config.model.length, found.length));
   return found;
-}
-
-/// Bytes of the UTF-8 character that begins a text: 0 where none does, -1 where it may go on.
-int characterBytes(std::string_view text) {
-  auto lead = static_cast<unsigned char>(text[0]);
-  size_t wanted = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  if (lead >= 0xF5 || wanted == 0)
-    return 0;
-  for (size_t i = 1; i < wanted; ++i) {
-    if (i == text.size())
-      return -1;
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80)
-      return 0;
-  }
-  return static_cast<int>(wanted);
-}
-
-/// What a model wrote, as UTF-8: a byte that begins no character becomes U+FFFD. A character that
-/// may go on stays in `pending`, unless it is the end.
-enum class Rest : uint8_t { MayFollow, None };
-std::string takeText(std::string &pending, Rest rest) {
-  std::string text;
-  size_t at = 0;
-  while (at < pending.size()) {
-    int bytes = characterBytes(std::string_view(pending).substr(at));
-    if (bytes < 0 && rest == Rest::MayFollow)
-      break;
-    text += bytes > 0 ? pending.substr(at, static_cast<size_t>(bytes)) : "\xEF\xBF\xBD";
-    at += static_cast<size_t>(std::max(bytes, 1));
-  }
-  pending.erase(0, at);
-  return text;
-}
-
-/// The form of a picture of so many bytes.
-struct Form {
-  int width = 0, height = 0, channels = 1;
-};
-Result<Form> formOf(const Config &config) {
-  if (config.data.kind == "mnist")
-    return Form{28, 28, 1};
-  if (config.data.kind == "cifar10")
-    return Form{32, 32, 3};
-  if (config.data.kind == "imagenet64")
-    return Form{64, 64, 3};
-  return inputError(fmt::format("--png: the run's data is {}, not pictures", config.data.kind));
-}
-
-/// Pictures beside each other, each `scale` times as large; what was not drawn is white.
-Result<void> writePictures(const std::string &path, const Form &form,
-                           const std::vector<std::vector<uint8_t>> &pictures) {
-  constexpr int kGap = 4;
-  int scale = std::max(1, 128 / form.width);
-  int across = form.width * scale + kGap;
-  Raster raster(
-      {across * static_cast<int>(pictures.size()) + kGap, form.height * scale + 2 * kGap});
-  for (size_t i = 0; i < pictures.size(); ++i)
-    for (size_t pixel = 0; pixel * form.channels + form.channels <= pictures[i].size(); ++pixel) {
-      const uint8_t *bytes = pictures[i].data() + pixel * form.channels;
-      Colour colour = form.channels == 3 ? Colour{bytes[0], bytes[1], bytes[2]}
-                                         : Colour{bytes[0], bytes[0], bytes[0]};
-      int x = static_cast<int>(pixel) % form.width, y = static_cast<int>(pixel) / form.width;
-      raster.fill({kGap + static_cast<int>(i) * across + x * scale, kGap + y * scale, scale, scale},
-                  colour);
-    }
-  return raster.writePng(path);
-}
-
-/// One channel of 16 bits, the clips one after another.
-Result<void> writeSound(const std::string &path, const std::vector<std::vector<uint8_t>> &clips) {
-  std::string samples;
-  auto put = [](std::string &to, uint32_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i)
-      to += static_cast<char>(value >> 8 * i);
-  };
-  for (const auto &clip : clips)
-    for (uint8_t token : clip)
-      put(samples, static_cast<uint16_t>(muLawInverse(token)), 2);
-  std::string header = "RIFF";
-  constexpr uint32_t kHeader = 36, kFormat = 16, kPcm = 1, kBytes = 2, kBits = 16;
-  put(header, kHeader + static_cast<uint32_t>(samples.size()), 4);
-  header += "WAVEfmt ";
-  put(header, kFormat, 4);
-  put(header, kPcm, 2), put(header, 1, 2);
-  put(header, kRate, 4), put(header, kRate * kBytes, 4);
-  put(header, kBytes, 2), put(header, kBits, 2);
-  header += "data";
-  put(header, static_cast<uint32_t>(samples.size()), 4);
-  std::ofstream file(path, std::ios::binary);
-  file << header << samples;
-  file.flush();
-  if (!file)
-    return machineError(fmt::format("{}: cannot be written", path));
-  return {};
 }
 
 /// The sequences; of a single text what is drawn appears as it comes.
@@ -212,17 +147,16 @@ Result<Answer> sample(const Session &session, const SampleOptions &asked) {
   auto wanted = whatIsAsked(asked, *run, config);
   if (!wanted)
     return wanted.error();
-  Form form;
-  if (!asked.png.empty()) {
-    auto found = formOf(config);
-    if (!found)
-      return found.error();
-    form = *found;
-  }
+  std::optional<Form> form = formOf(config);
+  if (!asked.png.empty() && !form)
+    return inputError(fmt::format("--png: the run's data is {}, not pictures", config.data.kind));
+  for (auto [flag, given] : {std::pair{"--wav", &asked.wav}, {"--audio", &asked.audio}})
+    if (!given->empty() && config.data.kind != "wav")
+      return inputError(fmt::format("{}: the run's data is {}, not sound", flag, config.data.kind));
   auto weights = weightsOf(*run, (*model)->parameters());
   if (!weights)
     return weights.error();
-  auto machine = openMachine(asked.device, session.threads);
+  auto machine = openMachine(asked.device, {.threads = session.threads});
   if (!machine)
     return machine.error();
   auto sampler =
@@ -241,16 +175,25 @@ Result<Answer> sample(const Session &session, const SampleOptions &asked) {
     std::string bytes((*drawn)[i].begin(), (*drawn)[i].end());
     session.report(fmt::format("--- {}\n{}\n", i + 1, takeText(bytes, Rest::None)));
   }
-  if (!asked.wav.empty())
-    if (auto written = writeSound(asked.wav, *drawn); !written)
+  if (!asked.wav.empty()) {
+    std::string file = sound(*drawn);
+    std::string_view pieces[] = {file};
+    if (auto written = writeWhole(asked.wav, pieces); !written)
       return written.error();
+  }
   if (!asked.png.empty()) {
-    std::vector<std::vector<uint8_t>> pictures = *drawn;
+    std::vector<std::vector<uint8_t>> all = *drawn;
+    constexpr int64_t kAcross = 8;
+    int64_t across = std::min(asked.count, kAcross);
     if (!wanted->truth.empty()) { // prompt, completions, truth
-      pictures.insert(pictures.begin(), wanted->prompt);
-      pictures.push_back(wanted->truth);
+      all.insert(all.begin(), wanted->prompt);
+      all.push_back(wanted->truth);
+      across = static_cast<int64_t>(all.size());
+    } else { // what was drawn, and below it real ones
+      all.resize(static_cast<size_t>((asked.count + across - 1) / across * across));
+      std::ranges::move(realPictures(session, asked, *run, config), std::back_inserter(all));
     }
-    if (auto written = writePictures(asked.png, form, pictures); !written)
+    if (auto written = pictures(*form, all, static_cast<int>(across)).writePng(asked.png); !written)
       return written.error();
   }
   if (session.json)
@@ -287,13 +230,20 @@ Action declareSample(Options &options) {
                 number(asked->temperature, 0, 100));
   options.value("--image", "SPLIT:INDEX", "a picture of the data to complete, as test:17",
                 text(asked->image));
-  options.value("--keep", "SHARE", "of the picture that is given (0.5)", number(asked->keep, 0, 1));
-  options.value("--png", "FILE", "pictures: prompt, completions and truth", text(asked->png));
+  options.value("--audio", "FILE", "a WAV file that the clips go on from", text(asked->audio));
+  options.value("--keep", "SHARE", "of the picture, or at most of the clip, that is given (0.5)",
+                number(asked->keep, 0, 1));
+  options.value("--png", "FILE",
+                "pictures: prompt, completions and truth; or what is drawn, and real ones",
+                text(asked->png));
   options.value("--seconds", "S", "of sound, 12,000 samples each", number(asked->seconds, 0, 1e6));
   options.value("--wav", "FILE", "sound: the clips one after another", text(asked->wav));
   options.value("--data", "PATH", "the data set (that of the run)", text(asked->data));
   declareDeviceFlag(options, asked->device);
   options.check([asked]() -> std::string {
+    int given = !asked->prompt.empty() + !asked->image.empty() + !asked->audio.empty();
+    if (given > 1)
+      return "--prompt, --image, --audio: one of them at most";
     return asked->run.empty() ? "RUN: missing: the folder of a run" : "";
   });
   return [asked](Session &session) { return sample(session, *asked); };

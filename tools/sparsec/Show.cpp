@@ -4,6 +4,7 @@
 
 #include "layout/analysis/Picture.h"
 #include "tools/sparsec/HeadReport.h"
+#include "tools/sparsec/Progress.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -254,6 +255,7 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
                                             : session.style;
   Json all = Json::array();
   std::string text;
+  std::optional<Progress> progress(std::in_place, session, "planning");
   for (const LoadedPattern &loaded : *patterns) {
     auto shown = showOne(options, loaded, *target, style);
     if (!shown)
@@ -267,6 +269,7 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
         fmt::format("{}{}, n = {}{}\n{}", text.empty() ? "" : "\n", style.bold(loaded.pattern.name),
                     grouped(options.n(loaded)), more, shown->text);
   }
+  progress.reset();
   if (session.json) {
     fmt::print("{}\n", (all.size() == 1 ? all[0] : Json{{"patterns", all}}).dump(2));
     return Answer::Yes;

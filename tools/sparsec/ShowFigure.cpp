@@ -38,7 +38,8 @@ bool natural(const OrderSpec &order) {
 /// The blocks of each part, and the orders that are not natural.
 Result<std::vector<std::vector<Panel>>> scheduleOf(const Drawn &drawn) {
   std::vector<Panel> blocks, orders;
-  const auto &[block, parts, cost] = drawn.way;
+  const Block &block = drawn.way.block;
+  const std::vector<Part> &parts = drawn.way.parts;
   for (size_t i = 0; i < parts.size(); ++i) {
     const BlockLayout &layout = drawn.layouts[i];
     std::string name = parts.size() > 1 ? fmt::format("part {}, blocks", i + 1) : "blocks";

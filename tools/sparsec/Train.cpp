@@ -2,6 +2,7 @@
 #include "model/TrainLoop.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/DryRun.h"
+#include "tools/sparsec/MemoryTable.h"
 #include "tools/sparsec/ModelFlags.h"
 #include "tools/sparsec/Options.h"
 #include "tools/sparsec/Version.h"
@@ -12,7 +13,7 @@ namespace sparsec::cli {
 namespace {
 
 struct TrainOptions {
-  std::string config, data, pattern, out, device;
+  std::string config, data, pattern, out, device, target;
   std::vector<std::string> sets;
   std::optional<int64_t> steps, until;
   bool resume = false, dryRun = false, times = false;
@@ -41,16 +42,38 @@ Result<Config> configOf(const TrainOptions &asked) {
     config->train.steps = *asked.steps;
     config->train.epochs = 0;
   }
-  if (config->train.microBatch == 0)
-    config->train.microBatch = config->train.batchSize;
   return config;
+}
+
+/// What fits the device, where the config leaves it open. `store`: of the device's machine.
+Result<void> settleMicroBatch(Config &config, const std::shared_ptr<const Pattern> &pattern,
+                              const Target &target, KernelStore *store, Device *device,
+                              int64_t processes = 1) {
+  if (config.train.microBatch)
+    return {};
+  config.train.microBatch = std::max<int64_t>(1, config.train.batchSize / processes);
+  if (!device)
+    return {};
+  auto left = device->freeBytes();
+  if (!left)
+    return left.error();
+  constexpr double kTaken = 0.9; // the rest is for code, the driver and neighbours
+  PlanningMachine planning = planningMachine(target, store);
+  auto micro =
+      fittingMicroBatch(*planning.machine, Transformer(config, pattern),
+                        static_cast<int64_t>(kTaken * static_cast<double>(*left)), processes);
+  if (!micro)
+    return micro.error();
+  config.train.microBatch = *micro;
+  return {};
 }
 
 /// A run that is new, or the one that goes on.
 struct Opened {
   RunFolder folder;
   std::optional<RunState> from;
-  std::shared_ptr<const Transformer> model;
+  Config config; ///< of a new run its micro batch may be open
+  std::shared_ptr<const Pattern> pattern;
   std::string data;
 };
 
@@ -65,6 +88,8 @@ Result<Opened> openRun(const TrainOptions &asked) {
     auto config = configOf(asked);
     if (!config)
       return config.error();
+    if (config->train.microBatch == 0)
+      config->train.microBatch = (*model)->config().train.microBatch;
     if (print(*config) != print((*model)->config()))
       return inputError(fmt::format("{}: the config is not that of the run; leave CONFIG out to "
                                     "go on with its own",
@@ -74,31 +99,83 @@ Result<Opened> openRun(const TrainOptions &asked) {
   if (!from)
     return from.error();
   std::string data = asked.data.empty() ? folder->origin().data : asked.data;
-  return Opened{std::move(*folder), std::move(*from), *model, data};
+  return Opened{std::move(*folder), std::move(*from), (*model)->config(),
+                std::make_shared<const Pattern>((*model)->pattern()), data};
+}
+
+/// This process among those that train together, and its device.
+struct Worker {
+  std::shared_ptr<Processes> processes;
+  ModelMachine machine;
+};
+
+/// With the batch cut into runs that fit, the same for all.
+Result<Worker> openWorker(const Session &session, const TrainOptions &asked, Opened &opened) {
+  auto place = ProcessPlace::fromEnvironment();
+  if (!place)
+    return place.error();
+  auto processes = Processes::open(place->value_or(ProcessPlace()));
+  if (!processes)
+    return processes.error();
+  DeviceOptions options{.threads = session.threads};
+  if (*place) {
+    options.threads = std::max(1, options.threads / (*place)->localCount);
+    options.ordinal = (*place)->localRank;
+  }
+  auto machine = openMachine(asked.device, options);
+  if (!machine)
+    return machine.error();
+  int64_t &micro = opened.config.train.microBatch;
+  if (auto settled =
+          settleMicroBatch(opened.config, opened.pattern, machine->machine->target,
+                           machine->store.get(), machine->device.get(), (*processes)->count());
+      !settled)
+    return settled.error();
+  if (auto agreed = (*processes)->broadcast(std::as_writable_bytes(std::span(&micro, 1))); !agreed)
+    return agreed.error();
+  return Worker{std::move(*processes), std::move(*machine)};
+}
+
+void printProgress(const TrainReport &report) {
+  if (report.validBits) {
+    fmt::print(stderr, "step {:>6} of {}  validation {:.4f} bits\n", report.step, report.steps,
+               *report.validBits);
+    return;
+  }
+  auto left = static_cast<int64_t>(report.secondsLeft);
+  fmt::print(stderr,
+             "step {:>6} of {}  {:.4f} bits  {:.0f} tokens/s  gradient {:.3f}  {}:{:02}:{:02} "
+             "left\n",
+             report.step, report.steps, report.bits, report.tokensPerSecond, report.gradNorm,
+             left / 3600, left / 60 % 60, left % 60);
 }
 
 Result<Answer> runTraining(const Session &session, const TrainOptions &asked, Opened opened) {
-  auto data = Dataset::open(opened.model->config(), opened.data);
+  auto data = Dataset::open(opened.config, opened.data);
   if (!data)
     return data.error();
-  auto machine = openMachine(asked.device, session.threads);
-  if (!machine)
-    return machine.error();
-  auto trainer = Trainer::load(*machine->machine, opened.model,
-                               std::make_shared<const Dataset>(std::move(*data)));
+  auto worker = openWorker(session, asked, opened);
+  if (!worker)
+    return worker.error();
+  ModelMachine *machine = &worker->machine;
+  auto model = std::make_shared<const Transformer>(opened.config, opened.pattern);
+  auto trainer =
+      Trainer::load(*machine->machine, model, std::make_shared<const Dataset>(std::move(*data)),
+                    ListUse::Train, worker->processes);
   if (!trainer)
     return trainer.error();
-  if (!asked.resume) {
+  if (!asked.resume && trainer->isFirst()) {
     auto made = RunFolder::create(asked.out, {.version = kVersion, .data = opened.data},
-                                  print(opened.model->config()), print(opened.model->pattern()));
+                                  print(model->config()), print(model->pattern()));
     if (!made)
       return made.error();
     opened.folder = std::move(*made);
   }
-  session.report(fmt::format("{} on {} ({}): {} parameters, {} of memory planned\n",
-                             opened.model->config().name, machine->device->name(),
-                             machine->device->description(), opened.model->parameters().count(),
-                             megabytes(trainer->plannedBytes())));
+  if (trainer->isFirst())
+    session.report(fmt::format("{} on {} ({}): {} parameters, {} of memory planned\n",
+                               model->config().name, machine->device->name(),
+                               machine->device->description(), model->parameters().count(),
+                               megabytes(trainer->plannedBytes())));
   TrainRun run{.folder = opened.folder,
                .from = opened.from,
                .until = asked.until.value_or(0),
@@ -106,24 +183,35 @@ Result<Answer> runTraining(const Session &session, const TrainOptions &asked, Op
                .version = kVersion,
                .device = std::string(machine->device->name()),
                .report = {}};
-  if (!session.quiet)
-    run.report = [](const TrainReport &report) {
-      if (report.validBits) {
-        fmt::print(stderr, "step {:>6} of {}  validation {:.4f} bits\n", report.step, report.steps,
-                   *report.validBits);
-        return;
-      }
-      auto left = static_cast<int64_t>(report.secondsLeft);
-      fmt::print(stderr,
-                 "step {:>6} of {}  {:.4f} bits  {:.0f} tokens/s  gradient {:.3f}  {}:{:02}:{:02} "
-                 "left\n",
-                 report.step, report.steps, report.bits, report.tokensPerSecond, report.gradNorm,
-                 left / 3600, left / 60 % 60, left % 60);
-    };
+  if (!session.quiet && trainer->isFirst())
+    run.report = printProgress;
   if (Result<void> trained = train(*trainer, run); !trained)
     return trained.error();
-  if (session.json)
+  if (session.json && trainer->isFirst())
     fmt::print("{}\n", Json{{"run", asked.out}}.dump(2));
+  return Answer::Yes;
+}
+
+/// On the device that would run it, or on none of a target that is asked for.
+Result<Answer> planTraining(const Session &session, const TrainOptions &asked, Config config,
+                            const std::shared_ptr<const Pattern> &pattern) {
+  std::unique_ptr<Device> device;
+  if (asked.target.empty()) {
+    auto chosen = chooseDevice(asked.device, {.threads = session.threads});
+    if (!chosen)
+      return chosen.error();
+    device = std::move(*chosen);
+  }
+  auto target = device ? Result<Target>(targetOf(*device)) : findTarget(asked.target);
+  if (!target)
+    return target.error();
+  PlanningMachine planning = planningMachine(*target);
+  if (auto settled =
+          settleMicroBatch(config, pattern, *target, &planning.machine->store, device.get());
+      !settled)
+    return settled.error();
+  if (auto planned = dryRun(session, Transformer(config, pattern), *planning.machine); !planned)
+    return planned.error();
   return Answer::Yes;
 }
 
@@ -140,21 +228,25 @@ Result<Answer> runTrain(const Session &session, const TrainOptions &asked) {
   auto pattern = loadPattern(config->attention);
   if (!pattern)
     return pattern.error();
-  auto model = std::make_shared<const Transformer>(std::move(*config), *pattern);
-  if (asked.dryRun) {
-    dryRun(session, *model);
-    return Answer::Yes;
-  }
-  if (asked.times) {
-    auto machine = openMachine(asked.device, session.threads);
-    if (!machine)
-      return machine.error();
-    if (auto timed = timeStep(session, *model, *machine->machine); !timed)
-      return timed.error();
-    return Answer::Yes;
-  }
-  return runTraining(session, asked,
-                     {.folder = {}, .from = {}, .model = model, .data = asked.data});
+  if (asked.dryRun)
+    return planTraining(session, asked, std::move(*config), *pattern);
+  if (!asked.times)
+    return runTraining(session, asked,
+                       {.folder = {},
+                        .from = {},
+                        .config = std::move(*config),
+                        .pattern = *pattern,
+                        .data = asked.data});
+  auto machine = openMachine(asked.device, {.threads = session.threads});
+  if (!machine)
+    return machine.error();
+  if (auto settled = settleMicroBatch(*config, *pattern, machine->machine->target,
+                                      machine->store.get(), machine->device.get());
+      !settled)
+    return settled.error();
+  if (auto timed = timeStep(session, Transformer(*config, *pattern), *machine->machine); !timed)
+    return timed.error();
+  return Answer::Yes;
 }
 
 } // namespace
@@ -183,6 +275,9 @@ Action declareTrain(Options &options) {
   options.value("-o,--out", "RUN", "the folder of the run", text(asked->out));
   options.flag("--resume", "go on with the run in --out", asked->resume);
   options.flag("--dry-run", "print the calls of a step and their memory", asked->dryRun);
+  options.choice("--target", "TARGET",
+                 "with --dry-run, for " + listed(targetNames()) + " (the device's)", asked->target,
+                 targetNames());
   options.flag("--times", "time a step on random tokens, and print each operation's share",
                asked->times);
   declareDeviceFlag(options, asked->device);
@@ -190,6 +285,8 @@ Action declareTrain(Options &options) {
     if (asked->config.empty() && !asked->resume)
       return "CONFIG: missing: a path, or one of " + listed(configNames());
     bool runs = !asked->dryRun && !asked->times;
+    if (!asked->target.empty() && !asked->dryRun)
+      return "--target: only with --dry-run";
     if (asked->resume && !runs)
       return "--resume: not with --dry-run or --times";
     if (asked->out.empty() && runs)

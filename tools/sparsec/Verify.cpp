@@ -22,6 +22,7 @@ struct VerifyOptions {
   std::string device;
   std::string target; ///< what the device runs, when empty
   bool full = false;
+  bool chosen = false;                  ///< --op says which operations
   bool oneCase = false;                 ///< a flag says which sizes or types to run
   std::optional<int64_t> rows, columns; ///< of operations on matrices
 
@@ -79,7 +80,8 @@ std::vector<Part> partsOf(const VerifyOptions &options, const LoadedPattern &loa
   for (const VerifyOperation *operation : options.operations()) {
     bool ofPattern = options.hasPattern() && operation->pattern != PatternUse::None;
     for (Part &part : parts)
-      if (ofPattern == (&part != &parts.back()))
+      if (ofPattern == (&part != &parts.back()) &&
+          (!ofPattern || options.chosen || !operation->takes || operation->takes(part.pattern)))
         std::ranges::move(operation->cases(part.pattern, flags), std::back_inserter(part.cases));
   }
   std::erase_if(parts, [](const Part &part) { return part.cases.empty(); });
@@ -247,6 +249,7 @@ Action declareVerify(Options &options) {
   options.integer("--columns", "likewise", asked->columns, {1, 1 << 20});
   options.flag("--full", "the whole matrix of types and sizes", asked->full);
   return [asked, &options](Session &session) -> Result<Answer> {
+    asked->chosen = options.given({"--op"});
     asked->oneCase = options.given({"-n", "--heads", "--kv-heads", "--head-dim", "--value-dim",
                                     "--dtype", "--block", "--rows", "--columns"});
     if (asked->oneCase && asked->full)

@@ -25,18 +25,20 @@ constexpr Command kCommands[] = {
      declareExplain},
     {"reach", "PATTERN", "does every position reach every earlier one, in --layers steps",
      declareReach},
-    {"compare", "PATTERN...", "density, blocks, reach and predicted time side by side",
+    {"compare", "PATTERN...|RUN...",
+     "density, blocks, reach and predicted time side by side; of runs loss, time, curves",
      declareCompare},
     {"verify", "[PATTERN]", "run the kernels on a device against the reference", declareVerify},
     {"bench", "PATTERN...", "time the kernels, dense attention beside them", declareBench},
     {"train", "CONFIG", "train a Sparse Transformer on a data set", declareTrain},
     {"eval", "RUN", "bits of a trained model over a split of its data", declareEval},
     {"sample", "RUN", "text, pictures or sound from a trained model", declareSample},
+    {"inspect", "RUN", "what a trained model's attention looks at; --propose writes a pattern",
+     declareInspect},
+    {"report", "RUN", "one HTML page about a run: curves, samples, memory, time", declareReport},
+    {"cache", "ls|clear|path", "the compiled kernels that are kept on disk", declareCache},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
-
-/// Commands of the design that this version does not have.
-const std::vector<std::string> kLater = {"inspect", "cache"};
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)
@@ -173,9 +175,6 @@ int run(std::vector<std::string> arguments, Interrupts &interrupts) {
     fputs(overview().c_str(), stdout);
     return finish(Answer::Yes);
   }
-  if (std::find(kLater.begin(), kLater.end(), first) != kLater.end())
-    return usageError(fmt::format("'{}' is not in this version ({})", first, kVersion),
-                      "sparsec --help");
   const Command *command = findCommand(first);
   if (command)
     arguments.erase(arguments.begin() + at);
@@ -193,7 +192,7 @@ void Session::report(const std::string &text) const {
 
 } // namespace sparsec::cli
 
-int main(int argc, char **argv) {
+extern "C" int sparsec_main(int argc, char **argv) {
   using namespace sparsec;
   std::vector<std::string> arguments(argv + 1, argv + argc);
   cli::Interrupts interrupts;

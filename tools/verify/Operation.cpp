@@ -3,10 +3,12 @@
 #include "tools/verify/ops/adam/Adam.h"
 #include "tools/verify/ops/backward/Backward.h"
 #include "tools/verify/ops/cross_entropy/CrossEntropy.h"
+#include "tools/verify/ops/decode/Decode.h"
 #include "tools/verify/ops/elementwise/Elementwise.h"
 #include "tools/verify/ops/embedding/Embedding.h"
 #include "tools/verify/ops/forward/Forward.h"
 #include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/mass/Mass.h"
 #include "tools/verify/ops/matmul/Matmul.h"
 #include "tools/verify/ops/sample/Sample.h"
 
@@ -28,6 +30,8 @@ std::span<const VerifyOperation> verifyOperations() {
   static constexpr VerifyOperation table[] = {
       kForwardVerification,
       kBackwardVerification,
+      kDecodeVerification,
+      kMassVerification,
       kAdamVerification,
       kEmbeddingVerification,
       kEmbeddingGradientVerification,

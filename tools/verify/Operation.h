@@ -89,6 +89,9 @@ struct VerifyOperation {
   std::unique_ptr<Trial> (*trial)(const Pattern &pattern, const VerifyCase &c);
   std::unique_ptr<Runner> (*runner)(const VerifySetting &setting);
   PatternUse pattern = PatternUse::Needed;
+  /// Whether the operation is one of such a pattern; null: of any. It is left out of what is
+  /// verified by default where it is not.
+  bool (*takes)(const Pattern &pattern) = nullptr;
 };
 
 /// sparsec's own.

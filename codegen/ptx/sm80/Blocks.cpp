@@ -34,10 +34,9 @@ bool queriesStay(const Needs &needs) {
 }
 
 /// 32-bit registers of a thread: an accumulator's columns are two a row in four lanes, and so are
-/// those of the operands and masks on their way; a vector's are in all rows alike.
+/// those of the operands and masks on their way. Vectors wait in shared memory.
 int registersOf(const Needs &needs, Shape shape) {
-  return needs.carried / 2 + (needs.scores + 1) * shape.columns / 2 +
-         needs.vectors * shape.columns / 4;
+  return needs.carried / 2 + (needs.scores + 1) * shape.columns / 2;
 }
 
 /// Shapes that a thread has registers for. What is left of 255 goes to addresses and to sums in
@@ -111,6 +110,8 @@ int sharedBytes(const Needs &needs, Block block) {
   };
   for (const TileNeed &tile : needs.fetched)
     add(tile, 2);
+  for (int i = 0; i < needs.vectors; ++i)
+    place.add(1, (queriesStay(needs) ? block.k : block.q) * int(sizeof(float)), /*stages=*/2);
   for (const TileNeed &tile : needs.resident)
     add(tile, 1);
   return place.bytes();

@@ -31,7 +31,9 @@ bool isFetched(Value operand) {
 /// What the tiles of a kernel in registers are like.
 struct Tiles {
   bool multiplied = false;
-  bool tall = true; ///< all left operands have 16 bits and are fetched with the right ones
+  bool halves = true;  ///< operands of products have 16 bits
+  bool fetched = true; ///< all left operands have 16 bits and are fetched with the right ones
+  bool apart = true;   ///< no value is one of a whole row, a column or the tile
   int64_t rows = 0;
   int64_t columns = 0;    ///< greatest common divisor
   int64_t widest = 1;     ///< columns
@@ -56,17 +58,20 @@ struct Tiles {
     Value made;
     if (auto store = dyn_cast<tile::StoreOp>(op)) {
       made = store.getValue();
+      apart &= bool(tileType(made));
       access(store.getView().getType().getElementType());
     } else if (auto dot = dyn_cast<tile::DotOp>(op)) {
       multiplied = true;
-      tall &= isFetched(dot.getLhs()) &&
-              !cast<RankedTensorType>(dot.getLhs().getType()).getElementType().isF32();
+      halves &= !cast<RankedTensorType>(dot.getRhs().getType()).getElementType().isF32();
+      fetched &= isFetched(dot.getLhs()) &&
+                 !cast<RankedTensorType>(dot.getLhs().getType()).getElementType().isF32();
       made = dot.getResult();
     } else if (auto load = dyn_cast<tile::LoadOp>(op)) {
       if (tileType(load.getResult()))
         access(load.getView().getType().getElementType());
     } else if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
       made = reduce.getInput();
+      apart = false;
     }
     if (!made)
       return success();
@@ -95,6 +100,61 @@ FailureOr<warp::StripedAttr> stripes(tile::KernelOp kernel, const Tiles &tiles) 
          tiles.rows * tiles.widest > 32 * warps * kElements)
     warps *= 2;
   return warp::StripedAttr::get(kernel.getContext(), int(warps), int(across), int(vector));
+}
+
+/// Rows and columns of a warp that has part of a tile in both directions.
+struct Part {
+  int64_t rows, columns;
+  /// As large as a thread has registers for the sums, square before tall before wide, in at least
+  /// four warps so that each scheduler of a multiprocessor has one.
+  static Part of(int64_t rows, int64_t columns) {
+    static constexpr int64_t kMost = 64, kFewestWarps = 4;
+    auto fitting = [](int64_t size) { return std::min(kMost, size & -size); };
+    Part part{fitting(rows), fitting(columns)};
+    while (rows / part.rows * (columns / part.columns) < kFewestWarps &&
+           std::max(part.rows, part.columns) > fragments::kMmaRows)
+      (part.rows >= part.columns ? part.rows : part.columns) /= 2;
+    return part;
+  }
+};
+
+/// 32-bit registers that a thread would need for what a kernel's folds hold at once, with 32 rows a
+/// warp: sums, scores and vectors.
+constexpr int64_t kMostOfTall = 140;
+int64_t registersOfTall(tile::KernelOp kernel, const Tiles &tiles) {
+  constexpr int64_t kRows = 2 * fragments::kMmaRows;
+  auto held = [&](Value value) -> int64_t {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type)
+      return 0;
+    if (type.getRank() == 2)
+      return kRows * type.getDimSize(1) / 32;
+    return type.getDimSize(0) == tiles.rows ? kRows / 8 : type.getDimSize(0) / 4;
+  };
+  int64_t most = 0;
+  kernel.walk([&](tile::FoldOp fold) {
+    int64_t registers = 0;
+    for (ValueRange values :
+         {ValueRange(fold.getInit()), ValueRange(fold.leadYield().getOperands())})
+      for (Value value : values)
+        registers += held(value);
+    for (Value value : fold.fetchYield().getOperands())
+      if (auto type = dyn_cast<RankedTensorType>(value.getType()); type && type.getRank() == 1)
+        registers += held(value);
+    most = std::max(most, registers);
+  });
+  return most;
+}
+
+/// A maximum and a sum of rows in a fold, as attention's forward has, hold both halves of a warp's
+/// 32 rows at once: such kernels spill (ptxas).
+bool reducesInAFold(tile::KernelOp kernel) {
+  return kernel
+      .walk([&](tile::ReduceOp reduce) {
+        return reduce->getParentOfType<tile::FoldOp>() ? WalkResult::interrupt()
+                                                       : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
 /// The axis that a vector was reduced to, however it went on from there.
@@ -156,14 +216,20 @@ FailureOr<Encodings> chooseEncodings(tile::KernelOp kernel) {
     as.tile = *striped;
     as.warps = striped->getWarps();
   } else {
-    // A thread has registers for twice as many rows of narrow sums.
-    bool tall = tiles.tall && tiles.rows >= 64 && tiles.rows % 32 == 0 && tiles.widest <= 64;
-    int rows = tall ? 2 * fragments::kMmaRows : fragments::kMmaRows;
-    if (tiles.rows == 0 || tiles.rows % fragments::kMmaRows || tiles.rows > 8 * rows)
-      return kernel.emitOpError() << "expected tiles of 16 to " << 8 * rows
+    bool square = tiles.fetched && tiles.apart && tiles.columns == tiles.widest;
+    int64_t most = square ? 256 : 8 * fragments::kMmaRows;
+    if (tiles.rows == 0 || tiles.rows % fragments::kMmaRows || tiles.rows > most)
+      return kernel.emitOpError() << "expected tiles of 16 to " << most
                                   << " rows in steps of 16, found " << tiles.rows;
-    as.warps = int(tiles.rows / rows);
-    as.tile = warp::AccumulatorAttr::get(context, as.warps, rows);
+    Part part{fragments::kMmaRows, std::max<int64_t>(tiles.widest, 1)};
+    if (square)
+      part = Part::of(tiles.rows, tiles.widest);
+    else if (tiles.halves && !reducesInAFold(kernel) && tiles.rows >= 64 && tiles.rows % 32 == 0 &&
+             registersOfTall(kernel, tiles) <= kMostOfTall)
+      part.rows = 2 * fragments::kMmaRows;
+    int64_t across = tiles.widest / part.columns;
+    as.warps = int(tiles.rows / part.rows * across);
+    as.tile = warp::AccumulatorAttr::get(context, as.warps, int(part.rows), int(across));
   }
   int lhsRows = std::max(warp::rowsPerWarp(as.tile), fragments::kMmaRows);
   as.lhs = warp::LhsAttr::get(context, as.warps, lhsRows);

@@ -1,8 +1,11 @@
 // How the threads of a kernel share its tiles: one way for all of them.
 //
 //   kernels with products       accumulators: 16 rows a warp, as mma.sync leaves them, or 32 where
-//                               left operands are read from shared memory too: then what a warp
-//                               reads of the right ones serves twice as many rows
+//                               a thread has registers for twice as many, and all columns: each
+//                               warp reads the right operands from shared memory, which limits
+//                               products of 16 rows. Where both operands are read from there, up
+//                               to 64 x 64 a warp: what it reads of either then serves all of its
+//                               part of the other
 //   those without               stripes: whole rows in a warp, in runs of 16 bytes
 //
 // Vectors belong to the rows or to the columns of such a tile.

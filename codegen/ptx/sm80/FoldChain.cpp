@@ -35,7 +35,8 @@ tile::FoldOp follower(tile::FoldOp fold) {
   tile::FoldOp next = onlyUser(fold);
   tile::BlocksOp after = next ? FoldChain::blocks(next) : tile::BlocksOp();
   if (!after || after.getSet() != tile::BlockSet::Full || after.getLayout() != blocks.getLayout() ||
-      after.getRow() != blocks.getRow() || !fetchAlike(fold, next))
+      after.getRow() != blocks.getRow() || after.getSlice() != blocks.getSlice() ||
+      !fetchAlike(fold, next))
     return {};
   return next;
 }

@@ -232,6 +232,55 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
   }
 };
 
+struct CopyVectorPattern : OpConversionPattern<warp::CopyVectorOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::CopyVectorOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    constexpr int64_t kBytes = 4;
+    RowPositions rows(emit, op.getRows().getType(), adaptor.getRows());
+    Value base = baseAddress(emit, adaptor.getView(), adaptor.getIndices(), kBytes);
+    int size = op.getBuffer().getType().getColumns();
+    for (int done = 0; done < size; done += emit.threads()) {
+      OpBuilder::InsertionGuard guard(emit);
+      Value place = emit.add(emit.thread(), done);
+      if (done + emit.threads() > size) {
+        auto inside = emit.create<scf::IfOp>(emit.below(place, emit.i32(size)),
+                                             /*withElseRegion=*/false);
+        emit.setInsertionPointToStart(inside.thenBlock());
+      }
+      RowPositions::Row row = rows.at(place);
+      // The address of a row that does not exist is formed all the same.
+      Value position = emit.wide(emit.select(row.exists, row.position, emit.i32(0)));
+      nvvm::copyAsync(emit,
+                      emit.shared(emit.add(adaptor.getBuffer(), emit.multiply(place, kBytes))),
+                      emit.advance(base, emit.multiply(position, kBytes)),
+                      emit.select(row.exists, emit.i32(kBytes), emit.i32(0)), kBytes);
+    }
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LoadVectorPattern : OpConversionPattern<warp::LoadVectorOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::LoadVectorOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ThreadEmitter emit(op, rewriter);
+    fragments::Fragment held = warp::fragmentOf(cast<RankedTensorType>(op.getType()));
+    Value first = emit.add(adaptor.getBuffer(), emit.multiply(emit.firstColumn(held), 4));
+    SmallVector<Value> values;
+    for (size_t i = 0; i < held.registers.size(); i += held.run) {
+      Value run =
+          emit.create<LLVM::LoadOp>(VectorType::get({held.run}, emit.getF32Type()),
+                                    emit.shared(first, 4 * held.registers[i].column), 4 * held.run);
+      values.append(emit.elements(run));
+    }
+    rewriter.replaceOp(op, emit.pack(values));
+    return success();
+  }
+};
+
 struct CommitPattern : OpConversionPattern<warp::CommitOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::CommitOp op, OpAdaptor,
@@ -257,7 +306,8 @@ struct WaitPattern : OpConversionPattern<warp::WaitOp> {
 } // namespace
 
 void populateCopyPatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
-  patterns.add<CopyPattern, CommitPattern, WaitPattern>(types, patterns.getContext());
+  patterns.add<CopyPattern, CopyVectorPattern, LoadVectorPattern, CommitPattern, WaitPattern>(
+      types, patterns.getContext());
 }
 
 } // namespace sparsec::sm80

@@ -10,20 +10,23 @@ using fragments::kMmaColumns;
 using fragments::kMmaDepth;
 using fragments::kMmaRows;
 
-/// The lane's row and chunk for ldmatrix over 16 x 16 areas, as matrixRowsDown (MatrixLoads.h).
-BufferAddress rowsDown(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value firstRow) {
-  Value row = emit.remainder(emit.lane(), 16);
+/// The lane's row and chunk for ldmatrix over 16 x 16 areas, as matrixRowsDown (MatrixLoads.h);
+/// `firstRow`, `firstChunk`: null for 0.
+BufferAddress rowsDown(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value firstRow,
+                       Value firstChunk) {
+  Value row = emit.remainder(emit.lane(), 16), chunk = emit.divide(emit.lane(), 16);
   return {emit, type, buffer, firstRow ? emit.add(firstRow, row) : row,
-          emit.divide(emit.lane(), 16)};
+          firstChunk ? emit.add(firstChunk, chunk) : chunk};
 }
 
-/// As matrixRowsRight; `firstChunk`: null for 0.
-BufferAddress rowsRight(ThreadEmitter &emit, warp::BufferType type, Value buffer,
+/// As matrixRowsRight.
+BufferAddress rowsRight(ThreadEmitter &emit, warp::BufferType type, Value buffer, Value firstRow,
                         Value firstChunk) {
   Value lane = emit.lane();
   Value row = emit.add(emit.remainder(lane, 8), emit.multiply(emit.divide(lane, 16), 8));
   Value chunk = emit.remainder(emit.divide(lane, 8), 2);
-  return {emit, type, buffer, row, firstChunk ? emit.add(firstChunk, chunk) : chunk};
+  return {emit, type, buffer, firstRow ? emit.add(firstRow, row) : row,
+          firstChunk ? emit.add(firstChunk, chunk) : chunk};
 }
 
 /// Four 8 x 8 matrices, one register each.
@@ -41,10 +44,11 @@ struct LoadMatrixPattern : OpConversionPattern<warp::LoadMatrixOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     ThreadEmitter emit(op, rewriter);
     warp::BufferType type = op.getBuffer().getType();
-    int rows = warp::rowsPerWarp(cast<RankedTensorType>(op.getType()).getEncoding());
-    BufferAddress address = rowsDown(emit, type, adaptor.getBuffer(), emit.warpRow(rows));
+    fragments::Fragment held = warp::fragmentOf(cast<RankedTensorType>(op.getType()));
+    BufferAddress address =
+        rowsDown(emit, type, adaptor.getBuffer(), emit.warpRow(held), /*firstChunk=*/Value());
     SmallVector<Value> registers;
-    for (int row = 0; row < rows; row += kMmaRows)
+    for (int row = 0; row < held.warpRows; row += kMmaRows)
       for (int depth = 0; depth < type.getColumns(); depth += kMmaDepth)
         registers.append(loadMatrices(emit, address.at(row, depth / 8), /*transposed=*/false));
     rewriter.replaceOp(op, emit.pack(registers));
@@ -52,33 +56,34 @@ struct LoadMatrixPattern : OpConversionPattern<warp::LoadMatrixOp> {
   }
 };
 
-/// One product of a warp: rows of its own, the right side shared.
+/// One product of a warp: its rows and columns of the tile.
 class Product {
 public:
   Product(ThreadEmitter &emit, warp::MmaOp op, warp::MmaOp::Adaptor adaptor)
       : emit(emit), op(op), adaptor(adaptor), rhsType(op.getRhs().getType()),
-        columns(cast<RankedTensorType>(op.getResult().getType()).getDimSize(1)),
         depth(op.getRhsT() ? rhsType.getColumns() : rhsType.getRows()),
-        rows(warp::rowsPerWarp(cast<RankedTensorType>(op.getResult().getType()).getEncoding())),
-        sums(emit.elements(adaptor.getAccumulator())) {}
+        sums(emit.elements(adaptor.getAccumulator())) {
+    auto type = cast<RankedTensorType>(op.getResult().getType());
+    held = warp::fragmentOf(type);
+    rows = held.warpRows;
+    columns = int(type.getDimSize(1)) / held.warpsAcross;
+  }
 
   Value byMma() {
     bool transposed = op.getRhsT(); // stored [column][depth]: what B wants
-    BufferAddress rhs = transposed ? rowsRight(emit, rhsType, adaptor.getRhs(), Value())
-                                   : rowsDown(emit, rhsType, adaptor.getRhs(), Value());
+    BufferAddress rhs = rhsAddress();
     std::optional<BufferAddress> lhs;
     if (auto type = dyn_cast<warp::BufferType>(op.getLhs().getType()))
-      lhs.emplace(
-          op.getLhsT() // stored [depth][row]: eight of the warp's rows are a chunk
-              ? rowsRight(emit, type, adaptor.getLhs(), emit.multiply(emit.warp(), rows / 8))
-              : rowsDown(emit, type, adaptor.getLhs(), emit.warpRow(rows)));
+      lhs.emplace(op.getLhsT() // stored [depth][row]: eight of the warp's rows are a chunk
+                      ? rowsRight(emit, type, adaptor.getLhs(), Value(), chunks(emit.warpRow(held)))
+                      : rowsDown(emit, type, adaptor.getLhs(), emit.warpRow(held), Value()));
     // Depth outside: neighbouring products have different accumulators and do not wait for each
     // other.
     SmallVector<Value> whole;
     for (int k = 0; k < depth; k += kMmaDepth) {
       if (k && k % chainDepth() == 0)
         addChain(whole);
-      SmallVector<SmallVector<Value>, 2> a;
+      SmallVector<SmallVector<Value>, 4> a;
       for (int row = 0; row < rows; row += kMmaRows)
         a.push_back(!lhs           ? heldLhs(row, k)
                     : op.getLhsT() ? loadMatrices(emit, lhs->at(k, row / 8), /*transposed=*/true)
@@ -116,9 +121,20 @@ private:
   warp::MmaOp op;
   warp::MmaOp::Adaptor adaptor;
   warp::BufferType rhsType;
-  int columns, depth;
-  int rows; ///< of a warp
+  int depth;
   SmallVector<Value> sums;
+  fragments::Fragment held; ///< of the result
+  int rows, columns;        ///< of a warp
+
+  /// Columns, or rows of a transposed operand, as 16-byte chunks of 16-bit elements.
+  Value chunks(Value elements) { return emit.divide(elements, 8); }
+
+  BufferAddress rhsAddress() {
+    Value first = held.warpsAcross == 1 ? Value() : emit.warpColumn(held);
+    if (op.getRhsT())
+      return rowsRight(emit, rhsType, adaptor.getRhs(), first, Value());
+    return rowsDown(emit, rhsType, adaptor.getRhs(), Value(), first ? chunks(first) : Value());
+  }
 
   /// Depth that one chain of mma sums up. The tensor cores round each sum towards zero, so errors
   /// add up along a chain: on an H200 they show in the LSE of f16 from head dim 128 on and of bf16,
@@ -207,7 +223,7 @@ private:
   void sumDepth(Value lhsBuffer, Value rhsBuffer, int first, int last) {
     auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
     fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
-    Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow(rows));
+    Value zero = emit.i32(0), row = emit.firstRow(held);
     Value column = emit.laneColumn(lanes);
     BufferAddress lhs(emit, lhsType, lhsBuffer, row, zero);
     BufferAddress left(emit, rhsType, rhsBuffer, column, zero);
@@ -284,7 +300,7 @@ private:
   void sumSteps(Value lhsBuffer, Value rhsBuffer, int first, int last) {
     auto lhsType = cast<warp::BufferType>(op.getLhs().getType());
     fragments::LaneMap lanes = fragments::accumulator(kMmaColumns).lane;
-    Value zero = emit.i32(0), row = emit.add(emit.laneRow(lanes), emit.warpRow(rows));
+    Value zero = emit.i32(0), row = emit.firstRow(held);
     Value column = emit.laneColumn(lanes);
     std::optional<RowElements> lhsT, rhsN;
     std::optional<BufferAddress> lhsN, rhsT[2];

@@ -13,6 +13,9 @@
 //     commit
 //     lead and step of the block (BlockCompute.h)
 //
+// With more than two stages as many blocks less one are copied first, a group each, and a turn
+// waits until all but the groups of the blocks after this one have landed.
+//
 // One barrier a block is enough, and each wait and barrier is needed. Neighbouring folds may share
 // a pipeline (FoldChain.h): then the second loop goes on where the first one ended.
 //
@@ -68,16 +71,16 @@ private:
 
   /// Before the loops.
   BlockStages::Carried prologue() {
-    SmallVector<Value> toRegisters = resident.forRegisters(chain);
+    SmallVector<Value> toRegisters = resident.forRegisters(chain, warps);
     if (!toRegisters.empty())
       emit.create<warp::CommitOp>(); // a group of their own, to be waited for alone
     BlockStages::Carried carried = stages.first(emit);
     // Without copies of its own no turn of the loop waits for the tiles that stay.
     bool waits = !toRegisters.empty() || (!stages.copies() && !operands.empty());
-    if (stages.copies() || waits)
+    if (!stages.copies() && waits)
       emit.create<warp::CommitOp>();
     if (waits) {
-      emit.create<warp::WaitOp>(emit.getI32IntegerAttr(stages.copies() ? 1 : 0));
+      emit.create<warp::WaitOp>(emit.getI32IntegerAttr(stages.copies() ? stages.ahead() : 0));
       emit.create<warp::BarrierOp>();
       ResidentTiles::load(emit, toRegisters, warps, operands);
     }
@@ -94,15 +97,11 @@ private:
     ValueRange arguments = loop.getRegionIterArgs();
     BlockStages::Carried now =
         stages.unpacked(body, arguments.take_back(ours), loop.getInductionVar());
-    BlockStages::Carried after{.column = now.next, .next = {}, .stage = {}};
     if (stages.copies()) {
-      body.create<warp::WaitOp>(body.getI32IntegerAttr(0));
+      body.create<warp::WaitOp>(body.getI32IntegerAttr(stages.ahead() - 1));
       body.create<warp::BarrierOp>();
-      after.stage = body.create<arith::XOrIOp>(now.stage, body.i32(1));
     }
-    after.next = stages.prefetch(body, fold, loop.getInductionVar(), now, after.stage);
-    if (stages.copies())
-      body.create<warp::CommitOp>();
+    BlockStages::Carried after = stages.prefetch(body, fold, loop.getInductionVar(), now);
     FailureOr<SmallVector<Value>> yields = compute(body, fold, now, arguments.drop_back(ours));
     if (failed(yields))
       return failure();
@@ -122,7 +121,23 @@ private:
     for (auto [tile, operand] : operands)
       map.map(tile, operand);
     stages.mapFetched(body, fold, now, map);
-    return computeBlock(body, fold, map, carries);
+    FailureOr<SmallVector<Value>> yields = computeBlock(body, fold, map, carries);
+    // Not before products that do not need them: a thread would hold them meanwhile.
+    for (auto load : llvm::make_early_inc_range(body.getBlock()->getOps<warp::LoadVectorOp>()))
+      if (Operation *user = firstUser(load))
+        load->moveBefore(user);
+    return yields;
+  }
+
+  /// In the block of the operation.
+  static Operation *firstUser(Operation *op) {
+    Operation *first = nullptr;
+    for (Operation *user : op->getUsers()) {
+      Operation *above = op->getBlock()->findAncestorOpInBlock(*user);
+      if (above && (!first || above->isBeforeInBlock(first)))
+        first = above;
+    }
+    return first;
   }
 };
 

@@ -55,12 +55,13 @@ LogicalResult ResidentTiles::copy(tile::LoadOp load, Block &body) {
   return success();
 }
 
-SmallVector<Value> ResidentTiles::forRegisters(const FoldChain &chain) const {
+SmallVector<Value> ResidentTiles::forRegisters(const FoldChain &chain, int warps) const {
   SmallVector<Value> tiles;
   int64_t used = registersOf(chain);
   for (auto &[tile, buffer] : buffers) {
     auto type = cast<RankedTensorType>(tile.getType());
-    int64_t registers = type.getDimSize(1) / 4;
+    int64_t rows = type.getDimSize(0) / warps;
+    int64_t registers = rows * type.getDimSize(1) / 64;
     if (type.getElementType().isF32() || !isLeftOperand(tile, chain) ||
         used + registers > kFragmentRegisters)
       continue;
@@ -72,9 +73,9 @@ SmallVector<Value> ResidentTiles::forRegisters(const FoldChain &chain) const {
 
 void ResidentTiles::load(PipelineBuilder &emit, ArrayRef<Value> tiles, int warps,
                          Operands &operands) {
-  auto encoding = warp::LhsAttr::get(emit.getContext(), warps, fragments::kMmaRows);
   for (Value tile : tiles) {
     auto type = cast<RankedTensorType>(tile.getType());
+    auto encoding = warp::LhsAttr::get(emit.getContext(), warps, int(type.getDimSize(0)) / warps);
     operands[tile] = emit.create<warp::LoadMatrixOp>(
         RankedTensorType::get(type.getShape(), type.getElementType(), encoding), operands[tile]);
   }

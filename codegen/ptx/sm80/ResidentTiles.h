@@ -25,10 +25,10 @@ public:
   mlir::LogicalResult copy(tile::LoadOp load, mlir::Block &body);
   const Operands &inShared() const { return buffers; }
   /// Those that the products of a chain are to take from registers.
-  llvm::SmallVector<mlir::Value> forRegisters(const FoldChain &chain) const;
+  llvm::SmallVector<mlir::Value> forRegisters(const FoldChain &chain, int warps) const;
   /// Loads them, once their copies are seen by all threads.
   static void load(PipelineBuilder &emit, llvm::ArrayRef<mlir::Value> tiles, int warps,
-                   Operands &operands); // of 16 rows a warp: chooseEncodings() sees to it
+                   Operands &operands);
 
 private:
   Operands buffers;

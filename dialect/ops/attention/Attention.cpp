@@ -2,9 +2,6 @@
 #include "dialect/ops/attention/Kernels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-
-#include <limits>
 
 using namespace mlir;
 using namespace sparsec::tile;
@@ -16,12 +13,6 @@ LogicalResult AttentionOp::verify() {
 }
 
 namespace {
-
-/// The state of the online softmax of each row: over the scores s seen so far (in units of ln 2),
-/// m = max s, l = sum of 2^(s - m), o = sum of 2^(s - m) v. Where m is -inf, l and o are 0.
-struct Softmax {
-  Value m, l, o;
-};
 
 /// Writes attention forward: one fold over all live blocks of a block row, every score masked.
 class Forward : AttentionWriter {
@@ -35,7 +26,6 @@ private:
   void fetch(FoldOp fold);
   void lead(FoldOp fold);
   void step(FoldOp fold);
-  Softmax update(const Softmax &before, Value scores, Value values);
   void finish(const Softmax &softmax);
   Softmax start();
 
@@ -92,11 +82,8 @@ void Forward::body() {
 /// Before any block: nothing seen, or what the parts before have seen. Parts hand each other the
 /// state as it is, so that a head in parts rounds no more than one that is folded in one go.
 Softmax Forward::start() {
-  RankedTensorType perRow = b.tensor({blockQ}, b.getF32Type());
-  RankedTensorType output = b.tensor({blockQ, valueDim}, b.getF32Type());
-  Value least = b.constant(perRow, -std::numeric_limits<float>::infinity());
   if (!op.getPrior())
-    return {least, b.constant(perRow, 0), b.constant(output, 0)};
+    return nothingSeen();
   return {b.load(argument("prior_max"), {batch, head}, rows),
           b.load(argument("prior_sum"), {batch, head}, rows),
           b.load(argument("prior_out"), {batch, head}, rows, valueDim)};
@@ -138,21 +125,6 @@ void Forward::step(FoldOp fold) {
   b.create<YieldOp>(ValueRange{after.m, after.l, after.o});
 }
 
-Softmax Forward::update(const Softmax &before, Value scores, Value values) {
-  auto perRow = cast<RankedTensorType>(before.m.getType());
-  Value m = b.max(before.m, b.reduceRows(ReduceKind::Max, scores));
-  // A row that has met no key yet: -inf - -inf has no value, -inf - 0 gives the 0 it should.
-  Value empty = b.equal(m, b.constant(perRow, -std::numeric_limits<float>::infinity()));
-  Value base = b.select(empty, b.constant(perRow, 0), m);
-  Value p = b.exp2(b.subtract(scores, base));
-  Value decay = b.exp2(b.subtract(before.m, base));
-  Value l = b.create<math::FmaOp>(before.l, decay, b.reduceRows(ReduceKind::Sum, p));
-  Value scaled = b.multiply(before.o, decay);
-  Value o = b.create<DotOp>(scaled.getType(), b.convert(p, op.getDtype()), values, scaled,
-                            /*lhs_t=*/false, /*rhs_t=*/false);
-  return {m, l, o};
-}
-
 void Forward::finish(const Softmax &softmax) {
   if (op.getPartial()) {
     b.store(softmax.o, argument("out"), {batch, head}, rows);
@@ -160,18 +132,10 @@ void Forward::finish(const Softmax &softmax) {
     b.store(softmax.l, argument("row_sum"), {batch, head}, rows);
     return;
   }
-  auto perRow = cast<RankedTensorType>(softmax.l.getType());
-  Value one = b.constant(perRow, 1);
-  // A row without keys has o = 0 and m = -inf: dividing by 1 gives 0, and log 1 leaves -inf.
-  Value empty = b.equal(softmax.l, b.constant(perRow, 0));
-  Value sum = b.select(empty, one, softmax.l);
-  Value out = b.multiply(softmax.o, b.create<arith::DivFOp>(one, sum));
-  b.store(b.convert(out, op.getDtype()), argument("out"), {batch, head}, rows);
-  if (!op.getLse())
-    return;
-  Value log = b.create<math::LogOp>(sum);
-  Value lse = b.create<math::FmaOp>(softmax.m, b.constant(perRow, kLn2), log);
-  b.store(lse, argument("lse"), {batch, head}, rows);
+  Value sum = sumOf(softmax);
+  b.store(outOf(softmax, sum), argument("out"), {batch, head}, rows);
+  if (op.getLse())
+    b.store(lseOf(softmax, sum), argument("lse"), {batch, head}, rows);
 }
 
 } // namespace

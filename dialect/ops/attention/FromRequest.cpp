@@ -4,6 +4,8 @@
 #include "dialect/TileBuilder.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
+#include "kernel/ops/AttentionDecode.h"
+#include "kernel/ops/AttentionMass.h"
 
 using namespace mlir;
 using namespace sparsec::tile;
@@ -45,6 +47,27 @@ void describe(OpBuilder &builder, const AttentionBackwardRequest &request) {
       builder.getI64IntegerAttr(request.block.q), builder.getI64IntegerAttr(request.block.k),
       orderAttribute(context, request.queryOrder), orderAttribute(context, request.keyOrder),
       unitUnless(builder, request.part.first), unitUnless(builder, request.part.last));
+}
+
+void describe(OpBuilder &builder, const AttentionDecodeRequest &request) {
+  MLIRContext *context = builder.getContext();
+  AttentionDecodeOp::create(
+      builder, builder.getUnknownLoc(), builder.getStringAttr(request.entry),
+      PatternAttr::get(context, sparsec::print(request.attend)),
+      TypeAttr::get(elementType(context, request.dtype)),
+      builder.getI64IntegerAttr(request.headDim), builder.getI64IntegerAttr(request.valueDim),
+      builder.getI64IntegerAttr(request.block.q), builder.getI64IntegerAttr(request.block.k),
+      orderAttribute(context, request.keyOrder), unitUnless(builder, !request.part.last));
+}
+
+void describe(OpBuilder &builder, const AttentionMassRequest &request) {
+  MLIRContext *context = builder.getContext();
+  AttentionMassOp::create(builder, builder.getUnknownLoc(), builder.getStringAttr(request.entry),
+                          PatternAttr::get(context, sparsec::print(request.attend)),
+                          TypeAttr::get(elementType(context, request.dtype)),
+                          builder.getI64IntegerAttr(request.headDim),
+                          builder.getI64IntegerAttr(request.block.q),
+                          builder.getI64IntegerAttr(request.block.k));
 }
 
 } // namespace sparsec::ops

@@ -2,7 +2,7 @@
 //
 //   forward    mean, then the mean square of what is centred by it, then y
 //   dx         two means of each row, then dx and the tile's part of dgain and dbias
-//   sums       dgain and dbias of a tile of columns: the parts, tile of rows by tile of rows
+//   sums       dgain and dbias of a tile of columns: the parts, so many at a time
 #include "kernel/ops/LayerNorm.h"
 #include "dialect/ops/rows/RowWriter.h"
 
@@ -129,12 +129,13 @@ void LayerNorm::sums() {
 void LayerNorm::sumsBody() {
   item = b.create<WorkOp>(WorkKind::Range, argument("items")).getResult(0);
   auto columnsBelow = [&](Value length) {
-    return b.rows(OrderKind::Natural, item, length, Value(), tile.columns);
+    return b.rows(OrderKind::Natural, item, length, Value(), int64_t(op.getSumsColumns()));
   };
   Value columns = columnsBelow(b.i32(width)), prior = columnsBelow(argument("prior_columns"));
   Values init = {b.load(argument("dgain"), {}, prior), b.load(argument("dbias"), {}, prior)};
   auto fetch = [&](Value index) {
-    Value parts = b.rows(OrderKind::Natural, index, argument("parts"), Value(), tile.rows);
+    Value parts =
+        b.rows(OrderKind::Natural, index, argument("parts"), Value(), int64_t(op.getSumsRows()));
     return Values{loadMatrix("dgain_parts", parts, columns),
                   loadMatrix("dbias_parts", parts, columns)};
   };
@@ -162,12 +163,13 @@ void LayerNormOp::buildKernels(OpBuilder &builder) {
 static void create(OpBuilder &builder, const LayerNormRequest &request, bool backward) {
   MLIRContext *context = builder.getContext();
   auto type = [&](DType each) { return TypeAttr::get(elementType(context, each)); };
-  RowTile tile = request.tile();
+  RowTile tile = request.tile(), sums = request.sumsTile();
   LayerNormOp::create(builder, builder.getUnknownLoc(), builder.getStringAttr(request.entry),
                       backward ? builder.getUnitAttr() : UnitAttr(),
                       builder.getI64IntegerAttr(request.columns), type(request.stream),
                       type(request.dtype), builder.getI64IntegerAttr(tile.rows),
-                      builder.getI64IntegerAttr(tile.columns));
+                      builder.getI64IntegerAttr(tile.columns), builder.getI64IntegerAttr(sums.rows),
+                      builder.getI64IntegerAttr(sums.columns));
 }
 
 void describe(OpBuilder &builder, const LayerNormRequest &request) {

@@ -5,7 +5,7 @@ def Sparsec_LayerNormOp
   let summary = "layer norm of each row, or its gradients";
   let description = [{
     ```mlir
-    sparsec.layer_norm @norm columns 1024 stream f32 dtype bf16 tile 16 x 512
+    sparsec.layer_norm @norm columns 1024 stream f32 dtype bf16 tile 16 x 512 sums 256 x 32
     ```
     y = (x - mean) rstd gain + bias, with mean and rstd left for `backward`: kernels `_dx`, which gives dx and the
     partial sums of dgain and dbias of each tile of rows, and `_sums`, which adds those up.
@@ -17,9 +17,11 @@ def Sparsec_LayerNormOp
                    : $stream, TypeAttr
                    : $dtype, I64Attr
                    : $tile_rows, I64Attr
-                   : $tile_columns);
+                   : $tile_columns, I64Attr
+                   : $sums_rows, I64Attr
+                   : $sums_columns);
   let assemblyFormat = [{
     $sym_name (`backward` $backward^)? `columns` $columns `stream` $stream `dtype` $dtype
-    `tile` $tile_rows `x` $tile_columns attr-dict
+    `tile` $tile_rows `x` $tile_columns `sums` $sums_rows `x` $sums_columns attr-dict
   }];
 }

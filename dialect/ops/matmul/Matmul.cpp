@@ -6,18 +6,15 @@
 //   dx = dy w           a tile of tokens x a tile of in     chunk of out
 //   dw = dy^T x         a tile of out x a tile of in        chunk of tokens, all or those of a range
 //
-//   items of a result of 3 x 4 tiles      0  1  2  3       `across` = 4: neighbours share the rows
-//                                         4  5  6  7       of what is read once for a row of tiles
-//                                         8  9 10 11
+//   items of a result of 3 x 4 tiles      0  1  2  3     0  2  4  6     `across` = 4, `group` = 1
+//                                         4  5  6  7     1  3  5  7     and 2: neighbours share
+//                                         8  9 10 11     8  9 10 11     rows, and in a group columns
 //
 // Ranges of tokens leave their sums in f32, in rows of whole tiles of out one range after the
 // other, and a second kernel adds them in order.
 #include "kernel/ops/Matmul.h"
 
-#include "dialect/Ops.h"
-#include "dialect/ops/KernelWriter.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "dialect/ops/matmul/ProductWriter.h"
 
 using namespace mlir;
 using namespace sparsec::tile;
@@ -25,53 +22,23 @@ using namespace sparsec::tile;
 namespace sparsec::ops {
 namespace {
 
-constexpr float kLog2e = 1.4426950408889634f;
-constexpr float kSlope = 1.702f; ///< of the sigmoid in GELU
-
-class Product : KernelWriter {
+class Product : ProductWriter {
 public:
   template <class Op>
   Product(Op op, OpBuilder &builder)
-      : KernelWriter(op.getLoc(), builder),
-        dtype(op.getDtype()), size{int64_t(op.getTileTokens()), int64_t(op.getTileOut()),
-                                   int64_t(op.getTileIn())} {}
+      : ProductWriter(op.getLoc(), builder, op.getDtype(), int64_t(op.getTileTokens()),
+                      int64_t(op.getTileOut()), int64_t(op.getTileIn()), int64_t(op.getStages())) {}
 
   void forward(MatmulOp op);
   void inputGradient(MatmulInputGradientOp op);
   void weightGradient(MatmulWeightGradientOp op);
 
 private:
-  using Values = SmallVector<Value>;
-  enum Axis { Tokens, Out, In };
-  static constexpr StringRef kNames[] = {"tokens", "out", "in"};
-
-  void addMatrices(ArrayRef<StringRef> names, Type element) {
-    for (StringRef name : names)
-      addArgument(name, b.view(element, 1));
-  }
-  /// The kernel over a range of items; adds the sizes and the numbers named.
-  template <class Body>
-  void writeItems(const Twine &symbol, ArrayRef<StringRef> numbers, Body &&body);
-
-  /// Tile `index` of an axis, of which `length` rows exist, else all that the axis has.
-  Value rowsOf(Axis axis, Value index, Value length = Value()) {
-    return b.rows(OrderKind::Natural, index, length ? length : argument(kNames[axis]), Value(),
-                  size[axis]);
-  }
-  Value loadTile(StringRef name, Value rows, Value columns) {
-    return b.load(argument(name), {}, rows, columns);
-  }
-  /// In the element type of the matrix.
-  void storeTile(Value tile, StringRef name, Value rows, Value columns) {
-    auto type = cast<ViewType>(argument(name).getType()).getElementType();
-    b.store(b.convert(tile, type), argument(name), {}, rows, columns);
-  }
-  Value plus(Value a, Value by) { return b.create<arith::AddIOp>(a, by); }
-  Value times(Value a, Value by) { return b.create<arith::MulIOp>(a, by); }
-  Value divide(Value a, Value by) { return b.create<arith::DivUIOp>(a, by); }
-  Value remainder(Value a, Value by) { return b.create<arith::RemUIOp>(a, by); }
-  Value ones(Value like) { return b.constant(cast<RankedTensorType>(like.getType()), 1); }
-
+  /// The tile of an item, of those of a result.
+  struct Place {
+    Value down, across;
+  };
+  Place placeOf(Value tile, Value tiles);
   struct Operand {
     StringRef name;
     Value rows, columns; ///< null: the chunk
@@ -80,28 +47,18 @@ private:
   /// lhs rhs over the chunks low .. high - 1 of an axis.
   Value sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, int64_t rows,
             int64_t columns);
-  Value gate(Value u); ///< sigmoid(1.702 u)
   void weightsOf(MatmulWeightGradientOp op, bool ofRange);
   void sumOfRanges(MatmulWeightGradientOp op);
-  void biasOfRange(MatmulWeightGradientOp op);
-  void sumOfBiases(MatmulWeightGradientOp op);
-
-  Type dtype;
-  int64_t size[3]; ///< of a tile, by axis
-  Value item;      ///< of this kernel
 };
 
-template <class Body>
-void Product::writeItems(const Twine &symbol, ArrayRef<StringRef> numbers, Body &&body) {
-  for (StringRef name : kNames)
-    addArgument(name, b.getI32Type());
-  for (StringRef name : numbers)
-    addArgument(name, b.getI32Type());
-  addArgument("items", b.getI32Type());
-  write(symbol.str(), [&] {
-    item = b.create<WorkOp>(WorkKind::Range, argument("items")).getResult(0);
-    body();
-  });
+/// By groups of `group` rows of tiles, the last of which may have fewer, column by column in each.
+Product::Place Product::placeOf(Value tile, Value tiles) {
+  Value across = argument("across"), rows = argument("group");
+  Value first = times(divide(tile, times(rows, across)), rows);
+  Value inGroup = b.create<arith::SubIOp>(tile, times(first, across));
+  Value left = b.create<arith::SubIOp>(divide(tiles, across), first);
+  Value height = b.create<arith::MinSIOp>(rows, left);
+  return {plus(first, remainder(inGroup, height)), divide(inGroup, height)};
 }
 
 Value Product::sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, int64_t rows,
@@ -122,38 +79,17 @@ Value Product::sum(Axis axis, Value low, Value high, Operand lhs, Operand rhs, i
   return foldRange(low, high, {b.constant(type, 0)}, fetch, step)[0];
 }
 
-Value Product::gate(Value u) {
-  auto type = cast<RankedTensorType>(u.getType());
-  Value power = b.exp2(b.multiply(u, b.constant(type, -kSlope * kLog2e)));
-  return b.create<arith::DivFOp>(ones(u), b.add(ones(u), power));
-}
-
 //===-- y = x w^T -----------------------------------------------------------------------------===//
 
 void Product::forward(MatmulOp op) {
-  Type stream = op.getResidual() ? op.getStream() : dtype;
   addMatrices({"x", "w"}, dtype);
-  if (op.getBias())
-    addArgument("bias", b.view(b.getF32Type(), 0));
-  if (op.getResidual())
-    addMatrices({"residual"}, stream);
-  if (op.getSave())
-    addMatrices({"u"}, dtype);
-  addMatrices({"y"}, stream);
-  writeItems(op.getSymName(), {"across", "steps"}, [&] {
-    Value rows = rowsOf(Tokens, divide(item, argument("across")));
-    Value columns = rowsOf(Out, remainder(item, argument("across")));
-    Value y = sum(In, b.i32(0), argument("steps"), {"x", rows, Value(), false},
+  addEpilogue(op);
+  writeItems(op.getSymName(), {"across", "group", "steps"}, [&] {
+    Place place = placeOf(item, argument("items"));
+    Value rows = rowsOf(Tokens, place.down), columns = rowsOf(Out, place.across);
+    Value u = sum(In, b.i32(0), argument("steps"), {"x", rows, Value(), false},
                   {"w", columns, Value(), true}, size[Tokens], size[Out]);
-    if (op.getBias())
-      y = b.add(y, b.acrossRows(b.load(argument("bias"), {}, columns), size[Tokens]));
-    if (op.getSave())
-      storeTile(y, "u", rows, columns);
-    if (op.getGelu())
-      y = b.multiply(y, gate(y));
-    if (op.getResidual())
-      y = b.add(y, b.widen(loadTile("residual", rows, columns)));
-    storeTile(y, "y", rows, columns);
+    finish(op, u, rows, columns);
   });
 }
 
@@ -165,19 +101,14 @@ void Product::inputGradient(MatmulInputGradientOp op) {
     addMatrices({"u"}, dtype);
   addMatrices({"dx"}, dtype);
   // Tokens, or 0 where dx does not go on from what is there.
-  writeItems(op.getSymName(), {"across", "steps", "prior_tokens"}, [&] {
-    Value tile = divide(item, argument("across"));
-    Value rows = rowsOf(Tokens, tile), columns = rowsOf(In, remainder(item, argument("across")));
+  writeItems(op.getSymName(), {"across", "group", "steps", "prior_tokens"}, [&] {
+    Place place = placeOf(item, argument("items"));
+    Value rows = rowsOf(Tokens, place.down), columns = rowsOf(In, place.across);
     Value dx = sum(Out, b.i32(0), argument("steps"), {"dy", rows, Value(), false},
                    {"w", Value(), columns, false}, size[Tokens], size[In]);
-    if (op.getGelu()) {
-      // s (1 + 1.702 u (1 - s)) with s the gate
-      Value u = b.widen(loadTile("u", rows, columns)), s = gate(u);
-      Value slope = b.multiply(b.multiply(u, b.subtract(ones(u), s)),
-                               b.constant(cast<RankedTensorType>(u.getType()), kSlope));
-      dx = b.multiply(dx, b.multiply(s, b.add(ones(u), slope)));
-    }
-    Value prior = rowsOf(Tokens, tile, argument("prior_tokens"));
+    if (op.getGelu())
+      dx = throughGelu(dx, rows, columns);
+    Value prior = rowsOf(Tokens, place.down, argument("prior_tokens"));
     dx = b.add(dx, b.widen(loadTile("dx", prior, columns)));
     storeTile(dx, "dx", rows, columns);
   });
@@ -189,15 +120,15 @@ void Product::inputGradient(MatmulInputGradientOp op) {
 void Product::weightsOf(MatmulWeightGradientOp op, bool ofRange) {
   addMatrices({"dy", "x"}, dtype);
   addMatrices({ofRange ? "parts" : "dw"}, ofRange ? b.getF32Type() : op.getWeights());
-  SmallVector<StringRef> numbers = {"across", "steps"};
+  SmallVector<StringRef> numbers = {"across", "group", "steps"};
   if (ofRange)
     numbers.append({"tiles", "range_steps", "part_rows"}); // tiles of dw
   else
     numbers.push_back("prior_out"); // out, or 0 where dw does not go on from what is there
   writeItems(op.getSymName() + (ofRange ? "_part" : ""), numbers, [&] {
-    Value tile = ofRange ? remainder(item, argument("tiles")) : item;
-    Value down = divide(tile, argument("across"));
-    Value rows = rowsOf(Out, down), columns = rowsOf(In, remainder(tile, argument("across")));
+    auto [down, across] = ofRange ? placeOf(remainder(item, argument("tiles")), argument("tiles"))
+                                  : placeOf(item, argument("items"));
+    Value rows = rowsOf(Out, down), columns = rowsOf(In, across);
     Value low = b.i32(0), high = argument("steps"), range;
     if (ofRange) {
       range = divide(item, argument("tiles"));
@@ -238,49 +169,13 @@ void Product::sumOfRanges(MatmulWeightGradientOp op) {
   });
 }
 
-//===-- db ------------------------------------------------------------------------------------===//
-
-/// An item is a range of the tokens and a tile of columns; its part is a row.
-void Product::biasOfRange(MatmulWeightGradientOp op) {
-  addMatrices({"dy"}, dtype);
-  addMatrices({"parts"}, b.getF32Type());
-  writeItems(op.getSymName() + "_bias", {"across", "steps", "range_steps"}, [&] {
-    Value range = divide(item, argument("across"));
-    Value columns = rowsOf(Out, remainder(item, argument("across")));
-    Value low = times(range, argument("range_steps"));
-    Value high = b.create<arith::MinSIOp>(plus(low, argument("range_steps")), argument("steps"));
-    auto fetch = [&](Value index) {
-      return Values{loadTile("dy", rowsOf(Tokens, index), columns)};
-    };
-    auto step = [&](ValueRange dy, ValueRange sum) {
-      return Values{b.add(sum[0], b.reduceColumns(ReduceKind::Sum, b.widen(dy[0])))};
-    };
-    Value zero = b.constant(b.tensor({size[Out]}, b.getF32Type()), 0);
-    b.store(foldRange(low, high, {zero}, fetch, step)[0], argument("parts"), {range}, columns);
-  });
-}
-
-void Product::sumOfBiases(MatmulWeightGradientOp op) {
-  addMatrices({"parts"}, b.getF32Type());
-  addArgument("db", b.view(b.getF32Type(), 0));
-  writeItems(op.getSymName() + "_bias_sum", {"ranges", "prior_out"}, [&] {
-    Value columns = rowsOf(Out, item), prior = rowsOf(Out, item, argument("prior_out"));
-    auto fetch = [&](Value range) { return Values{b.load(argument("parts"), {range}, columns)}; };
-    auto step = [&](ValueRange part, ValueRange sum) { return Values{b.add(sum[0], part[0])}; };
-    Value init = b.load(argument("db"), {}, prior);
-    b.store(foldRange(b.i32(0), argument("ranges"), {init}, fetch, step)[0], argument("db"), {},
-            columns);
-  });
-}
-
 void Product::weightGradient(MatmulWeightGradientOp op) {
   weightsOf(op, /*ofRange=*/false);
   weightsOf(op, /*ofRange=*/true);
   sumOfRanges(op);
   if (!op.getBias())
     return;
-  biasOfRange(op);
-  sumOfBiases(op);
+  biasGradient(op.getSymName());
 }
 
 } // namespace
@@ -301,21 +196,23 @@ void describe(OpBuilder &builder, const MatmulRequest &request) {
   auto type = [&](DType each) { return TypeAttr::get(elementType(builder.getContext(), each)); };
   auto number = [&](int size) { return builder.getI64IntegerAttr(size); };
   MatmulRequest::Tile tile = tileOf(request);
+  IntegerAttr stages = number(stagesOf(request));
   Location place = builder.getUnknownLoc();
   StringAttr name = builder.getStringAttr(request.entry);
   TypeAttr dtype = type(request.dtype);
   IntegerAttr tokens = number(tile.tokens), out = number(tile.out), in = number(tile.in);
   switch (request.pass) {
   case Pass::Forward:
-    MatmulOp::create(builder, place, name, dtype, tokens, out, in, type(request.stream),
+    MatmulOp::create(builder, place, name, dtype, tokens, out, in, stages, type(request.stream),
                      flag(request.bias), flag(request.gelu), flag(request.save),
                      flag(request.residual));
     return;
   case Pass::InputGradient:
-    MatmulInputGradientOp::create(builder, place, name, dtype, tokens, out, in, flag(request.gelu));
+    MatmulInputGradientOp::create(builder, place, name, dtype, tokens, out, in, stages,
+                                  flag(request.gelu));
     return;
   case Pass::WeightGradient:
-    MatmulWeightGradientOp::create(builder, place, name, dtype, tokens, out, in,
+    MatmulWeightGradientOp::create(builder, place, name, dtype, tokens, out, in, stages,
                                    type(request.weights), flag(request.bias));
     return;
   }

@@ -1,9 +1,10 @@
 // What layer norm computes, for each row x of any width:
 //
-//   y = (x - mean(x)) / sqrt(mean(x^2) - mean(x)^2 + epsilon) * gain + bias
+//   y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon) * gain + bias
 //
-// One fold over the columns for both means, and one that writes. Nothing lowers it yet: it holds the dialect to what it
-// must be able to carry: work over a range, chunks of columns, vectors along them, a fold without carries.
+// A fold over the columns for the mean, one for the variance, and one that writes. The kernel that
+// dialect/ops/layer_norm/ writes has the width compiled in; here it is a number at run time: work over a range, chunks of
+// columns, vectors along them, a fold without carries.
 // RUN: sparsec-opt %s | sparsec-opt | FileCheck %s
 // RUN: sparsec-opt --lower-predicates --cse --canonicalize --loop-invariant-code-motion %s | FileCheck %s --check-prefix=LOWERED
 
@@ -19,28 +20,45 @@ tile.kernel @layer_norm(%x: !tile.view<bf16, 1>, %gain: !tile.view<f32, 0>, %bia
   %zero = arith.constant 0 : i32
   %zeros = arith.constant dense<0.0> : tensor<16xf32>
   %all = tile.range %zero to %chunks : !tile.blocks
-  %sum, %squares = tile.fold %c in %all init(%zeros, %zeros) : tensor<16xf32>, tensor<16xf32> fetch {
+  %sum = tile.fold %c in %all init(%zeros) : tensor<16xf32> fetch {
     %cr = tile.rows #tile.order<natural>[%c] of %width : !tile.rows<256>
     %t = tile.load %x[%r, cols %cr] : !tile.view<bf16, 1>, !tile.rows<16>, !tile.rows<256> -> tensor<16x256xbf16>
     tile.yield %t : tensor<16x256xbf16>
   } lead(%t) {
     %f = arith.extf %t : tensor<16x256xbf16> to tensor<16x256xf32>
-    %f2 = arith.mulf %f, %f : tensor<16x256xf32>
     %s = tile.reduce sum %f {dim = 1} : tensor<16x256xf32> -> tensor<16xf32>
-    %s2 = tile.reduce sum %f2 {dim = 1} : tensor<16x256xf32> -> tensor<16xf32>
-    tile.yield %s, %s2 : tensor<16xf32>, tensor<16xf32>
-  } step(%t, %s, %s2, %a, %a2) {
+    tile.yield %s : tensor<16xf32>
+  } step(%t, %s, %a) {
     %n = arith.addf %a, %s : tensor<16xf32>
-    %n2 = arith.addf %a2, %s2 : tensor<16xf32>
-    tile.yield %n, %n2 : tensor<16xf32>, tensor<16xf32>
+    tile.yield %n : tensor<16xf32>
   }
   %wf = arith.sitofp %width : i32 to f32
   %ws = tile.splat %wf : f32 -> tensor<16xf32>
   %eps = tile.splat %epsilon : f32 -> tensor<16xf32>
   %mean = arith.divf %sum, %ws : tensor<16xf32>
-  %square = arith.divf %squares, %ws : tensor<16xf32>
-  %mean2 = arith.mulf %mean, %mean : tensor<16xf32>
-  %variance = arith.subf %square, %mean2 : tensor<16xf32>
+  %centre = tile.expand %mean {dim = 1} : tensor<16xf32> -> tensor<16x256xf32>
+  %squares = tile.fold %c in %all init(%zeros) : tensor<16xf32> fetch {
+    %cr = tile.rows #tile.order<natural>[%c] of %width : !tile.rows<256>
+    %t = tile.load %x[%r, cols %cr] : !tile.view<bf16, 1>, !tile.rows<16>, !tile.rows<256> -> tensor<16x256xbf16>
+    tile.yield %cr, %t : !tile.rows<256>, tensor<16x256xbf16>
+  } lead(%cr, %t) {
+    tile.yield
+  } step(%cr, %t, %a) {
+    %f = arith.extf %t : tensor<16x256xbf16> to tensor<16x256xf32>
+    %d = arith.subf %f, %centre : tensor<16x256xf32>
+    // Columns that there are not read as 0, which is not the mean.
+    %cp = tile.positions %cr : !tile.rows<256> -> tensor<256xi32>
+    %end = tile.splat %width : i32 -> tensor<256xi32>
+    %is = arith.cmpi slt, %cp, %end : tensor<256xi32>
+    %exists = tile.expand %is {dim = 0} : tensor<256xi1> -> tensor<16x256xi1>
+    %none = arith.constant dense<0.0> : tensor<16x256xf32>
+    %d1 = arith.select %exists, %d, %none : tensor<16x256xi1>, tensor<16x256xf32>
+    %d2 = arith.mulf %d1, %d1 : tensor<16x256xf32>
+    %s = tile.reduce sum %d2 {dim = 1} : tensor<16x256xf32> -> tensor<16xf32>
+    %n = arith.addf %a, %s : tensor<16xf32>
+    tile.yield %n : tensor<16xf32>
+  }
+  %variance = arith.divf %squares, %ws : tensor<16xf32>
   %shifted = arith.addf %variance, %eps : tensor<16xf32>
   %inverse = math.rsqrt %shifted : tensor<16xf32>
   %means = tile.expand %mean {dim = 1} : tensor<16xf32> -> tensor<16x256xf32>

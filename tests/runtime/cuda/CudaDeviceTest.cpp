@@ -72,6 +72,15 @@ TEST(CudaDevice, SaysWhyTheGpuCannotBeUsed) {
                                     "words for it)");
 }
 
+TEST(CudaDevice, RefusesGpusWithoutATarget) {
+  Environment turing("FAKE_DRIVER_TURING", "1");
+  auto device = openCudaDevice(fake());
+  ASSERT_FALSE(device);
+  EXPECT_EQ(device.error().kind, ErrorKind::Machine);
+  EXPECT_EQ(device.error().message, "Fake GPU is sm_76, and kernels are for sm_80 and newer");
+  EXPECT_EQ(held(), 0);
+}
+
 TEST(CudaDevice, RunsAKernel) {
   {
     auto device = openCudaDevice(fake());
@@ -102,6 +111,15 @@ TEST(CudaDevice, RunsAKernel) {
     std::vector<uint32_t> back(64);
     ASSERT_TRUE(cuda.copyToHost(back.data(), *out, 64 * 4));
     EXPECT_EQ(back, host);
+
+    shape.stream = reinterpret_cast<void *>(0x10);
+    EXPECT_TRUE(cuda.launch(**executable, shape, parameters));
+    shape.stream = reinterpret_cast<void *>(0x99); // the driver knows no such stream
+    EXPECT_FALSE(cuda.launch(**executable, shape, parameters));
+    shape.stream = nullptr;
+    EXPECT_FALSE(*cuda.isCapturing(nullptr));
+    EXPECT_FALSE(*cuda.isCapturing(reinterpret_cast<void *>(0x10)));
+    EXPECT_TRUE(*cuda.isCapturing(reinterpret_cast<void *>(0x20)));
 
     auto time = cuda.timeLaunch(**executable, shape, parameters);
     ASSERT_TRUE(time) << time.error().render();

@@ -26,6 +26,9 @@ int dynamicLimit = 48 << 10;
 constexpr int invalidValue = 1, notInitialised = 3, invalidContext = 201, invalidImage = 200;
 constexpr int notFound = 500;
 bool initialised = false;
+/// Streams of the tests; the second is being captured.
+const auto kStream = reinterpret_cast<CudaStream>(0x10),
+           kCapturing = reinterpret_cast<CudaStream>(0x20);
 
 /// The status that the environment wants of a call; 0: go on.
 int wanted(const char *call) {
@@ -89,7 +92,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   ENTER;
   switch (attribute) {
   case 75:
-    *value = 8;
+    *value = std::getenv("FAKE_DRIVER_TURING") ? 7 : 8;
     break;
   case 76:
     *value = 6;
@@ -195,7 +198,8 @@ int cuLaunchKernel(CudaFunction which, unsigned gx, unsigned gy, unsigned gz, un
                    unsigned by, unsigned bz, unsigned shared, CudaStream stream, void **parameters,
                    void **extra) {
   IN_CONTEXT;
-  if (which != &function || stream || extra || int(shared) > dynamicLimit || !gx || !gy || !gz)
+  if (which != &function || (stream && stream != kStream && stream != kCapturing) || extra ||
+      int(shared) > dynamicLimit || !gx || !gy || !gz)
     return invalidValue;
   uint64_t out;
   uint32_t value;
@@ -203,6 +207,17 @@ int cuLaunchKernel(CudaFunction which, unsigned gx, unsigned gy, unsigned gz, un
   std::memcpy(&value, parameters[1], 4);
   for (size_t i = 0; i < size_t(gx) * gy * gz * bx * by * bz; ++i)
     reinterpret_cast<uint32_t *>(out)[i] = value;
+  return 0;
+}
+int cuMemGetInfo_v2(size_t *left, size_t *all) {
+  IN_CONTEXT;
+  *left = 1 << 20;
+  *all = 1 << 21;
+  return 0;
+}
+int cuStreamIsCapturing(CudaStream stream, int *status) {
+  IN_CONTEXT;
+  *status = stream == kCapturing;
   return 0;
 }
 int cuEventCreate(CudaEvent *out, unsigned) {

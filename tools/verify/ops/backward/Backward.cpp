@@ -119,7 +119,6 @@ Result<BackwardEntry> BackwardRunner::compile(size_t entry, const BackwardCase &
                                    .block = c.block.q ? c.block : head.schedule.block,
                                    .target = setting.target};
   BackwardEntry result;
-  result.heads = headsOfEntry(entry, setting.pattern.heads.size(), c.heads);
   for (Pass pass : {Pass::Queries, Pass::Keys}) {
     request.pass = pass;
     request.entry = symbol + (pass == Pass::Keys ? "_dkv" : "");
@@ -139,7 +138,6 @@ Result<BackwardEntry> BackwardRunner::compile(size_t entry, const BackwardCase &
 }
 
 Result<AttentionBackward *> BackwardRunner::kernels(const BackwardCase &c) {
-  // Which heads use an entry is part of what is loaded.
   std::string key = fmt::format("{} d{} v{} b{}x{} h{}", name(c.dtype), c.headDim, c.valueDim,
                                 c.block.q, c.block.k, c.heads);
   if (auto found = loaded.find(key); found != loaded.end())
@@ -166,7 +164,15 @@ Result<std::vector<std::string>> BackwardRunner::launch(const VerifyCase &asked,
   Result<AttentionBackward *> backward = kernels(c);
   if (!backward)
     return backward.error();
-  if (Result<void> done = (*backward)->launch(callOf(c, tensors)); !done)
+  Result<AttentionBackwardPlan> plan = (*backward)->prepare(c.shape());
+  if (!plan)
+    return plan.error();
+  Result<Buffer> workspace = Buffer::allocate(setting.device, plan->workspaceBytes());
+  if (!workspace)
+    return workspace.error();
+  AttentionBackwardCall call = callOf(c, tensors);
+  call.workspace = {.address = workspace->address(), .bytes = workspace->bytes()};
+  if (Result<void> done = (*backward)->launch(*plan, call); !done)
     return done.error();
   std::string fault; // of some launch: whose, the device does not say
   if (Result<void> done = setting.device.synchronize(); !done)

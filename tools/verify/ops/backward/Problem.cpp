@@ -97,8 +97,7 @@ Tensors tensorsOf(const BackwardProblem &problem, const AttentionResult<float> &
 }
 
 AttentionBackwardCall callOf(const BackwardCase &c, const Tensors &tensors) {
-  AttentionBackwardCall call{.shape = c.shape(),
-                             .q = tensors["q"].tensor(),
+  AttentionBackwardCall call{.q = tensors["q"].tensor(),
                              .k = tensors["k"].tensor(),
                              .v = tensors["v"].tensor(),
                              .out = tensors["out"].tensor(),

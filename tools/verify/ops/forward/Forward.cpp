@@ -169,11 +169,11 @@ Result<std::vector<std::string>> ForwardRunner::launch(const VerifyCase &asked,
     Result<Attention *> attention = kernel(entry, c);
     if (!attention)
       return attention.error();
-    AttentionCall call = callOf(c, tensors, headsOfEntry(entry, entries, c.heads));
-    if (Result<void> done = (*attention)->launch(call); !done)
-      return done.error();
-    if (Result<void> done = setting.device.synchronize(); !done)
-      faults[entry] = done.error().message;
+    Heads heads = headsOfEntry(static_cast<int64_t>(entry), static_cast<int64_t>(entries), c.heads);
+    Result<std::string> fault = sparsec::launch(setting.device, **attention, c, heads, tensors);
+    if (!fault)
+      return fault.error();
+    faults[entry] = std::move(*fault);
   }
   return faults;
 }

@@ -95,16 +95,30 @@ Tensors tensorsOf(const AttentionProblem &p, const ForwardCase &c) {
   return tensors;
 }
 
-AttentionCall callOf(const ForwardCase &c, const Tensors &tensors, const Heads &heads) {
-  AttentionCall call{.shape = c.shape(),
-                     .heads = heads,
-                     .q = tensors["q"].tensor(),
+AttentionCall callOf(const ForwardCase &c, const Tensors &tensors) {
+  AttentionCall call{.q = tensors["q"].tensor(),
                      .k = tensors["k"].tensor(),
                      .v = tensors["v"].tensor(),
                      .out = tensors["out"].tensor()};
   if (c.lse == LseOutput::Wanted)
     call.lse = tensors["lse"].tensor();
   return call;
+}
+
+Result<std::string> launch(Device &device, const Attention &attention, const ForwardCase &c,
+                           const Heads &heads, const Tensors &tensors) {
+  Result<AttentionPlan> plan = attention.prepare(c.shape(), heads);
+  if (!plan)
+    return plan.error();
+  Result<Buffer> workspace = Buffer::allocate(device, plan->workspaceBytes());
+  if (!workspace)
+    return workspace.error();
+  AttentionCall call = callOf(c, tensors);
+  call.workspace = {.address = workspace->address(), .bytes = workspace->bytes()};
+  if (Result<void> launched = attention.launch(*plan, call); !launched)
+    return launched.error();
+  Result<void> done = device.synchronize();
+  return done ? "" : done.error().message;
 }
 
 Result<void> run(Device &device, const AttentionPart &part, const ForwardCase &c,
@@ -114,10 +128,11 @@ Result<void> run(Device &device, const AttentionPart &part, const ForwardCase &c
   Result<Attention> attention = Attention::load(device, {part});
   if (!attention)
     return attention.error();
-  if (Result<void> launched = attention->launch(callOf(c, tensors, {0, 1, c.heads})); !launched)
-    return launched;
-  if (Result<void> done = device.synchronize(); !done)
-    return done;
+  Result<std::string> fault = launch(device, *attention, c, {0, 1, c.heads}, tensors);
+  if (!fault)
+    return fault.error();
+  if (!fault->empty())
+    return internalError(*fault);
   return tensors.download(device);
 }
 

@@ -18,7 +18,11 @@ TensorSpec perRowSpec(const ForwardCase &c);
 /// q, k, v, out and lse.
 Tensors tensorsOf(const reference::AttentionProblem &problem, const ForwardCase &c);
 /// On tensors that are uploaded.
-AttentionCall callOf(const ForwardCase &c, const Tensors &tensors, const Heads &heads);
+AttentionCall callOf(const ForwardCase &c, const Tensors &tensors);
+/// Launches an entry's kernels for some heads, and waits: what the device says went wrong, empty
+/// when nothing did.
+Result<std::string> launch(Device &device, const Attention &attention, const ForwardCase &c,
+                           const Heads &heads, const Tensors &tensors);
 /// All heads by one kernel, from upload to download.
 Result<void> run(Device &device, const AttentionPart &part, const ForwardCase &c, Tensors &tensors);
 

@@ -1,7 +1,7 @@
 #include "tools/verify/ops/matmul/Matmul.h"
 
-#include "runtime/Matmul.h"
 #include "tests/reference/Matmul.h"
+#include "tools/verify/ops/matmul/SparseMatmul.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -94,6 +94,12 @@ std::vector<MatmulCase> matmulCases(const CaseFlags &flags) {
   for (DType dtype : {F32, BF16}) {
     cases.push_back(with(sized(Pass::WeightGradient, dtype, 600, 40, 72), 5));
     cases.back().runs = 2;
+  }
+  for (auto [pass, each] : {std::pair{Pass::Forward, 14},
+                            {Pass::InputGradient, 6}, // chosen tiles
+                            {Pass::WeightGradient, 4}}) {
+    cases.push_back(with(sized(pass, BF16, 290, 200, 168), each));
+    cases.back().tile = {};
   }
   cases.push_back(with(sized(Pass::WeightGradient, F32, 0, 16, 32), 1));
   cases.push_back(with(sized(Pass::WeightGradient, F32, 0, 16, 32), 5));
@@ -245,8 +251,11 @@ MatrixProblem weightProblem(const MatmulCase &c, const Numbers &numbers) {
 
 } // namespace
 
-MatrixProblem matmulProblem(const MatmulCase &c) {
+MatrixProblem matmulProblem(const MatmulCase &c, const std::vector<uint8_t> &attends) {
   Numbers numbers = numbersOf(c);
+  for (size_t i = 0; i < attends.size() && !numbers.problem.w.empty(); ++i)
+    if (!attends[i])
+      numbers.problem.w[i] = 0;
   switch (c.pass) {
   case Pass::Forward:
     return forwardProblem(c, numbers);
@@ -256,6 +265,26 @@ MatrixProblem matmulProblem(const MatmulCase &c) {
     break;
   }
   return weightProblem(c, numbers);
+}
+
+MatmulCall callOf(const MatmulCase &c, const Tensors &tensors, bool hasWeights) {
+  MatmulCall call{.tokens = c.rows, .in = c.in, .out = c.out, .accumulate = c.accumulate};
+  auto set = [&](Tensor &tensor, const char *name, bool there) {
+    if (there)
+      tensor = tensors[name].tensor();
+  };
+  bool forward = c.pass == Pass::Forward, input = c.pass == Pass::InputGradient;
+  set(call.x, "x", !input);
+  set(call.w, "w", hasWeights && (forward || input));
+  set(call.bias, "bias", forward && c.bias);
+  set(call.residual, "residual", c.residual);
+  set(call.u, "u", c.save || (input && c.gelu));
+  set(call.y, "y", forward);
+  set(call.dy, "dy", !forward);
+  set(call.dx, "dx", input);
+  set(call.dw, "dw", hasWeights && !forward && !input);
+  set(call.db, "db", !forward && c.bias);
+  return call;
 }
 
 Result<Launched> runMatmul(const VerifySetting &setting, const MatmulCase &c,
@@ -277,23 +306,48 @@ Result<Launched> runMatmul(const VerifySetting &setting, const MatmulCase &c,
   Result<Matmul> matmul = Matmul::load(setting.device, std::move(*kernels), request);
   if (!matmul)
     return matmul.error();
-  MatmulCall call{.tokens = c.rows, .in = c.in, .out = c.out, .accumulate = c.accumulate};
-  auto set = [&](Tensor &tensor, const char *name, bool there) {
-    if (there)
-      tensor = tensors[name].tensor();
-  };
-  bool forward = c.pass == Pass::Forward, input = c.pass == Pass::InputGradient;
-  set(call.x, "x", !input);
-  set(call.w, "w", forward || input);
-  set(call.bias, "bias", forward && c.bias);
-  set(call.residual, "residual", c.residual);
-  set(call.u, "u", c.save || (input && c.gelu));
-  set(call.y, "y", forward);
-  set(call.dy, "dy", !forward);
-  set(call.dx, "dx", input);
-  set(call.dw, "dw", !forward && !input);
-  set(call.db, "db", !forward && c.bias);
+  MatmulCall call = callOf(c, tensors);
   return keep(matmul->launch(call), std::move(*matmul));
+}
+
+//===-- Dense or block-sparse -----------------------------------------------------------------===//
+
+std::vector<VerifyCase> layerCases(const Pattern &pattern, const CaseFlags &flags) {
+  std::vector<VerifyCase> all;
+  auto add = [&](auto cases) {
+    for (auto &each : cases) {
+      each.seed += flags.seed;
+      all.push_back(std::move(each));
+    }
+  };
+  if (pattern.heads.empty())
+    add(matmulCases(flags));
+  else
+    add(sparseMatmulCases(pattern, flags));
+  return all;
+}
+
+std::unique_ptr<Trial> layerTrial(const Pattern &pattern, const VerifyCase &c) {
+  if (const auto *sparse = c.as<SparseMatmulCase>())
+    return matrixTrial(*sparse, sparseMatmulProblem(*sparse));
+  const auto &dense = *c.as<MatmulCase>();
+  return matrixTrial(dense, matmulProblem(dense));
+}
+
+std::unique_ptr<Runner> layerRunner(const VerifySetting &setting) {
+  class Both : public Runner {
+  public:
+    explicit Both(const VerifySetting &setting)
+        : dense(setting, runMatmul), sparse(setting, runSparseMatmul) {}
+    Result<std::vector<std::string>> launch(const VerifyCase &c, const Tensors &tensors) override {
+      return c.as<SparseMatmulCase>() ? sparse.launch(c, tensors) : dense.launch(c, tensors);
+    }
+
+  private:
+    MatrixRunner<MatmulCase> dense;
+    MatrixRunner<SparseMatmulCase> sparse;
+  };
+  return std::make_unique<Both>(setting);
 }
 
 } // namespace sparsec

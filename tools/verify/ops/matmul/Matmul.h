@@ -7,7 +7,7 @@
 // not the worst that an order of a sum in f32 can do, but far above what roundings at random do.
 #pragma once
 
-#include "kernel/ops/Matmul.h"
+#include "runtime/Matmul.h"
 #include "tools/verify/MatrixTrial.h"
 
 namespace sparsec {
@@ -25,11 +25,19 @@ std::string describe(const MatmulCase &c);
 std::vector<NamedSize> sizesOf(const MatmulCase &c);
 /// Tokens are the flags' rows, in and out their columns.
 std::vector<MatmulCase> matmulCases(const CaseFlags &flags);
-MatrixProblem matmulProblem(const MatmulCase &c);
+/// `attends`, [out, in]: weights are 0 elsewhere. Empty: everywhere.
+MatrixProblem matmulProblem(const MatmulCase &c, const std::vector<uint8_t> &attends = {});
+/// The tensors of a case as a call takes them; `hasWeights`: there are w and dw.
+MatmulCall callOf(const MatmulCase &c, const Tensors &tensors, bool hasWeights = true);
 Result<Launched> runMatmul(const VerifySetting &setting, const MatmulCase &c,
                            const Tensors &tensors);
 
-inline constexpr VerifyOperation kMatmulVerification =
-    matrixVerification<MatmulCase, matmulCases, matmulProblem, runMatmul>();
+// Dense layers without a pattern; with one block-sparse weights (SparseMatmul.h).
+std::vector<VerifyCase> layerCases(const Pattern &pattern, const CaseFlags &flags);
+std::unique_ptr<Trial> layerTrial(const Pattern &pattern, const VerifyCase &c);
+std::unique_ptr<Runner> layerRunner(const VerifySetting &setting);
+
+inline constexpr VerifyOperation kMatmulVerification = {
+    MatmulCase::kOperation, layerCases, layerTrial, layerRunner, PatternUse::Optional};
 
 } // namespace sparsec

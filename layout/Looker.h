@@ -1,0 +1,84 @@
+// The blocks of a rectangle of two axes by questions: rectangles of blocks that classify() decides
+// whole or that are cut in two, down to one block; in a block, rectangles of pairs likewise, until
+// one pair that attends and one that does not have been seen or all are decided.
+//
+//   causal, 4 x 4 blocks     ? ?      P . | . .
+//                            ? ?      F P | . .       the upper right: empty, one question
+//                                     ----+----
+//                                     F F | P .       the lower left: full, one question
+//                                     F F | F P
+#pragma once
+
+#include "layout/BlockLayout.h"
+#include "layout/Cuts.h"
+#include "layout/Reader.h"
+
+#include <atomic>
+
+namespace sparsec {
+
+/// Rows and columns of blocks.
+struct BlockRectangle {
+  int64_t rowBegin, rowEnd, columnBegin, columnEnd;
+};
+
+/// Rows of blocks as they are found, each from left to right.
+struct Strip {
+  int64_t first = 0;
+  std::vector<std::vector<BlockRun>> rows;
+  int64_t runs = 0;
+  int64_t mostRuns = 0, mostUnits = 0;
+  std::atomic<int64_t> *together = nullptr; ///< about the runs of all strips at work
+  Work work;
+
+  /// More was found, or done, than there is room for: the rest is not looked at.
+  bool stopped() const {
+    return runs > mostRuns || work.units > mostUnits ||
+           (together && together->load(std::memory_order_relaxed) > mostRuns);
+  }
+  void append(int64_t row, BlockRun run);
+};
+
+/// The two axes of a layout.
+struct BlockAxes {
+  const LayoutRequest &request;
+  const Order &queries, &keys;
+  std::vector<int64_t> shortKeyTiles;
+  Cuts cuts; ///< of the predicate
+
+  std::vector<Range> queryPositions(int64_t first, int64_t last) const;
+  /// Appends full blocks, but for key tiles that are short: some of their keys do not exist, or
+  /// none.
+  void fillFull(const BlockRectangle &blocks, Strip &strip) const;
+};
+
+class Looker {
+public:
+  /// What is done is counted in the strip.
+  Looker(const Reader &reader, const BlockAxes &axes, Strip &strip)
+      : reader(reader, &strip.work), axes(axes), strip(strip) {}
+
+  /// Appends to the strip's rows all live blocks of these.
+  void visit(const BlockRectangle &blocks);
+
+private:
+  using Ranges = std::vector<Range>;
+  /// Both truths of a predicate that were met so far.
+  struct Seen {
+    bool yes = false, no = false;
+    bool both() const { return yes && no; }
+  };
+
+  void visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &k);
+  Coverage classifyAround(const Ranges &q, const Ranges &k) const;
+  Coverage classifyAll(const Ranges &q, const Ranges &k) const;
+  Coverage decideBlock(const Ranges &q, const Ranges &k) const;
+  void look(const Rectangle &rectangle, Seen &seen) const;
+  void lookAtEachPair(const Rectangle &rectangle, Seen &seen) const;
+
+  Reader reader;
+  const BlockAxes &axes;
+  Strip &strip;
+};
+
+} // namespace sparsec

@@ -1,0 +1,248 @@
+#include "layout/cost/Tally.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace sparsec {
+
+namespace {
+
+/// Rows that stand for all of a layout's: a few first, and more unless it is hopeless.
+constexpr int64_t kFirstRows = 2, kSampledRows = 8;
+/// So many of the first ways are counted before one is chosen, with this share of the budget.
+constexpr int kMostCounted = 8;
+constexpr int64_t kShare = 2;
+/// A way this much slower than the best so far is not looked at further.
+constexpr double kHopeless = 2;
+
+/// The orders that are left to choose from.
+std::vector<AxisOrders> ordersFor(const Expr &attend, const LayoutRequest &request,
+                                  const Choice &choice) {
+  std::vector<AxisOrders> result;
+  for (AxisOrders orders : candidateOrders(attend, request)) {
+    if (choice.queries)
+      orders.queries = *choice.queries;
+    if (choice.keys)
+      orders.keys = *choice.keys;
+    if (std::find(result.begin(), result.end(), orders) == result.end())
+      result.push_back(orders);
+  }
+  return result;
+}
+
+/// A part in orders at a block, weighed by itself.
+struct Weighed {
+  Part part;
+  Tally tally;
+  double seconds = 0;
+};
+
+class Scale {
+public:
+  Scale(const LayoutRequest &request, const CostShape &shape, const CostTarget &target,
+        const Choice &choice)
+      : asked(request), shape(shape), target(target), choice(choice) {
+    blocks = choice.blocks;
+    if (blocks.empty())
+      blocks = {{request.blockQ, request.blockK}};
+  }
+
+  Result<std::vector<Candidate>> run(const Expr &attend);
+
+private:
+  /// All the ways to compute one predicate, as weigh() has them.
+  struct Ways {
+    Expr attend;
+    Expr fold;      ///< the same, or exchanged, as it is folded
+    Tally elements; ///< these alone
+    std::vector<AxisOrders> orders;
+    std::vector<bool> hopeless; ///< by order
+  };
+
+  Ways waysOf(const Expr &attend) const;
+  LayoutRequest at(const Block &block) const;
+  Result<std::vector<Weighed>> weighAt(const Block &block, Ways &ways, double least) const;
+  Result<void> countCheapest(std::vector<Candidate> &candidates) const;
+  static void sort(std::vector<Candidate> &candidates);
+  Candidate candidate(const Block &block, const std::vector<const Weighed *> &parts) const;
+
+  LayoutRequest asked;
+  const CostShape &shape;
+  const CostTarget &target;
+  const Choice &choice;
+  std::vector<Block> blocks;
+};
+
+LayoutRequest Scale::at(const Block &block) const {
+  LayoutRequest request = asked;
+  request.blockQ = block.q;
+  request.blockK = block.k;
+  return request;
+}
+
+Scale::Ways Scale::waysOf(const Expr &attend) const {
+  // What boxes of a grid are suggested follows the block: the first one's do for all.
+  LayoutRequest request = at(blocks[0]);
+  Ways ways{.attend = attend,
+            .fold = folded({attend, {}, {}}, shape).attend,
+            .elements = {},
+            .orders = ordersFor(attend, request, choice),
+            .hopeless = {}};
+  ways.hopeless.resize(ways.orders.size());
+  request.maximumUnits /= kShare;
+  addElements(attend, request, ways.elements);
+  return ways;
+}
+
+/// The orders that are not hopeless, at one block; `least`, what the best way so far takes. The
+/// natural order comes last: where another one is good, it has the most runs to look at.
+Result<std::vector<Weighed>> Scale::weighAt(const Block &block, Ways &ways, double least) const {
+  LayoutRequest request = folded(at(block), shape);
+  std::vector<Weighed> result;
+  for (size_t i = ways.orders.size(); i-- > 0;) {
+    if (ways.hopeless[i])
+      continue;
+    Part part = {ways.attend, ways.orders[i].queries, ways.orders[i].keys};
+    Part fold = part;
+    if (shape.ofKeys)
+      fold = {ways.fold, part.keys, part.queries};
+    Result<Order> queries = Order::make(fold.queries, request.nq, request.blockQ);
+    if (!queries)
+      return queries.error();
+    Result<Order> keys = Order::make(fold.keys, request.nk, request.blockK);
+    if (!keys)
+      return keys.error();
+    Weighed each{part, {}, 0};
+    Prices prices = pricesOf(fold, request, shape, target);
+    for (int64_t rows : {kFirstRows, kSampledRows}) {
+      each.tally = estimate(fold, request, *queries, *keys, prices, rows);
+      bool all = each.tally.exact;
+      each.tally.elements = ways.elements.elements;
+      each.tally.elementsExact = ways.elements.elementsExact;
+      each.tally.exact = all && ways.elements.elementsExact;
+      each.seconds = costOf({part}, {each.tally}, at(block), shape, target, {block}).seconds;
+      ways.hopeless[i] = each.seconds > kHopeless * least;
+      if (ways.hopeless[i] || all)
+        break;
+    }
+    least = std::min(least, each.seconds);
+    result.push_back(std::move(each));
+  }
+  std::reverse(result.begin(), result.end());
+  return result;
+}
+
+Candidate Scale::candidate(const Block &block, const std::vector<const Weighed *> &parts) const {
+  Candidate result{.block = block,
+                   .parts = {},
+                   .cost = {},
+                   .tallies = {},
+                   .counted = at(block),
+                   .denseBlocks = blocks};
+  result.counted.work = nullptr;
+  for (const Weighed *part : parts) {
+    result.parts.push_back(part->part);
+    result.tallies.push_back(part->tally);
+  }
+  result.cost = costOf(result.parts, result.tallies, at(block), shape, target, blocks);
+  return result;
+}
+
+/// Cheapest first; of equal ones those of fewer parts.
+void Scale::sort(std::vector<Candidate> &candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate &a, const Candidate &b) {
+                     return std::pair(a.cost.seconds, a.parts.size()) <
+                            std::pair(b.cost.seconds, b.parts.size());
+                   });
+}
+
+Result<std::vector<Candidate>> Scale::run(const Expr &attend) {
+  std::vector<Candidate> candidates;
+  std::vector<Expr> parts = {attend};
+  if (choice.split != SplitChoice::Never)
+    parts = disjointParts(attend);
+  bool whole = parts.size() == 1 || choice.split != SplitChoice::Always;
+  Ways ways;
+  if (whole)
+    ways = waysOf(attend);
+  std::vector<Ways> ofParts;
+  for (const Expr &part : parts.size() > 1 ? parts : std::vector<Expr>{})
+    ofParts.push_back(waysOf(part));
+  double least = std::numeric_limits<double>::infinity();
+  for (const Block &block : blocks) {
+    std::vector<std::vector<Weighed>> kept;
+    std::vector<const Weighed *> best;
+    for (Ways &each : ofParts) {
+      Result<std::vector<Weighed>> all =
+          weighAt(block, each, std::numeric_limits<double>::infinity());
+      if (!all)
+        return all.error();
+      kept.push_back(*std::move(all));
+      best.push_back(&*std::min_element(
+          kept.back().begin(), kept.back().end(),
+          [](const Weighed &a, const Weighed &b) { return a.seconds < b.seconds; }));
+    }
+    if (!best.empty()) {
+      candidates.push_back(candidate(block, best));
+      least = std::min(least, candidates.back().cost.seconds);
+    }
+    if (!whole)
+      continue;
+    Result<std::vector<Weighed>> all = weighAt(block, ways, least);
+    if (!all)
+      return all.error();
+    for (const Weighed &each : *all) {
+      candidates.push_back(candidate(block, {&each}));
+      least = std::min(least, each.seconds);
+    }
+  }
+  sort(candidates);
+  if (Result<void> ok = countCheapest(candidates); !ok)
+    return ok.error();
+  return candidates;
+}
+
+/// A guess may be wrong: the first ones are counted until the first is, and natural order too,
+/// where it might have been the better one.
+Result<void> Scale::countCheapest(std::vector<Candidate> &candidates) const {
+  Work spent;
+  int64_t most = asked.maximumUnits / kShare;
+  auto counted = [&](Candidate &each) -> Result<void> {
+    if (each.cost.exact || spent.units >= most)
+      return {};
+    LayoutRequest request = asked;
+    request.work = &spent;
+    request.maximumUnits = most - spent.units;
+    Candidate exact = each;
+    Result<void> ok = count(exact, request, shape, target);
+    if (ok && exact.cost.exact)
+      each = std::move(exact);
+    return ok;
+  };
+  Result<void> ok;
+  for (Candidate &each : candidates)
+    if (each.parts.size() == 1 && !gathers(each.parts[0].queries) && !gathers(each.parts[0].keys)) {
+      if (each.cost.seconds < kHopeless * candidates.front().cost.seconds)
+        ok = counted(each);
+      break;
+    }
+  sort(candidates);
+  for (int i = 0; ok && i < kMostCounted && !candidates.front().cost.exact; ++i) {
+    ok = counted(candidates.front());
+    sort(candidates);
+  }
+  if (asked.work)
+    asked.work->add(spent);
+  return ok;
+}
+
+} // namespace
+
+Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
+                                     const CostShape &shape, const CostTarget &target,
+                                     const Choice &choice) {
+  return Scale(request, shape, target, choice).run(attend);
+}
+
+} // namespace sparsec

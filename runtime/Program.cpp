@@ -1,0 +1,127 @@
+#include "runtime/Program.h"
+
+#include "runtime/Workspace.h"
+
+#include <mutex>
+
+namespace sparsec {
+
+Result<std::shared_ptr<Program>> Program::load(std::shared_ptr<Device> device, ProgramParts parts) {
+  auto program = std::make_shared<Program>();
+  program->machine = std::move(device);
+  program->source = std::move(parts);
+  std::vector<BackwardEntry> backward;
+  for (const ProgramEntry &entry : program->source.entries) {
+    if (program->source.hasForward()) {
+      Result<Attention> attention = Attention::load(*program->machine, entry.forward);
+      if (!attention)
+        return attention.error();
+      program->entries.push_back(std::move(*attention));
+    }
+    backward.push_back({entry.queries, entry.keys});
+  }
+  if (program->source.hasBackward()) {
+    auto gradients = AttentionBackward::load(*program->machine, std::move(backward));
+    if (!gradients)
+      return gradients.error();
+    program->gradients = std::move(*gradients);
+  }
+  for (ProgramEntry &entry : program->source.entries) {
+    for (AttentionPart &part : entry.forward)
+      part.kernel.code.clear(), part.kernel.object.clear();
+    for (auto *pass : {&entry.queries, &entry.keys})
+      for (BackwardPart &part : *pass)
+        for (Kernel &kernel : part.kernels)
+          kernel.code.clear(), kernel.object.clear();
+  }
+  return program;
+}
+
+size_t Program::HashOfShape::operator()(const AttentionShape &shape) const {
+  size_t hash = 0;
+  for (int64_t value : {shape.batch, shape.heads, shape.kvHeads, shape.nq, shape.n, shape.q0})
+    hash = (hash ^ static_cast<size_t>(value)) * 0x9E3779B97F4A7C15 + (hash >> 29);
+  return hash;
+}
+
+std::shared_ptr<const ProgramPlan> Program::find(const AttentionShape &shape) const {
+  std::shared_lock lock(mutex);
+  auto found = plans.find(shape);
+  return found == plans.end() ? nullptr : found->second;
+}
+
+Result<std::shared_ptr<const ProgramPlan>> Program::prepare(const AttentionShape &shape) {
+  if (auto found = find(shape))
+    return found;
+  auto plan = makePlan(shape);
+  if (!plan)
+    return plan.error();
+  std::unique_lock lock(mutex);
+  return plans.emplace(shape, std::move(*plan)).first->second; // the first, where two made it
+}
+
+Result<std::shared_ptr<ProgramPlan>> Program::makePlan(const AttentionShape &shape) const {
+  if (Result<void> ok = checkShape(shape, {0, 1, shape.heads}); !ok)
+    return ok.error();
+  auto plan = std::make_shared<ProgramPlan>();
+  plan->asked = shape;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    Heads heads =
+        headsOfEntry(static_cast<int64_t>(i), static_cast<int64_t>(entries.size()), shape.heads);
+    Result<AttentionPlan> entry = entries[i].prepare(shape, heads);
+    if (!entry)
+      return entry.error();
+    plan->forwardSums = std::max(plan->forwardSums, entry->workspaceBytes()); // they run in turn
+    plan->forwardScratch = std::max(plan->forwardScratch, entry->scratchBytes());
+    plan->entries.push_back(std::move(*entry));
+  }
+  if (gradients && shape.nq > 0) {
+    auto backward = gradients->prepare(shape);
+    if (!backward)
+      return backward.error();
+    plan->gradients = std::move(*backward);
+  }
+  plan->count();
+  return plan;
+}
+
+static void add(WorkCounts &counts, const UploadedNumbers &numbers, const Heads &heads,
+                int64_t batch) {
+  counts.live += batch * numbers.counts.live;
+  counts.full += batch * numbers.counts.full;
+  counts.all += batch * heads.count * numbers.rowTiles * numbers.columnTiles;
+}
+
+void ProgramPlan::count() {
+  for (const AttentionPlan &entry : entries)
+    for (size_t part = 0; part < entry.partCount(); ++part)
+      add(forwardCounts, entry.numbers(part), entry.heads(), asked.batch);
+  if (gradients)
+    for (const AttentionBackwardPlan::Part &part : gradients->all())
+      add(backwardCounts, part.numbers, part.heads, asked.batch);
+}
+
+Result<void> Program::forward(const ProgramPlan &plan, const AttentionCall &given) const {
+  if (Result<void> ok = checkWorkspace(given.workspace, plan.forwardWorkspace()); !ok)
+    return ok;
+  AttentionCall call = given;
+  if (plan.forwardScratch)
+    call.scratch = given.workspace.address + plan.forwardSums;
+  for (size_t i = 0; i < entries.size(); ++i)
+    if (Result<void> launched = entries[i].launch(plan.entries[i], call); !launched)
+      return launched;
+  return {};
+}
+
+Result<void> Program::backward(const ProgramPlan &plan, const AttentionBackwardCall &given) const {
+  if (!plan.gradients)
+    return inputError("expected at least one query row, found none");
+  if (Result<void> ok = checkWorkspace(given.workspace, plan.backwardWorkspace()); !ok)
+    return ok;
+  AttentionBackwardCall call = given;
+  if (plan.gradients->scratchBytes())
+    call.scratch = given.workspace.address + plan.gradients->workspaceBytes();
+  return gradients->launch(*plan.gradients, call);
+}
+
+} // namespace sparsec

@@ -1,0 +1,104 @@
+// The attention of one layer as a program on a device: the kernels of every head entry, loaded
+// once, and for each shape a plan, made once.
+//
+//   pattern of two entries, 6 heads      entry 0: heads 0 2 4     entry 1: heads 1 3 5
+//   forward                              a launch for each part of each entry
+//   backward                             the launches of AttentionBackward.h
+//
+// A program and its plans are immutable to whoever uses them, and safe to use from several threads:
+// several may launch one plan at once, each with a workspace of its own. Plans live as long as
+// their program: a captured graph may read them.
+#pragma once
+
+#include "runtime/Attention.h"
+#include "runtime/AttentionBackward.h"
+
+#include <shared_mutex>
+#include <unordered_map>
+
+namespace sparsec {
+
+/// The kernels of one place in a layer's list: heads place, place + places, ... of a model.
+struct ProgramEntry {
+  std::string name; ///< of the pattern's head entry
+  Expr attend;
+  std::vector<AttentionPart> forward;      ///< empty: not asked for
+  std::vector<BackwardPart> queries, keys; ///< likewise
+};
+
+/// What a program is made of: read of a compiler, a store or a folder.
+struct ProgramParts {
+  std::string pattern; ///< its name
+  Target target;
+  DType dtype = DType::F32;
+  int headDim = 64, valueDim = 64;
+  std::vector<ProgramEntry> entries;
+
+  bool hasForward() const { return !entries.front().forward.empty(); }
+  bool hasBackward() const { return !entries.front().queries.empty(); }
+};
+
+/// Blocks that launches go over.
+struct WorkCounts {
+  int64_t live = 0, full = 0; ///< full ones are live
+  int64_t all = 0;            ///< pairs of a tile of queries and a tile of keys
+};
+
+/// What launches of one shape read.
+class ProgramPlan {
+public:
+  const AttentionShape &shape() const { return asked; }
+  /// What a call needs while it runs, at a multiple of 256 bytes; its contents do not matter.
+  size_t forwardWorkspace() const { return forwardSums + forwardScratch; }
+  size_t backwardWorkspace() const {
+    return gradients ? gradients->workspaceBytes() + gradients->scratchBytes() : 0;
+  }
+  /// Of all heads and batches.
+  WorkCounts forwardWork() const { return forwardCounts; }
+  WorkCounts backwardWork() const { return backwardCounts; }
+  /// Of each entry, empty without forward; and of backward.
+  const std::vector<AttentionPlan> &forwardPlans() const { return entries; }
+  const std::optional<AttentionBackwardPlan> &backwardPlan() const { return gradients; }
+
+private:
+  friend class Program;
+  void count();
+
+  AttentionShape asked;
+  std::vector<AttentionPlan> entries;
+  std::optional<AttentionBackwardPlan> gradients;
+  size_t forwardSums = 0, forwardScratch = 0;
+  WorkCounts forwardCounts, backwardCounts;
+};
+
+class Program {
+public:
+  static Result<std::shared_ptr<Program>> load(std::shared_ptr<Device> device, ProgramParts parts);
+
+  const ProgramParts &parts() const { return source; }
+  Device &device() const { return *machine; }
+  /// The plan of a shape, if there is one.
+  std::shared_ptr<const ProgramPlan> find(const AttentionShape &shape) const;
+  /// The same, made if there is none.
+  Result<std::shared_ptr<const ProgramPlan>> prepare(const AttentionShape &shape);
+
+  /// Launches of a plan of this program. The call's workspace is the plan's forwardWorkspace(), or
+  /// backwardWorkspace(), scratch included: `scratch` is not used.
+  Result<void> forward(const ProgramPlan &plan, const AttentionCall &call) const;
+  Result<void> backward(const ProgramPlan &plan, const AttentionBackwardCall &call) const;
+
+private:
+  struct HashOfShape {
+    size_t operator()(const AttentionShape &shape) const;
+  };
+  Result<std::shared_ptr<ProgramPlan>> makePlan(const AttentionShape &shape) const;
+
+  std::shared_ptr<Device> machine;
+  ProgramParts source; ///< without the code, which is loaded
+  std::vector<Attention> entries;
+  std::optional<AttentionBackward> gradients;
+  mutable std::shared_mutex mutex;
+  std::unordered_map<AttentionShape, std::shared_ptr<const ProgramPlan>, HashOfShape> plans;
+};
+
+} // namespace sparsec

@@ -1,0 +1,188 @@
+// Launches of the C interface: tensors checked, then the program's.
+#include "runtime/c/Boundary.h"
+#include "runtime/c/CallTensors.h"
+
+#include <fmt/format.h>
+
+namespace sparsec {
+namespace {
+
+/// Takes the tensors of a call one by one, up to the first that is wrong.
+class Taker {
+public:
+  Taker(const sparsec_plan &plan, int32_t layout)
+      : shape(plan.plan->shape()),
+        parts(plan.program->parts()), context{plan.dlpackType, plan.dlpackId, layout} {}
+
+  void queries(const char *name, const sparsec_tensor *given, int columns, Tensor &tensor) {
+    take(given, {name, parts.dtype, shape.batch, shape.heads, shape.nq, columns}, tensor);
+  }
+  void keys(const char *name, const sparsec_tensor *given, int columns, Tensor &tensor) {
+    take(given, {name, parts.dtype, shape.batch, shape.kvHeads, shape.n, columns}, tensor);
+  }
+  void rows(const char *name, const sparsec_tensor *given, Tensor &tensor) {
+    take(given, {name, DType::F32, shape.batch, shape.heads, shape.nq, 0}, tensor);
+  }
+  /// That what was taken last, `written` of them, overlaps nothing else.
+  Result<void> checkApart(size_t written) const {
+    if (wrong)
+      return *wrong;
+    for (size_t i = count - written; i < count; ++i)
+      for (size_t other = 0; other < i; ++other)
+        if (auto ok = sparsec::checkApart(operands[i], operands[other]); !ok)
+          return ok;
+    return {};
+  }
+
+private:
+  void take(const sparsec_tensor *given, const TensorExpectation &expected, Tensor &tensor) {
+    if (wrong)
+      return;
+    Result<Tensor> taken = tensorOf(given, expected, context);
+    if (!taken) {
+      wrong = taken.error();
+      return;
+    }
+    tensor = *taken;
+    bool isRows = expected.columns != 0;
+    operands[count++] = {expected.name,
+                         tensor,
+                         {expected.batch, expected.heads, isRows ? expected.rows : 1},
+                         isRows ? expected.columns : expected.rows,
+                         bytes(expected.dtype),
+                         16};
+  }
+
+  /// An Operand that can be assigned.
+  struct Taken {
+    const char *name = "";
+    Tensor tensor;
+    std::array<int64_t, 3> extent = {};
+    int64_t columns = 0;
+    int elementBytes = 4, alignment = 16;
+    operator Operand() const { return {name, tensor, extent, columns, elementBytes, alignment}; }
+  };
+  const AttentionShape &shape;
+  const ProgramParts &parts;
+  CallContext context;
+  std::array<Taken, 10> operands;
+  size_t count = 0;
+  std::optional<Error> wrong;
+};
+
+/// What every call has beside its tensors.
+template <class Given, class Call>
+Result<void> takeCommon(const Given &given, Call &call) {
+  if (given.layout != SPARSEC_BHSD && given.layout != SPARSEC_BSHD)
+    return inputError(
+        fmt::format("call.layout: expected a sparsec_layout, found {}", given.layout));
+  if (given.has_scale)
+    call.scale = given.scale;
+  call.stream = given.stream;
+  call.workspace = {.address = reinterpret_cast<DeviceAddress>(given.workspace),
+                    .bytes = given.workspace_bytes};
+  return {};
+}
+
+Result<void> fill(sparsec_counters *given, const WorkCounts &work) {
+  if (!given)
+    return {};
+  auto counters = versioned(given, "call.counters");
+  if (!counters)
+    return counters.error();
+  counters->executed = work.live;
+  counters->skipped = work.all - work.live;
+  counters->full = work.full;
+  size_t size = given->size;
+  std::memcpy(given, &*counters, std::min(size, sizeof *given));
+  given->size = size;
+  return {};
+}
+
+Result<void> forward(const sparsec_plan *plan, const sparsec_forward_call *given) {
+  if (auto ok = expectPointer(plan, "plan"); !ok)
+    return ok;
+  auto call = versioned(given, "call");
+  if (!call)
+    return call.error();
+  const ProgramParts &parts = plan->program->parts();
+  if (!parts.hasForward())
+    return inputError("plan: its program was compiled without forward");
+  AttentionCall launch;
+  if (auto ok = takeCommon(*call, launch); !ok)
+    return ok;
+  Taker taker(*plan, call->layout);
+  taker.queries("q", call->q, parts.headDim, launch.q);
+  taker.keys("k", call->k, parts.headDim, launch.k);
+  taker.keys("v", call->v, parts.valueDim, launch.v);
+  taker.queries("out", call->out, parts.valueDim, launch.out);
+  if (call->lse)
+    taker.rows("lse", call->lse, launch.lse);
+  if (auto ok = taker.checkApart(call->lse ? 2 : 1); !ok)
+    return ok;
+  if (auto launched = plan->program->forward(*plan->plan, launch); !launched)
+    return launched;
+  return fill(call->counters, plan->plan->forwardWork());
+}
+
+Result<void> backward(const sparsec_plan *plan, const sparsec_backward_call *given) {
+  if (auto ok = expectPointer(plan, "plan"); !ok)
+    return ok;
+  auto call = versioned(given, "call");
+  if (!call)
+    return call.error();
+  const ProgramParts &parts = plan->program->parts();
+  if (!parts.hasBackward())
+    return inputError("plan: its program was compiled without backward");
+  AttentionBackwardCall launch;
+  if (auto ok = takeCommon(*call, launch); !ok)
+    return ok;
+  Taker taker(*plan, call->layout);
+  taker.queries("q", call->q, parts.headDim, launch.q);
+  taker.keys("k", call->k, parts.headDim, launch.k);
+  taker.keys("v", call->v, parts.valueDim, launch.v);
+  taker.queries("out", call->out, parts.valueDim, launch.out);
+  taker.rows("lse", call->lse, launch.lse);
+  taker.queries("dout", call->dout, parts.valueDim, launch.dout);
+  if (call->dlse)
+    taker.rows("dlse", call->dlse, launch.dlse);
+  taker.queries("dq", call->dq, parts.headDim, launch.dq);
+  taker.keys("dk", call->dk, parts.headDim, launch.dk);
+  taker.keys("dv", call->dv, parts.valueDim, launch.dv);
+  if (auto ok = taker.checkApart(3); !ok)
+    return ok;
+  if (auto launched = plan->program->backward(*plan->plan, launch); !launched)
+    return launched;
+  return fill(call->counters, plan->plan->backwardWork());
+}
+
+} // namespace
+} // namespace sparsec
+
+using namespace sparsec;
+
+extern "C" {
+
+sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operation, size_t *bytes) {
+  return guarded([&]() -> Result<void> {
+    if (auto ok = expectPointer(plan, "plan"); !ok)
+      return ok;
+    if (auto ok = expectPointer(bytes, "bytes"); !ok)
+      return ok;
+    if (operation != SPARSEC_FORWARD && operation != SPARSEC_BACKWARD)
+      return inputError(fmt::format(
+          "operation: expected SPARSEC_FORWARD or SPARSEC_BACKWARD, found {}", operation));
+    *bytes = operation == SPARSEC_FORWARD ? plan->plan->forwardWorkspace()
+                                          : plan->plan->backwardWorkspace();
+    return {};
+  });
+}
+
+sparsec_status sparsec_forward(const sparsec_plan *plan, const sparsec_forward_call *call) {
+  return guarded([&] { return forward(plan, call); });
+}
+
+sparsec_status sparsec_backward(const sparsec_plan *plan, const sparsec_backward_call *call) {
+  return guarded([&] { return backward(plan, call); });
+}
+}

@@ -1,0 +1,124 @@
+// Sixteen threads on one device: the same and different programs, plans and kernels at once. The
+// tsan preset runs this under ThreadSanitizer, on kernels that the dev build compiled.
+#include "kernel/ops/Attention.h"
+#include "runtime/KernelStore.h"
+#include "tests/runtime/c/Interface.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
+namespace sparsec::test {
+namespace {
+
+constexpr int kThreads = 16;
+
+template <class Work>
+void inThreads(Work work) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] { work(t); });
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+/// Forward and backward of one length: every output, one after the other; empty when a call failed.
+std::vector<float> run(sparsec_program *program, int64_t n) {
+  sparsec_shape shape = {.size = sizeof shape, .batch = 1, .heads = 4, .nq = n, .n = n};
+  sparsec_plan *made = nullptr;
+  if (sparsec_prepare(program, &shape, nullptr, &made) != SPARSEC_OK)
+    return {};
+  PlanHandle plan(made);
+  CpuTensor q({1, 4, n, 32}, 1), k({1, 4, n, 32}, 2), v({1, 4, n, 32}, 3), out(q.shape),
+      lse({1, 4, n}), dout(q.shape, 4), dq(q.shape), dk(q.shape), dv(q.shape);
+  Workspace forwards(plan, SPARSEC_FORWARD), backwards(plan, SPARSEC_BACKWARD);
+  sparsec_forward_call forward = {.size = sizeof forward,
+                                  .q = &q.tensor,
+                                  .k = &k.tensor,
+                                  .v = &v.tensor,
+                                  .out = &out.tensor,
+                                  .lse = &lse.tensor,
+                                  .workspace = forwards.address,
+                                  .workspace_bytes = forwards.bytes};
+  sparsec_backward_call backward = {.size = sizeof backward,
+                                    .q = &q.tensor,
+                                    .k = &k.tensor,
+                                    .v = &v.tensor,
+                                    .out = &out.tensor,
+                                    .lse = &lse.tensor,
+                                    .dout = &dout.tensor,
+                                    .dq = &dq.tensor,
+                                    .dk = &dk.tensor,
+                                    .dv = &dv.tensor,
+                                    .workspace = backwards.address,
+                                    .workspace_bytes = backwards.bytes};
+  if (sparsec_forward(plan.get(), &forward) != SPARSEC_OK ||
+      sparsec_backward(plan.get(), &backward) != SPARSEC_OK)
+    return {};
+  std::vector<float> all;
+  for (const CpuTensor *tensor : {&out, &dq, &dk, &dv})
+    all.insert(all.end(), tensor->values, tensor->values + tensor->size);
+  return all;
+}
+
+TEST(Threads, LaunchPrepareAndLoad) {
+  const char *folder = std::getenv("SPARSEC_KERNELS");
+  ASSERT_TRUE(folder) << "SPARSEC_KERNELS: the folder of strided, head dim 32, f32, cpu";
+  DeviceHandle device = openDevice("cpu", 3);
+  auto load = [&]() {
+    sparsec_program *program = nullptr;
+    EXPECT_OK(sparsec_load(device.get(), folder, 0, &program));
+    return ProgramHandle(program);
+  };
+  ProgramHandle shared = load();
+  ASSERT_TRUE(shared);
+  std::vector<std::vector<float>> alone;
+  for (int64_t n : {20, 33, 64})
+    alone.push_back(run(load().get(), n));
+  ASSERT_FALSE(alone[0].empty());
+  std::atomic<int> wrong = 0;
+  inThreads([&](int t) {
+    for (int round = 0; round < 4; ++round) {
+      int which = (t + round) % 3;
+      int64_t n = which == 0 ? 20 : which == 1 ? 33 : 64;
+      ProgramHandle own = t % 4 == 0 ? load() : nullptr;
+      wrong += run(own ? own.get() : shared.get(), n) != alone[which];
+      wrong += sparsec_prepare(shared.get(), nullptr, nullptr, nullptr) != SPARSEC_INPUT;
+      wrong += std::string(sparsec_error()) != "plan: expected a pointer, found null";
+    }
+  });
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Threads, KernelsAreMadeOnce) {
+  char folder[] = "/tmp/sparsec-threads-XXXXXX";
+  ASSERT_TRUE(mkdtemp(folder));
+  auto disk = DiskStore::open({.folder = std::string(folder) + "/cache", .say = {}});
+  ASSERT_TRUE(disk);
+  std::shared_ptr<DiskStore> shared = std::move(*disk);
+  std::atomic<int> compiled = 0, wrong = 0;
+  auto compile = [&](const Request &request) -> Result<std::vector<Kernel>> {
+    ++compiled;
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    return std::vector<Kernel>{
+        {.entry = request.entry(), .operation = "forward", .target = *findTarget("cpu")}};
+  };
+  // Two stores are as two processes.
+  KernelStore one(compile, "test", shared), two(compile, "test", shared);
+  inThreads([&](int t) {
+    for (int i = 0; i < 8; ++i) {
+      AttentionRequest request{
+          .entry = "k" + std::to_string((t + i) % 5),
+          .attend = *parsePredicate(std::make_shared<SourceText>(SourceText{"test", "k <= q"})),
+          .target = *findTarget("cpu")};
+      auto found = (t % 2 ? one : two).kernels(request);
+      wrong += !found || (*found)->size() != 1 || (*found)->front().entry != request.entry;
+    }
+  });
+  EXPECT_EQ(compiled, 5);
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(*shared->clear(), 5);
+}
+
+} // namespace
+} // namespace sparsec::test
