@@ -52,5 +52,7 @@ Action declareEnv(Options &options);
 Action declareTrain(Options &options);
 Action declareEval(Options &options);
 Action declareSample(Options &options);
+Action declareImport(Options &options);
+Action declareSchema(Options &options);
 
 } // namespace sparsec::cli
