@@ -141,7 +141,8 @@ Result<TableOrder> readTable(std::shared_ptr<const SourceText> text) {
     int32_t value = 0;
     auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), value);
     bool isNumber = error == std::errc() && stop == word.data() + word.size();
-    if (!isNumber && positions->empty()) // no table: its text is nobody's business
+    bool isText = !isNumber && error != std::errc::result_out_of_range;
+    if (isText && positions->empty()) // no table: its text is nobody's business
       return inputError(fmt::format("{}: expected the positions of an order, found another kind of "
                                     "file",
                                     text->name));

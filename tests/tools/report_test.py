@@ -118,7 +118,7 @@ column  1             forward            residue 128  64x64    0.4 %        16.5
                       backward, queries  residue 128  64x64                         64     0       64  96.9 %  25.8 %     6.3 us
                       backward, keys     residue 128  64x64                         64     0       64  96.9 %  25.8 %     6.9 us
 
-saved: of the block products of dense causal attention; predicted: by the cost model
+saved: of the block products of dense causal attention; predicted: on sm_80, by the cost model
 
 wrote out: 9 files, SIZE, in TIME
   row.forward.sm_80.ptx SIZE
