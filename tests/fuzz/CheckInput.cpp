@@ -52,8 +52,10 @@ std::string checkHead(const Expr &attend, const LayoutRequest &request) {
   }
   if (picture != expected)
     return fmt::format("a layout of {}:\n{}instead of\n{}", print(attend), picture, expected);
-  if (int64_t counted = countElements(attend, request); counted != elements)
-    return fmt::format("{} pairs counted of {}, where {} are", counted, print(attend), elements);
+  Result<int64_t> counted = countElements(attend, request);
+  if (!counted || *counted != elements)
+    return fmt::format("{} pairs counted of {}, where {} are", counted ? *counted : -1,
+                       print(attend), elements);
   return "";
 }
 
@@ -74,8 +76,11 @@ std::string checkPattern(const Pattern &pattern) {
     const Expr &attend = pattern.heads[i].attend;
     if (attend->size > kLargest)
       continue;
+    LayoutRequest tall{.nq = 19, .nk = 23, .q0 = 4, .h = 1, .blockQ = 4, .blockK = 8};
+    LayoutRequest cells = tall;
+    cells.search = LayoutRequest::Search::Cells;
     for (const LayoutRequest &request :
-         {LayoutRequest{.nq = 19, .nk = 23, .q0 = 4, .h = 1, .blockQ = 4, .blockK = 8},
+         {tall, cells,
           LayoutRequest{.nq = 9, .nk = 6, .q0 = -3, .h = 2, .blockQ = 3, .blockK = 2}}) {
       if (std::string wrong = checkHead(attend, request); !wrong.empty())
         return wrong;

@@ -31,14 +31,14 @@ using Json = nlohmann::ordered_json;
 
 /// A way that was weighed, as numbers.
 Json json(const Candidate &way) {
-  const auto &[block, parts, cost] = way;
+  const Cost &cost = way.cost;
   Json orders = Json::array();
-  for (const auto &part : parts)
+  for (const auto &part : way.parts)
     orders.push_back({{"attend", print(part.attend)},
                       {"queries", print(part.queries)},
                       {"keys", print(part.keys)}});
   return {
-      {"block", {{"q", block.q}, {"k", block.k}}},
+      {"block", {{"q", way.block.q}, {"k", way.block.k}}},
       {"parts", orders},
       {"exact", cost.exact},
       {"blocks",
