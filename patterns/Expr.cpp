@@ -145,10 +145,12 @@ Expr rebuilt(const Expr &like, std::vector<Expr> operands) {
   return make(like->op, std::move(operands), like->where);
 }
 
-Expr exchanged(const Expr &expr) {
+Expr exchanged(const Expr &expr, int64_t queriesFrom) {
   switch (expr->op) {
-  case Op::Query:
-    return make(Op::Key, {}, expr->where);
+  case Op::Query: {
+    Expr key = make(Op::Key, {}, expr->where);
+    return queriesFrom ? make(Op::Add, {key, integer(queriesFrom)}, expr->where) : key;
+  }
   case Op::Key:
     return make(Op::Query, {}, expr->where);
   case Op::Keys:
@@ -162,7 +164,7 @@ Expr exchanged(const Expr &expr) {
     return expr;
   std::vector<Expr> operands;
   for (const Expr &operand : expr->operands)
-    operands.push_back(exchanged(operand));
+    operands.push_back(exchanged(operand, queriesFrom));
   return rebuilt(expr, std::move(operands));
 }
 

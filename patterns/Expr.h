@@ -121,6 +121,7 @@ Result<Expr> parsePredicate(std::shared_ptr<const SourceText> text);
 /// An equivalent predicate in canonical form: constants folded, `n`-independent truths decided.
 Expr simplify(const Expr &expr);
 /// With queries and keys exchanged, and how many there are: what the transposed picture attends.
-Expr exchanged(const Expr &expr);
+/// Its keys are the queries' rows, counted from 0, where their positions began at `queriesFrom`.
+Expr exchanged(const Expr &expr, int64_t queriesFrom = 0);
 
 } // namespace sparsec

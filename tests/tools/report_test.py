@@ -43,7 +43,7 @@ class Report(CommandTest):
 
     def test_stats_schema(self):
         report = self.stats("strided", "-n", "1000", "--heads", "5")
-        self.assertEqual(list(report), ["pattern", "n", "nq", "heads"])
+        self.assertEqual(list(report), ["pattern", "n", "nq", "q0", "heads"])
         self.assertEqual([h["heads"] for h in report["heads"]], [[0, 2, 4], [1, 3]])
         for head in report["heads"]:
             self.assertEqual(list(head), ["name", "heads", "elements", "keys_per_query", "density", "density_causal",

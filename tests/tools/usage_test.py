@@ -58,7 +58,7 @@ class Usage(CommandTest):
         root = pathlib.Path(__file__).resolve().parents[2]
         self.assertEqual(self.works("help", "language"), (root / "docs/language.md").read_text())
         self.assertEqual(self.works("help", "show"), self.works("show", "--help"))
-        self.wrong("help: expected language, manifest, compile, zoo, show, explain, reach, compare, verify, bench, train, eval, sample, import, "
+        self.wrong("help: expected language, manifest, compile, zoo, show, explain, reach, compare, verify, bench, train, eval, sample, inspect, report, cache, import, "
                    "schema or env, found 'langage'; did you mean 'language'?", "help", "langage", note="note: 'sparsec --help' lists what there is\n")
         pattern = json.loads(self.works("schema", "pattern"))
         code, out, err = self.run_sparsec("show", "-", stdin="name: a\nheads: [{attend: causal}]\nnothing: 1\n")

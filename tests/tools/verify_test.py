@@ -53,7 +53,9 @@ class Verify(CommandTest):
                                  "f32, head dim 64, n 33, 1 x 2 heads, BSHD + 3 x 4, peaked",
                                  "f32, head dim 64, n 33, 1 x 2 heads, BHSD, counting",
                                  "f32, head dim 64, n 33, 1 x 1 heads, BHSD, dlse",
-                                 *(f"f32, head dim 64, n 33, 1 x 2 heads (1 kv), BHSD, counting in {output}" for output in ("dq", "dk", "dv"))])
+                                 *(f"f32, head dim 64, n 33, 1 x 2 heads (1 kv), BHSD, counting in {output}" for output in ("dq", "dk", "dv")),
+                                 "f32, head dim 64, n 33, nq 1, 3 x 1 heads, BHSD, lengths 33 17 1",
+                                 "f32, head dim 64, n 33, 1 x 1 heads, BHSD, blocks of 32 x 32"])
 
     def test_operations_without_a_pattern(self):
         self.assertEqual(self.works("verify", "--op", "layer_norm", "--device=cpu", "--rows", "5", "--columns", "33", "-q"),
