@@ -126,7 +126,8 @@ int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rect
     return countRepeated(predicate, rectangle, kDown, *p);
   if (std::optional<int64_t> p = predicate.diagonal; p && *p <= std::min(q.count, k.count) / 2)
     return countDiagonals(predicate, rectangle, *p);
-  if (area(rectangle) >= kForSteps)
+  bool draws = predicate.cuts.drawsByQuery() || predicate.cuts.drawsByKey();
+  if (area(rectangle) >= kForSteps && !draws) // what rows draw is found by its numbers
     if (std::optional<int64_t> found =
             countSteps(predicate.expr, rectangle, threads, most - work->units, *work))
       return *found;
