@@ -165,6 +165,23 @@ struct Hunted {
   const char *survive = ""; ///< what these sizes cannot notice
 };
 
+/// Spans, blocks and parts that are several and of which the last ones are not full; a block of
+/// more than one part, one that ends where a part does, none.
+std::vector<VerifyCase> sortedGradients() {
+  EmbeddingGradientCase some;
+  some.dtype = DType::BF16, some.columns = 16, some.tableRows = 4200;
+  some.batch = 3, some.n = 700, some.rows = 2100;
+  EmbeddingGradientCase onto = some;
+  onto.accumulate = true;
+  EmbeddingGradientCase one = some;
+  one.batch = 1, one.n = 1, one.rows = 1;
+  EmbeddingGradientCase spans = some; // more than a tile of them
+  spans.batch = 70, spans.n = 5, spans.rows = 350;
+  EmbeddingGradientCase wide = one; // more than a tile of tiles of blocks
+  wide.tableRows = 270000;
+  return {some, onto, one, spans, wide};
+}
+
 /// Nothing around the tensors, and sizes that end inside of tiles.
 std::vector<Hunted> hunted() {
   AdamCase adam;
@@ -199,7 +216,8 @@ std::vector<Hunted> hunted() {
           // The mean of a row that does not exist meets a dy of 0.
           {"layer_norm", layerNorms(), /*ranges=*/false},
           {"embedding", {embedding}},
-          {"embedding_gradient", {few, onto, many, one, partial, ends}}};
+          {"embedding_gradient", {few, onto, many, one, partial, ends}},
+          {"embedding_segments", sortedGradients()}};
 }
 
 class OperationMutation : public ::testing::TestWithParam<Hunted> {};
