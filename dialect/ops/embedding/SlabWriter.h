@@ -6,7 +6,6 @@
 #include "dialect/ops/KernelWriter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 
 namespace sparsec::ops {
 
@@ -43,15 +42,6 @@ protected:
   }
   Value divide(Value x, Value y) { return b.create<mlir::arith::DivUIOp>(x, y); }
   Value remainder(Value x, Value y) { return b.create<mlir::arith::RemUIOp>(x, y); }
-  Value loop(Value low, Value high, Value init,
-             llvm::function_ref<Value(Value index, Value carried)> body) {
-    auto made = b.create<mlir::scf::ForOp>(low, high, b.i32(1), mlir::ValueRange{init});
-    mlir::OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(made.getBody());
-    b.create<mlir::scf::YieldOp>(body(made.getInductionVar(), made.getRegionIterArgs()[0]));
-    return made.getResult(0);
-  }
-
   /// `sum`, and of each row of it the rows of `tile` whose `index` is that of the row.
   Value addRowsOf(Value ofRow, Value index, Value tile, Value sum) {
     auto type = mlir::cast<mlir::RankedTensorType>(ofRow.getType());
