@@ -48,14 +48,14 @@ Result<SegmentGradient> SegmentGradient::load(Device &device, std::vector<Kernel
   made.request = request;
   std::array<std::pair<LoadedKernel *, Names>, 6> all = {{
       {&made.count, {"tokens", "counts", "block_tiles", "spans", "n"}},
-      {&made.total, {"counts", "lengths", "order", "keys", "block_tiles", "all_spans"}},
-      {&made.place, {"counts", "starts", "lengths", "block_tiles"}},
+      {&made.total, {"counts", "sizes", "order", "keys", "block_tiles", "all_spans"}},
+      {&made.place, {"counts", "starts", "sizes", "block_tiles"}},
       {&made.order,
        {"tokens", "starts", "order", "keys", "tiles", "spans", "n", "classes", "sequence_rows"}},
       {&made.parts,
-       {"order", "keys", "first_keys", "starts", "lengths", "dx", "gradient", "sums", "work",
+       {"order", "keys", "first_keys", "starts", "sizes", "dx", "gradient", "sums", "work",
         "blocks", "n", "nq", "prior_rows"}},
-      {&made.sum, {"starts", "lengths", "sums", "gradient", "blocks", "nq"}},
+      {&made.sum, {"starts", "sizes", "sums", "gradient", "blocks", "nq"}},
   }};
   if (kernels.size() != all.size())
     return internalError("expected the six kernels of a gradient by segments");

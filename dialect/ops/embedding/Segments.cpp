@@ -136,14 +136,14 @@ Value Segments::countsBefore(Value span, Value ofTile) {
 /// The tiles of 64 blocks' segments; and a tile of the order has nothing yet.
 void Segments::total() {
   addTables({"counts"}, 2);
-  addTables({"lengths", "order", "keys"}, 1);
+  addTables({"sizes", "order", "keys"}, 1);
   addIntegers({"items", "block_tiles", "all_spans"});
   write((op.getSymName() + "_total").str(), [&] {
     Value i = item(), some = below(i, argument("block_tiles")), none = b.i32(0);
     Value counts = countsBefore(b.select(some, argument("all_spans"), none), i);
     Value rounded = add(counts, all(integers, kSize - 1));
     Value tiles = b.create<arith::DivUIOp>(rounded, all(integers, kSize));
-    b.store(tiles, argument("lengths"), {i},
+    b.store(tiles, argument("sizes"), {i},
             rowsOf(b.i32(0), b.select(some, b.i32(kSize), none), kSize));
     b.store(all(integers, kNoPosition), argument("order"), {i}, whole());
     b.store(all(integers, -1), argument("keys"), {i}, whole());
@@ -158,16 +158,16 @@ void Segments::total() {
 ///   tokens of block j in spans before                                 for j = i
 void Segments::place() {
   addTables({"counts", "starts"}, 2);
-  addTables({"lengths"}, 1);
+  addTables({"sizes"}, 1);
   addIntegers({"items", "block_tiles"});
   write((op.getSymName() + "_place").str(), [&] {
     Value i = item(), span = divide(i, argument("block_tiles"));
     Value ofTile = remainder(i, argument("block_tiles"));
     Value before = loop(b.i32(0), tilesOf(ofTile), all(integers, 0), [&](Value at, Value sum) {
-      Value tiles = b.load(argument("lengths"), {}, rowsOf(at, ofTile, kSize), kSize);
+      Value tiles = b.load(argument("sizes"), {}, rowsOf(at, ofTile, kSize), kSize);
       return add(sum, sumOfColumns(tiles));
     });
-    Value own = byColumn(b.load(argument("lengths"), {ofTile}, whole()));
+    Value own = byColumn(b.load(argument("sizes"), {ofTile}, whole()));
     Value earlier = byColumn(countsBefore(span, ofTile));
     Value index = b.positions(whole()), zero = all(square, 0);
     Value row = byRow(index), column = byColumn(index);
@@ -212,7 +212,7 @@ void Segments::sort() {
 
 Segments::Segment Segments::segmentOf(Value block) {
   Value first = divide(number("starts", block), kSize); // where the first span's tokens begin
-  return {first, add(first, number("lengths", block))};
+  return {first, add(first, number("sizes", block))};
 }
 
 /// The first part of a block's segment into the gradient, or one that begins inside of a segment
@@ -220,7 +220,7 @@ Segments::Segment Segments::segmentOf(Value block) {
 void Segments::parts() {
   addArgument("order", NumbersType::get(b.getContext()));
   addTables({"keys"}, 1);
-  addVectors({"first_keys", "starts", "lengths"});
+  addVectors({"first_keys", "starts", "sizes"});
   addSlabs("dx", op.getDtype());
   addSlabs("gradient", b.getF32Type());
   addSlabs("sums", b.getF32Type());
@@ -264,7 +264,7 @@ void Segments::partsBody() {
 
 /// A block's parts after its first one, in order.
 void Segments::sum() {
-  addVectors({"starts", "lengths"});
+  addVectors({"starts", "sizes"});
   addSlabs("sums", b.getF32Type());
   addSlabs("gradient", b.getF32Type());
   addIntegers({"items", "blocks", "nq"});

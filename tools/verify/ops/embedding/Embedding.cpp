@@ -135,11 +135,15 @@ std::vector<EmbeddingGradientCase> embeddingGradientCases(const CaseFlags &flags
 
 namespace {
 
-/// Of all kinds of rows: some often, some never, some that are none.
+/// Of all kinds of rows: the first and the last ones often, some never, some that are none.
 std::vector<int32_t> tokenValues(Random &random, int64_t count, IndexType type, int64_t rows) {
   std::vector<int32_t> tokens(count);
   for (int32_t &each : tokens) {
-    each = int32_t(random.below(4) ? random.below(rows) : random.below(std::min<int64_t>(rows, 5)));
+    int64_t often = random.below(std::min<int64_t>(rows, 5));
+    if (random.below(2))
+      each = int32_t(random.below(rows));
+    else
+      each = int32_t(random.below(2) ? often : rows - 1 - often);
     if (type == IndexType::I32 && random.below(20) == 0)
       each = random.below(2) ? -1 - each : int32_t(rows) + each;
   }
