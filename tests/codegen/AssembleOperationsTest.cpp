@@ -122,6 +122,11 @@ std::vector<Operated> requests() {
       all.push_back({"embedding_gradient_" + sizes,
                      EmbeddingGradientRequest{
                          .entry = "kernel", .columns = columns, .dtype = dtype, .target = target}});
+      all.push_back({"embedding_segments_" + sizes, EmbeddingGradientRequest{.entry = "kernel",
+                                                                             .columns = columns,
+                                                                             .dtype = dtype,
+                                                                             .sorted = true,
+                                                                             .target = target}});
     }
   addElementwise(all, target);
   addOfPatterns(all, target);
