@@ -63,6 +63,8 @@ CaseFlags caseFlags(const VerifyOptions &options, const LoadedPattern &loaded, c
           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
           .heads = loaded.heads,
           .kvHeads = loaded.kvHeads,
+          .headsAsked = flags.heads || flags.kvHeads,
+          .valueDimAsked = flags.valueDim.has_value(),
           .rows = options.rows,
           .columns = options.columns,
           .block = flags.block};
