@@ -66,6 +66,7 @@ CaseFlags caseFlags(const VerifyOptions &options, const LoadedPattern &loaded, c
           .heads = loaded.heads,
           .kvHeads = loaded.kvHeads,
           .headsAsked = flags.heads || flags.kvHeads,
+          .valueDimAsked = flags.valueDim.has_value(),
           .rows = options.rows,
           .columns = options.columns,
           .block = flags.block};
