@@ -47,7 +47,7 @@ Result<SegmentGradient> SegmentGradient::load(Device &device, std::vector<Kernel
   SegmentGradient made;
   made.request = request;
   std::array<std::pair<LoadedKernel *, Names>, 6> all = {{
-      {&made.count, {"tokens", "counts", "block_tiles", "spans", "n"}},
+      {&made.count, {"tokens", "counts", "block_tiles", "spans", "n", "classes"}},
       {&made.total, {"counts", "sizes", "order", "keys", "block_tiles", "all_spans"}},
       {&made.place, {"counts", "starts", "sizes", "block_tiles"}},
       {&made.order,
@@ -121,7 +121,7 @@ Result<void> SegmentGradient::sort(const EmbeddingGradientCall &call, const Memo
   int64_t spans = sizes.spans;
   if (Result<void> ok =
           count.launch(spans * blockTiles, {tokens, byTiles(memory.counts, spans, Use::Written),
-                                            blockTiles, ofSequence, n});
+                                            blockTiles, ofSequence, n, classes});
       !ok)
     return ok;
   if (Result<void> ok = total.launch(

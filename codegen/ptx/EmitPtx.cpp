@@ -10,6 +10,7 @@
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/OptBisect.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -109,6 +110,20 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
 
 } // namespace
 
+namespace {
+
+/// Leaves out straight-line strength reduction, which compares every addition of a value with all
+/// others of it: half of the compile of a kernel with random numbers.
+class WithoutStrengthReduction : public llvm::OptPassGate {
+public:
+  bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {
+    return pass != "slsr";
+  }
+  bool isEnabled() const override { return true; }
+};
+
+} // namespace
+
 /// Of the kernels of a module, as the passes left it on their functions.
 static std::vector<Emitted::Resources> resourcesOf(mlir::ModuleOp module) {
   std::vector<Emitted::Resources> kernels;
@@ -130,6 +145,8 @@ Result<Emitted> emitPtx(mlir::ModuleOp source, const Target &target, std::string
     return internalError(fmt::format("LLVM has no NVPTX backend: {}", message));
   llvm::LLVMContext context;
   context.setDiagnosticHandler(std::make_unique<DiagnosticSink>(message));
+  WithoutStrengthReduction gate;
+  context.setOptPassGate(gate);
   std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(source, context);
   if (!module)
     return internalError("the llvm dialect module does not translate to LLVM IR: " + message);

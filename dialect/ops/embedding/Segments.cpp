@@ -74,7 +74,9 @@ private:
   }
 
   struct Tokens {
-    Value positions, tokens, blocks;
+    Value positions, tokens;
+    Value known;  ///< those that are rows of the table
+    Value blocks; ///< -1: of no block
   };
   Tokens tokensOf(Value sequence, Value tile);
   Value exist(const Tokens &of) { return below(of.positions, b.splat(argument("n"), {kSize})); }
@@ -92,14 +94,16 @@ private:
   RankedTensorType integers, square;
 };
 
-/// Of 64 positions; those past the end have token 0. A token that is no row of the table may be of
-/// a block, in which it has room and is not put.
+/// Of 64 positions; those past the end have token 0.
 Segments::Tokens Segments::tokensOf(Value sequence, Value tile) {
   Value rows = rowsOf(tile, argument("n"), kSize);
   Tokens t;
   t.positions = b.positions(rows);
   t.tokens = b.create<LoadOp>(integers, argument("tokens"), ValueRange{sequence}, rows, Value());
-  t.blocks = b.create<arith::DivUIOp>(t.tokens, all(integers, kSize));
+  t.known = b.create<arith::CmpIOp>(arith::CmpIPredicate::ult, t.tokens,
+                                    b.splat(argument("classes"), {kSize}));
+  Value block = b.create<arith::DivUIOp>(t.tokens, all(integers, kSize));
+  t.blocks = b.select(t.known, block, all(integers, -1));
   return t;
 }
 
@@ -107,7 +111,7 @@ Segments::Tokens Segments::tokensOf(Value sequence, Value tile) {
 void Segments::count() {
   addArgument("tokens", b.view(op.getIndex(), 1));
   addTables({"counts"}, 2);
-  addIntegers({"items", "block_tiles", "spans", "n"});
+  addIntegers({"items", "block_tiles", "spans", "n", "classes"});
   write((op.getSymName() + "_count").str(), [&] {
     Value i = item(), span = divide(i, argument("block_tiles"));
     Value sequence = divide(span, argument("spans"));
@@ -188,9 +192,7 @@ void Segments::sort() {
     Value i = item(), sequence = divide(i, argument("tiles"));
     Value at = remainder(i, argument("tiles")), span = divide(at, kSpan);
     Tokens mine = tokensOf(sequence, at);
-    Value known = b.create<arith::CmpIOp>(arith::CmpIPredicate::ult, mine.tokens,
-                                          b.splat(argument("classes"), {kSize}));
-    known = both(known, exist(mine));
+    Value known = both(mine.known, exist(mine));
     Value block = byRow(mine.blocks), position = byRow(mine.positions);
     Value rank = loop(
         multiply(span, kSpan), add(at, b.i32(1)), all(integers, 0), [&](Value before, Value sum) {

@@ -107,7 +107,7 @@ std::vector<EmbeddingGradientCase> embeddingGradientCases(const CaseFlags &flags
       gradient(F32, I32, {}, 1, 40, 13, 20),
       gradient(BF16, I32, kLearned, 3, 150, 32, 16500), // parts of two sequences
       gradient(F32, I32, {}, 2, 150, 33, 1100),         // tokens that are sorted
-      gradient(BF16, I32, {}, 3, 700, 32, 5000)};       // of two spans and of several parts
+      gradient(BF16, I32, {}, 3, 1111, 32, 4097)};      // of two spans and of several parts
   cases[1].gap = 8;
   cases[2].surround = cases[4].surround = cases[7].surround = Surround::None;
   cases[3].whole = cases[4].whole = true;
