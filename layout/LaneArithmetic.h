@@ -204,8 +204,9 @@ void rising(Slot &a, Function function) {
 static inline void drawn(Slot *x) {
   bool points = x[0].points && x[1].points && x[2].points && x[3].points;
   if (points) {
+    DrawnValues values;
     for (int i = 0; i < kLanes; ++i)
-      x[0].low[i] = drawnValue(x[0].low[i], x[1].low[i], x[2].low[i], x[3].low[i]);
+      x[0].low[i] = values(x[0].low[i], x[1].low[i], x[2].low[i], x[3].low[i]);
     return;
   }
   for (int operand = 0; operand < 4; ++operand)

@@ -4,6 +4,8 @@
 
 #include "patterns/Expr.h"
 
+#include <array>
+
 namespace sparsec {
 
 /// What a predicate is evaluated under.
@@ -60,6 +62,25 @@ int64_t hash32(int64_t q, int64_t k, int64_t seed);
 int64_t drawnValue(int64_t place, int64_t i, int64_t m, int64_t seed);
 inline constexpr int kDrawRounds = 8;
 inline constexpr int64_t kMostDrawnFrom = (int64_t(1) << 31) - 1;
+
+/// drawnValue() of neighbours, which draw the same more often than not: each once.
+class DrawnValues {
+public:
+  int64_t operator()(int64_t place, int64_t i, int64_t m, int64_t seed) {
+    std::array<int64_t, 4> next = {place, i, m, seed};
+    if (next != of || !known) {
+      value = drawnValue(place, i, m, seed);
+      of = next;
+      known = true;
+    }
+    return value;
+  }
+
+private:
+  std::array<int64_t, 4> of = {};
+  int64_t value = 0;
+  bool known = false;
+};
 
 /// The greatest e with 2^e <= x; -1 below 1.
 int64_t floorLog2(int64_t x);

@@ -168,8 +168,9 @@ struct Machine {
     case Op::Drawn: {
       top -= 3;
       Lanes *x = stack + top - 1;
+      DrawnValues values;
       for (int i = 0; i < Width; ++i)
-        x[0][i] = drawnValue(x[0][i], x[1][i], x[2][i], x[3][i]);
+        x[0][i] = values(x[0][i], x[1][i], x[2][i], x[3][i]);
       return;
     }
     case Op::Select: {
