@@ -11,16 +11,16 @@
 namespace sparsec {
 
 LayoutRequest folded(LayoutRequest request, const CostShape &shape) {
-  assert((!shape.ofKeys || request.q0 == 0) && "the axes are exchanged with their positions");
   if (shape.ofKeys) {
     std::swap(request.nq, request.nk);
     std::swap(request.blockQ, request.blockK);
+    request.q0 = 0;
   }
   return request;
 }
 
-Part folded(const Part &part, const CostShape &shape) {
-  return shape.ofKeys ? Part{exchanged(part.attend), part.keys, part.queries} : part;
+Part folded(const Part &part, const LayoutRequest &request, const CostShape &shape) {
+  return shape.ofKeys ? Part{exchanged(part.attend, request.q0), part.keys, part.queries} : part;
 }
 
 bool gathers(const OrderSpec &order) {
@@ -158,7 +158,7 @@ Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
   std::vector<Tally> tallies;
   for (size_t i = 0; i < parts.size(); ++i) {
     const Part &part = parts[i];
-    Part fold = folded(part, shape);
+    Part fold = folded(part, request, shape);
     // One layout at a time: at a million tokens each may take a hundred megabytes.
     Result<std::vector<BlockLayout>> layout = layoutsOf({fold}, folds);
     if (!layout)
@@ -183,7 +183,7 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
   LayoutRequest folds = folded(request, shape);
   std::vector<Tally> tallies;
   for (const Part &part : parts) {
-    Part fold = folded(part, shape);
+    Part fold = folded(part, request, shape);
     Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
     if (!queries)
       return queries.error();
@@ -265,7 +265,7 @@ Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,
   LayoutRequest folds = folded(request, shape);
   Sum sum(folds, shape, target);
   for (size_t i = 0; i < parts.size(); ++i)
-    sum.add(tallies[i], pricesOf(folded(parts[i], shape), folds, shape, target));
+    sum.add(tallies[i], pricesOf(folded(parts[i], request, shape), folds, shape, target));
   return sum.total(denseSeconds(request, shape, target, denseBlocks));
 }
 

@@ -34,6 +34,7 @@ RUNS = {
     "show --grid --layers": [("show", "strided", "--grid", "4x4", "--query", 9, "--layers", 2)],
     "show --layers": [("show", "strided", "-n", 64, "--layers", 2)],
     "show --png": [("show", "strided", "-n", 64, "--png", "a.png")],
+    "show --npy": [("show", "strided", "-n", 64, "--npy", "a.npy")],
     "explain": [("explain", "strided", "-n", 64), ("explain", "strided", "--after", "plan"), ("explain", "strided", "--op", "backward")],
     "reach": [("reach", "strided", "-n", 64), ("reach", "local", "-n", 600, "--layers", 1)],
     "compare": [("compare", "strided", "local", "-n", 256), ("compare", "./many.yaml", "-n", 256, "--layers", 1)],

@@ -80,7 +80,7 @@ class Verify(CommandTest):
         self.assertEqual(out, "passed: 34 of 34 outputs within the bound\n")
 
     def test_full_takes_no_sizes(self):
-        self.refuses(1, "error: --full runs every size and type: it takes no -n, --heads, --kv-heads, --head-dim, "
+        self.refuses(1, "error: --full runs every size and type: it takes no -n, --nq, --q0, --heads, --kv-heads, --head-dim, "
                         "--value-dim, --dtype, --block, --rows or --columns\n", "verify", "local", "--full", "-n", "3")
 
     def test_no_gpu(self):

@@ -1,5 +1,6 @@
 #include "tools/sparsec/HeadReport.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 #include <map>
 #include <set>
@@ -8,17 +9,19 @@ namespace sparsec::cli {
 namespace {
 
 /// Pairs of the blocks of dense causal attention.
-double causalPairs(int64_t n, const Block &block) {
+double causalPairs(const Lengths &at, const Block &block) {
   int64_t live = 0;
-  for (int64_t first = 0; first < n; first += block.q)
-    live += (std::min(first + block.q, n) - 1) / block.k + 1;
+  for (int64_t first = 0; first < at.nq; first += block.q) {
+    int64_t seen = std::clamp<int64_t>(at.q0 + std::min(first + block.q, at.nq), 0, at.n);
+    live += (seen + block.k - 1) / block.k;
+  }
   return double(live) * block.q * block.k;
 }
 
 /// Counts ways; what layers have in common once.
 class Counter {
 public:
-  Counter(const Plan &plan, int64_t n) : plan(plan), n(n) {}
+  Counter(const Plan &plan, const Lengths &at) : plan(plan), lengths(at) {}
 
   /// The way of an entry's pass at head h of the model, with what all copies of it cost.
   Result<Candidate> count(int entry, const PlannedPass &pass, int64_t h, int64_t copies) {
@@ -27,8 +30,8 @@ public:
     if (!isNew)
       return at->second;
     at->second = pass.ways.front();
-    auto counted = sparsec::count(at->second, {.nq = n, .nk = n, .q0 = 0, .h = h},
-                                  pass.shapeOf(copies), pass.costTarget(plan.headOf(entry).target));
+    auto counted = sparsec::count(at->second, lengths.request(h), pass.shapeOf(copies),
+                                  pass.costTarget(plan.headOf(entry).target));
     if (!counted)
       return located(counted.error(), plan.loaded.pattern.heads[entry]);
     return at->second;
@@ -36,11 +39,11 @@ public:
 
 private:
   const Plan &plan;
-  int64_t n;
+  Lengths lengths;
   std::map<std::tuple<int, const PlannedPass *, int64_t, int64_t>, Candidate> known;
 };
 
-Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer, int64_t n,
+Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer, const Lengths &at,
                                             Counter &counter) {
   std::vector<HeadReport> reports;
   std::vector<HeadRow> rows = headRows(plan.loaded, layer);
@@ -51,7 +54,7 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer
     // Heads that differ are rows of their own, and yet one launch: each has its share of it.
     int64_t sharers = sharing[row.entry];
     auto alike = std::max<int64_t>(1, static_cast<int64_t>(row.heads.size()));
-    HeadReport &report = reports.emplace_back(HeadReport{.row = row, .n = n, .passes = {}});
+    HeadReport &report = reports.emplace_back(HeadReport{.row = row, .at = at, .passes = {}});
     for (const PlannedPass &pass : plan.headOf(row.entry).passes) {
       auto way = counter.count(row.entry, pass, row.h, alike * sharers);
       if (!way)
@@ -59,7 +62,8 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer
       for (double Cost::*share :
            {&Cost::seconds, &Cost::denseSeconds, &Cost::bytes, &Cost::operations})
         way->cost.*share /= double(sharers);
-      double saved = 1 - double(way->cost.computed) / causalPairs(n, way->block);
+      double causal = causalPairs(at, way->block);
+      double saved = causal > 0 ? 1 - double(way->cost.computed) / causal : 0;
       report.passes.push_back({pass.pass, std::move(*way), saved});
     }
   }
@@ -70,9 +74,10 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer
 
 Result<std::vector<LayerReport>> reportLayers(const Plan &plan, int64_t n) {
   std::vector<LayerReport> reports;
-  Counter counter(plan, n);
+  Lengths at = plan.loaded.at(n);
+  Counter counter(plan, at);
   for (const Layer &layer : plan.loaded.layers) {
-    auto heads = reportHeads(plan, layer, n, counter);
+    auto heads = reportHeads(plan, layer, at, counter);
     if (!heads)
       return heads.error();
     reports.push_back({layer, std::move(*heads)});
@@ -92,8 +97,8 @@ void warnOfEmpty(const std::vector<LayerReport> &layers) {
   for (const LayerReport &layer : layers)
     for (const HeadReport &each : layer.heads)
       if (each.elements() == 0 && said.insert(each.row.name).second)
-        fmt::print(stderr, "warning: head '{}' is empty at n = {}: its rows give 0\n",
-                   each.row.name, each.n);
+        fmt::print(stderr, "warning: head '{}' is empty at {}: its rows give 0\n", each.row.name,
+                   each.at.text());
 }
 
 /// Of the row in its first pass; of the pass alone in others.
@@ -179,7 +184,7 @@ static nlohmann::ordered_json json(const PassReport &pass) {
 static nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
   auto rows = nlohmann::ordered_json::array();
   for (const HeadReport &each : heads) {
-    auto causal = double(causalElements({.nq = each.n, .nk = each.n}));
+    auto causal = double(std::max<int64_t>(1, causalElements(each.at.request())));
     nlohmann::ordered_json row = {
         {"name", each.row.name},       {"heads", each.row.heads},
         {"elements", each.elements()}, {"keys_per_query", each.keysPerQuery()},

@@ -19,9 +19,8 @@ std::string PlannedRequest::stem() const {
   return fmt::format("{}.{}.{}", headName, pass->suffix, request.target().name);
 }
 
-Result<LaunchNumbers> PlannedRequest::numbers(int64_t n, const Heads &heads) const {
-  return launchNumbers(attend, {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k},
-                       queryOrder, keyOrder, heads,
+Result<LaunchNumbers> PlannedRequest::numbers(const Lengths &at, const Heads &heads) const {
+  return launchNumbers(attend, at.request(0, block), queryOrder, keyOrder, heads,
                        takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables,
                        pass->rows);
 }
@@ -117,6 +116,8 @@ private:
                        .target = target},
                       {.schedule = head.schedule,
                        .n = plan.weighedAt,
+                       .nq = plan.loaded.nq,
+                       .q0 = plan.loaded.q0,
                        .copies = std::max(1, plan.loaded.heads),
                        .anyBlock = use.anyBlock});
   }
