@@ -41,7 +41,7 @@ RUNS = {
     "compare RUN RUN": [("compare", "run", "other")],
     "verify": [("verify", "local", *CPU, "-n", 16, "--op", "forward,backward"), ("verify", "./many.yaml", *CPU, "-n", 16, "--op", "forward"),
                ("verify", "--op", "layer_norm,matmul,sample,adam,embedding,elementwise,cross_entropy", *CPU, "--rows", 3, "--columns", 16)],
-    "bench": [("bench", "local", *CPU, "-n", 64, "--samples", 3), ("bench", "./many.yaml", *CPU, "-n", 64, "--samples", 3)],
+    "bench": [("bench", "local", *CPU, "-n", "64,128", "--param", "l=8,16", "--samples", 3), ("bench", "./many.yaml", *CPU, "-n", 64, "--samples", 3)],
     "train --dry-run": [("train", "./tiny.yaml", "--dry-run")],
     "train": [("train", "./tiny.yaml", "--data", "text", "--out", "third", *CPU)],
     "eval": [("eval", "run", *CPU)],
