@@ -60,6 +60,29 @@ class Bench(CommandTest):
         self.assertGreater(rows["local"]["compile_ms"], 0)
         self.assertLess(rows["local"]["reuse_us"], 1000)
 
+    def test_a_sweep_has_a_row_for_each_point(self):
+        out = self.works("bench", "strided", "local", "--param", "l=16,32", "-n", "64,128,512", "--samples", 3, "--device=cpu", "--baselines",
+                         "dense", "--png", "times.png", "--json")
+        rows = [(row["pattern"], row.get("params"), row["n"]) for row in json.loads(out)["rows"] if row["kind"] == "kernel"]
+        self.assertEqual(rows, [(pattern, params, n) for n in (64, 128, 512) for pattern, params in
+                                [("dense", None), *((pattern, {"l": l}) for pattern in ("strided", "local") for l in (16, 32))]])
+        self.assertTrue((self.folder / "times.png").read_bytes().startswith(b"\x89PNG"))
+        for row in json.loads(out)["rows"]:
+            if row["kind"] == "kernel":
+                self.assertGreater(row["predicted_ms"], 0)
+                self.assertGreater(row["speedup_over_dense"], 0)  # of dense at the same length
+
+    def test_a_sweep_as_text(self):
+        out = self.works("bench", "local", "--param", "l=16,32", "-n", 64, "--samples", 3, "--device=cpu", "--baselines", "none", "--png", "a.png")
+        table = [line.split()[:3] for line in out.split("\n\n")[1].splitlines()]
+        self.assertEqual(table, [["pattern", "l", "n"], ["local", "16", "64"], ["local", "32", "64"], ["fma", "peak", "-"]])
+        self.assertTrue(out.endswith("\nwrote a.png\n"), out)
+
+    def test_what_is_no_sweep_is_refused(self):
+        self.refuses(1, "error: --png draws a sweep: it needs several values of -n or of a --param, as -n 1024,4096 or --param l=64,128\n",
+                     "bench", "local", "--png", "a.png", "--device=cpu")
+        self.refuses(1, "error: --param l: expected a whole number, found 'x'\n", "bench", "local", "--param", "l=3,x", "--device=cpu")
+
     def test_baselines_are_a_choice(self):
         rows = [row["pattern"] for row in self.bench("causal", "--baselines", "dense")["rows"]]
         self.assertEqual(rows, ["dense", "causal", "fma peak"])

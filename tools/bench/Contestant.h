@@ -15,7 +15,9 @@ std::string_view name(ContestantKind kind); ///< "kernel", "baseline", "peak"
 
 struct Contestant {
   ContestantKind kind = ContestantKind::Kernel;
-  std::string pattern;             ///< "local"; "openblas dense"
+  std::string pattern; ///< "local"; "openblas dense"
+  /// Of the pattern's parameters those that differ between the contestants of a run.
+  std::vector<std::pair<std::string, int64_t>> params;
   std::vector<int64_t> layers;     ///< of the pattern, where it has several distinct ones
   std::string operation;           ///< "forward", "matmul", "fma"
   Enqueue call;                    ///< owns what it needs

@@ -6,6 +6,7 @@
 #include "tools/sparsec/BenchBackward.h"
 #include "tools/sparsec/BenchDecode.h"
 #include "tools/sparsec/BenchReport.h"
+#include "tools/sparsec/BenchSweep.h"
 #include "tools/sparsec/Command.h"
 #include "tools/sparsec/DeviceFlag.h"
 #include "tools/sparsec/ManyPatterns.h"
@@ -28,6 +29,7 @@ struct BenchOptions {
   std::string baselines = "all";
   int64_t batch = 1;
   int64_t samples = 15;
+  std::string png;
 
   bool times(std::string_view operation) const {
     return std::ranges::find(patterns.flags.operations, operation) !=
@@ -180,29 +182,42 @@ Result<std::vector<Contestant>> prepare(const BackwardBench &bench, const Plan &
   return contestants;
 }
 
-/// Every pattern that was asked for as flags of its own; dense attention first where it is wanted.
-Result<std::vector<PatternFlags>> contestantsOf(const BenchOptions &options) {
+/// A pattern at a point of a sweep.
+struct Planned {
+  Plan plan;
+  std::vector<std::pair<std::string, int64_t>> params;
+};
+
+/// Every pattern that was asked for at each point; dense attention first where it is wanted.
+Result<std::vector<SweepPoint>> contestantsOf(const BenchOptions &options) {
   auto each = flagsOfEach(options.patterns);
-  if (!each || options.baselines == "none")
-    return each;
-  std::vector<PatternFlags> wanted = {options.patterns.flags};
-  wanted.front().pattern = "dense";
-  wanted.front().params.clear();
+  if (!each)
+    return each.error();
+  std::vector<SweepPoint> wanted;
+  if (options.baselines != "none") {
+    wanted.push_back({options.patterns.flags, {}});
+    wanted.front().flags.pattern = "dense";
+    wanted.front().flags.params.clear();
+  }
   for (PatternFlags &flags : *each)
-    if (flags.pattern == "dense") // as asked for, with what is wrong about it
-      wanted.front() = std::move(flags);
-    else
-      wanted.push_back(std::move(flags));
+    if (flags.pattern == "dense" && !wanted.empty()) // as asked for, with what is wrong about it
+      wanted.front().flags = std::move(flags);
+    else {
+      auto points = pointsOf(flags);
+      if (!points)
+        return points.error();
+      std::ranges::move(*points, std::back_inserter(wanted));
+    }
   return wanted;
 }
 
 /// Of each pattern; forward is there for the others, too: backward takes what it gives.
-Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target) {
-  std::vector<Plan> made;
+Result<std::vector<Planned>> plans(const BenchOptions &options, const Target &target) {
+  std::vector<Planned> made;
   auto contestants = contestantsOf(options);
   if (!contestants)
     return contestants.error();
-  for (PatternFlags &flags : *contestants) {
+  for (auto &[flags, params] : *contestants) {
     if (!options.times(AttentionRequest::kOperation))
       flags.operations.insert(flags.operations.begin(), std::string(AttentionRequest::kOperation));
     auto plan = makePlan(flags, {target});
@@ -210,21 +225,21 @@ Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &targe
       return plan.error();
     if (flags.hasExpression)
       plan->loaded.pattern.name = flags.expression; // several are told apart
-    made.push_back(std::move(*plan));
+    made.push_back({std::move(*plan), std::move(params)});
   }
   return made;
 }
 
 /// The problem that all patterns are timed on: heads enough to use every entry of each.
-ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &plans,
+ForwardProblem problemOf(const BenchOptions &options, const std::vector<Planned> &plans,
                          const Target &target, uint64_t seed) {
   int64_t heads = 1, n = kDefaultLength;
-  for (const Plan &plan : plans) {
+  for (const auto &[plan, params] : plans) {
     heads = std::max<int64_t>(heads, plan.loaded.heads);
     n = plan.loaded.n.value_or(n);
   }
   const PatternFlags &flags = options.patterns.flags;
-  Lengths at = plans.front().loaded.at(n);
+  Lengths at = plans.front().plan.loaded.at(n);
   return {.shape = {.batch = options.batch,
                     .heads = heads,
                     .kvHeads = flags.kvHeads.value_or(heads),
@@ -237,14 +252,28 @@ ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &p
           .seed = seed};
 }
 
-Result<Answer> bench(const Session &session, const BenchOptions &options) {
-  Result<std::unique_ptr<Device>> opened =
-      chooseDevice(options.device, {.threads = session.threads});
-  if (!opened)
-    return opened.error();
-  Device &device = **opened;
+/// What is timed of each plan, on the same tensors.
+Result<std::vector<Contestant>> prepareAll(const BackwardBench &bench,
+                                           const std::vector<Planned> &plans,
+                                           const BenchOptions &options) {
+  std::vector<Contestant> contestants;
+  for (const auto &[plan, params] : plans) {
+    auto more = prepare(bench, plan, options);
+    if (!more)
+      return more.error();
+    for (Contestant &one : *more) {
+      one.params = params;
+      contestants.push_back(std::move(one));
+    }
+  }
+  return contestants;
+}
+
+/// Everything at one length.
+Result<BenchReport> measureAll(const Session &session, const BenchOptions &options,
+                               Device &device) {
   Target target = targetOf(device);
-  Result<std::vector<Plan>> made = plans(options, target);
+  Result<std::vector<Planned>> made = plans(options, target);
   if (!made)
     return made.error();
   if (device.name() == "sim")
@@ -268,13 +297,9 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
       return allocated.error();
     bench.tensors = std::move(*allocated);
   }
-  std::vector<Contestant> contestants;
-  for (const Plan &plan : *made) {
-    auto more = prepare(bench, plan, options);
-    if (!more)
-      return more.error();
-    std::ranges::move(*more, std::back_inserter(contestants));
-  }
+  auto contestants = prepareAll(bench, *made, options);
+  if (!contestants)
+    return contestants.error();
   if (device.name() == "cpu") {
     report.threads = session.threads;
     CpuBaselines baselines =
@@ -284,17 +309,45 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
                          : Baselines::PeakOnly);
     report.peak = baselines.peak;
     report.blas = baselines.blas;
-    std::ranges::move(baselines.contestants, std::back_inserter(contestants));
+    std::ranges::move(baselines.contestants, std::back_inserter(*contestants));
   }
   Result<std::vector<Measured>> rows =
-      measure(device, std::move(contestants), {.samples = static_cast<int>(options.samples)});
+      measure(device, std::move(*contestants), {.samples = static_cast<int>(options.samples)});
   if (!rows)
     return rows.error();
   report.rows = std::move(*rows);
+  return report;
+}
+
+Result<Answer> bench(const Session &session, BenchOptions options) {
+  if (!options.png.empty() && !isSweep(options.patterns.flags))
+    return inputError("--png draws a sweep: it needs several values of -n or of a --param, as "
+                      "-n 1024,4096 or --param l=64,128");
+  Result<std::unique_ptr<Device>> opened =
+      chooseDevice(options.device, {.threads = session.threads});
+  if (!opened)
+    return opened.error();
+  std::vector<std::optional<int64_t>> lengths(options.patterns.flags.lengths.begin(),
+                                              options.patterns.flags.lengths.end());
+  if (lengths.empty())
+    lengths.emplace_back(); // the pattern's, or the default one
+  std::vector<BenchReport> reports;
+  for (const std::optional<int64_t> &n : lengths) {
+    options.patterns.flags.n = n;
+    auto report = measureAll(session, options, **opened);
+    if (!report)
+      return report.error();
+    reports.push_back(std::move(*report));
+  }
+  if (!options.png.empty())
+    if (auto written = render(plotOf(reports)).writePng(options.png); !written)
+      return written.error();
   if (session.json)
-    fmt::print("{}\n", json(report).dump(2));
+    fmt::print("{}\n", json(reports).dump(2));
   else
-    fmt::print("{}", text(report, session.style));
+    fmt::print("{}", text(reports, session.style));
+  if (!options.png.empty())
+    session.report(fmt::format("\nwrote {}\n", options.png));
   return Answer::Yes;
 }
 
@@ -302,6 +355,7 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
 
 Action declareBench(Options &options) {
   auto asked = std::make_shared<BenchOptions>();
+  asked->patterns.flags.sweeps = true;
   declareManyPatterns(options, asked->patterns);
   declareLayerFlag(options, asked->patterns.flags);
   options.heading("Bench");
@@ -315,6 +369,12 @@ Action declareBench(Options &options) {
                   {3, 1000});
   options.choice("--baselines", "WHICH", "all; dense: our dense kernel, no OpenBLAS; or none (all)",
                  asked->baselines, {"all", "dense", "none"});
+  options.value("--png", "FILE", "draw measured and predicted times of a sweep",
+                [asked](const std::string &text) {
+                  asked->png = text;
+                  return std::string(text.ends_with(".png") ? ""
+                                                            : "expected a name that ends in .png");
+                });
   return [asked](Session &session) { return bench(session, *asked); };
 }
 

@@ -44,6 +44,8 @@ Json json(const Measured &row, const BenchReport &report, const Yardsticks &yard
   const ForwardProblem &problem = report.problem;
   const Contestant &one = row.contestant;
   Json out = {{"pattern", one.pattern}};
+  for (const auto &[param, value] : one.params)
+    out["params"][param] = value;
   if (!one.layers.empty())
     out["layers"] = one.layers;
   out.update({{"kind", name(one.kind)},
@@ -81,71 +83,109 @@ std::string times(const std::optional<double> &value) {
   return value ? fmt::format("{:.2f}x", *value) : "-";
 }
 
-std::string table(const BenchReport &report, const Yardsticks &yardsticks, const Style &style) {
-  bool predicted = std::ranges::any_of(
-      report.rows, [](const Measured &row) { return row.contestant.predicted.has_value(); });
-  std::vector<Table::Column> columns = {{"pattern"},
-                                        {"n", Table::Right},
-                                        {"ms", Table::Right},
-                                        {"quartiles", Table::Right},
-                                        {"GFLOP/s live", Table::Right},
-                                        {"computed", Table::Right}};
-  if (yardsticks.peak)
-    columns.push_back({"of peak", Table::Right});
-  columns.push_back({"over dense", Table::Right});
-  columns.push_back({"ideal", Table::Right});
-  if (predicted)
-    columns.push_back({"predicted ms", Table::Right});
-  bool layers = std::ranges::any_of(
-      report.rows, [](const Measured &row) { return !row.contestant.layers.empty(); });
-  if (layers)
-    columns.insert(columns.begin() + 1, {"layer"});
-  bool operations = report.operations.size() > 1;
-  if (operations)
-    columns.insert(columns.begin() + 1, {"operation"});
-  Table table(columns);
-  for (const Measured &row : report.rows) {
-    std::vector<std::string> cells = {
-        row.contestant.pattern,
-        grouped(report.problem.shape.n),
-        fmt::format("{:.4f}", row.timing.medianMs),
-        fmt::format("{:.4f} .. {:.4f}", row.timing.lowMs, row.timing.highMs),
-        rate(row.liveGflops()),
-        rate(row.computedGflops())};
-    if (yardsticks.peak)
-      cells.push_back(fmt::format("{:.1f} %", 100 * *yardsticks.fractionOfPeak(row)));
-    cells.push_back(times(yardsticks.overDense(row)));
-    cells.push_back(times(row.contestant.ideal));
-    if (predicted)
-      cells.push_back(row.contestant.predicted ? fmt::format("{:.4f}", *row.contestant.predicted)
-                                               : "-");
-    if (layers)
-      cells.insert(cells.begin() + 1,
-                   row.contestant.layers.empty() ? "-" : abbreviated(row.contestant.layers));
+/// Names of the parameters that differ between rows.
+std::vector<std::string> sweptOf(const std::vector<BenchReport> &reports) {
+  std::vector<std::string> names;
+  for (const BenchReport &report : reports)
+    for (const Measured &row : report.rows)
+      for (const auto &[name, value] : row.contestant.params)
+        if (std::ranges::find(names, name) == names.end())
+          names.push_back(name);
+  return names;
+}
+
+/// What a table has of a row where some row of it has anything.
+struct Shown {
+  std::vector<std::string> params;
+  bool operations = false, layers = false, peak = false, predicted = false;
+
+  explicit Shown(const std::vector<BenchReport> &reports)
+      : params(sweptOf(reports)), operations(reports.front().operations.size() > 1) {
+    for (const BenchReport &report : reports)
+      for (const Measured &row : report.rows) {
+        layers |= !row.contestant.layers.empty();
+        peak |= row.contestant.kind == ContestantKind::Peak;
+        predicted |= row.contestant.predicted.has_value();
+      }
+  }
+
+  std::vector<Table::Column> columns() const {
+    std::vector<Table::Column> all = {{"pattern"}};
+    for (const std::string &param : params)
+      all.push_back({param, Table::Right});
     if (operations)
-      cells.insert(cells.begin() + 1, row.contestant.operation);
-    table.add(std::move(cells));
+      all.push_back({"operation"});
+    if (layers)
+      all.push_back({"layer"});
+    for (const char *name : {"n", "ms", "quartiles", "GFLOP/s live", "computed"})
+      all.push_back({name, Table::Right});
+    if (peak)
+      all.push_back({"of peak", Table::Right});
+    for (const char *name : {"over dense", "ideal"})
+      all.push_back({name, Table::Right});
+    if (predicted)
+      all.push_back({"predicted ms", Table::Right});
+    return all;
+  }
+
+  std::vector<std::string> cells(const Measured &row, const BenchReport &report,
+                                 const Yardsticks &yardsticks) const {
+    const Contestant &one = row.contestant;
+    std::vector<std::string> all = {one.pattern};
+    for (const std::string &param : params) {
+      auto own = std::ranges::find(one.params, param, &std::pair<std::string, int64_t>::first);
+      all.push_back(own == one.params.end() ? "-" : fmt::format("{}", own->second));
+    }
+    if (operations)
+      all.push_back(one.operation);
+    if (layers)
+      all.push_back(one.layers.empty() ? "-" : abbreviated(one.layers));
+    all.insert(all.end(),
+               {grouped(report.problem.shape.n), fmt::format("{:.4f}", row.timing.medianMs),
+                fmt::format("{:.4f} .. {:.4f}", row.timing.lowMs, row.timing.highMs),
+                rate(row.liveGflops()), rate(row.computedGflops())});
+    if (peak)
+      all.push_back(fmt::format("{:.1f} %", 100 * *yardsticks.fractionOfPeak(row)));
+    all.push_back(times(yardsticks.overDense(row)));
+    all.push_back(times(one.ideal));
+    if (predicted)
+      all.push_back(one.predicted ? fmt::format("{:.4f}", *one.predicted) : "-");
+    return all;
+  }
+};
+
+std::string table(const std::vector<BenchReport> &reports, const Style &style) {
+  Shown shown(reports);
+  Table table(shown.columns());
+  for (const BenchReport &report : reports) {
+    Yardsticks yardsticks(report.rows);
+    for (const Measured &row : report.rows)
+      table.add(shown.cells(row, report, yardsticks));
   }
   return table.render(style);
 }
 
 } // namespace
 
-Json json(const BenchReport &report) {
-  Yardsticks yardsticks(report.rows);
+Json json(const std::vector<BenchReport> &reports) {
   Json rows = Json::array();
-  for (const Measured &row : report.rows)
-    rows.push_back(json(row, report, yardsticks));
-  Json out = {{"device", report.device}, {"description", report.description}};
-  if (!report.peak.empty())
-    out["peak"] = report.peak;
-  if (!report.blas.empty())
-    out["openblas"] = report.blas;
+  for (const BenchReport &report : reports) {
+    Yardsticks yardsticks(report.rows);
+    for (const Measured &row : report.rows)
+      rows.push_back(json(row, report, yardsticks));
+  }
+  const BenchReport &first = reports.front();
+  Json out = {{"device", first.device}, {"description", first.description}};
+  if (!first.peak.empty())
+    out["peak"] = first.peak;
+  if (!first.blas.empty())
+    out["openblas"] = first.blas;
   out["rows"] = rows;
   return out;
 }
 
-std::string text(const BenchReport &report, const Style &style) {
+std::string text(const std::vector<BenchReport> &reports, const Style &style) {
+  const BenchReport &report = reports.front();
   const ForwardProblem &problem = report.problem;
   std::string lines =
       fmt::format("device: {}, {}\n{}, {}, head dim {}", report.device, report.description,
@@ -160,7 +200,7 @@ std::string text(const BenchReport &report, const Style &style) {
     lines += "\npeak: " + report.peak;
   if (!report.blas.empty())
     lines += "\nbaseline: " + report.blas;
-  return lines + "\n\n" + table(report, Yardsticks(report.rows), style);
+  return lines + "\n\n" + table(reports, style);
 }
 
 } // namespace sparsec::cli

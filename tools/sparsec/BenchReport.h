@@ -20,7 +20,8 @@ struct BenchReport {
       rows; ///< of an operation dense attention by our kernels is the first "dense"
 };
 
-nlohmann::ordered_json json(const BenchReport &report);
-std::string text(const BenchReport &report, const Style &style);
+/// Of one device's runs, one for each length.
+nlohmann::ordered_json json(const std::vector<BenchReport> &reports);
+std::string text(const std::vector<BenchReport> &reports, const Style &style);
 
 } // namespace sparsec::cli

@@ -84,6 +84,20 @@ std::string readBlock(const std::string &text, Block &block) {
   return "";
 }
 
+/// "4096,16384"; what is wrong, or nothing.
+static std::string readLengths(const std::string &text, std::vector<int64_t> &lengths) {
+  lengths.clear();
+  for (size_t begin = 0; begin <= text.size();) {
+    size_t end = std::min(text.find(',', begin), text.size());
+    int64_t n = 0;
+    if (auto wrong = readInteger(text.substr(begin, end - begin), {}, n); !wrong.empty())
+      return wrong;
+    lengths.push_back(n);
+    begin = end + 1;
+  }
+  return "";
+}
+
 void declarePatternFlags(Options &options, PatternFlags &flags, std::function<bool()> needed) {
   options.heading("The pattern");
   options.positional("PATTERN", flags.pattern);
@@ -104,12 +118,19 @@ void declarePatternFlags(Options &options, PatternFlags &flags, std::function<bo
 
 void declareSharedFlags(Options &options, PatternFlags &flags) {
   options.heading("The pattern");
-  options.repeated("--param", "K=V", "set a parameter of the pattern (repeatable)",
+  options.repeated("--param", flags.sweeps ? "K=V[,V...]" : "K=V",
+                   flags.sweeps
+                       ? "set a parameter of the pattern; several values are swept (repeatable)"
+                       : "set a parameter of the pattern (repeatable)",
                    [&flags](const std::string &text) {
                      flags.params.push_back(text);
                      return std::string();
                    });
-  options.integer("-n", "number of keys and queries", flags.n);
+  if (flags.sweeps)
+    options.value("-n", "N[,N...]", "number of keys and queries; several are swept",
+                  [&flags](const std::string &text) { return readLengths(text, flags.lengths); });
+  else
+    options.integer("-n", "number of keys and queries", flags.n);
   options.integer("--nq", "number of queries where it is another (-n)", flags.nq, {1, INT32_MAX});
   options.integer("--q0", "position of the first query (n - nq: the last is at the last key)",
                   flags.q0, {-INT32_MAX, INT32_MAX});

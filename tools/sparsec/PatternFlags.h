@@ -30,6 +30,8 @@ struct PatternFlags {
   bool hasExpression = false;
   std::vector<std::string> params; ///< --param, as given
   std::optional<int64_t> n, nq, q0;
+  bool sweeps = false;          ///< set before -n is declared: it takes several, as --param does
+  std::vector<int64_t> lengths; ///< those
   std::optional<int64_t> heads;
   std::optional<int64_t> kvHeads;
   int64_t headDim = 64;

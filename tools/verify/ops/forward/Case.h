@@ -72,7 +72,8 @@ std::vector<VerifyCase> withFlags(std::vector<C> plain, const CaseFlags &flags) 
     if (flags.n && flags.set != CaseFlags::Set::One) // whose sizes go by n already
       each.n = each.nq = *flags.n;
     each.nq = flags.nq.value_or(each.nq);
-    each.q0 = flags.q0 ? flags.q0 : each.q0;
+    if (flags.nq || flags.q0) // the positions asked for, or the last ones
+      each.q0 = flags.q0;
     cases.push_back(each);
   }
   return cases;
