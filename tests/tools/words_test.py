@@ -36,7 +36,8 @@ class Words(CommandTest):
         for name, text in WORDS.items():
             path = self.write(f"{name}.yaml", f"name: {name}{text}\n")
             with self.subTest(words=name, device=device):
-                report = json.loads(self.works("verify", path, f"--device={device}", "--head-dim", 16, "--json", *flags))
+                report = json.loads(self.works("verify", path, f"--device={device}", "--head-dim", 16, "--block", 32,
+                                               "--json", *flags))
                 self.assertTrue(report["passed"], [case for case in report["cases"] if not case["passed"]])
 
     def test_on_the_cpu(self):
