@@ -10,7 +10,7 @@
 #pragma once
 
 #include "layout/BlockLayout.h"
-#include "layout/Reader.h"
+#include "layout/DecideBlock.h"
 
 #include <atomic>
 
@@ -54,27 +54,21 @@ class Looker {
 public:
   /// What is done is counted in the strip.
   Looker(const Reader &reader, const BlockAxes &axes, Strip &strip)
-      : reader(reader, &strip.work), axes(axes), strip(strip) {}
+      : reader(reader, &strip.work), decider(this->reader, strip.work, strip.mostUnits), axes(axes),
+        strip(strip) {}
+  Looker(const Looker &) = delete;
 
   /// Appends to the strip's rows all live blocks of these.
   void visit(const BlockRectangle &blocks);
 
 private:
   using Ranges = std::vector<Range>;
-  /// Both truths of a predicate that were met so far.
-  struct Seen {
-    bool yes = false, no = false;
-    bool both() const { return yes && no; }
-  };
 
   void visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &k);
-  Coverage classifyAround(const Ranges &q, const Ranges &k) const;
   Coverage classifyAll(const Ranges &q, const Ranges &k) const;
-  Coverage decideBlock(const Ranges &q, const Ranges &k) const;
-  void look(const Rectangle &rectangle, Seen &seen) const;
-  void lookAtEachPair(const Rectangle &rectangle, Seen &seen) const;
 
   Reader reader;
+  BlockDecider decider;
   const BlockAxes &axes;
   Strip &strip;
 };

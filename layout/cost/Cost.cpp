@@ -1,5 +1,6 @@
 #include "layout/cost/Tally.h"
 
+#include "layout/CountBlocks.h"
 #include "layout/Parallel.h"
 #include "layout/Reader.h"
 
@@ -149,6 +150,45 @@ double denseSeconds(const LayoutRequest &asked, const CostShape &shape, const Co
   return least;
 }
 
+/// Where rows are too many to be listed their blocks are counted by arithmetic, if that is short;
+/// the longest is then that of some.
+std::optional<Tally> tallyByArithmetic(const Part &part, const LayoutRequest &request,
+                                       const Order &queries, const Order &keys,
+                                       const Prices &prices) {
+  constexpr int64_t kManyRows = int64_t{1} << 17, kShare = 20;
+  constexpr int64_t kRows = 32;
+  if (queries.tileCount() <= kManyRows)
+    return std::nullopt;
+  Work work;
+  BlockCounter counter(part.attend, request, queries, keys);
+  std::optional<BlockCounts> all = counter.all(request.maximumUnits / kShare, work);
+  if (request.work)
+    request.work->add(work);
+  if (!all)
+    return std::nullopt;
+  Tally tally = estimate(part, request, queries, keys, prices, kRows);
+  tally.full = double(all->full);
+  tally.partial = double(all->partial);
+  tally.exact = true;
+  return tally;
+}
+
+/// Exactly. Error: the layout does not fit.
+Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const Prices &prices) {
+  Result<Order> queries = Order::make(part.queries, request.nq, request.blockQ);
+  if (!queries)
+    return queries.error();
+  Result<Order> keys = Order::make(part.keys, request.nk, request.blockK);
+  if (!keys)
+    return keys.error();
+  if (auto tally = tallyByArithmetic(part, request, *queries, *keys, prices))
+    return *tally;
+  Result<BlockLayout> layout = BlockLayout::build(part.attend, request, *queries, *keys);
+  if (!layout)
+    return layout.error();
+  return tallyOf(*layout, prices);
+}
+
 /// `known`: of these parts at these lengths, if there are any.
 Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
                                         const LayoutRequest &request, const CostShape &shape,
@@ -160,10 +200,10 @@ Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
     const Part &part = parts[i];
     Part fold = folded(part, shape);
     // One layout at a time: at a million tokens each may take a hundred megabytes.
-    Result<std::vector<BlockLayout>> layout = layoutsOf({fold}, folds);
-    if (!layout)
-      return layout.error();
-    tallies.push_back(tallyOf(layout->front(), pricesOf(fold, folds, shape, target)));
+    Result<Tally> tally = exactTally(fold, folds, pricesOf(fold, folds, shape, target));
+    if (!tally)
+      return tally.error();
+    tallies.push_back(*tally);
     if (!known.empty() && known[i].elementsExact) {
       tallies.back().elements = known[i].elements;
       continue;
@@ -221,12 +261,12 @@ Tally estimate(const Part &part, const LayoutRequest &request, const Order &quer
   tally.rows = double(queries.tileCount());
   std::vector<int64_t> rows = sampled(queries.tileCount(), count);
   tally.exact = tally.rows == double(rows.size());
-  std::vector<BlockCounts> counts =
-      BlockLayout::countRows(part.attend, request, queries, keys, rows);
+  auto [counts, each] = BlockLayout::countRows(part.attend, request, queries, keys, rows);
   for (const BlockCounts &row : counts)
     tally.longest = std::max(tally.longest, secondsOf(row, prices));
   if (!tally.exact)
     counts.pop_back();
+  tally.exact = tally.exact && each;
   double weight = counts.empty() ? 0 : tally.rows / double(counts.size());
   for (const BlockCounts &row : counts) {
     tally.full += weight * double(row.full);
@@ -235,6 +275,36 @@ Tally estimate(const Part &part, const LayoutRequest &request, const Order &quer
   return tally;
 }
 
+namespace {
+
+/// Pairs of some queries, each with all keys.
+std::vector<int64_t> countQueries(const Expr &attend, const LayoutRequest &request,
+                                  const std::vector<int64_t> &rows) {
+  constexpr int64_t kLong = int64_t{1} << 18; // more keys are counted as blocks of one pair are
+  std::vector<int64_t> found(rows.size());
+  if (request.nk > kLong) {
+    LayoutRequest pairs = request;
+    pairs.blockQ = pairs.blockK = 1;
+    auto counts = BlockLayout::countRows(attend, pairs, Order::natural(request.nq, 1),
+                                         Order::natural(request.nk, 1), rows);
+    for (size_t i = 0; i < rows.size(); ++i)
+      found[i] = counts.rows[i].live;
+    return found;
+  }
+  std::vector<Work> works(rows.size());
+  Reader reader(attend, request.h, request.sizes(), nullptr);
+  inParallel(threadsFor(request.threads), std::ssize(rows), [&](int64_t i) {
+    found[i] = Reader(reader, &works[i])
+                   .countRow(request.q0 + rows[i], {.first = 0, .step = 1, .count = request.nk});
+  });
+  for (const Work &work : works)
+    if (request.work)
+      request.work->add(work);
+  return found;
+}
+
+} // namespace
+
 void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally) {
   constexpr int64_t kQueries = 64;
   if (Result<int64_t> exact = countElements(attend, request)) {
@@ -242,20 +312,10 @@ void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally)
     return;
   }
   tally.exact = tally.elementsExact = false;
-  std::vector<int64_t> rows = sampled(request.nq, kQueries);
-  std::vector<int64_t> found(rows.size());
-  std::vector<Work> works(rows.size());
-  Reader reader(attend, request.h, request.sizes(), nullptr);
-  inParallel(threadsFor(request.threads), std::ssize(rows), [&](int64_t i) {
-    found[i] = Reader(reader, &works[i])
-                   .countRow(request.q0 + rows[i], {.first = 0, .step = 1, .count = request.nk});
-  });
   double sum = 0;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    sum += double(found[i]);
-    if (request.work)
-      request.work->add(works[i]);
-  }
+  std::vector<int64_t> rows = sampled(request.nq, kQueries);
+  for (int64_t found : countQueries(attend, request, rows))
+    sum += double(found);
   tally.elements = std::llround(sum * double(request.nq) / double(rows.size()));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <map>
+#include <numeric>
 #include <set>
 
 namespace sparsec::cli {
@@ -9,10 +10,15 @@ namespace {
 
 /// Pairs of the blocks of dense causal attention.
 double causalPairs(int64_t n, const Block &block) {
-  int64_t live = 0;
-  for (int64_t first = 0; first < n; first += block.q)
-    live += (std::min(first + block.q, n) - 1) / block.k + 1;
-  return double(live) * block.q * block.k;
+  // Row i has ((i + 1) block.q - 1) / block.k + 1 blocks: `every` rows further `more` of them.
+  int64_t rows = n / block.q, every = block.k / std::gcd(block.q, block.k);
+  int64_t more = block.q * every / block.k;
+  double live = n % block.q ? double((n - 1) / block.k + 1) : 0;
+  for (int64_t i = 0; i < std::min(every, rows); ++i) {
+    int64_t first = ((i + 1) * block.q - 1) / block.k + 1, times = (rows - i - 1) / every + 1;
+    live += double(times) * double(first) + double(more) * double(times) * double(times - 1) / 2;
+  }
+  return live * block.q * block.k;
 }
 
 /// Counts ways; what layers have in common once.
