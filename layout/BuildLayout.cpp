@@ -189,13 +189,21 @@ Result<void> LayoutBuilder::buildDirect(int64_t last) {
     for (int64_t first = done; first < last && std::ssize(strips) < 4 * threads;
          first += kStripRows)
       strips.push_back(stripFrom(first, std::min(kStripRows, last - first)));
-    std::atomic<int64_t> together = 0;
+    Strip::Together together;
     inParallel(threads, std::ssize(strips), [&](int64_t i) {
       strips[i].together = &together;
       findStrip(strips[i], strips[i].first + std::ssize(strips[i].rows));
+      strips[i].tell();
     });
-    if (together > strips[0].mostRuns)
+    // What strips did before they stopped is another for each number of threads; this is not.
+    if (together.runs > strips[0].mostRuns) {
+      work.units += Work::kUnitsOfRun * strips[0].mostRuns;
       return tooManyRuns();
+    }
+    if (together.units > strips[0].mostUnits) {
+      work.units = request.maximumUnits + 1;
+      return tooMuchWork(done);
+    }
     for (Strip &strip : strips)
       if (Result<void> ok = flush(strip); !ok)
         return ok;

@@ -14,8 +14,8 @@ namespace sparsec {
 
 namespace {
 
-/// Open rectangles of an estimated row that are followed at each level.
-constexpr size_t kFollowed = 128;
+/// Open rectangles of an estimated row that are followed at each level; of long predicates fewer.
+constexpr int64_t kMostFollowed = 128, kLeastFollowed = 8;
 
 /// One count, and what it may take.
 class Counting {
@@ -256,6 +256,9 @@ BlockCounts Counting::estimate(const Section &q, const std::vector<Section> &key
     open.push_back({k});
   double full = 0, partial = 0;
   uint32_t level = 0;
+  constexpr int64_t kShort = 64; // operators and leaves
+  auto followed = static_cast<size_t>(
+      std::clamp(kMostFollowed * kShort / whole.reader.size(), kLeastFollowed, kMostFollowed));
   while (!open.empty()) {
     std::vector<Open> next;
     ++level;
@@ -283,7 +286,7 @@ BlockCounts Counting::estimate(const Section &q, const std::vector<Section> &key
     }
     open.clear();
     // One of each two neighbours, by a hash, stands for both.
-    bool thin = next.size() > kFollowed;
+    bool thin = next.size() > followed;
     for (size_t i = 0; i < next.size(); ++i) {
       bool alone = i + 1 == next.size() && i % 2 == 0;
       if (!thin || alone)

@@ -28,7 +28,7 @@ void Strip::append(int64_t row, BlockRun run) {
   all.push_back(run);
   constexpr int64_t kTold = 256;
   if (++runs % kTold == 0 && together)
-    together->fetch_add(kTold, std::memory_order_relaxed);
+    together->runs.fetch_add(kTold, std::memory_order_relaxed);
 }
 
 std::vector<Range> BlockAxes::queryPositions(int64_t first, int64_t last) const {

@@ -27,13 +27,27 @@ struct Strip {
   std::vector<std::vector<BlockRun>> rows;
   int64_t runs = 0;
   int64_t mostRuns = 0, mostUnits = 0;
-  std::atomic<int64_t> *together = nullptr; ///< about the runs of all strips at work
+  /// About the runs, and the units of work, of all strips that are found side by side.
+  struct Together {
+    std::atomic<int64_t> runs = 0, units = 0;
+  };
+  Together *together = nullptr;
+  int64_t unitsTold = 0;
   Work work;
 
   /// More was found, or done, than there is room for: the rest is not looked at.
-  bool stopped() const {
+  bool stopped() {
+    constexpr int64_t kTold = 1'000'000;
+    if (together && work.units - unitsTold > kTold)
+      tell();
     return runs > mostRuns || work.units > mostUnits ||
-           (together && together->load(std::memory_order_relaxed) > mostRuns);
+           (together && (together->runs.load(std::memory_order_relaxed) > mostRuns ||
+                         together->units.load(std::memory_order_relaxed) > mostUnits));
+  }
+  /// What was done since it was last told.
+  void tell() {
+    together->units.fetch_add(work.units - unitsTold, std::memory_order_relaxed);
+    unitsTold = work.units;
   }
   void append(int64_t row, BlockRun run);
 };

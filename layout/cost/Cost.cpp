@@ -173,34 +173,42 @@ std::optional<Tally> tallyByArithmetic(const Part &part, const LayoutRequest &re
   return tally;
 }
 
-/// Exactly. Error: the layout does not fit.
-Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const Prices &prices) {
-  Result<Order> queries = Order::make(part.queries, request.nq, request.blockQ);
+Tally tallyOf(const LineCounts &lines, const Prices &prices) {
+  Tally tally{
+      .rows = double(lines.lines), .full = double(lines.full), .partial = double(lines.partial)};
+  for (const BlockCounts &line : lines.longest)
+    tally.longest = std::max(tally.longest, secondsOf(line, prices));
+  return tally;
+}
+
+/// Exactly, of what is not folded. Error: the layout does not fit.
+Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const CostShape &shape,
+                         const CostTarget &target, Ledger &ledger) {
+  Part fold = folded(part, shape);
+  LayoutRequest folds = folded(request, shape);
+  Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
   if (!queries)
     return queries.error();
-  Result<Order> keys = Order::make(part.keys, request.nk, request.blockK);
+  Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
   if (!keys)
     return keys.error();
-  if (auto tally = tallyByArithmetic(part, request, *queries, *keys, prices))
+  Prices prices = pricesOf(fold, folds, shape, target);
+  if (auto tally = tallyByArithmetic(fold, folds, *queries, *keys, prices))
     return *tally;
-  Result<BlockLayout> layout = BlockLayout::build(part.attend, request, *queries, *keys);
-  if (!layout)
-    return layout.error();
-  return tallyOf(*layout, prices);
+  Result<PartCounts> counts = ledger.blocks(part, request);
+  if (!counts)
+    return counts.error();
+  return tallyOf(shape.ofKeys ? counts->columns : counts->rows, prices);
 }
 
 /// `known`: of these parts at these lengths, if there are any.
 Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
                                         const LayoutRequest &request, const CostShape &shape,
-                                        const CostTarget &target,
-                                        const std::vector<Tally> &known = {}) {
-  LayoutRequest folds = folded(request, shape);
+                                        const CostTarget &target, const std::vector<Tally> &known,
+                                        Ledger &ledger) {
   std::vector<Tally> tallies;
   for (size_t i = 0; i < parts.size(); ++i) {
-    const Part &part = parts[i];
-    Part fold = folded(part, shape);
-    // One layout at a time: at a million tokens each may take a hundred megabytes.
-    Result<Tally> tally = exactTally(fold, folds, pricesOf(fold, folds, shape, target));
+    Result<Tally> tally = exactTally(parts[i], request, shape, target, ledger);
     if (!tally)
       return tally.error();
     tallies.push_back(*tally);
@@ -208,7 +216,7 @@ Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
       tallies.back().elements = known[i].elements;
       continue;
     }
-    Result<int64_t> elements = countElements(part.attend, request);
+    Result<int64_t> elements = ledger.elements(parts[i].attend, request);
     if (!elements)
       return elements.error();
     tallies.back().elements = *elements;
@@ -218,7 +226,7 @@ Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
 
 Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
                                             const LayoutRequest &request, const CostShape &shape,
-                                            const CostTarget &target) {
+                                            const CostTarget &target, Ledger &ledger) {
   constexpr int64_t kRows = 32;
   LayoutRequest folds = folded(request, shape);
   std::vector<Tally> tallies;
@@ -232,28 +240,13 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
       return keys.error();
     tallies.push_back(
         estimate(fold, folds, *queries, *keys, pricesOf(fold, folds, shape, target), kRows));
-    addElements(part.attend, request, tallies.back());
+    addElements(part.attend, request, tallies.back(), ledger);
     tallies.back().exact = false;
   }
   return tallies;
 }
 
 } // namespace
-
-Tally tallyOf(const BlockLayout &layout, const Prices &prices) {
-  Tally tally;
-  tally.rows = double(layout.rows());
-  tally.full = double(layout.counts().full);
-  tally.partial = double(layout.counts().partial);
-  for (int64_t row = 0; row < layout.rows(); ++row) {
-    double seconds = prices.row;
-    for (const BlockRun &run : layout.row(row))
-      seconds +=
-          (run.end - run.begin) * (run.kind == BlockKind::Full ? prices.full : prices.partial);
-    tally.longest = std::max(tally.longest, seconds);
-  }
-  return tally;
-}
 
 Tally estimate(const Part &part, const LayoutRequest &request, const Order &queries,
                const Order &keys, const Prices &prices, int64_t count) {
@@ -305,9 +298,9 @@ std::vector<int64_t> countQueries(const Expr &attend, const LayoutRequest &reque
 
 } // namespace
 
-void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally) {
+void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally, Ledger &ledger) {
   constexpr int64_t kQueries = 64;
-  if (Result<int64_t> exact = countElements(attend, request)) {
+  if (Result<int64_t> exact = ledger.elements(attend, request)) {
     tally.elements = *exact;
     return;
   }
@@ -331,15 +324,19 @@ Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,
 
 Result<Cost> costOf(const std::vector<Part> &parts, const LayoutRequest &request,
                     const CostShape &shape, const CostTarget &target) {
-  Result<std::vector<Tally>> tallies = exactTallies(parts, request, shape, target);
+  Ledger ledger(request.threads, request.maximumUnits);
+  Result<std::vector<Tally>> tallies =
+      exactTallies(parts, ledger.within(request), shape, target, {}, ledger);
+  if (request.work)
+    request.work->add(ledger.work());
   if (!tallies)
     return tallies.error();
   return costOf(parts, *tallies, request, shape, target, {{request.blockQ, request.blockK}});
 }
 
 Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
-                   const CostTarget &target) {
-  LayoutRequest at = request;
+                   const CostTarget &target, Ledger &ledger) {
+  LayoutRequest at = ledger.within(request);
   at.blockQ = candidate.block.q;
   at.blockK = candidate.block.k;
   bool headless = true;
@@ -349,10 +346,11 @@ Result<void> count(Candidate &candidate, const LayoutRequest &request, const Cos
   bool known = !candidate.tallies.empty() && before.nq == at.nq && before.nk == at.nk &&
                before.q0 == at.q0 && (headless || before.h == at.h);
   if (!known || !candidate.cost.exact) {
-    Result<std::vector<Tally>> tallies = exactTallies(
-        candidate.parts, at, shape, target, known ? candidate.tallies : std::vector<Tally>{});
+    Result<std::vector<Tally>> tallies =
+        exactTallies(candidate.parts, at, shape, target,
+                     known ? candidate.tallies : std::vector<Tally>{}, ledger);
     if (!tallies && tallies.error().kind == ErrorKind::Machine)
-      tallies = estimatedTallies(candidate.parts, at, shape, target);
+      tallies = estimatedTallies(candidate.parts, ledger.within(at), shape, target, ledger);
     if (!tallies)
       return tallies.error();
     candidate.tallies = *std::move(tallies);
@@ -363,6 +361,15 @@ Result<void> count(Candidate &candidate, const LayoutRequest &request, const Cos
                           candidate.denseBlocks.empty() ? std::vector<Block>{candidate.block}
                                                         : candidate.denseBlocks);
   return {};
+}
+
+Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
+                   const CostTarget &target) {
+  Ledger ledger(request.threads, request.maximumUnits);
+  Result<void> counted = count(candidate, request, shape, target, ledger);
+  if (request.work)
+    request.work->add(ledger.work());
+  return counted;
 }
 
 } // namespace sparsec

@@ -197,7 +197,7 @@ Result<std::vector<PatternFlags>> contestantsOf(const BenchOptions &options) {
 }
 
 /// Of each pattern; forward is there for the others, too: backward takes what it gives.
-Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target) {
+Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &target, Ledger &ledger) {
   std::vector<Plan> made;
   auto contestants = contestantsOf(options);
   if (!contestants)
@@ -205,7 +205,7 @@ Result<std::vector<Plan>> plans(const BenchOptions &options, const Target &targe
   for (PatternFlags &flags : *contestants) {
     if (!options.times(AttentionRequest::kOperation))
       flags.operations.insert(flags.operations.begin(), std::string(AttentionRequest::kOperation));
-    auto plan = makePlan(flags, {target});
+    auto plan = makePlan(flags, {target}, ledger);
     if (!plan)
       return plan.error();
     if (flags.hasExpression)
@@ -243,7 +243,8 @@ Result<Answer> bench(const Session &session, const BenchOptions &options) {
     return opened.error();
   Device &device = **opened;
   Target target = targetOf(device);
-  Result<std::vector<Plan>> made = plans(options, target);
+  Ledger ledger(session.threads);
+  Result<std::vector<Plan>> made = plans(options, target, ledger);
   if (!made)
     return made.error();
   if (device.name() == "sim")

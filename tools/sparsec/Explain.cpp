@@ -56,10 +56,14 @@ std::string overText(const PatternPass &pass) {
 }
 
 /// The layout of a part in its orders.
-Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, int64_t n) {
-  auto layout = layoutsOf(
-      {{part.attend, part.queryOrder, part.keyOrder}},
-      {.nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = part.block.q, .blockK = part.block.k});
+Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, int64_t n, int threads) {
+  auto layout = layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, {.nq = n,
+                                                                            .nk = n,
+                                                                            .q0 = 0,
+                                                                            .h = row.h,
+                                                                            .blockQ = part.block.q,
+                                                                            .blockK = part.block.k,
+                                                                            .threads = threads});
   if (!layout)
     return layout.error();
   BlockCounts counts = layout->front().counts();
@@ -83,7 +87,7 @@ Result<Sections> layouts(const Plan &plan, int64_t n) {
     for (const HeadRow &row : headRows(plan.loaded, layer))
       for (const PlannedPass &pass : plan.headOf(row.entry).passes)
         for (size_t request : pass.requests) {
-          auto section = layoutOf(plan.requests[request], row, n);
+          auto section = layoutOf(plan.requests[request], row, n, plan.ledger->threadsAsked());
           if (!section)
             return section.error();
           if (plan.loaded.layers.size() > 1)
@@ -145,7 +149,10 @@ std::string blockReason(const Plan &plan, const PlannedRequest &request, const C
 
 /// How a kernel is told its blocks at a length, and why.
 Result<std::string> blocksText(const Plan &plan, const PlannedRequest &request, int64_t n) {
-  auto numbers = request.numbers(n, firstHeads(plan.loaded, request.entries[0]));
+  auto numbers =
+      request.numbers(n, firstHeads(plan.loaded, request.entries[0]), plan.ledger->threadsAsked());
+  if (!numbers && numbers.error().kind == ErrorKind::Machine)
+    return fmt::format("not at n = {}: {}", grouped(n), numbers.error().message);
   if (!numbers)
     return numbers.error();
   std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
@@ -227,7 +234,8 @@ Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
 
 Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
   std::optional<Progress> progress(std::in_place, session, "planning");
-  auto plan = makePlan(options.pattern, {options.target});
+  Ledger ledger(session.threads);
+  auto plan = makePlan(options.pattern, {options.target}, ledger);
   if (!plan)
     return plan.error();
   auto said = sectionsOf(*plan, options);

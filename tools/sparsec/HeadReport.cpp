@@ -33,8 +33,9 @@ public:
     if (!isNew)
       return at->second;
     at->second = pass.ways.front();
-    auto counted = sparsec::count(at->second, {.nq = n, .nk = n, .q0 = 0, .h = h},
-                                  pass.shapeOf(copies), pass.costTarget(plan.headOf(entry).target));
+    auto counted =
+        sparsec::count(at->second, {.nq = n, .nk = n, .q0 = 0, .h = h}, pass.shapeOf(copies),
+                       pass.costTarget(plan.headOf(entry).target), *plan.ledger);
     if (!counted)
       return located(counted.error(), plan.loaded.pattern.heads[entry]);
     return at->second;

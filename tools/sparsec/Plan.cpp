@@ -19,11 +19,11 @@ std::string PlannedRequest::stem() const {
   return fmt::format("{}.{}.{}", headName, pass->suffix, request.target().name);
 }
 
-Result<LaunchNumbers> PlannedRequest::numbers(int64_t n, const Heads &heads) const {
-  return launchNumbers(attend, {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k},
-                       queryOrder, keyOrder, heads,
-                       takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables,
-                       pass->rows);
+Result<LaunchNumbers> PlannedRequest::numbers(int64_t n, const Heads &heads, int threads) const {
+  return launchNumbers(
+      attend, {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k, .threads = threads},
+      queryOrder, keyOrder, heads, takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables,
+      pass->rows);
 }
 
 CostShape PlannedPass::shapeOf(int64_t copies) const {
@@ -118,7 +118,8 @@ private:
                       {.schedule = head.schedule,
                        .n = plan.weighedAt,
                        .copies = std::max(1, plan.loaded.heads),
-                       .anyBlock = use.anyBlock});
+                       .anyBlock = use.anyBlock,
+                       .ledger = plan.ledger});
   }
 
   PlannedPass take(const PatternPass &pass, WeighedPass weighed, int entry) {
@@ -156,21 +157,24 @@ private:
 const PlanFor kForPictures = {.operations = {std::string(AttentionRequest::kOperation)},
                               .anyBlock = true};
 
-Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets) {
+Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets,
+                      Ledger &ledger) {
   auto loaded = load(flags);
   if (!loaded)
     return loaded.error();
   int64_t n = loaded->n.value_or(kWeighedAt);
-  return makePlan(std::move(*loaded), flags, targets, n, {.operations = flags.operations});
+  return makePlan(std::move(*loaded), flags, targets, n, {.operations = flags.operations}, ledger);
 }
 
 Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
-                      const std::vector<Target> &targets, int64_t n, const PlanFor &use) {
+                      const std::vector<Target> &targets, int64_t n, const PlanFor &use,
+                      Ledger &ledger) {
   Plan plan{.loaded = std::move(loaded),
             .weighedAt = std::max<int64_t>(n, 1),
             .dtype = flags.dtype.value_or(defaultDType(targets)),
             .headDim = static_cast<int>(flags.headDim),
             .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim))};
+  plan.ledger = &ledger;
   plan.headNames = headNamesOf(plan.loaded.pattern);
   Planner planner(plan, use);
   for (const Target &target : targets)

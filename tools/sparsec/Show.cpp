@@ -113,8 +113,8 @@ Result<Shown> showLayer(const ShowOptions &options, const LoadedPattern &loaded,
 }
 
 Result<Shown> showHeads(const ShowOptions &options, const LoadedPattern &loaded,
-                        const Target &target, const Style &style) {
-  auto layers = drawnHeads(options, loaded, target);
+                        const Target &target, const Style &style, Ledger &ledger) {
+  auto layers = drawnHeads(options, loaded, target, ledger);
   if (!layers)
     return layers.error();
   std::vector<Shown> each;
@@ -208,10 +208,10 @@ Result<Shown> showKnown(const ShowOptions &options, const LoadedPattern &loaded,
 }
 
 Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
-                        const Target &target, const Style &style) {
+                        const Target &target, const Style &style, Ledger &ledger) {
   int64_t n = options.n(loaded);
   auto plan = makePlan(loaded, options.flags(), {target}, n,
-                       {.operations = patternOperations(), .anyBlock = true});
+                       {.operations = patternOperations(), .anyBlock = true}, ledger);
   if (!plan)
     return plan.error();
   auto layers = reportLayers(*plan, n);
@@ -225,14 +225,14 @@ Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
 }
 
 Result<Shown> showOne(const ShowOptions &options, const LoadedPattern &loaded, const Target &target,
-                      const Style &style) {
+                      const Style &style, Ledger &ledger) {
   if (options.stats)
-    return showStats(options, loaded, target, style);
+    return showStats(options, loaded, target, style, ledger);
   if (options.grid)
     return showGrid(options, loaded, style);
   if (options.layers)
     return showKnown(options, loaded, style);
-  return showHeads(options, loaded, target, style);
+  return showHeads(options, loaded, target, style, ledger);
 }
 
 Result<Answer> show(const Session &session, const ShowOptions &options) {
@@ -242,8 +242,9 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
   auto patterns = loadAll(options.patterns);
   if (!patterns)
     return patterns.error();
+  Ledger ledger(session.threads);
   if (!options.png.empty()) {
-    if (auto written = writeFigure(options, *patterns, *target); !written)
+    if (auto written = writeFigure(options, *patterns, *target, ledger); !written)
       return written.error();
     session.report(fmt::format("wrote {}\n", options.png));
     if (session.json)
@@ -257,7 +258,7 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
   std::string text;
   std::optional<Progress> progress(std::in_place, session, "planning");
   for (const LoadedPattern &loaded : *patterns) {
-    auto shown = showOne(options, loaded, *target, style);
+    auto shown = showOne(options, loaded, *target, style, ledger);
     if (!shown)
       return shown.error();
     all.push_back(shown->json);
@@ -311,10 +312,11 @@ int64_t ShowOptions::asked() const {
   return query.value_or((frame + grid->height * 2 / 3) * grid->width + grid->width * 2 / 3);
 }
 
-Result<std::vector<std::vector<Drawn>>>
-drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target &target) {
+Result<std::vector<std::vector<Drawn>>> drawnHeads(const ShowOptions &options,
+                                                   const LoadedPattern &loaded,
+                                                   const Target &target, Ledger &ledger) {
   int64_t n = options.n(loaded);
-  auto plan = makePlan(loaded, options.flags(), {target}, n, kForPictures);
+  auto plan = makePlan(loaded, options.flags(), {target}, n, kForPictures, ledger);
   if (!plan)
     return plan.error();
   std::vector<std::vector<Drawn>> result;
@@ -322,9 +324,13 @@ drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target
     std::vector<Drawn> &heads = result.emplace_back();
     for (HeadRow &row : headRows(loaded, layer)) {
       Candidate way = plan->headOf(row.entry).passes[0].ways.front();
-      auto layouts = layoutsOf(
-          way.parts,
-          {.nq = n, .nk = n, .q0 = 0, .h = row.h, .blockQ = way.block.q, .blockK = way.block.k});
+      auto layouts = layoutsOf(way.parts, {.nq = n,
+                                           .nk = n,
+                                           .q0 = 0,
+                                           .h = row.h,
+                                           .blockQ = way.block.q,
+                                           .blockK = way.block.k,
+                                           .threads = ledger.threadsAsked()});
       if (!layouts)
         return layouts.error();
       heads.push_back({std::move(row), std::move(way), std::move(*layouts)});

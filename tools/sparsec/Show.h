@@ -35,11 +35,12 @@ struct Drawn {
   std::vector<BlockLayout> layouts;
 };
 /// The heads of each of the layers.
-Result<std::vector<std::vector<Drawn>>>
-drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target &target);
+Result<std::vector<std::vector<Drawn>>> drawnHeads(const ShowOptions &options,
+                                                   const LoadedPattern &loaded,
+                                                   const Target &target, Ledger &ledger);
 
 /// Everything that was asked for, as one PNG.
 Result<void> writeFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
-                         const Target &target);
+                         const Target &target, Ledger &ledger);
 
 } // namespace sparsec::cli
