@@ -9,7 +9,8 @@ LayoutRequest ScheduleChoice::layout() const {
   for (const auto &order : {schedule.orderQ, schedule.orderK}) // a table holds for one length
     if (const auto *table = order ? std::get_if<TableOrder>(&*order) : nullptr)
       length = static_cast<int64_t>(table->positions->size());
-  return {.nq = length, .nk = length, .q0 = 0, .h = h};
+  int64_t rows = nq.value_or(length);
+  return {.nq = rows, .nk = length, .q0 = q0.value_or(length - rows), .h = h};
 }
 
 Result<std::vector<Candidate>> weighWays(const Request &kernel, const Expr &whole,

@@ -22,10 +22,11 @@ namespace sparsec {
 
 /// What is open, whatever the operation.
 struct ScheduleChoice {
-  Schedule schedule;  ///< what is asked for beside the block
-  int64_t n = 4096;   ///< keys and queries at which ways are weighed
-  int64_t h = 0;      ///< the model's head at which they are
-  int64_t copies = 1; ///< heads x batch of a call
+  Schedule schedule; ///< what is asked for beside the block
+  int64_t n = 4096;  ///< keys at which ways are weighed, and queries unless nq says otherwise
+  std::optional<int64_t> nq, q0; ///< query rows and the first one's position (n - nq)
+  int64_t h = 0;                 ///< the model's head at which they are
+  int64_t copies = 1;            ///< heads x batch of a call
   /// The block that is asked for, whether or not a kernel could have it: for pictures and counts.
   bool anyBlock = false;
   /// Queries come one by one, each by launches of its own: a row of blocks is one query, in natural

@@ -469,6 +469,17 @@ def Tile_PredicateOp : Tile_Op<"predicate", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_LookupOp : Tile_Op<"lookup", !listconcat([Pure, AllTypesMatch<["index", "result"]>], ElementwiseMappable.traits)> {
+  let summary = "the entries of a constant table at indices";
+  let description = [{
+    `%end = tile.lookup [5, 9, 40] at %i : tensor<64xi32>`: element by element. What lies outside the
+    table has no value: indices come from a search that stays inside.
+  }];
+  let arguments = (ins DenseI32ArrayAttr:$table, AnyTypeOf<[I32, TensorOfInteger<[1, 2], ".isSignlessInteger(32)", "tensor of i32 of rank 1 or 2">]>:$index);
+  let results = (outs AnyTypeOf<[I32, TensorOfInteger<[1, 2], ".isSignlessInteger(32)", "tensor of i32 of rank 1 or 2">]>:$result);
+  let assemblyFormat = "$table `at` $index attr-dict `:` type($index)";
+}
+
 def Tile_MaskOp : Tile_Op<"mask", [Pure, AllTypesMatch<["scores", "result"]>]> {
   let summary = "the scores where attended, else -inf; the scores themselves in a full block";
   let arguments = (ins Tile_Floats:$scores, Tile_Mask:$attend);

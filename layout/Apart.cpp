@@ -49,12 +49,14 @@ private:
       return expr;
     std::vector<Expr> operands;
     for (const Expr &operand : expr->operands) {
+      if (isPredicate(operand->op)) // the condition of a choice
+        return std::nullopt;
       std::optional<Expr> part = of(linear(operand));
       if (!part)
         return std::nullopt;
       operands.push_back(*part);
     }
-    return make(expr->op, std::move(operands));
+    return rebuilt(expr, std::move(operands));
   }
 };
 

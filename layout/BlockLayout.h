@@ -110,6 +110,7 @@ private:
   BlockCounts total;
 
   friend class LayoutBuilder;
+  friend class TransposedBuilder;
 };
 
 /// Number of (q, k) pairs that attend, exactly, without visiting each where the predicate has

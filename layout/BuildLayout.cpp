@@ -6,6 +6,7 @@
 //   what is open            . . P P F F ? .    one lane for each block of a row
 //   what is still open                  P      by questions
 #include "layout/BlockLayout.h"
+#include "layout/BuildTransposed.h"
 #include "layout/CellGrid.h"
 #include "layout/CountBlocks.h"
 #include "layout/Looker.h"
@@ -81,7 +82,8 @@ class LayoutBuilder {
 public:
   LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
                 const Order &keys)
-      : attend(attend), request(request), axes{request, queries, keys, keys.shortTiles()},
+      : attend(attend),
+        request(request), axes{request, queries, keys, keys.shortTiles(), Cuts(attend)},
         reader(attend, request.h, request.sizes(), nullptr) {
     work.units += unitsOfTiles(queries) + unitsOfTiles(keys);
   }
@@ -100,6 +102,7 @@ private:
   void copyRows(const BlockRectangle &blocks, const Repeat &repeat, Strip &strip) const;
   std::span<const BlockRun> finishedRow(int64_t row) const;
   bool prefersCells() const;
+  bool draws() const { return axes.cuts.drawsByQuery() || axes.cuts.drawsByKey(); }
   void makeGrid();
 
   Strip stripFrom(int64_t first, int64_t count) const;
@@ -181,7 +184,7 @@ Result<void> LayoutBuilder::buildAll() {
 
 /// Rows up to the last one, strips side by side.
 Result<void> LayoutBuilder::buildDirect(int64_t last) {
-  if (last > kFewRows || prefersCells())
+  if (prefersCells() || (last > kFewRows && !draws()))
     makeGrid();
   int threads = threadsFor(request.threads);
   while (done < last) {
@@ -267,11 +270,11 @@ std::span<const BlockRun> LayoutBuilder::finishedRow(int64_t row) const {
 }
 
 /// Tables for all rows are cheaper than questions that look at each operator of a long predicate,
-/// or than those without answers that a hash gets.
+/// or than those without answers that a hash gets. What rows draw is found by its numbers instead.
 bool LayoutBuilder::prefersCells() const {
   constexpr int64_t kLong = 128;
-  return request.search == LayoutRequest::Search::Cells || reader.size() >= kLong ||
-         mentions(attend, Op::Hash);
+  return request.search == LayoutRequest::Search::Cells ||
+         (!draws() && (reader.size() >= kLong || mentions(attend, Op::Hash)));
 }
 
 void LayoutBuilder::makeGrid() {
@@ -438,6 +441,9 @@ Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &
   assert(queries.size() == request.nq && keys.size() == request.nk);
   if (Result<void> few = checkTiles(queries, keys, request); !few)
     return few.error();
+  Cuts cuts(attend);
+  if (request.search == LayoutRequest::Search::Auto && cuts.drawsByKey() && !cuts.drawsByQuery())
+    return TransposedBuilder::build(attend, request, queries, keys);
   return LayoutBuilder(attend, request, queries, keys).build();
 }
 

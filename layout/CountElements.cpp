@@ -12,6 +12,7 @@
 // alone: a handful of rectangles at any n.
 #include "layout/BlockLayout.h"
 #include "layout/CountSteps.h"
+#include "layout/Cuts.h"
 #include "layout/Parallel.h"
 #include "layout/Period.h"
 #include "layout/Reader.h"
@@ -59,10 +60,11 @@ private:
   struct Prepared {
     Prepared(const Expr &expr, int64_t h, const Sizes &sizes, Work *work)
         : expr(expr), reader(expr, h, sizes, work), across(period(expr, kAcross)),
-          down(period(expr, kDown)), diagonal(period(expr, kDiagonal)) {}
+          down(period(expr, kDown)), diagonal(period(expr, kDiagonal)), cuts(expr) {}
     Expr expr;
     Reader reader;
     std::optional<int64_t> across, down, diagonal; ///< periods
+    Cuts cuts;
   };
 
   /// A run of p x p blocks on one side of the block diagonal: block i starts p * i below (or at
@@ -125,7 +127,8 @@ int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rect
     return countRepeated(predicate, rectangle, kDown, *p);
   if (std::optional<int64_t> p = predicate.diagonal; p && *p <= std::min(q.count, k.count) / 2)
     return countDiagonals(predicate, rectangle, *p);
-  if (area(rectangle) >= kForSteps)
+  bool draws = predicate.cuts.drawsByQuery() || predicate.cuts.drawsByKey();
+  if (area(rectangle) >= kForSteps && !draws) // what rows draw is found by its numbers
     if (std::optional<int64_t> found =
             countSteps(predicate.expr, rectangle, threads, most - work->units, *work))
       return *found;
@@ -133,7 +136,7 @@ int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rect
 }
 
 int64_t Counter::countHalves(const Prepared &predicate, const Rectangle &rectangle) const {
-  auto [first, second] = halves(rectangle);
+  auto [first, second] = predicate.cuts.of(rectangle);
   return count(predicate, first) + count(predicate, second);
 }
 

@@ -1,11 +1,7 @@
 // LaneProgram: postfix steps over a small stack, kLanes cells in lock step.
-#include "layout/Lanes.h"
+#include "layout/LaneArithmetic.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <functional>
-#include <memory>
 
 // The same loops for what a machine has; sanitizers start too late for such a choice.
 #if defined(__has_feature)
@@ -22,266 +18,7 @@
 
 namespace sparsec {
 
-namespace {
-
-constexpr int kLanes = LaneProgram::kLanes;
-using Numbers = std::array<int64_t, kLanes>;
-/// What stands for an unbounded value: beyond every value of an expression that is narrow.
-constexpr int64_t kFar = int64_t{1} << 60;
-
-struct Slot {
-  Numbers low, high; ///< high is not written while `points`
-  std::array<Truths, kLanes> truths;
-  bool points = true;
-
-  void spread() {
-    if (points)
-      high = low;
-    points = false;
-  }
-};
-
-/// Floor quotients by one divisor: by shift, else by an estimate in double that is corrected, else
-/// by division.
-inline void quotients(const Numbers &from, int64_t divisor, Numbers &to) {
-  constexpr int64_t kExact = int64_t{1} << 50;
-  if (std::has_single_bit(static_cast<uint64_t>(divisor))) {
-    int shift = std::countr_zero(static_cast<uint64_t>(divisor));
-    for (int i = 0; i < kLanes; ++i)
-      to[i] = from[i] >> shift;
-    return;
-  }
-  bool near = divisor < kExact;
-  for (int i = 0; i < kLanes; ++i)
-    near &= from[i] > -kExact && from[i] < kExact;
-  if (!near) {
-    for (int i = 0; i < kLanes; ++i)
-      to[i] = floorDivide(from[i], divisor);
-    return;
-  }
-  double inverse = 1.0 / static_cast<double>(divisor);
-  for (int i = 0; i < kLanes; ++i) {
-    // Off by at most one, and one more for rounding towards 0.
-    int64_t x = from[i];
-    auto quotient = static_cast<int64_t>(static_cast<double>(x) * inverse);
-    int64_t rest = x - quotient * divisor;
-    int64_t below = (rest < 0) + (rest + divisor < 0);
-    to[i] = quotient - below + (rest >= divisor);
-  }
-}
-
-template <class Function>
-void eachPoint(Slot &a, const Slot &b, Function function) {
-  for (int i = 0; i < kLanes; ++i)
-    a.low[i] = function(a.low[i], b.low[i]);
-}
-
-/// A function that rises in its first operand, and rises or falls in its second.
-template <bool Falls, class Function>
-void monotone(Slot &a, Slot &b, Function function) {
-  if (a.points && b.points)
-    return eachPoint(a, b, function);
-  a.spread();
-  const Numbers &highest = b.points ? b.low : b.high;
-  for (int i = 0; i < kLanes; ++i) {
-    int64_t low = b.low[i], high = highest[i];
-    a.low[i] = function(a.low[i], Falls ? high : low);
-    a.high[i] = function(a.high[i], Falls ? low : high);
-  }
-}
-
-template <class Function>
-void corners(Slot &a, Slot &b, Function function) {
-  if (a.points && b.points)
-    return eachPoint(a, b, function);
-  a.spread();
-  b.spread();
-  for (int i = 0; i < kLanes; ++i) {
-    int64_t w = function(a.low[i], b.low[i]), x = function(a.low[i], b.high[i]);
-    int64_t y = function(a.high[i], b.low[i]), z = function(a.high[i], b.high[i]);
-    a.low[i] = std::min(std::min(w, x), std::min(y, z));
-    a.high[i] = std::max(std::max(w, x), std::max(y, z));
-  }
-}
-
-void negate(Slot &a) {
-  if (a.points)
-    return eachPoint(a, a, [](int64_t x, int64_t) { return -x; });
-  for (int i = 0; i < kLanes; ++i) {
-    int64_t low = a.low[i];
-    a.low[i] = -a.high[i];
-    a.high[i] = -low;
-  }
-}
-
-void absolute(Slot &a) {
-  if (a.points)
-    return eachPoint(a, a, [](int64_t x, int64_t) { return x < 0 ? -x : x; });
-  for (int i = 0; i < kLanes; ++i) {
-    int64_t low = a.low[i], high = a.high[i];
-    a.low[i] = std::max<int64_t>(0, std::max(low, -high));
-    a.high[i] = std::max(-low, high);
-  }
-}
-
-void divideBy(Slot &a, int64_t divisor) {
-  if (!a.points)
-    quotients(a.high, divisor, a.high);
-  quotients(a.low, divisor, a.low);
-}
-
-void remainderBy(Slot &a, int64_t divisor) {
-  Numbers lowest, highest;
-  quotients(a.low, divisor, lowest);
-  if (a.points) {
-    for (int i = 0; i < kLanes; ++i)
-      a.low[i] -= lowest[i] * divisor;
-    return;
-  }
-  quotients(a.high, divisor, highest);
-  for (int i = 0; i < kLanes; ++i) {
-    bool same = lowest[i] == highest[i];
-    a.low[i] = same ? a.low[i] - lowest[i] * divisor : 0;
-    a.high[i] = same ? a.high[i] - lowest[i] * divisor : divisor - 1;
-  }
-}
-
-/// By a divisor that is no positive number of all lanes.
-template <bool Remainder>
-void divide(Slot &a, Slot &b) {
-  if (a.points && b.points)
-    return eachPoint(a, b, [](int64_t x, int64_t y) {
-      return y == 0 ? 0 : Remainder ? floorModulo(x, y) : floorDivide(x, y);
-    });
-  a.spread();
-  b.spread();
-  for (int i = 0; i < kLanes; ++i) {
-    int64_t low = a.low[i], high = a.high[i], from = b.low[i], to = b.high[i];
-    if (from <= 0 && to >= 0) {
-      a.low[i] = -kFar;
-      a.high[i] = kFar;
-    } else if (int64_t quotient = floorDivide(low, from);
-               Remainder && from == to && quotient == floorDivide(high, from)) {
-      a.low[i] = low - quotient * from; // exact where all are single values, as all steps are
-      a.high[i] = high - quotient * from;
-    } else if (!Remainder) {
-      int64_t all[] = {floorDivide(low, from), floorDivide(low, to), floorDivide(high, from),
-                       floorDivide(high, to)};
-      a.low[i] = *std::min_element(all, all + 4);
-      a.high[i] = *std::max_element(all, all + 4);
-    } else if (to < 0) {
-      a.low[i] = from + 1;
-      a.high[i] = 0;
-    } else if (low < 0 || high >= from) {
-      a.low[i] = 0;
-      a.high[i] = to - 1;
-    }
-  }
-}
-
-void hash(Slot &a, Slot &b, Slot &c) {
-  bool points = a.points && b.points && c.points;
-  for (Slot *slot : {&a, &b, &c})
-    if (!points)
-      slot->spread();
-  if (points) {
-    for (int i = 0; i < kLanes; ++i) {
-      uint32_t x = static_cast<uint32_t>(a.low[i]) * 0x9E3779B1u +
-                   static_cast<uint32_t>(b.low[i]) * 0x85EBCA77u +
-                   static_cast<uint32_t>(c.low[i]) * 0xC2B2AE3Du;
-      x ^= x >> 16;
-      x *= 0x7FEB352Du;
-      x ^= x >> 15;
-      x *= 0x846CA68Bu;
-      x ^= x >> 16;
-      a.low[i] = x;
-    }
-    return;
-  }
-  for (int i = 0; i < kLanes; ++i) {
-    bool one = a.low[i] == a.high[i] && b.low[i] == b.high[i] && c.low[i] == c.high[i];
-    a.low[i] = one ? hash32(a.low[i], b.low[i], c.low[i]) : 0;
-    a.high[i] = one ? a.low[i] : (int64_t{1} << 32) - 1;
-  }
-}
-
-/// The truth of `below(a, b)`, which holds the sooner the less a and the more b are.
-template <class Function>
-void compare(Slot &a, const Slot &b, Function below) {
-  using namespace truths;
-  if (a.points && b.points) {
-    for (int i = 0; i < kLanes; ++i)
-      a.truths[i] = below(a.low[i], b.low[i]) ? kTrue : kFalse;
-    return;
-  }
-  const Numbers &highA = a.points ? a.low : a.high, &highB = b.points ? b.low : b.high;
-  for (int i = 0; i < kLanes; ++i) {
-    bool may = below(a.low[i], highB[i]), must = below(highA[i], b.low[i]);
-    a.truths[i] = must ? kTrue : may ? kUnknown : kFalse;
-  }
-}
-
-void equal(Slot &a, const Slot &b) {
-  using namespace truths;
-  if (a.points && b.points) {
-    for (int i = 0; i < kLanes; ++i)
-      a.truths[i] = a.low[i] == b.low[i] ? kTrue : kFalse;
-    return;
-  }
-  const Numbers &highA = a.points ? a.low : a.high, &highB = b.points ? b.low : b.high;
-  for (int i = 0; i < kLanes; ++i) {
-    bool apart = a.low[i] > highB[i] || b.low[i] > highA[i];
-    bool one = a.low[i] == highA[i] && b.low[i] == highB[i];
-    a.truths[i] = apart ? kFalse : one ? kTrue : kUnknown;
-  }
-}
-
-inline Truths opposite(Truths t) {
-  return static_cast<Truths>((t & 5) << 1 | (t & 10) >> 1);
-}
-
-/// `apart`: no axis is below both, so that what is somewhere true in each is so together.
-inline Truths both(Truths a, Truths b, Truths apart) {
-  using namespace truths;
-  Truths may = (a & b & kMayBeTrue) | ((a | b) & kMayBeFalse);
-  Truths everywhereA = (~a & kMayBeFalse) << 1, everywhereB = (~b & kMayBeFalse) << 1;
-  Truths someTrue = (a & (everywhereB | apart)) | (b & everywhereA);
-  return may | (someTrue & a & b & kSomeTrue) | ((a | b) & kSomeFalse);
-}
-
-void join(Op op, Slot &a, const Slot &b, bool apart) {
-  Truths independent = apart ? truths::kSomeTrue : 0;
-  if (op == Op::And)
-    for (int i = 0; i < kLanes; ++i)
-      a.truths[i] = both(a.truths[i], b.truths[i], independent);
-  else
-    for (int i = 0; i < kLanes; ++i)
-      a.truths[i] = opposite(both(opposite(a.truths[i]), opposite(b.truths[i]), independent));
-}
-
-/// Lanes past the count repeat the last one, so that all hold what an expression may meet.
-template <class T>
-void load(const T *from, bool one, int count, std::array<T, kLanes> &to) {
-  if (one)
-    return to.fill(*from);
-  if (count == kLanes) {
-    std::copy_n(from, kLanes, to.begin());
-    return;
-  }
-  std::copy_n(from, count, to.begin());
-  std::fill(to.begin() + count, to.end(), from[count - 1]);
-}
-
-void load(const Cells &from, bool ofTruths, int count, Slot &to) {
-  if (ofTruths)
-    return load(from.truths, from.one, count, to.truths);
-  to.points = from.points;
-  load(from.low, from.one, count, to.low);
-  if (!from.points)
-    load(from.high, from.one, count, to.high);
-}
-
-} // namespace
+using namespace lanes;
 
 struct LaneProgram::Stack {
   explicit Stack(int needed) { many.resize(needed > kInline ? needed : 0); }
@@ -303,13 +40,13 @@ static int axesOf(const Expr &expr) {
 
 int LaneProgram::compile(const Expr &expr, const SourceOf &sourceOf) {
   if (std::optional<int> source = sourceOf(expr)) {
-    steps.push_back({isPredicate(expr->op) ? Op::True : Op::Integer, *source, 0});
+    steps.push_back({isPredicate(expr->op) ? Op::True : Op::Integer, *source, 0, nullptr});
     return 1;
   }
   int needed = 1;
   for (size_t i = 0; i < expr->operands.size(); ++i)
     needed = std::max(needed, static_cast<int>(i) + compile(expr->operands[i], sourceOf));
-  Step step{expr->op, -1, expr->value};
+  Step step{expr->op, -1, expr->value, expr->list};
   bool divides = expr->op == Op::FloorDivide || expr->op == Op::Modulo;
   if (divides && steps.back().op == Op::Integer && steps.back().source < 0 &&
       steps.back().value > 0) { // the divisor goes into the step
@@ -325,7 +62,7 @@ int LaneProgram::compile(const Expr &expr, const SourceOf &sourceOf) {
                                             : Op::Equal;
   steps.push_back(step);
   if (opposite)
-    steps.push_back({Op::Not, -1, 0});
+    steps.push_back({Op::Not, -1, 0, nullptr});
   return needed;
 }
 
@@ -395,6 +132,20 @@ SPARSEC_LANES void LaneProgram::runAll(std::span<const Cells> sources, int count
     case Op::Hash:
       hash(stack[top - 3], a, b);
       top -= 2;
+      break;
+    case Op::Log2:
+      rising(b, floorLog2);
+      break;
+    case Op::Segment:
+      rising(b, [&](I x) { return step.list->countUpTo(x); });
+      break;
+    case Op::Drawn:
+      top -= 3;
+      drawn(stack + top - 1);
+      break;
+    case Op::Select:
+      top -= 2;
+      choose(stack + top - 1);
       break;
     case Op::Less:
       compare(a, b, [](I x, I y) { return x < y; });

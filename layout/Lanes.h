@@ -60,6 +60,7 @@ private:
     Op op;
     int source;    ///< -1: an operator or a number
     int64_t value; ///< a number; of And and Or: whether no axis is below both sides
+    ListRef list;  ///< of a Segment
   };
   struct Stack;
   int compile(const Expr &expr, const SourceOf &sourceOf); ///< the stack it needs

@@ -84,7 +84,10 @@ void Looker::visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &
     return;
   }
   BlockRectangle first = blocks, second = blocks;
-  if (columns >= rows) {
+  // What rows draw is known one row at a time: their common columns have no answer.
+  bool rowsFirst = rows > 1 && axes.cuts.drawsByQuery();
+  bool columnsFirst = columns > 1 && axes.cuts.drawsByKey();
+  if (!rowsFirst && (columnsFirst || columns >= rows)) {
     auto left = halves(Range{blocks.columnBegin, 1, columns}).first.count;
     first.columnEnd = second.columnBegin = blocks.columnBegin + left;
     visit(first, q, axes.keys.rows(first.columnBegin, first.columnEnd));

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "layout/BlockLayout.h"
+#include "layout/Cuts.h"
 #include "layout/DecideBlock.h"
 
 #include <atomic>
@@ -57,6 +58,7 @@ struct BlockAxes {
   const LayoutRequest &request;
   const Order &queries, &keys;
   std::vector<int64_t> shortKeyTiles;
+  Cuts cuts; ///< of the predicate
 
   std::vector<Range> queryPositions(int64_t first, int64_t last) const;
   /// Appends full blocks, but for key tiles that are short: some of their keys do not exist, or

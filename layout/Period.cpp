@@ -101,6 +101,10 @@ std::optional<Motion> Mover::look(const Expr &expr) {
     return extremum(expr);
   case Op::Abs:
   case Op::Hash:
+  case Op::Log2:
+  case Op::Segment:
+  case Op::Drawn:
+  case Op::Select:
     return ofRepeating(expr);
   case Op::True:
   case Op::False:
@@ -200,6 +204,13 @@ std::optional<Motion> Mover::extremum(const Expr &expr) {
 std::optional<Motion> Mover::ofRepeating(const Expr &expr) {
   std::optional<int64_t> common = 1;
   for (const Expr &operand : expr->operands) {
+    if (isPredicate(operand->op)) { // of a Select
+      std::optional<int64_t> own = sparsec::period(operand, direction);
+      common = own ? commonMultiple(*common, *own) : own;
+      if (!common)
+        return std::nullopt;
+      continue;
+    }
     std::optional<Motion> m = of(operand);
     if (!m || m->change != 0)
       return std::nullopt;
@@ -253,6 +264,10 @@ std::optional<int64_t> Mover::ofPredicate(const Expr &predicate) {
   case Op::Max:
   case Op::Abs:
   case Op::Hash:
+  case Op::Log2:
+  case Op::Segment:
+  case Op::Drawn:
+  case Op::Select:
     break; // not a predicate
   }
   return std::nullopt;

@@ -65,6 +65,10 @@ public:
     case Op::Max:
     case Op::Abs:
     case Op::Hash:
+    case Op::Log2:
+    case Op::Segment:
+    case Op::Drawn:
+    case Op::Select:
       return expr;
     }
     return expr;
@@ -120,27 +124,42 @@ private:
     return op == Op::Equal ? domain.same(a, b) : opposite(domain.same(a, b));
   }
 
-  /// What is one number here is that integer; a min, max or abs of which one side is known is that
-  /// side: a border that is moved inside is none away from the border.
+  /// What is one number here is that integer, a choice whose condition is known what it chooses; a
+  /// min, max or abs of which one side is known is that side: a border that is moved inside is none
+  /// away from the border.
   Known<Int> integer(const Expr &expr) const {
-    std::array<Known<Int>, 3> operands;
+    if (expr->op == Op::Select)
+      return choice(expr);
+    std::array<Known<Int>, kMostOperands> operands;
     bool changed = false;
     for (size_t i = 0; i < expr->operands.size(); ++i) {
       operands[i] = integer(expr->operands[i]);
       changed |= operands[i].expr != expr->operands[i];
     }
-    auto &[a, b, c] = operands;
-    Known<Int> known{expr, valueOf(expr, a.value, b.value, c.value)};
+    Known<Int> known{expr, valueOf(expr, operands)};
     if (expr->op != Op::Integer && known.value.constant())
       known.expr = sparsec::integer(static_cast<int64_t>(known.value.low));
-    else if (std::optional<Known<Int>> side = sideOf(expr->op, a, b))
+    else if (std::optional<Known<Int>> side = sideOf(expr->op, operands[0], operands[1]))
       return *side;
     else if (changed) {
       std::vector<Expr> exprs;
       for (size_t i = 0; i < expr->operands.size(); ++i)
         exprs.push_back(operands[i].expr);
-      known.expr = make(expr->op, std::move(exprs));
+      known.expr = rebuilt(expr, std::move(exprs));
     }
+    return known;
+  }
+
+  Known<Int> choice(const Expr &expr) const {
+    Expr condition = predicate(expr->operands[0]);
+    if (condition->op == Op::True || condition->op == Op::False)
+      return integer(expr->operands[condition->op == Op::True ? 1 : 2]);
+    Known<Int> a = integer(expr->operands[1]), b = integer(expr->operands[2]);
+    Known<Int> known{expr, domain.either(a.value, b.value)};
+    if (known.value.constant())
+      known.expr = sparsec::integer(static_cast<int64_t>(known.value.low));
+    else if (std::vector<Expr> exprs = {condition, a.expr, b.expr}; exprs != expr->operands)
+      known.expr = rebuilt(expr, std::move(exprs));
     return known;
   }
 
@@ -157,8 +176,9 @@ private:
   }
 
   /// Long: a case for each operator of the language.
-  Value<Int> valueOf(const Expr &expr, const Value<Int> &a, const Value<Int> &b,
-                     const Value<Int> &c) const {
+  Value<Int> valueOf(const Expr &expr,
+                     const std::array<Known<Int>, kMostOperands> &operands) const {
+    const Value<Int> &a = operands[0].value, &b = operands[1].value, &c = operands[2].value;
     switch (expr->op) {
     case Op::Integer:
       return domain.number(expr->value);
@@ -192,6 +212,13 @@ private:
       return domain.absolute(a);
     case Op::Hash:
       return domain.hash(a, b, c);
+    case Op::Log2:
+      return domain.log2(a);
+    case Op::Segment:
+      return domain.segment(a, *expr->list);
+    case Op::Drawn:
+      return domain.drawn(a, b, c, operands[3].value);
+    case Op::Select:
     case Op::True:
     case Op::False:
     case Op::Less:
@@ -205,7 +232,7 @@ private:
     case Op::Not:
       break;
     }
-    assert(false && "a predicate is no integer");
+    assert(false && "a predicate is no integer, a choice has a way of its own");
     return domain.number(0);
   }
 

@@ -45,7 +45,8 @@ WideBounds moduloBounds(const Bounds &a, const Bounds &m) {
 } // namespace
 
 /// Long: a case for each operator of the language.
-BoundsOutcome boundsOf(Op op, int64_t literal, const Bounds *operands, size_t count) {
+BoundsOutcome boundsOf(Op op, int64_t literal, const IntegerList *list, const Bounds *operands,
+                       size_t count) {
   assert(!isPredicate(op));
   const Bounds a = count > 0 ? operands[0] : Bounds{};
   const Bounds b = count > 1 ? operands[1] : Bounds{};
@@ -97,6 +98,18 @@ BoundsOutcome boundsOf(Op op, int64_t literal, const Bounds *operands, size_t co
   case Op::Hash:
     result = {0, std::numeric_limits<uint32_t>::max()};
     break;
+  case Op::Log2:
+    result = {floorLog2(a.low), floorLog2(a.high)};
+    break;
+  case Op::Segment:
+    result = {list->countUpTo(a.low), list->countUpTo(a.high)};
+    break;
+  case Op::Drawn:
+    result = {0, std::clamp<int64_t>(operands[2].high, 1, kMostDrawnFrom) - 1};
+    break;
+  case Op::Select:
+    result = {std::min(b.low, operands[2].low), std::max(b.high, operands[2].high)};
+    break;
   case Op::True:
   case Op::False:
   case Op::Less:
@@ -119,15 +132,17 @@ BoundsOutcome boundsOf(Op op, int64_t literal, const Bounds *operands, size_t co
 
 std::optional<Bounds> bounds(const Expr &integerExpr) {
   assert(!isPredicate(integerExpr->op));
-  Bounds operands[3];
+  Bounds operands[kMostOperands];
   for (size_t i = 0; i < integerExpr->operands.size(); ++i) {
+    if (isPredicate(integerExpr->operands[i]->op))
+      continue; // of a Select
     std::optional<Bounds> operand = bounds(integerExpr->operands[i]);
     if (!operand)
       return std::nullopt;
     operands[i] = *operand;
   }
-  BoundsOutcome outcome =
-      boundsOf(integerExpr->op, integerExpr->value, operands, integerExpr->operands.size());
+  BoundsOutcome outcome = boundsOf(integerExpr->op, integerExpr->value, integerExpr->list.get(),
+                                   operands, integerExpr->operands.size());
   if (outcome.kind != BoundsOutcome::Bounded)
     return std::nullopt;
   return outcome.bounds;

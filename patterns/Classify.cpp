@@ -17,13 +17,14 @@ constexpr int64_t kNarrow = int64_t(1) << 59;
 
 /// True when some value below reaches kNarrow; `reach` receives the bounds of an integer node.
 bool reachesFar(const Expr &expr, Bounds &reach) {
-  Bounds operands[3];
+  Bounds operands[kMostOperands];
   bool far = false;
   for (size_t i = 0; i < expr->operands.size(); ++i)
     far = reachesFar(expr->operands[i], operands[i]) || far;
   if (far || isPredicate(expr->op))
     return far;
-  BoundsOutcome outcome = boundsOf(expr->op, expr->value, operands, expr->operands.size());
+  BoundsOutcome outcome =
+      boundsOf(expr->op, expr->value, expr->list.get(), operands, expr->operands.size());
   reach = outcome.bounds;
   return outcome.kind != BoundsOutcome::Bounded || reach.low < -kNarrow || reach.high > kNarrow;
 }
@@ -59,7 +60,8 @@ struct Slot {
 
 /// Runs one step on a stack; `top` is the index one past its top. Long: a case for each operator.
 template <class Int>
-void run(Op op, int64_t value, const Domain<Int> &domain, Slot<Int> *stack, int &top) {
+void run(Op op, int64_t value, const IntegerList *list, const Domain<Int> &domain, Slot<Int> *stack,
+         int &top) {
   Slot<Int> &a = top >= 2 ? stack[top - 2] : stack[0];
   Slot<Int> &b = top >= 1 ? stack[top - 1] : stack[0]; // the top: also of operators of one operand
   auto pushNumber = [&](const Value<Int> &v) { stack[top++].number = v; };
@@ -104,6 +106,27 @@ void run(Op op, int64_t value, const Domain<Int> &domain, Slot<Int> *stack, int 
     stack[top - 3].number = domain.hash(stack[top - 3].number, a.number, b.number);
     top -= 2;
     return;
+  case Op::Log2:
+    b.number = domain.log2(b.number);
+    return;
+  case Op::Segment:
+    b.number = domain.segment(b.number, *list);
+    return;
+  case Op::Drawn: {
+    top -= 3;
+    Slot<Int> *x = stack + top - 1;
+    x[0].number = domain.drawn(x[0].number, x[1].number, x[2].number, x[3].number);
+    return;
+  }
+  case Op::Select: {
+    top -= 2;
+    Slot<Int> *x = stack + top - 1;
+    bool first = x[0].truth == Coverage::Full, second = x[0].truth == Coverage::Empty;
+    x[0].number = first    ? x[1].number
+                  : second ? x[2].number
+                           : domain.either(x[1].number, x[2].number);
+    return;
+  }
   case Op::Less:
     return truth2(domain.less(a.number, b.number));
   case Op::LessEqual:
@@ -135,7 +158,8 @@ bool isNarrow(const Expr &predicate) {
   return !reachesFar(predicate, unused);
 }
 
-Classifier::Classifier(const Expr &predicate, int64_t h, const Sizes &sizes) {
+Classifier::Classifier(const Expr &predicate, int64_t h, const Sizes &sizes)
+    : predicate(predicate) {
   assert(isPredicate(predicate->op));
   wide = !isNarrow(predicate);
   stackNeeded = compile(predicate, h, sizes);
@@ -152,7 +176,7 @@ int Classifier::compile(const Expr &expr, int64_t h, const Sizes &sizes) {
   else if (expr->op == Op::Queries)
     steps.push_back({Op::Integer, sizes.nq});
   else
-    steps.push_back({expr->op, expr->value});
+    steps.push_back({expr->op, expr->value, expr->list.get()});
   return needed;
 }
 
@@ -166,7 +190,7 @@ Coverage Classifier::over(const Rectangle &rectangle) const {
   Slot<Int> *stack = many.empty() ? few.data() : many.data();
   int top = 0;
   for (const Step &step : steps)
-    run<Int>(step.op, step.value, domain, stack, top);
+    run<Int>(step.op, step.value, step.list, domain, stack, top);
   assert(top == 1);
   return stack[0].truth;
 }

@@ -41,9 +41,11 @@ public:
   int64_t size() const { return static_cast<int64_t>(steps.size()); } ///< operators and leaves
 
 private:
+  Expr predicate;
   struct Step {
     Op op;
-    int64_t value;
+    int64_t value = 0;
+    const IntegerList *list = nullptr; ///< of a Segment; `predicate` keeps it
   };
   int compile(const Expr &expr, int64_t h, const Sizes &sizes); ///< the stack it needs
   template <class Int>
@@ -64,11 +66,13 @@ struct Bounds {
 /// way to it, may leave 64 bits, or a divisor may be zero.
 std::optional<Bounds> bounds(const Expr &integerExpr);
 
-/// The same for one operator on operands of known bounds. `literal` is the value of an Integer.
+/// The same for one operator on operands of known bounds (of a predicate they do not count).
+/// `literal` is the value of an Integer, `list` that of a Segment.
 struct BoundsOutcome {
   enum Kind : uint8_t { Bounded, LeavesSixtyFourBits, MayDivideByZero } kind = Bounded;
   Bounds bounds;
 };
-BoundsOutcome boundsOf(Op op, int64_t literal, const Bounds *operands, size_t count);
+BoundsOutcome boundsOf(Op op, int64_t literal, const IntegerList *list, const Bounds *operands,
+                       size_t count);
 
 } // namespace sparsec

@@ -100,10 +100,18 @@ std::string quote(std::string_view text) {
 }
 
 std::string Error::render() const {
+  return renderAs("error");
+}
+
+std::string Error::renderWarning() const {
+  return renderAs("warning");
+}
+
+std::string Error::renderAs(std::string_view what) const {
   std::string out = where && where->source
-                        ? fmt::format("{}:{}:{}: error: {}\n{}", where->source->name, where->line,
-                                      where->column, message, excerpt(*where))
-                        : fmt::format("error: {}\n", message);
+                        ? fmt::format("{}:{}:{}: {}: {}\n{}", where->source->name, where->line,
+                                      where->column, what, message, excerpt(*where))
+                        : fmt::format("{}: {}\n", what, message);
   for (const std::string &note : notes)
     out += fmt::format("note: {}\n", note);
   return out;

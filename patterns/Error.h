@@ -69,6 +69,11 @@ struct Error {
   /// The whole text for a terminal: "file:line:column: error: message", the line (of a long one the
   /// part around the caret), a caret, the notes.
   std::string render() const;
+  /// The same as a warning.
+  std::string renderWarning() const;
+
+private:
+  std::string renderAs(std::string_view what) const;
 };
 
 inline Error inputError(std::string message, std::optional<SourceRange> where = {}) {

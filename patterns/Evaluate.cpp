@@ -1,6 +1,7 @@
 #include "patterns/Evaluate.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace sparsec {
 
@@ -25,6 +26,21 @@ int64_t hash32(int64_t q, int64_t k, int64_t seed) {
   x *= 0x846CA68Bu;
   x ^= x >> 16;
   return x;
+}
+
+int64_t floorLog2(int64_t x) {
+  return x < 1 ? -1 : std::bit_width(static_cast<uint64_t>(x)) - 1;
+}
+
+int64_t drawnValue(int64_t place, int64_t i, int64_t m, int64_t seed) {
+  m = std::clamp<int64_t>(m, 1, kMostDrawnFrom);
+  int64_t x = floorModulo(place, m);
+  for (int64_t c = 0; c < kDrawRounds; ++c) {
+    int64_t a = hash32(i, c, seed), y = floorModulo(a % m - x, m);
+    if (hash32(std::max(x, y), a, c) & 1)
+      x = y;
+  }
+  return (x + hash32(i, kDrawRounds, seed) % m) % m;
 }
 
 namespace {
@@ -71,6 +87,10 @@ inline int64_t binary(Op op, int64_t a, int64_t b) {
   case Op::Negate:
   case Op::Abs:
   case Op::Hash:
+  case Op::Log2:
+  case Op::Segment:
+  case Op::Drawn:
+  case Op::Select:
   case Op::True:
   case Op::False:
   case Op::Not:
@@ -108,6 +128,14 @@ int64_t valueOf(const Node &node, const Point &point, const Sizes &sizes) {
     return !operand(0);
   case Op::Hash:
     return hash32(operand(0), operand(1), operand(2));
+  case Op::Log2:
+    return floorLog2(operand(0));
+  case Op::Segment:
+    return node.list->countUpTo(operand(0));
+  case Op::Drawn:
+    return drawnValue(operand(0), operand(1), operand(2), operand(3));
+  case Op::Select:
+    return operand(0) ? operand(1) : operand(2);
   case Op::And: // the right side has no effects, so skipping it is only speed
     return operand(0) && operand(1);
   case Op::Or:

@@ -7,7 +7,7 @@
 
 namespace sparsec {
 
-Evaluator::Evaluator(const Expr &predicate, int64_t h, const Sizes &sizes) {
+Evaluator::Evaluator(const Expr &predicate, int64_t h, const Sizes &sizes) : predicate(predicate) {
   assert(isPredicate(predicate->op));
   stackNeeded = compile(predicate, h, sizes);
 }
@@ -32,7 +32,7 @@ int Evaluator::compile(const Expr &expr, int64_t h, const Sizes &sizes) {
     return needed;
   }
   if (!constant) {
-    steps.push_back({expr->op, 0});
+    steps.push_back({expr->op, 0, expr->list.get()});
     return needed;
   }
   // Every operand is a number now, so this node is one too.
@@ -44,11 +44,11 @@ int Evaluator::compile(const Expr &expr, int64_t h, const Sizes &sizes) {
   steps.resize(begin);
   int64_t value = 0;
   if (isPredicate(expr->op))
-    value = evaluate(make(expr->op, operands), {.h = h}, sizes);
+    value = evaluate(rebuilt(expr, operands), {.h = h}, sizes);
   else if (expr->op == Op::Integer)
     value = expr->value;
   else
-    value = evaluateInteger(make(expr->op, operands), {.h = h}, sizes);
+    value = evaluateInteger(rebuilt(expr, operands), {.h = h}, sizes);
   steps.push_back({Op::Integer, value});
   return 1;
 }
@@ -104,7 +104,8 @@ struct Machine {
   }
 
   /// One step; `top` is the index one past the top of the stack. Long: a case for each operator.
-  static void step(Op op, int64_t value, int64_t q, const Lanes &k, Lanes *stack, int &top) {
+  static void step(Op op, int64_t value, const IntegerList *list, int64_t q, const Lanes &k,
+                   Lanes *stack, int &top) {
     using I = int64_t;
     switch (op) {
     case Op::Integer:
@@ -160,6 +161,24 @@ struct Machine {
         stack[top - 1][i] = hash32(stack[top - 1][i], stack[top][i], stack[top + 1][i]);
       return;
     }
+    case Op::Log2:
+      return unary(stack, top, floorLog2);
+    case Op::Segment:
+      return unary(stack, top, [list](I a) { return list->countUpTo(a); });
+    case Op::Drawn: {
+      top -= 3;
+      Lanes *x = stack + top - 1;
+      for (int i = 0; i < Width; ++i)
+        x[0][i] = drawnValue(x[0][i], x[1][i], x[2][i], x[3][i]);
+      return;
+    }
+    case Op::Select: {
+      top -= 2;
+      Lanes *x = stack + top - 1;
+      for (int i = 0; i < Width; ++i)
+        x[0][i] = x[0][i] ? x[1][i] : x[2][i];
+      return;
+    }
     case Op::Head:
     case Op::Keys:
     case Op::Queries:
@@ -191,7 +210,7 @@ bool Evaluator::at(int64_t q, int64_t k) const {
   Stack<1, 32> stack(stackNeeded);
   int top = 0;
   for (const Step &step : steps)
-    Machine<1>::step(step.op, step.value, q, {k}, stack.slots(), top);
+    Machine<1>::step(step.op, step.value, step.list, q, {k}, stack.slots(), top);
   return (*stack.slots())[0] != 0;
 }
 
@@ -204,7 +223,7 @@ uint64_t Evaluator::row(int64_t q, int64_t first, int64_t step, int count) const
   Stack<64, 16> stack(stackNeeded);
   int top = 0;
   for (const Step &s : steps)
-    Machine<64>::step(s.op, s.value, q, keys, stack.slots(), top);
+    Machine<64>::step(s.op, s.value, s.list, q, keys, stack.slots(), top);
   uint64_t bits = 0;
   for (int i = 0; i < count; ++i)
     bits |= uint64_t((*stack.slots())[i] != 0) << i;

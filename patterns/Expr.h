@@ -22,7 +22,7 @@
 // Refused before an Expr is built: a divisor that may be zero, values that may leave 64 bits.
 #pragma once
 
-#include "patterns/Error.h"
+#include "patterns/IntegerList.h"
 
 #include <cstdint>
 #include <memory>
@@ -49,7 +49,11 @@ enum class Op : uint8_t {
   Min, ///< two operands; min(a, b, c) parses as min(min(a, b), c)
   Max,
   Abs,
-  Hash, ///< hash(q, k, seed) of any three integers: see hash32() in Evaluate.h
+  Hash,    ///< hash(q, k, seed) of any three integers: see hash32() in Evaluate.h
+  Log2,    ///< the greatest e with 2^e <= x; -1 below 1
+  Segment, ///< how many values of the node's list are at most x
+  Drawn,   ///< drawn(place, i, m, seed): see drawnValue() in Evaluate.h
+  Select,  ///< a if p else b: operands p (a predicate), a, b
   // Predicates.
   True,
   False,
@@ -70,6 +74,7 @@ using Expr = std::shared_ptr<const Node>;
 struct Node {
   Op op;
   int64_t value = 0; ///< of an Integer
+  ListRef list;      ///< of a Segment
   std::vector<Expr> operands;
   std::optional<SourceRange> where; ///< for messages only: ignored by equality
   int64_t size = 1;                 ///< nodes of the tree it unfolds to; set by the builders
@@ -86,20 +91,37 @@ bool mentions(const Expr &expr, Op leaf);
 Expr integer(int64_t value);
 Expr leaf(Op op);
 Expr make(Op op, std::vector<Expr> operands, std::optional<SourceRange> where = {});
+Expr segment(Expr of, ListRef list, std::optional<SourceRange> where = {});
+/// Whether `of` is in the list whose borders these are: what `in` says, and what `not in` says.
+Expr isMember(Expr of, ListRef borders, bool member, std::optional<SourceRange> where = {});
+/// The same operator (and list) over other operands.
+Expr rebuilt(const Expr &like, std::vector<Expr> operands);
+/// The list and the number of an `in` or `not in`; a null list of any other node.
+struct Membership {
+  Expr of;
+  ListRef borders;
+  bool member = true;
+};
+Membership membershipOf(const Expr &expr);
+inline constexpr size_t kMostOperands = 4;
 
 /// The largest tree an Expr may unfold to; larger ones are refused when they are parsed.
 inline constexpr int64_t kMaxNodes = 100'000;
 /// The deepest tree an Expr may unfold to, so that every reading may be a plain recursion.
 inline constexpr int32_t kMaxDepth = 1'000;
 
-/// Text that parses back to an equal Expr, with the fewest parentheses.
-std::string print(const Expr &expr);
+/// Whether lists are written out or called by the names that parameters have.
+enum class ListText { Inline, Named };
+/// Text that parses back to an equal Expr (named lists: where the names are known), with the fewest
+/// parentheses.
+std::string print(const Expr &expr, ListText lists = ListText::Inline);
 /// Parses a predicate over the leaves and the prelude (no definitions of a file). Tests and -e use
 /// it.
 Result<Expr> parsePredicate(std::shared_ptr<const SourceText> text);
 /// An equivalent predicate in canonical form: constants folded, `n`-independent truths decided.
 Expr simplify(const Expr &expr);
 /// With queries and keys exchanged, and how many there are: what the transposed picture attends.
-Expr exchanged(const Expr &expr);
+/// Its keys are the queries' rows, counted from 0, where their positions began at `queriesFrom`.
+Expr exchanged(const Expr &expr, int64_t queriesFrom = 0);
 
 } // namespace sparsec

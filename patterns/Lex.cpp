@@ -1,5 +1,7 @@
 #include "patterns/Lex.h"
 
+#include "patterns/IntegerList.h"
+
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
@@ -30,14 +32,18 @@ constexpr Foreign kForeign[] = {
     {"&&", "write 'and'"},
     {"||", "write 'or'"},
     {"<>", "write '!='"},
+    {">>", "shifting right by s is '// 2^s', written as a number: q // 4"},
+    {"<<", "shifting left by s is '* 2^s', written as a number: q * 4"},
+    {"->", "it is not in the language"},
     {"/", "division is '//', which rounds down"},
     {"&", "write 'and'"},
     {"|", "write 'or'"},
     {"!", "write 'not'"},
     {"=", "write '==' to compare"},
-    {"^", "it is not in the language"},
-    {"~", "it is not in the language"},
-    {"[", "group with '(' and ')'"},
+    {"^", "of predicates it is '!='"},
+    {"~", "write 'not'"},
+    {"?", "write 'a if p else b'"},
+    {".", "numbers are integers and names have no parts"},
     {"{", "group with '(' and ')'"},
 };
 
@@ -114,8 +120,59 @@ private:
     return {};
   }
 
+  /// [5, -9, 40]: one token however long it is.
+  Result<void> list() {
+    size_t begin = at, end = at + 1;
+    std::vector<int64_t> values;
+    auto skipSpace = [&] {
+      while (end < text.size() && isSpace(text[end]))
+        ++end;
+    };
+    auto unlike = [&](size_t length) {
+      std::string found = end == text.size() ? "the end of the expression"
+                                             : quote(text.substr(end, std::max<size_t>(length, 1)));
+      return inputError(fmt::format("expected a list of integers, [5, 9, 40], found {}: group with "
+                                    "'(' and ')'",
+                                    found),
+                        input.place(std::min(end, text.size()), static_cast<int>(length)));
+    };
+    for (skipSpace();; ++end, skipSpace()) {
+      size_t first = end;
+      end += end < text.size() && text[end] == '-';
+      while (end < text.size() && (isLetter(text[end]) || isDigit(text[end])))
+        ++end;
+      std::string_view spelling = text.substr(first, end - first);
+      int64_t value = 0;
+      auto [rest, failure] = std::from_chars(spelling.begin(), spelling.end(), value);
+      if (spelling.empty() || failure != std::errc() || rest != spelling.end()) {
+        end = first;
+        return unlike(spelling.size());
+      }
+      values.push_back(value);
+      skipSpace();
+      if (end < text.size() && text[end] == ']')
+        break;
+      if (end == text.size() || text[end] != ',')
+        return unlike(1);
+    }
+    ++end;
+    if (auto wrong = checkEntries(values, 2 * kMostEntries)) // borders are two for each member
+      return inputError(*wrong, input.place(begin, static_cast<int>(end - begin)));
+    push(TokenKind::List, end - begin);
+    tokens.back().values = std::move(values);
+    return {};
+  }
+
   Result<void> symbol() {
     std::string_view rest = text.substr(at);
+    if (rest[0] == '[' && !tokens.empty() && at > 0 && tokens.back().kind == TokenKind::Name &&
+        (isLetter(text[at - 1]) || isDigit(text[at - 1])))
+      return inputError(
+          "'[' takes no element here: segment(t, ends) is the number of a list's ends "
+          "up to t, and 'k in ends' asks for membership",
+          input.place(at, 1));
+    if (rest[0] == '[')
+      return list();
     for (const Foreign &foreign : kForeign)
       if (foreign.spelling.size() == 2 && rest.starts_with(foreign.spelling))
         return refuse(foreign);

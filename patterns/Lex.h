@@ -9,13 +9,14 @@
 
 namespace sparsec {
 
-enum class TokenKind : uint8_t { Name, Number, Symbol, End };
+enum class TokenKind : uint8_t { Name, Number, List, Symbol, End };
 
 struct Token {
   TokenKind kind = TokenKind::End;
-  std::string text;  ///< empty at the end
-  int64_t value = 0; ///< of a Number
-  bool fits = true;  ///< a Number of at most 2^63 - 1; the one that is not, -2^63, needs its sign
+  std::string text;            ///< empty at the end
+  int64_t value = 0;           ///< of a Number
+  std::vector<int64_t> values; ///< of a List: [5, 9, 40]
+  bool fits = true; ///< a Number of at most 2^63 - 1; the one that is not, -2^63, needs its sign
   SourceRange where;
 };
 

@@ -177,6 +177,32 @@ std::optional<Linear> hashOf(const std::vector<Linear> &operands) {
   return atom(make(Op::Hash, {render(operands[0]), render(operands[1]), render(operands[2])}));
 }
 
+/// An operator that a sum is no help with: known where its operands are, or where it can have one
+/// value alone.
+std::optional<Linear> searchOf(const Expr &expr, const std::vector<Linear> &operands) {
+  std::vector<Expr> rendered;
+  for (const Linear &operand : operands)
+    rendered.push_back(render(operand));
+  Expr same = expr->op == Op::Segment ? segment(rendered[0], expr->list)
+                                      : make(expr->op, std::move(rendered));
+  if (std::all_of(operands.begin(), operands.end(), isConstant))
+    return number(evaluateInteger(same, {}, {}));
+  if (std::optional<Bounds> range = bounds(same); range && range->low == range->high)
+    return number(range->low);
+  return atom(same);
+}
+
+/// a if p else b; what both have in common stays outside: nothing is gained by looking.
+Linear selectOf(const Expr &expr) {
+  Expr condition = simplify(expr->operands[0]);
+  if (condition->op == Op::True || condition->op == Op::False)
+    return linear(expr->operands[condition->op == Op::True ? 1 : 2]);
+  Linear first = linear(expr->operands[1]), second = linear(expr->operands[2]);
+  if (first == second)
+    return first;
+  return atom(make(Op::Select, {condition, render(first), render(second)}));
+}
+
 /// An operator on operands that are sums already.
 std::optional<Linear> operatorOn(const Expr &expr, const std::vector<Linear> &operands) {
   switch (expr->op) {
@@ -206,6 +232,11 @@ std::optional<Linear> operatorOn(const Expr &expr, const std::vector<Linear> &op
     return absoluteOf(operands[0]);
   case Op::Hash:
     return hashOf(operands);
+  case Op::Log2:
+  case Op::Segment:
+  case Op::Drawn:
+    return searchOf(expr, operands);
+  case Op::Select: // its condition is no sum: linear()
   case Op::True:
   case Op::False:
   case Op::Less:
@@ -239,6 +270,8 @@ int compare(const Expr &a, const Expr &b) {
     return rank(a->op) < rank(b->op) ? -1 : 1;
   if (a->value != b->value)
     return a->value < b->value ? -1 : 1;
+  if (int order = compareValues(a->list, b->list))
+    return order;
   for (size_t i = 0; i < a->operands.size(); ++i)
     if (int order = compare(a->operands[i], b->operands[i]))
       return order;
@@ -276,6 +309,10 @@ std::optional<Linear> combine(const Linear &a, int64_t factor, const Linear &b) 
 }
 
 Linear linear(const Expr &expr) {
+  if (expr->op == Op::Select) {
+    Linear chosen = selectOf(expr);
+    return bounds(render(chosen)) ? chosen : atom(expr);
+  }
   std::vector<Linear> operands;
   for (const Expr &operand : expr->operands)
     operands.push_back(linear(operand));

@@ -21,7 +21,12 @@ constexpr NamedOp kLeaves[] = {{"h", Op::Head},    {"q", Op::Query},    {"k", Op
 constexpr Function kFunctions[] = {{"min", Op::Min, 2, 64, "min(a, b)"},
                                    {"max", Op::Max, 2, 64, "max(a, b)"},
                                    {"abs", Op::Abs, 1, 1, "abs(a)"},
-                                   {"hash", Op::Hash, 3, 3, "hash(q, k, seed)"}};
+                                   {"hash", Op::Hash, 3, 3, "hash(q, k, seed)"},
+                                   {"log2", Op::Log2, 1, 1, "log2(d)", true},
+                                   {"segment", Op::Segment, 2, 2, "segment(t, ends)", true},
+                                   {"drawn", Op::Drawn, 4, 4, "drawn(place, i, m, seed)", true},
+                                   // r places: resolved to a union of Op::Drawn
+                                   {"draw", Op::True, 5, 5, "draw(r, i, j, m, seed)", true}};
 
 std::string plural(size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
@@ -65,9 +70,9 @@ private:
       if (Result<void> result = visitUses(operand); !result)
         return result;
     auto used = scope.definitions.find(syntax.name);
-    if (syntax.kind == Syntax::Number || syntax.kind == Syntax::Operator ||
-        used == scope.definitions.end())
-      return {};
+    bool named = syntax.kind == Syntax::Name || syntax.kind == Syntax::Call;
+    if (!named || used == scope.definitions.end() || !used->second.where)
+      return {}; // the prelude's end
     auto same = [&](const Definition *definition) { return definition == &used->second; };
     auto first = std::find_if(path.begin(), path.end(), same);
     if (first == path.end()) {
@@ -90,6 +95,56 @@ private:
   std::set<std::string> done;
   std::vector<const Definition *> path;
 };
+
+/// Names that other libraries and languages have for what a pattern says, and how it says it.
+struct ForeignName {
+  std::string_view names; ///< separated by blanks
+  std::string_view instead;
+};
+constexpr ForeignName kForeignNames[] = {
+    {"q_idx query_idx q_pos query q_index qi row rows i", "the position of the query is 'q'"},
+    {"kv_idx k_idx key_idx kv_pos k_pos key kv kv_index ki col cols column j",
+     "the position of the key is 'k'"},
+    {"h_idx head head_idx head_index hidx", "the model's head is 'h'"},
+    {"b batch b_idx batch_idx",
+     "a pattern is the same for every sequence of a batch; what differs by document is a list: "
+     "segment(q, ends) == segment(k, ends)"},
+    {"seq_len seqlen seq_length length kv_len seqlen_k N", "the number of keys is 'n'"},
+    {"q_len seqlen_q", "the number of query rows is 'nq'"},
+    {"where select cond if_else", "write 'a if p else b'"},
+    {"doc docs document documents document_id doc_id doc_ids document_ids seg_id segment_ids",
+     "documents are a list of where they end: segment(q, ends) == segment(k, ends)"},
+    {"is_causal causal_mask", "write 'causal': k <= q"},
+    {"sliding_window window_size swa sliding", "w keys with the query itself are local(w)"},
+    {"floor int trunc", "numbers are integers: '//' rounds down"},
+    {"mod fmod remainder", "write 'a % b'"},
+    {"bool any all", "comparisons are predicates; join them with 'and' and 'or'"},
+    {"xor ne", "write 'p != q' of predicates in parentheses"},
+    {"eq", "write '=='"},
+    {"logical_and bitwise_and And", "write 'and'"},
+    {"logical_or bitwise_or Or", "write 'or'"},
+    {"logical_not Not", "write 'not'"},
+    {"minimum", "write 'min(a, b)'"},
+    {"maximum", "write 'max(a, b)'"},
+    {"clip clamp_min", "write 'clamp(x, low, high)'"},
+    {"None null nil", "there is no such value: a pattern is True or False"},
+    {"len range lambda def return", "expressions have no functions of their own: see 'where:'"},
+    {"rand random randint bernoulli",
+     "chance is hash(q, k, seed), or draw(r, i, j, m, seed): r of m values for each i"},
+};
+
+std::string insteadOf(const std::string &name) {
+  for (const ForeignName &foreign : kForeignNames)
+    for (size_t at = foreign.names.find(name); at != std::string_view::npos;
+         at = foreign.names.find(name, at + 1)) {
+      size_t end = at + name.size();
+      bool whole = (at == 0 || foreign.names[at - 1] == ' ') &&
+                   (end == foreign.names.size() || foreign.names[end] == ' ');
+      if (whole)
+        return fmt::format(": {}", foreign.instead);
+    }
+  return "";
+}
 
 int editDistance(const std::string &a, const std::string &b) {
   std::vector<int> row(b.size() + 1);
@@ -134,29 +189,32 @@ Result<void> checkNames(const Syntax &syntax, const Scope &scope,
   for (const Syntax &operand : syntax.operands)
     if (Result<void> checked = checkNames(operand, scope, locals); !checked)
       return checked;
-  if (syntax.kind == Syntax::Number || syntax.kind == Syntax::Operator)
+  if (syntax.kind != Syntax::Name && syntax.kind != Syntax::Call)
     return {};
   std::vector<std::string> values(locals);
   for (const NamedOp &leaf : kLeaves)
     values.emplace_back(leaf.name);
   for (const auto &[name, value] : scope.params)
     values.push_back(name);
+  for (const auto &[name, list] : scope.lists)
+    values.push_back(name);
   std::optional<Error> wrongCount;
   if (std::find(values.begin(), values.end(), syntax.name) != values.end())
     wrongCount = countError(syntax, 0, 0, syntax.name);
+  else if (auto found = scope.definitions.find(syntax.name); found != scope.definitions.end())
+    wrongCount = countError(syntax, found->second.arguments.size() - found->second.optional,
+                            found->second.arguments.size(), usage(found->second));
   else if (const Function *function = functionNamed(syntax.name))
     wrongCount = countError(syntax, function->least, function->most, std::string(function->usage));
-  else if (auto found = scope.definitions.find(syntax.name); found != scope.definitions.end())
-    wrongCount = countError(syntax, found->second.arguments.size(), found->second.arguments.size(),
-                            usage(found->second));
   else {
     for (const Function &function : kFunctions)
       values.emplace_back(function.name);
     for (const auto &[name, definition] : scope.definitions)
       values.push_back(name);
-    return inputError(
-        fmt::format("unknown name {}{}", quote(syntax.name), suggestion(syntax.name, values)),
-        syntax.where);
+    std::string instead = insteadOf(syntax.name);
+    return inputError(fmt::format("unknown name {}{}", quote(syntax.name),
+                                  instead.empty() ? suggestion(syntax.name, values) : instead),
+                      syntax.where);
   }
   if (wrongCount)
     return *wrongCount;
@@ -198,6 +256,8 @@ Scope::Scope() {
       if (!argument.empty())
         definition.arguments.emplace_back(argument);
     definition.text = entry.body;
+    definition.optional = entry.optional;
+    definition.yielding = entry.yielding;
     auto source = std::make_shared<SourceText>(SourceText{"prelude", definition.text});
     Result<Syntax> body = parseSyntax(wholeText(source));
     assert(body && "the prelude parses");
@@ -216,23 +276,36 @@ bool isReservedWord(const std::string &name) {
 }
 
 std::string Scope::takenBy(const std::string &name) const {
-  if (isReservedWord(name) || leafNamed(name) || functionNamed(name))
+  const Function *function = functionNamed(name);
+  if (isReservedWord(name) || leafNamed(name) || (function && !function->yielding))
     return "a word of the language";
-  if (params.count(name))
+  if (params.count(name) || lists.count(name))
     return "a parameter";
   auto definition = definitions.find(name);
-  if (definition == definitions.end())
+  if (definition == definitions.end() || definition->second.yielding)
     return "";
   return definition->second.where ? "a definition" : "part of the prelude";
 }
 
+bool Scope::yields(const std::string &name) const {
+  const Function *function = functionNamed(name);
+  auto definition = definitions.find(name);
+  return (function && function->yielding) ||
+         (definition != definitions.end() && definition->second.yielding);
+}
+
 Result<void> checkDefinitions(const Scope &scope) {
   for (const auto &[name, definition] : scope.definitions)
-    if (Result<void> checked = checkNames(definition.body, scope, definition.arguments); !checked)
+    if (!definition.where)
+      continue; // the prelude is right, and none of a file's names are in it
+    else if (Result<void> checked = checkNames(definition.body, scope, definition.arguments);
+             !checked)
       return checked;
   RecursionCheck recursion(scope);
   for (const auto &[name, definition] : scope.definitions)
-    if (Result<void> checked = recursion.visit(definition); !checked)
+    if (!definition.where)
+      continue;
+    else if (Result<void> checked = recursion.visit(definition); !checked)
       return checked;
   return {};
 }

@@ -11,6 +11,7 @@ struct Function {
   Op op;
   size_t least, most;
   std::string_view usage;
+  bool yielding = false; ///< a file's own definition wins, with a warning
 };
 
 std::optional<Op> leafNamed(std::string_view name);

@@ -140,7 +140,13 @@ Result<TableOrder> readTable(std::shared_ptr<const SourceText> text) {
     int length = static_cast<int>(std::min<size_t>(word.size(), 80));
     int32_t value = 0;
     auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (error != std::errc() || stop != word.data() + word.size())
+    bool isNumber = error == std::errc() && stop == word.data() + word.size();
+    bool isText = !isNumber && error != std::errc::result_out_of_range;
+    if (isText && positions->empty()) // no table: its text is nobody's business
+      return inputError(fmt::format("{}: expected the positions of an order, found another kind of "
+                                    "file",
+                                    text->name));
+    if (!isNumber)
       return inputError(fmt::format("expected a position, found {}", quote(word)),
                         lines.at(at, length));
     positions->push_back(value);

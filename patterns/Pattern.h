@@ -47,9 +47,11 @@ struct Pattern {
   std::string name; ///< an identifier; of a pattern given by -e: "pattern"
   std::string doc;
   std::map<std::string, int64_t> params; ///< the values used, overrides included
+  std::map<std::string, ListRef> lists;  ///< parameters that are lists
   std::vector<HeadEntry> heads;
   std::vector<std::vector<int>>
-      layers; ///< per layer, entries its heads take in turn; empty: all heads
+      layers;                       ///< per layer, entries its heads take in turn; empty: all heads
+  std::vector<Error> warnings = {}; ///< what is right and may not be meant; not part of the value
 };
 
 /// What a command line may override.
@@ -61,8 +63,8 @@ struct PatternOverrides {
 /// Reads one `--param K=V`; its errors, and a pattern's about it, point into a text named --param.
 Result<void> addParam(PatternOverrides &overrides, const std::string &assignment);
 
-/// Reads a file that a pattern names ({table: FILE}), relative to the pattern's own place. Errors
-/// need no place: they get the name's.
+/// Reads a file that a pattern names ({table: FILE}, {file: FILE}), relative to the pattern's own
+/// place. Errors need no place: they get the name's.
 using FileReader = std::function<Result<std::shared_ptr<const SourceText>>(const std::string &)>;
 
 /// Larger pattern files are refused unread.
@@ -71,7 +73,7 @@ inline constexpr size_t kMaxPatternBytes = size_t(1) << 18;
 inline constexpr size_t kMaxEntries = 1024;
 
 /// Reads a pattern file's text. Every refusal of the language is a located Error. Without a
-/// FileReader, tables are refused.
+/// FileReader, tables and lists of files are refused.
 Result<Pattern> parsePattern(std::shared_ptr<const SourceText> text,
                              const PatternOverrides &overrides = {}, const FileReader &files = {});
 /// The pattern `-e EXPR`: one head called "head0".

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace sparsec {
 
 namespace {
@@ -21,6 +23,12 @@ std::string quoted(const std::string &text) {
       out += c;
   }
   return out + '"';
+}
+
+/// An expression as a plain scalar, quoted where YAML would read it as something else: a list's
+/// bracket after a blank and a comma is its own.
+std::string scalar(const std::string &expression) {
+  return expression.starts_with('[') ? quoted(expression) : expression;
 }
 
 /// An order as `schedule:` has it.
@@ -88,15 +96,18 @@ std::string print(const Pattern &pattern) {
   std::string out = fmt::format("name: {}\n", pattern.name);
   if (!pattern.doc.empty())
     out += fmt::format("doc: {}\n", quoted(pattern.doc));
-  if (!pattern.params.empty()) {
+  if (!pattern.params.empty() || !pattern.lists.empty()) {
     std::vector<std::string> params;
     for (const auto &[name, value] : pattern.params)
       params.push_back(fmt::format("{}: {}", name, value));
+    for (const auto &[name, list] : pattern.lists)
+      params.push_back(fmt::format("{}: [{}]", name, fmt::join(list->values, ", ")));
     out += fmt::format("params: {{{}}}\n", fmt::join(params, ", "));
   }
   out += "heads:\n";
   for (const HeadEntry &head : pattern.heads) {
-    out += fmt::format("  - name: {}\n    attend: {}\n", head.name, print(head.attend));
+    out += fmt::format("  - name: {}\n    attend: {}\n", head.name,
+                       scalar(print(head.attend, ListText::Named)));
     if (head.schedule != Schedule{})
       out += fmt::format("    schedule: {}\n", scheduleText(head.schedule));
   }
@@ -106,8 +117,14 @@ std::string print(const Pattern &pattern) {
 }
 
 bool equal(const Pattern &a, const Pattern &b) {
-  if (a.name != b.name || a.doc != b.doc || a.params != b.params || a.layers != b.layers ||
-      a.heads.size() != b.heads.size())
+  auto sameLists = [&] {
+    return std::equal(a.lists.begin(), a.lists.end(), b.lists.begin(), b.lists.end(),
+                      [](const auto &x, const auto &y) {
+                        return x.first == y.first && sameValues(x.second, y.second);
+                      });
+  };
+  if (a.name != b.name || a.doc != b.doc || a.params != b.params || !sameLists() ||
+      a.layers != b.layers || a.heads.size() != b.heads.size())
     return false;
   for (size_t i = 0; i < a.heads.size(); ++i)
     if (a.heads[i].name != b.heads[i].name || a.heads[i].schedule != b.heads[i].schedule ||

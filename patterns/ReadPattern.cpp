@@ -83,15 +83,30 @@ private:
     return {};
   }
 
+  void warnOfOwn(const std::string &name, const SourceRange &where) {
+    if (scope.yields(name))
+      pattern.warnings.push_back(inputError(
+          fmt::format("'{}' is a word of the language too: here it is what this file says", name),
+          where));
+  }
+
   Result<void> readParams() {
     const YamlNode *params = find(root, "params");
     if (!params)
       return {};
     if (params->kind != YamlNode::Map)
-      return expected("parameters, a mapping of names to integers", *params);
+      return expected("parameters, a mapping of names to integers or lists", *params);
     for (const auto &[name, value] : params->entries) {
       if (Result<void> checked = checkNewName(name.text, name.where); !checked)
         return checked;
+      warnOfOwn(name.text, name.where);
+      if (value.kind == YamlNode::Sequence || value.kind == YamlNode::Map) {
+        Result<ListRef> list = readListParam(name.text, value, files);
+        if (!list)
+          return list.error();
+        scope.lists[name.text] = *list;
+        continue;
+      }
       Result<int64_t> number = readInteger(value, std::numeric_limits<int64_t>::min(),
                                            std::numeric_limits<int64_t>::max(),
                                            fmt::format("a value for '{}'", name.text));
@@ -110,6 +125,12 @@ private:
       auto param = scope.params.find(name);
       if (param == scope.params.end()) {
         auto where = overrides.where.find(name);
+        if (scope.lists.count(name)) {
+          Error error = inputError(fmt::format("'{}' is a list: it is set in the file", name));
+          if (where != overrides.where.end())
+            error.where = where->second;
+          return error;
+        }
         Error error = inputError(fmt::format("pattern '{}' has no parameter {}{}", pattern.name,
                                              quote(name), suggestion(name, names)));
         if (where != overrides.where.end())
@@ -122,6 +143,7 @@ private:
       param->second = value;
     }
     pattern.params = scope.params;
+    pattern.lists = scope.lists;
     return {};
   }
 
@@ -205,7 +227,7 @@ private:
   }
 
   /// `near(a, b): abs(a - b) <= r`.
-  Result<Definition> readDefinition(const YamlNode &key, const YamlNode &value) const {
+  Result<Definition> readDefinition(const YamlNode &key, const YamlNode &value) {
     Result<std::vector<Token>> tokens = lex(key.expression());
     if (!tokens)
       return tokens.error();
@@ -224,6 +246,7 @@ private:
     definition.where = token->where;
     if (Result<void> checked = checkNewName(token->text, token->where); !checked)
       return checked.error();
+    warnOfOwn(token->text, token->where);
     if (isSymbol(*++token, "(")) {
       do {
         if ((++token)->kind != TokenKind::Name)
@@ -268,7 +291,11 @@ private:
   }
   static Error scoreError(const YamlNode &key) {
     return inputError(
-        fmt::format("'{}' is not built yet: scores are the scaled products alone", key.text),
+        fmt::format("'{}' is not built yet: {}", key.text,
+                    key.text == "inputs"
+                        ? "what is known beforehand is a parameter, and may be a list: "
+                          "params: {ends: [5, 9, 40]} or {ends: {file: ends.txt}}"
+                        : "scores are the scaled products alone"),
         key.where);
   }
 
@@ -379,14 +406,6 @@ private:
         node.where);
   }
 
-public:
-  static Result<void> checkNotEmpty(const Expr &attend, const SourceRange &where) {
-    if (simplify(attend)->op != Op::False)
-      return {};
-    return inputError("expected a head that attends somewhere, found one that is empty for every n",
-                      where);
-  }
-
 private:
   YamlNode root;
   const PatternOverrides &overrides;
@@ -406,33 +425,6 @@ Result<Pattern> parsePattern(std::shared_ptr<const SourceText> text,
   if (!document)
     return document.error();
   return PatternReader(*std::move(document), overrides, files).run();
-}
-
-Result<Pattern> patternOfExpression(std::shared_ptr<const SourceText> text,
-                                    const PatternOverrides &overrides) {
-  if (text->text.size() > kMaxPatternBytes)
-    return inputError(fmt::format("expected an expression of at most {} bytes, found {}",
-                                  kMaxPatternBytes, text->text.size()));
-  SourceRange where = SourceLines(text).at(0, static_cast<int>(text->text.size()));
-  Result<Expr> predicate = parsePredicate(std::move(text));
-  if (!predicate)
-    return predicate.error();
-  if (Result<void> checked = PatternReader::checkNotEmpty(*predicate, where); !checked)
-    return checked.error();
-  for (const auto &[name, value] : overrides.params) {
-    auto place = overrides.where.find(name);
-    Error error = inputError(fmt::format("an expression has no parameter {}", quote(name)));
-    if (place != overrides.where.end())
-      error.where = place->second;
-    return error;
-  }
-  Pattern pattern;
-  pattern.name = "pattern";
-  pattern.heads.emplace_back();
-  pattern.heads[0].name = "head0";
-  pattern.heads[0].attend = *predicate;
-  pattern.heads[0].where = where;
-  return pattern;
 }
 
 } // namespace sparsec

@@ -41,6 +41,19 @@ struct ScheduleContext {
 /// Reads `schedule:` over what the file's own says.
 Result<void> readSchedule(const YamlNode &node, const ScheduleContext &context, HeadEntry &entry);
 
+/// The text of a file that a pattern names; errors have a place. `what` the file is, for messages.
+Result<std::shared_ptr<const SourceText>> readNamedFile(const std::string &name,
+                                                        std::string_view what,
+                                                        const SourceRange &where,
+                                                        const FileReader &files);
+
+/// Refuses a head that no pair can be in, whatever n is.
+Result<void> checkNotEmpty(const Expr &attend, const SourceRange &where);
+
+/// A list parameter: [5, 9, 40] or {file: NAME}.
+Result<ListRef> readListParam(const std::string &name, const YamlNode &value,
+                              const FileReader &files);
+
 /// The order that a file lists. `where` is of its name.
 Result<TableOrder> readTableFile(const std::string &name, const SourceRange &where,
                                  const FileReader &files);

@@ -171,18 +171,10 @@ Result<SplitChoice> readSplit(const YamlNode &node) {
 
 Result<TableOrder> readTableFile(const std::string &name, const SourceRange &where,
                                  const FileReader &files) {
-  if (!files)
-    return inputError(fmt::format("expected an order without a file, found the table {}: nothing "
-                                  "beside this pattern can be read",
-                                  quote(name)),
-                      where);
-  Result<std::shared_ptr<const SourceText>> text = files(name);
-  if (!text) {
-    Error error = text.error();
-    if (!error.where)
-      error.where = where;
-    return error;
-  }
+  Result<std::shared_ptr<const SourceText>> text =
+      readNamedFile(name, "an order without a file, found the table", where, files);
+  if (!text)
+    return text.error();
   Result<TableOrder> table = readTable(*text);
   if (table)
     table->name = name;

@@ -105,4 +105,53 @@ Result<int64_t> readConstant(const YamlNode &node, const Scope &scope, Expansion
   return value;
 }
 
+Result<std::shared_ptr<const SourceText>> readNamedFile(const std::string &name,
+                                                        std::string_view what,
+                                                        const SourceRange &where,
+                                                        const FileReader &files) {
+  if (!files)
+    return inputError(
+        fmt::format("expected {} {}: nothing beside this pattern can be read", what, quote(name)),
+        where);
+  Result<std::shared_ptr<const SourceText>> text = files(name);
+  if (text)
+    return text;
+  Error error = text.error();
+  if (!error.where)
+    error.where = where;
+  return error;
+}
+
+Result<ListRef> readListParam(const std::string &name, const YamlNode &value,
+                              const FileReader &files) {
+  if (value.kind == YamlNode::Sequence) {
+    std::vector<int64_t> values;
+    for (const YamlNode &item : value.items) {
+      Result<int64_t> entry =
+          readInteger(item, kLeastEntry, kMostEntry, fmt::format("an entry of '{}'", name));
+      if (!entry)
+        return entry.error();
+      values.push_back(*entry);
+    }
+    if (auto wrong = checkEntries(values))
+      return inputError(*wrong, value.where);
+    return makeList(std::move(values), name);
+  }
+  if (Result<void> keys = checkKeys(value, "a list of a file", {"file"}); !keys)
+    return keys.error();
+  const YamlNode *file = find(value, "file");
+  if (!file || file->kind != YamlNode::Scalar || file->text.empty())
+    return expected("the name of a file: {file: ends.txt}", file ? *file : value);
+  Result<std::shared_ptr<const SourceText>> text =
+      readNamedFile(file->text, "a list in place, found the file", file->where, files);
+  if (!text)
+    return text.error();
+  Result<ListRef> list = readList(*text);
+  if (!list)
+    return list;
+  auto named = std::make_shared<IntegerList>(**list);
+  named->name = name;
+  return ListRef(named);
+}
+
 } // namespace sparsec

@@ -75,6 +75,10 @@ Op opposite(Op op) {
   case Op::Max:
   case Op::Abs:
   case Op::Hash:
+  case Op::Log2:
+  case Op::Segment:
+  case Op::Drawn:
+  case Op::Select:
   case Op::Not:
     break;
   }
@@ -207,6 +211,10 @@ Simple simplified(const Expr &expr, bool negated) {
   case Op::Max:
   case Op::Abs:
   case Op::Hash:
+  case Op::Log2:
+  case Op::Segment:
+  case Op::Drawn:
+  case Op::Select:
     break;
   }
   assert(false && "an integer is no predicate");

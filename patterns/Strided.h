@@ -138,6 +138,23 @@ public:
     return interval(0, (Int(1) << 32) - 1, 1, 0);
   }
 
+  Value<Int> log2(const Value<Int> &a) const {
+    return interval(floorLog2(narrow(a.low)), floorLog2(narrow(a.high)), 1, 0);
+  }
+  Value<Int> segment(const Value<Int> &a, const IntegerList &list) const {
+    return interval(list.countUpTo(narrow(a.low)), list.countUpTo(narrow(a.high)), 1, 0);
+  }
+  Value<Int> drawn(const Value<Int> &place, const Value<Int> &i, const Value<Int> &m,
+                   const Value<Int> &seed) const {
+    if (place.constant() && i.constant() && m.constant() && seed.constant())
+      return number(drawnValue(narrow(place.low), narrow(i.low), narrow(m.low), narrow(seed.low)));
+    return interval(0, std::clamp<Int>(m.high, 1, kMostDrawnFrom) - 1, 1, 0);
+  }
+  /// One of the two.
+  Value<Int> either(const Value<Int> &a, const Value<Int> &b) const {
+    return interval(std::min(a.low, b.low), std::max(a.high, b.high), commonStep(a, b), a.low);
+  }
+
   /// The truth of `a - b` being below 0, at most 0, or 0.
   Coverage less(const Value<Int> &a, const Value<Int> &b) const {
     Value<Int> d = subtract(a, b);
@@ -158,6 +175,8 @@ public:
   }
 
 private:
+  static int64_t narrow(Int value) { return static_cast<int64_t>(value); }
+
   Value<Int> affine(Int base, Int perQ, Int perK) const {
     Int spanQ = perQ * lastQ, spanK = perK * lastK;
     Value<Int> v;

@@ -32,7 +32,7 @@ public:
   Result<Syntax> run() {
     if (peek().kind == TokenKind::End)
       return inputError("expected an expression, found nothing", peek().where);
-    Result<Syntax> whole = disjunction();
+    Result<Syntax> whole = choice();
     if (whole && peek().kind != TokenKind::End)
       return inputError(fmt::format("expected an operator or the end of the expression, found {}",
                                     describe(peek())),
@@ -65,15 +65,32 @@ private:
     Syntax node;
     node.kind = Syntax::Operator;
     node.op = op;
-    node.where = where;
     bool prefix = operands.size() == 1;
-    node.span = join(prefix ? where : operands.front().span, lastPlace());
+    SourceRange first = prefix ? where : operands.front().span;
+    return finish(std::move(node), std::move(where), first, std::move(operands));
+  }
+  /// A node over its operands, which begins at `first` and ends with the token before this one.
+  Result<Syntax> finish(Syntax node, SourceRange where, const SourceRange &first,
+                        std::vector<Syntax> operands) {
+    node.where = where;
+    node.span = join(first, lastPlace());
     for (const Syntax &operand : operands)
       node.depth = std::max(node.depth, operand.depth + 1);
     node.operands = std::move(operands);
     if (node.depth > kMaxDepth)
-      return inputError(fmt::format("expected at most {} operators in a row", kMaxDepth), where);
+      return tooMany(node.op, where);
     return node;
+  }
+  static Error tooMany(Op op, const SourceRange &where) {
+    Error error =
+        inputError(fmt::format("expected at most {} operators in a row", kMaxDepth), where);
+    if (op == Op::Or || op == Op::And)
+      error.notes.emplace_back("for many values write a list: k in [5, 9, 40], or a parameter "
+                               "columns: {file: columns.txt} and 'k in columns'");
+    if (op == Op::Add)
+      error.notes.emplace_back("for many steps write a list: segment(t, [5, 9, 40]) is how many of "
+                               "its values are at most t");
+    return error;
   }
   Result<Syntax> combine(Op op, SourceRange where, Syntax a, Syntax b) {
     std::vector<Syntax> operands;
@@ -95,6 +112,31 @@ private:
     }
     return left;
   }
+  /// a if p else b, grouped from the right.
+  Result<Syntax> choice() {
+    Result<Syntax> first = disjunction();
+    if (!first || !isWord("if"))
+      return first;
+    SourceRange where = peek().where;
+    ++at;
+    Result<Syntax> condition = disjunction();
+    if (!condition)
+      return condition;
+    if (!isWord("else"))
+      return inputError(
+          fmt::format("expected 'else', as in 'a if p else b', found {}", describe(peek())),
+          peek().where);
+    ++at;
+    Result<Syntax> second = nested([this] { return choice(); });
+    if (!second)
+      return second;
+    Syntax node;
+    node.kind = Syntax::Choice;
+    std::vector<Syntax> operands = {*std::move(condition), *std::move(first), *std::move(second)};
+    SourceRange begin = operands[1].span;
+    return finish(std::move(node), where, begin, std::move(operands));
+  }
+
   Result<Syntax> disjunction() { return connective("or", Op::Or, &Parser::conjunction); }
   Result<Syntax> conjunction() { return connective("and", Op::And, &Parser::negation); }
 
@@ -116,13 +158,15 @@ private:
     std::optional<Syntax> links; // the conjunction so far
     while (left) {
       SourceRange where = peek().where;
-      std::optional<Op> op = take(kComparisons);
-      if (!op)
+      std::optional<bool> member = takeMembership();
+      std::optional<Op> op = member ? std::nullopt : take(kComparisons);
+      if (!op && !member)
         break;
       Result<Syntax> right = sum();
       if (!right)
         return right;
-      Result<Syntax> link = combine(*op, where, *std::move(left), *right);
+      Result<Syntax> link = member ? membership(*member, where, *std::move(left), *right)
+                                   : combine(*op, where, *std::move(left), *right);
       if (link && links)
         link = combine(Op::And, where, *std::move(links), *std::move(link));
       if (!link)
@@ -133,6 +177,26 @@ private:
     if (left && links)
       return *std::move(links);
     return left;
+  }
+
+  /// `in` (true) or `not in`, taken.
+  std::optional<bool> takeMembership() {
+    bool negated = isWord("not") && tokens[at + 1].kind == TokenKind::Name &&
+                   tokens[at + 1].text == "in"; // an End comes last
+    if (!negated && !isWord("in"))
+      return std::nullopt;
+    at += negated ? 2 : 1;
+    return !negated;
+  }
+  Result<Syntax> membership(bool member, const SourceRange &where, Syntax of, Syntax list) {
+    Syntax node;
+    node.kind = Syntax::Member;
+    node.value = member;
+    SourceRange begin = of.span;
+    std::vector<Syntax> operands;
+    operands.push_back(std::move(of));
+    operands.push_back(std::move(list));
+    return finish(std::move(node), where, begin, std::move(operands));
   }
 
   template <size_t N>
@@ -189,12 +253,20 @@ private:
             token.where);
       return literal(token.value);
     }
+    if (token.kind == TokenKind::List) {
+      Syntax list;
+      list.kind = Syntax::List;
+      list.list = makeList(token.values);
+      list.where = list.span = token.where;
+      ++at;
+      return list;
+    }
     if (token.kind == TokenKind::Name && token.text != "and" && token.text != "or" &&
         token.text != "not")
       return nameOrCall();
     if (isSymbol("(")) {
       ++at;
-      Result<Syntax> inner = nested([this] { return disjunction(); });
+      Result<Syntax> inner = nested([this] { return choice(); });
       if (!inner)
         return inner;
       if (!isSymbol(")"))
@@ -222,7 +294,7 @@ private:
     ++at;
     node.kind = Syntax::Call;
     while (!isSymbol(")") || !node.operands.empty()) {
-      Result<Syntax> argument = nested([this] { return disjunction(); });
+      Result<Syntax> argument = nested([this] { return choice(); });
       if (!argument)
         return argument;
       node.depth = std::max(node.depth, argument->depth + 1);

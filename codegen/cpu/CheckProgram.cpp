@@ -19,7 +19,8 @@ bool isKnownArithmetic(Operation *op) {
          isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::DivUIOp, arith::DivSIOp,
              arith::RemUIOp, arith::RemSIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp,
              arith::ShLIOp, arith::ShRUIOp, arith::ShRSIOp, arith::MinSIOp, arith::MaxSIOp,
-             arith::MinUIOp, arith::MaxUIOp, arith::CmpIOp, arith::SelectOp>(op) ||
+             arith::MinUIOp, arith::MaxUIOp, arith::CmpIOp, arith::SelectOp,
+             math::CountLeadingZerosOp>(op) ||
          isa<arith::TruncFOp, arith::ExtFOp, arith::TruncIOp, arith::ExtSIOp, arith::ExtUIOp,
              arith::SIToFPOp, arith::UIToFPOp, arith::IndexCastOp>(op);
 }
@@ -28,8 +29,8 @@ bool isKnownTile(Operation *op) {
   return isa<tile::ReturnOp, tile::YieldOp, tile::WorkOp, tile::RowsOp, tile::RowsByOp,
              tile::RowsAtOp, tile::PositionsOp, tile::LoadOp, tile::StoreOp, tile::AccumulateOp,
              tile::BlocksOp, tile::RangeOp, tile::FoldOp, tile::SplatOp, tile::ExpandOp,
-             tile::TransposeOp, tile::ReduceOp, tile::DotOp, tile::MaskOp, tile::LayoutRowOp,
-             tile::NumberOp, tile::ScalarOp, tile::StoreScalarOp>(op);
+             tile::TransposeOp, tile::ReduceOp, tile::DotOp, tile::MaskOp, tile::LookupOp,
+             tile::LayoutRowOp, tile::NumberOp, tile::ScalarOp, tile::StoreScalarOp>(op);
 }
 
 LogicalResult checkTypes(Operation *op) {

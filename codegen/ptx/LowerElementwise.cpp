@@ -170,6 +170,53 @@ struct MaskPattern : OpConversionPattern<tile::MaskOp> {
   }
 };
 
+/// A table is a constant of the module, in global memory: its threads read different entries.
+struct LookupPattern : OpConversionPattern<tile::LookupOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::LookupOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    LLVM::GlobalOp table = tableOf(op, rewriter);
+    ThreadEmitter emit(op, rewriter);
+    Value base = emit.create<LLVM::AddressOfOp>(
+        LLVM::LLVMPointerType::get(emit.getContext(), kGlobalSpace), table.getSymName());
+    auto entry = [&](Value index) -> Value {
+      Value offset = emit.shiftLeft(emit.create<LLVM::ZExtOp>(emit.getI64Type(), index), 2);
+      return emit.number(emit.advance(base, offset), 0, /*invariant=*/true);
+    };
+    if (!isa<VectorType>(adaptor.getIndex().getType())) {
+      rewriter.replaceOp(op, entry(adaptor.getIndex()));
+      return success();
+    }
+    SmallVector<Value> values = emit.elements(adaptor.getIndex());
+    for (Value &value : values)
+      value = entry(value);
+    rewriter.replaceOp(op, emit.pack(values));
+    return success();
+  }
+
+  /// One for each different table.
+  static LLVM::GlobalOp tableOf(tile::LookupOp op, ConversionPatternRewriter &rewriter) {
+    auto module = op->getParentOfType<ModuleOp>();
+    ArrayRef<int32_t> entries = op.getTable();
+    auto type = LLVM::LLVMArrayType::get(rewriter.getI32Type(), entries.size());
+    auto value = DenseElementsAttr::get(
+        RankedTensorType::get({int64_t(entries.size())}, rewriter.getI32Type()), entries);
+    int count = 0;
+    for (auto global : module.getOps<LLVM::GlobalOp>()) {
+      if (global.getValueOrNull() == value)
+        return global;
+      count += global.getSymName().starts_with(kTableSymbol);
+    }
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(module.getBody());
+    return LLVM::GlobalOp::create(rewriter, op.getLoc(), type, /*isConstant=*/true,
+                                  LLVM::Linkage::Internal,
+                                  (Twine(kTableSymbol) + Twine(count)).str(), value,
+                                  /*alignment=*/4, kGlobalSpace);
+  }
+  static constexpr StringRef kTableSymbol = "sparsec_table_";
+};
+
 struct SplatPattern : OpConversionPattern<tile::SplatOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::SplatOp op, OpAdaptor adaptor,
@@ -246,7 +293,8 @@ struct PartPattern : OpConversionPattern<warp::PartOp> {
 
 void populateElementwisePatterns(RewritePatternSet &patterns, const ThreadTypes &types) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<NarrowPattern, MaximumPattern, ExpPattern>(types, context, PatternBenefit(2));
+  patterns.add<NarrowPattern, MaximumPattern, ExpPattern, LookupPattern>(types, context,
+                                                                         PatternBenefit(2));
   patterns.add<SameOnVectors, ConstantPattern, MaskPattern, SplatPattern, ExpandPattern,
                ConvertPattern, PartPattern>(types, context);
   constexpr double kLn2 = 0.693147180559945309417232121458;

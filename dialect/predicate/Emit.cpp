@@ -23,6 +23,7 @@ public:
   Value attend(const Expr &predicate);
 
 private:
+  Term truth(const Expr &condition) override { return predicate(condition); }
   Term predicate(const Expr &expr);
   Term connect(Op op, ArrayRef<Expr> operands, ArrayRef<Term> more);
   Term compare(Op op, const Expr &left, const Expr &right);

@@ -1,5 +1,9 @@
 #include "dialect/predicate/EmitIntegers.h"
 
+#include "dialect/Tile.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -61,6 +65,14 @@ Value IntegerEmitter::emitInteger(const Expr &expr, const Bounds &bounds, Positi
     return absolute(integer(expr->operands[0]), bits, over);
   case Op::Hash:
     return hash(expr, over);
+  case Op::Log2:
+    return log2(integer(expr->operands[0]), over);
+  case Op::Segment:
+    return segment(expr, over);
+  case Op::Drawn:
+    return drawn(expr, over);
+  case Op::Select:
+    return select(expr, bits, over);
   case Op::True:
   case Op::False:
   case Op::Less:
@@ -223,23 +235,29 @@ Value IntegerEmitter::extreme(Op op, const Number &left, const Number &right, co
   return truncate(result, over);
 }
 
+/// What a hash multiplies its operands by.
+constexpr std::array<uint32_t, 3> kHashFactors = {0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D};
+
 /// hash32 of Evaluate.h, on low bits throughout.
 Value IntegerEmitter::hash(const Expr &expr, Positions over) {
-  constexpr std::array<uint32_t, 3> factors = {0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D};
   SmallVector<Term> products;
   int64_t known = 0;
   for (size_t i = 0; i < 3; ++i) {
     const Expr &operand = expr->operands[i];
     Bounds bounds = *facts.bounds(operand);
     if (bounds.low == bounds.high) {
-      known += static_cast<int64_t>(static_cast<uint32_t>(bounds.low) * factors[i]);
+      known += static_cast<int64_t>(static_cast<uint32_t>(bounds.low) * kHashFactors[i]);
       continue;
     }
     Positions on = facts.positions(operand);
-    Value factor = constant(factors[i], 32, on);
+    Value factor = constant(kHashFactors[i], 32, on);
     products.push_back({arith::MulIOp::create(b, low32(operand, on), factor), on});
   }
   llvm::stable_sort(products, [](const Term &x, const Term &y) { return x.over < y.over; });
+  return hash(products, known, over);
+}
+
+Value IntegerEmitter::hash(ArrayRef<Term> products, int64_t known, Positions over) {
   Term sum{constant(known, 32, Neither), Neither};
   for (const Term &product : products)
     sum = combine<arith::AddIOp>(sum, product);
@@ -255,6 +273,103 @@ Value IntegerEmitter::hash(const Expr &expr, Positions over) {
   mix(15), spread(0x846CA68B);
   mix(16);
   return x;
+}
+
+/// Of zeros before the first one; of what is below 1 all bits, which gives -1.
+Value IntegerEmitter::log2(const Number &of, Positions over) {
+  int bits = bitsFor(of.bounds);
+  Value x = number(of, bits, over);
+  if (of.bounds.low < 0)
+    x = arith::MaxSIOp::create(b, x, constant(0, bits, over));
+  Value zeros = math::CountLeadingZerosOp::create(b, x);
+  Value result = arith::SubIOp::create(b, constant(bits - 1, bits, over), zeros);
+  return bits == 32 ? result : truncate(result, over);
+}
+
+/// Brought into a range of 32 bits, in 32 bits.
+Number IntegerEmitter::within(const Number &of, Bounds to) {
+  int bits = fitsSigned(of.bounds) ? 32 : 64;
+  Value x = number(of, bits, of.over);
+  if (of.bounds.low < to.low)
+    x = arith::MaxSIOp::create(b, x, constant(to.low, bits, of.over));
+  if (of.bounds.high > to.high)
+    x = arith::MinSIOp::create(b, x, constant(to.high, bits, of.over));
+  Number result;
+  result.value = bits == 32 ? x : truncate(x, of.over);
+  result.over = of.over;
+  result.bounds = to;
+  return result;
+}
+
+/// Comparisons with the values of a short list; in a longer one a search, whose steps are the same
+/// for every element.
+Value IntegerEmitter::segment(const Expr &expr, Positions over) {
+  constexpr size_t kFew = 4;
+  std::vector<int32_t> values = expr->list->values;
+  Number of = within(integer(expr->operands[0]), {int64_t(values.front()) - 1, values.back()});
+  Value x = number(of, 32, over), found = constant(0, 32, over);
+  Value one = constant(1, 32, over);
+  if (values.size() <= kFew) {
+    for (int32_t value : values) {
+      Value isUp =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::sle, constant(value, 32, over), x);
+      Value more = arith::SelectOp::create(b, isUp, one, constant(0, 32, over));
+      found = arith::AddIOp::create(b, found, more);
+    }
+    return found;
+  }
+  size_t last = std::bit_floor(values.size());
+  values.resize(2 * last - 1, INT32_MAX); // above every x
+  auto table = b.getDenseI32ArrayAttr(values);
+  for (size_t step = last; step > 0; step /= 2) {
+    Value next = arith::AddIOp::create(b, found, constant(int64_t(step), 32, over));
+    Value at = arith::SubIOp::create(b, next, one);
+    Value value = tile::LookupOp::create(b, at.getType(), table, at);
+    Value isUp = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, value, x);
+    found = arith::SelectOp::create(b, isUp, next, found);
+  }
+  return found;
+}
+
+/// drawnValue of Evaluate.h: remainders by m, which is below 2^31, of unsigned numbers.
+Value IntegerEmitter::drawn(const Expr &expr, Positions over) {
+  Number m = within(integer(expr->operands[2]), {1, kMostDrawnFrom});
+  Value size = number(m, 32, over);
+  Expr by = make(Op::Max, {make(Op::Min, {expr->operands[2], sparsec::integer(kMostDrawnFrom)}),
+                           sparsec::integer(1)});
+  Expr first = make(Op::Modulo, {expr->operands[0], by});
+  Value x = number(integer(first), 32, over);
+  auto low = [&](size_t i) { return low32(expr->operands[i], over); };
+  auto times = [&](Value value, size_t i) {
+    return Term{arith::MulIOp::create(b, value, constant(kHashFactors[i], 32, over)), over};
+  };
+  auto known = [&](int64_t value, size_t i) {
+    return static_cast<int64_t>(static_cast<uint32_t>(value) * kHashFactors[i]);
+  };
+  auto remainder = [&](Value value) -> Value { return arith::RemUIOp::create(b, value, size); };
+  Term ofRow = times(low(1), 0), ofSeed = times(low(3), 2);
+  for (int64_t c = 0; c < kDrawRounds; ++c) {
+    Value a = hash({ofRow, ofSeed}, known(c, 1), over), inside = remainder(a);
+    // a - x modulo m, both below m
+    Value difference = arith::SubIOp::create(b, inside, x);
+    Value above = arith::AddIOp::create(b, difference, size);
+    Value isBelow = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, inside, x);
+    Value y = arith::SelectOp::create(b, isBelow, above, difference);
+    Value larger = arith::MaxUIOp::create(b, x, y);
+    Value bits = hash({times(larger, 0), times(a, 1)}, known(c, 2), over);
+    Value odd = arith::AndIOp::create(b, bits, constant(1, 32, over));
+    Value isOdd = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, odd, constant(0, 32, over));
+    x = arith::SelectOp::create(b, isOdd, y, x);
+  }
+  Value turn = remainder(hash({ofRow, ofSeed}, known(kDrawRounds, 1), over));
+  return remainder(arith::AddIOp::create(b, x, turn));
+}
+
+Value IntegerEmitter::select(const Expr &expr, int bits, Positions over) {
+  Number first = integer(expr->operands[1]), second = integer(expr->operands[2]);
+  Value condition = raise(truth(expr->operands[0]), over);
+  return arith::SelectOp::create(b, condition, number(first, bits, over),
+                                 number(second, bits, over));
 }
 
 } // namespace sparsec

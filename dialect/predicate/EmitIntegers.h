@@ -21,6 +21,9 @@ public:
 
 protected:
   Number integer(const Expr &expr);
+  /// The condition of a Select.
+  virtual Term truth(const Expr &predicate) = 0;
+  ~IntegerEmitter() = default;
   PredicateFacts &facts;
 
 private:
@@ -36,6 +39,12 @@ private:
   Value extreme(Op op, const Number &left, const Number &right, const Bounds &bounds,
                 Positions over);
   Value hash(const Expr &expr, Positions over);
+  Value hash(llvm::ArrayRef<Term> products, int64_t known, Positions over);
+  Value log2(const Number &of, Positions over);
+  Value segment(const Expr &expr, Positions over);
+  Number within(const Number &of, Bounds to);
+  Value drawn(const Expr &expr, Positions over);
+  Value select(const Expr &expr, int bits, Positions over);
 
   llvm::DenseMap<const Node *, Number> numbers; ///< the nodes are kept alive by the predicate
   llvm::DenseMap<const Node *, Term> lows;

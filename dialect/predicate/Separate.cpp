@@ -20,14 +20,18 @@ std::optional<Bounds> PredicateFacts::bounds(const Expr &expr) {
   std::vector<Bounds> operands;
   bool bounded = true;
   for (const Expr &operand : expr->operands) {
+    if (isPredicate(operand->op)) { // of a Select
+      operands.emplace_back();
+      continue;
+    }
     std::optional<Bounds> one = bounds(operand);
     bounded = bounded && one;
     operands.push_back(one.value_or(Bounds{}));
   }
   std::optional<Bounds> result;
   if (bounded) {
-    BoundsOutcome outcome =
-        sparsec::boundsOf(expr->op, expr->value, operands.data(), operands.size());
+    BoundsOutcome outcome = sparsec::boundsOf(expr->op, expr->value, expr->list.get(),
+                                              operands.data(), operands.size());
     if (outcome.kind == BoundsOutcome::Bounded)
       result = outcome.bounds;
   }
@@ -168,6 +172,10 @@ void Separator::collect(const Expr &expr, int64_t factor, Sum &sum) {
   case Op::Max:
   case Op::Abs:
   case Op::Hash:
+  case Op::Log2:
+  case Op::Segment:
+  case Op::Drawn:
+  case Op::Select:
     return sum.addTerm(factor, expr);
   case Op::True:
   case Op::False:
@@ -260,10 +268,11 @@ Expr Separator::integerOf(const Expr &expr) {
   std::vector<Expr> operands;
   bool changed = false;
   for (const Expr &operand : expr->operands) {
-    operands.push_back(integerOf(operand));
+    operands.push_back(isPredicate(operand->op) ? predicate(operand, /*negated=*/false)
+                                                : integerOf(operand));
     changed |= operands.back() != operand;
   }
-  Expr result = changed ? make(expr->op, operands) : expr;
+  Expr result = changed ? rebuilt(expr, operands) : expr;
   if (expr->op == Op::Modulo || expr->op == Op::FloorDivide)
     result = divideApart(result);
   return bounded(result) ? result : expr;

@@ -29,8 +29,9 @@ struct Found {
     if (ofKey && expr->op != Op::And && expr->op != Op::Or)
       ofKeys.push_back(expr);
     bool divides = expr->op == Op::Modulo || expr->op == Op::FloorDivide;
-    // What a hash leaves over says nothing about places.
-    divides = divides && !mentions(expr->operands[0], Op::Hash);
+    // What a hash or a search leaves over says nothing about places.
+    divides = divides && !mentions(expr->operands[0], Op::Hash) &&
+              !mentions(expr->operands[0], Op::Drawn) && expr->operands[0]->op != Op::Segment;
     if (divides && expr->operands[1]->op == Op::Integer && expr->operands[1]->value > 1) {
       bool ofQuery = mentions(expr->operands[0], Op::Query);
       int64_t by = expr->operands[1]->value;

@@ -12,16 +12,16 @@
 namespace sparsec {
 
 LayoutRequest folded(LayoutRequest request, const CostShape &shape) {
-  assert((!shape.ofKeys || request.q0 == 0) && "the axes are exchanged with their positions");
   if (shape.ofKeys) {
     std::swap(request.nq, request.nk);
     std::swap(request.blockQ, request.blockK);
+    request.q0 = 0;
   }
   return request;
 }
 
-Part folded(const Part &part, const CostShape &shape) {
-  return shape.ofKeys ? Part{exchanged(part.attend), part.keys, part.queries} : part;
+Part folded(const Part &part, const LayoutRequest &request, const CostShape &shape) {
+  return shape.ofKeys ? Part{exchanged(part.attend, request.q0), part.keys, part.queries} : part;
 }
 
 bool gathers(const OrderSpec &order) {
@@ -184,7 +184,7 @@ Tally tallyOf(const LineCounts &lines, const Prices &prices) {
 /// Exactly, of what is not folded. Error: the layout does not fit.
 Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const CostShape &shape,
                          const CostTarget &target, Ledger &ledger) {
-  Part fold = folded(part, shape);
+  Part fold = folded(part, request, shape);
   LayoutRequest folds = folded(request, shape);
   Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
   if (!queries)
@@ -231,7 +231,7 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
   LayoutRequest folds = folded(request, shape);
   std::vector<Tally> tallies;
   for (const Part &part : parts) {
-    Part fold = folded(part, shape);
+    Part fold = folded(part, request, shape);
     Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
     if (!queries)
       return queries.error();
@@ -318,7 +318,7 @@ Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,
   LayoutRequest folds = folded(request, shape);
   Sum sum(folds, shape, target);
   for (size_t i = 0; i < parts.size(); ++i)
-    sum.add(tallies[i], pricesOf(folded(parts[i], shape), folds, shape, target));
+    sum.add(tallies[i], pricesOf(folded(parts[i], request, shape), folds, shape, target));
   return sum.total(denseSeconds(request, shape, target, denseBlocks));
 }
 

@@ -61,7 +61,7 @@ struct CostShape {
   int64_t foldWidth = 128; ///< of what is loaded for each block
   int64_t elementBytes = 2;
   int64_t copies = 1;  ///< heads x batch: how often the layout is computed
-  bool ofKeys = false; ///< the transposed layout is folded: its rows are keys; with q0 = 0 alone
+  bool ofKeys = false; ///< the transposed layout is folded: its rows are keys
 
   static CostShape forward(int64_t headDim, int64_t valueDim, int64_t elementBytes = 2,
                            int64_t copies = 1) {

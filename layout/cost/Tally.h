@@ -15,7 +15,7 @@ struct Prices {
 /// The same computed the other way round, where that is how the kernel folds it: each row is one of
 /// keys, and its blocks are of queries.
 LayoutRequest folded(LayoutRequest request, const CostShape &shape);
-Part folded(const Part &part, const CostShape &shape);
+Part folded(const Part &part, const LayoutRequest &request, const CostShape &shape);
 
 bool gathers(const OrderSpec &order);
 /// Of a part and a request that are folded.

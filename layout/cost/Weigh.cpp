@@ -86,7 +86,7 @@ Scale::Ways Scale::waysOf(const Expr &attend) const {
   // What boxes of a grid are suggested follows the block: the first one's do for all.
   LayoutRequest request = at(blocks[0]);
   Ways ways{.attend = attend,
-            .fold = folded({attend, {}, {}}, shape).attend,
+            .fold = folded({attend, {}, {}}, request, shape).attend,
             .elements = {},
             .orders = ordersFor(attend, request, choice),
             .hopeless = {}};

@@ -108,7 +108,14 @@ struct Kernel {
   std::string_view body;
 };
 
+/// A table in global memory: ".global .align 4 .b8 ends[8] = {5, 0, 0, 0, 9, 0, 0, 0};"
+struct Table {
+  Variable variable;
+  std::string entries; ///< with their braces
+};
+
 struct Module {
+  std::vector<Table> tables;
   std::vector<Variable> dynamicShared;
   std::vector<std::string> staticShared; ///< declarations, verbatim
   std::vector<Kernel> kernels;
@@ -231,6 +238,21 @@ Result<void> readShared(Scanner &scanner, Module &module, std::string_view linka
   return {};
 }
 
+/// A constant array with its values; anything else in global memory has no place in a kernel's
+/// text.
+Result<void> readTable(Scanner &scanner, Module &module) {
+  Result<Variable> variable = readVariable(scanner);
+  if (!variable)
+    return variable.error();
+  bool isTable =
+      variable->isArray && variable->elements && scanner.next() == "=" && scanner.next() == "{";
+  std::optional<std::string_view> entries = isTable ? scanner.block() : std::nullopt;
+  if (!entries || scanner.next() != ";")
+    return refuse("it has '.global' at module level");
+  module.tables.push_back({std::move(*variable), fmt::format("{{{}}}", *entries)});
+  return {};
+}
+
 Result<Module> readModule(std::string_view text) {
   Module module;
   Scanner scanner(text);
@@ -247,6 +269,9 @@ Result<Module> readModule(std::string_view text) {
       continue;
     } else if (word == ".shared") {
       if (Result<void> read = readShared(scanner, module, linkage); !read)
+        return read.error();
+    } else if (word == ".global" && linkage.empty()) {
+      if (Result<void> read = readTable(scanner, module); !read)
         return read.error();
     } else if (word == ".entry") {
       Result<Kernel> kernel = readKernel(scanner);
@@ -307,9 +332,8 @@ std::string asLiterals(std::string_view body) {
   return out;
 }
 
-/// The C++ type of a parameter; arrays become structs of that size and alignment.
-Result<std::string> parameterType(const Variable &parameter, const std::string &structName,
-                                  std::string &declarations) {
+/// The C++ type of a PTX type, and its bytes; null of others.
+std::pair<const char *, int> cudaType(const std::string &type) {
   static const std::map<std::string, std::pair<const char *, int>> types = {
       {".u8", {"unsigned char", 1}}, {".s8", {"signed char", 1}},
       {".b8", {"unsigned char", 1}}, {".u16", {"unsigned short", 2}},
@@ -319,10 +343,16 @@ Result<std::string> parameterType(const Variable &parameter, const std::string &
       {".s64", {"long long", 8}},    {".b64", {"unsigned long long", 8}},
       {".f32", {"float", 4}},        {".f64", {"double", 8}},
   };
-  auto found = types.find(parameter.type);
-  if (found == types.end())
+  auto found = types.find(type);
+  return found == types.end() ? std::pair<const char *, int>(nullptr, 0) : found->second;
+}
+
+/// The C++ type of a parameter; arrays become structs of that size and alignment.
+Result<std::string> parameterType(const Variable &parameter, const std::string &structName,
+                                  std::string &declarations) {
+  auto [type, bytes] = cudaType(parameter.type);
+  if (!type)
     return refuse(fmt::format("parameter '{}' is of type {}", parameter.name, parameter.type));
-  auto [type, bytes] = found->second;
   if (!parameter.isArray)
     return std::string(type);
   if (!parameter.elements)
@@ -377,6 +407,15 @@ Result<std::string> wrapPtx(const std::string &ptx) {
   for (const Variable &variable : module->dynamicShared)
     out += fmt::format("extern __shared__ __align__({}) unsigned char {}[];\n",
                        variable.align ? variable.align : 16, variable.name);
+  // Under their own names, so that the kernels' text finds them.
+  for (const auto &[table, entries] : module->tables) {
+    auto [type, bytes] = cudaType(table.type);
+    if (!type)
+      return refuse(fmt::format("table '{}' is of type {}", table.name, table.type));
+    out +=
+        fmt::format("extern \"C\" {{ __device__ __align__({}) {} {}[{}] = {}; }}\n",
+                    table.align ? table.align : bytes, type, table.name, *table.elements, entries);
+  }
   for (const Kernel &kernel : module->kernels) {
     Result<std::string> wrapped = wrapKernel(*module, kernel);
     if (!wrapped)

@@ -3,6 +3,7 @@
 #include "dialect/Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -109,6 +110,16 @@ APInt element(Operation &op, ArrayRef<APInt> in, unsigned bits) {
     return in[0].zext(bits);
   if (isa<arith::TruncIOp>(op))
     return in[0].trunc(bits);
+  if (isa<math::CountLeadingZerosOp>(op))
+    return APInt(bits, in[0].countl_zero());
+  if (auto lookup = dyn_cast<tile::LookupOp>(op)) {
+    ArrayRef<int32_t> table = lookup.getTable();
+    if (in[0].uge(table.size())) {
+      ADD_FAILURE() << "entry " << in[0].getSExtValue() << " of a table of " << table.size();
+      return APInt(bits, 0);
+    }
+    return APInt(bits, static_cast<uint32_t>(table[in[0].getZExtValue()]));
+  }
   if (isa<arith::SelectOp>(op))
     return in[0].isOne() ? in[1] : in[2];
   if (auto comparison = dyn_cast<arith::CmpIOp>(op))

@@ -117,6 +117,21 @@ TEST(BlockLayout, TransposesAreExactAndTheirOwnInverse) {
   }
 }
 
+/// What keys draw is found along the keys: the same blocks as by looking at all.
+TEST(BlockLayout, OfWhatKeysDraw) {
+  for (const char *text : {"draw(3, k // 4, q // 4, 11, h)", "draw(2, k, q, n, 1) or q == k",
+                           "draw(9, k // 8, q // 8, 9, 2) and q - k < 40"})
+    for (int64_t q0 : {0, 7, -3})
+      for (auto [nq, nk] : {std::pair{43, 43}, {64, 70}, {30, 9}}) {
+        LayoutRequest request{.nq = nq, .nk = nk, .q0 = q0, .h = 3, .blockQ = 8, .blockK = 4};
+        LayoutRequest looked = request;
+        looked.search = LayoutRequest::Search::Rectangles;
+        EXPECT_EQ(*BlockLayout::build(predicate(text), request),
+                  *BlockLayout::build(predicate(text), looked))
+            << text << " " << q0 << " " << nq;
+      }
+}
+
 TEST(BlockLayout, TablesListPartialThenFullLongestRowFirst) {
   Result<BlockTables> tables = build(predicate("q - 4 < k < q + 2"), square(8, 2)).tables();
   // P P . .

@@ -201,11 +201,14 @@ TEST(Weighing, OfTheZooSeesFewOfItsPairs) {
   for (const std::string &name : zooNames()) {
     Result<Pattern> pattern = parsePattern(zooFile(name));
     ASSERT_TRUE(pattern);
+    // Windows that are moved inside on two axes, and frames that are thinned by their distance,
+    // have more borders than others.
+    int64_t times = name == "gna-2d" || name == "radial" ? 3 : 1;
     for (const HeadEntry &head : pattern->heads) {
       Work work = workToWeigh(simplify(head.attend), 4'096);
       // To evaluate each pair once, 64 of them at a time, would be 262,144.
-      EXPECT_LT(work.questions, 40'000) << name;
-      EXPECT_LT(work.evaluations, 60'000) << name;
+      EXPECT_LT(work.questions, times * 40'000) << name;
+      EXPECT_LT(work.evaluations, times * 60'000) << name;
       EXPECT_LT(work.runs, 10'000) << name;
     }
   }

@@ -103,6 +103,13 @@ TEST(Cost, OfKeysIsThatOfTheTranspose) {
   EXPECT_DOUBLE_EQ(cost->bytes, 2 * (12 * 4 * 5 + 6 * 2 * 3));
   EXPECT_DOUBLE_EQ(cost->seconds, 12.0 / 3 + 3) << "the first columns are the longest";
 
+  // The last 4 of the queries: one block of them sees all 12 keys, 2 of its 6 blocks in part.
+  LayoutRequest last{.nq = 4, .nk = 12, .q0 = 8, .blockQ = 4, .blockK = 2};
+  cost = costOf({{causal(), NaturalOrder{}, NaturalOrder{}}}, last, shape, target);
+  ASSERT_TRUE(cost);
+  EXPECT_EQ(cost->blocks, (BlockCounts{.live = 6, .full = 4, .partial = 2}));
+  EXPECT_EQ(cost->elements, 9 + 10 + 11 + 12);
+
   // A window is as long in every column but the last ones, and of few sampled rows exactly so.
   for (const Expr &attend : {local(64), fixedMerged(128, 32), column(64)}) {
     LayoutRequest many{.nq = 4'096, .nk = 4'096, .blockQ = 32, .blockK = 64};

@@ -134,7 +134,7 @@ Expr stretched(const Expr &expr) {
     for (const Expr &operand : expr->operands)
       operands.push_back(stretched(operand));
   }
-  return make(expr->op, operands);
+  return rebuilt(expr, operands);
 }
 
 TEST(ClassifyExhaustive, NearSixtyFourBits) {

@@ -110,8 +110,8 @@ inline void forEachPredicateUpTo(const EnumerateOptions &options, const Visit &v
     forEachPredicate({.operators = operators, .arithmeticSample = options.arithmeticSample}, visit);
 }
 
-/// Random predicates of a stated number of operators, with larger numbers, nq and hash; accepted by
-/// the language. The same seed gives the same ones.
+/// Random predicates of a stated number of operators, with larger numbers, nq, hash, searches in
+/// lists and choices; accepted by the language. The same seed gives the same ones.
 class RandomPredicates {
 public:
   explicit RandomPredicates(uint64_t seed) : random(seed) {}
@@ -158,13 +158,29 @@ private:
       static constexpr Op kLeaves[] = {Op::Query, Op::Key, Op::Head, Op::Keys, Op::Queries};
       return below(2) ? integer(kNumbers[below(12)]) : leaf(kLeaves[below(8) % 5]);
     }
-    int kind = below(12);
+    int kind = below(15);
     if (kind < 2)
       return make(kUnaryArithmetic[kind], {integerOf(operators - 1)});
     if (kind == 2 && operators >= 2)
       return make(Op::Hash, {integerOf(0), integerOf(operators - 2), integerOf(1)});
+    if (kind == 12)
+      return make(Op::Log2, {integerOf(operators - 1)});
+    if (kind == 13)
+      return segment(integerOf(operators - 1), list());
+    if (kind == 14 && operators >= 3)
+      return operators % 2 ? make(Op::Select, {compare(operators - 3), integerOf(1), integerOf(0)})
+                           : make(Op::Drawn, {integerOf(0), integerOf(operators - 3), integerOf(1),
+                                              integerOf(0)});
     int left = below(operators);
     return make(kArithmetic[below(7)], {integerOf(left), integerOf(operators - 1 - left)});
+  }
+
+  /// Short ones, which are compared with, and longer ones, which are searched.
+  ListRef list() {
+    std::vector<int64_t> values;
+    for (int count = 1 + below(below(2) ? 4 : 40); count > 0; --count)
+      values.push_back(below(8) ? below(48) : below(1 << 20) - (1 << 19));
+    return below(2) ? makeList(values) : bordersOf(*makeList(values));
   }
 
   std::mt19937_64 random;

@@ -50,16 +50,24 @@ bool checkReadings(const Expr &predicate) {
   return !::testing::Test::HasFailure();
 }
 
-/// exchanged(): the truth at (q, k) is that of the original at (k, q), with the lengths exchanged.
+/// exchanged(): the truth at (q, k) is that of the original at (k, q), with the lengths exchanged;
+/// where queries began at 3, at (k + 3, q).
 bool checkExchanged(const Expr &predicate) {
   Expr other = exchanged(predicate);
+  Expr later = exchanged(predicate, 3);
   EXPECT_TRUE(equal(exchanged(other), predicate)) << print(other);
   for (Sizes sizes : {Sizes{5, 5}, Sizes{3, 8}, Sizes{8, 1}})
     for (int64_t q = 0; q < sizes.nq; ++q)
-      for (int64_t k = 0; k < sizes.nk; ++k)
+      for (int64_t k = 0; k < sizes.nk; ++k) {
+        Point transposed = {.h = 1, .q = k, .k = q};
+        Sizes lengths = {.nq = sizes.nk, .nk = sizes.nq};
         EXPECT_EQ(evaluate(predicate, {.h = 1, .q = q, .k = k}, sizes),
-                  evaluate(other, {.h = 1, .q = k, .k = q}, {.nq = sizes.nk, .nk = sizes.nq}))
+                  evaluate(other, transposed, lengths))
             << print(predicate) << " at " << q << ", " << k;
+        EXPECT_EQ(evaluate(predicate, {.h = 1, .q = q + 3, .k = k}, sizes),
+                  evaluate(later, transposed, lengths))
+            << print(predicate) << " at " << q + 3 << ", " << k;
+      }
   return !::testing::Test::HasFailure();
 }
 

@@ -188,12 +188,43 @@ class Folder(CommandTest):
 
     def test_replaced_whole(self):
         self.works("strided", "-o", "out")
-        (self.folder / "out/mine").write_text("x")
+        os.chmod(self.folder / "out", 0o710)
         self.works("local", "-o", "out/")
+        self.assertEqual((self.folder / "out").stat().st_mode & 0o777, 0o710)
         self.assertEqual(sorted(os.listdir(self.folder / "out")),
                          ["local.backward.sm_80.ptx", "local.backward_dkv.sm_80.ptx", "local.forward.sm_80.ptx", "local.h",
                           "manifest.json", "sparsec.json"])
         self.assertEqual(os.listdir(self.folder), ["out"])
+
+    def test_what_somebody_put_there_stays(self):
+        self.works("strided", "-o", "out")
+        for make in (lambda path: path.write_text("x"), lambda path: path.mkdir(), lambda path: path.symlink_to("manifest.json")):
+            make(self.folder / "out/mine")
+            self.refuses(1, "error: out: has 'mine' in it, which sparsec did not write: move it away first\n" + WHY, "local", "-o", "out")
+            if (self.folder / "out/mine").is_dir() and not (self.folder / "out/mine").is_symlink():
+                os.rmdir(self.folder / "out/mine")
+            else:
+                os.remove(self.folder / "out/mine")
+        os.rename(self.folder / "out/sparsec.json", self.folder / "mark")
+        os.symlink("../mark", self.folder / "out/sparsec.json")
+        self.refuses(1, "error: out: is not an output folder of sparsec (sparsec.json is not ours)\n" + WHY, "local", "-o", "out")
+
+    def test_where_the_command_runs(self):
+        os.makedirs(self.folder / "around/here")
+        for path, why in ((".", "is the folder that this command runs in"), ("..", "is around the folder that this command runs in")):
+            code, out, err = self.run_shell(f'cd around/here; "$SPARSEC" local -o {path}')
+            self.assertEqual((code, out, err), (1, "", f"error: {path}: {why}\n" + WHY))
+
+    def test_what_killed_runs_leave(self):
+        """Folders beside it whose process is gone are cleaned up by the next run; others stay."""
+        child = subprocess.Popen(["true"])
+        child.wait()
+        for name, process in ((".out.abcdef", child.pid), (".out.ghijkl", os.getpid()), (".other.abcdef", child.pid)):
+            os.mkdir(self.folder / name)
+            self.write(f"{name}/sparsec.json", json.dumps({"kind": "kernels", "version": "0.1.0", "unfinished": process}))
+        os.mkdir(self.folder / ".out.mnopqr")
+        self.works("local", "-o", "out")
+        self.assertEqual(sorted(os.listdir(self.folder)), [".other.abcdef", ".out.ghijkl", ".out.mnopqr", "out"])
 
     def test_an_empty_folder_and_a_link_are_taken(self):
         os.mkdir(self.folder / "there")
@@ -215,8 +246,6 @@ class Folder(CommandTest):
         self.refuses(1, "error: out: holds 'run', not 'kernels'\n" + WHY, "local", "-o", "out")
         self.write("file", "x")
         self.refuses(1, "error: file: is a file, not a folder\n" + WHY, "local", "-o", "file")
-        self.refuses(1, "error: .: is not an output folder of sparsec (there is no sparsec.json in it)\n" + WHY,
-                     "local", "-o", ".")
         self.refuses(1, "error: /: is the root of the file system\n" + WHY, "local", "-o", "/")
 
     def test_where_nothing_can_be_written(self):

@@ -207,11 +207,13 @@ Q the query; 1 row
     def test_kernels_are_right_in_every_layer(self):
         report = self.json("verify", self.nested, "--device=cpu", "-n", 90, "--heads", 4)
         self.assertTrue(report["passed"])
-        self.assertEqual([(case["layers"], case["head"]) for case in report["cases"] if (case["operation"], case["output"]) == ("forward", "out")],
+        self.assertEqual([(case["layers"], case["head"]) for case in report["cases"]
+                          if (case["operation"], case["output"]) == ("forward", "out")
+                          and not case["case"].endswith(("peaked", "counting"))],
                          [([0], "a"), ([0], "b"), ([0], "a"), ([1, 3], "c"), ([2], "b"), ([2], "a"), ([4], "b")])
         report = self.json("verify", self.window_full, "--device=sim", "-n", 70, "--heads", 2, "--layer", 1)
         self.assertEqual([(case["head"], case["passed"], "layers" in case) for case in report["cases"]],
-                         9 * [("full", True, False)])
+                         25 * [("full", True, False)])
 
     def test_each_layer_is_timed(self):
         arguments = ("bench", self.window_full, "--device=cpu", "--heads", 4, "-n", 256, "--samples", 3)

@@ -43,7 +43,7 @@ class Report(CommandTest):
 
     def test_stats_schema(self):
         report = self.stats("strided", "-n", "1000", "--heads", "5")
-        self.assertEqual(list(report), ["pattern", "n", "nq", "heads"])
+        self.assertEqual(list(report), ["pattern", "n", "nq", "q0", "heads"])
         self.assertEqual([h["heads"] for h in report["heads"]], [[0, 2, 4], [1, 3]])
         for head in report["heads"]:
             self.assertEqual(list(head), ["name", "heads", "elements", "keys_per_query", "density", "density_causal",
@@ -118,7 +118,7 @@ column  1             forward            residue 128  64x64    0.4 %        16.5
                       backward, queries  residue 128  64x64                         64     0       64  96.9 %  25.8 %     6.3 us
                       backward, keys     residue 128  64x64                         64     0       64  96.9 %  25.8 %     6.9 us
 
-saved: of the block products of dense causal attention; predicted: by the cost model
+saved: of the block products of dense causal attention; predicted: on sm_80, by the cost model
 
 wrote out: 9 files, SIZE, in TIME
   row.forward.sm_80.ptx SIZE

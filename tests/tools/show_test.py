@@ -166,7 +166,7 @@ rows know columns: 1, 2, ... the first layer after which
 class Compare(CommandTest):
     def test_side_by_side(self):
         report = json.loads(self.works("compare", "strided", "local", "fixed", "-n", "1024", "--param", "l=32", "--json"))
-        self.assertEqual(list(report), ["n", "target", "heads", "layers", "dense_predicted_ms", "patterns"])
+        self.assertEqual(list(report), ["n", "nq", "q0", "target", "heads", "layers", "dense_predicted_ms", "patterns"])
         rows = {row["pattern"]: row for row in report["patterns"]}
         self.assertEqual(list(rows["local"]), ["pattern", "heads", "density", "elements", "live_blocks", "exact", "useful", "orders",
                                                "predicted_ms", "predicted_speedup_over_dense", "reach_complete",

@@ -1,4 +1,6 @@
 """What sparsec says to command lines that it cannot take: exit code 2, and what would be right."""
+import json
+import pathlib
 import unittest
 
 from command import CommandTest
@@ -32,6 +34,50 @@ class Usage(CommandTest):
         self.wrong("unexpected argument 'local'", "strided", "local")
         self.wrong("unexpected argument 'strided'", "env", "strided",
                    note="note: 'sparsec env --help' lists what there is\n")
+
+    def test_misspelt_commands(self):
+        note = "note: 'sparsec --help' lists what there is\n"
+        for given, meant in (("shwo", "show"), ("verfy", "verify"), ("bnech", "bench"), ("compil", "compile")):
+            self.wrong(f"there is no command '{given}'; did you mean '{meant}'?", given, "strided", note=note)
+        self.wrong("there is no command and no pattern 'frobnicate'", "frobnicate", "strided", note=note)
+        self.refuses(1, "error: there is no pattern 'frobnicate' in the zoo\nnote: 'sparsec zoo' lists it; a path has a '/' or ends in .yaml\n",
+                     "frobnicate")
+
+    def test_values_that_are_missing_or_too_many(self):
+        self.wrong("-n: expected a value, found none", "strided", "-n")
+        self.wrong("--out: expected a value, found none", "strided", "-o")
+        self.wrong("-n: is given twice", "strided", "-n", "5", "-n", "6")
+
+    def test_options_that_would_be_ignored(self):
+        self.refuses(1, "error: --stats: counts, where --png draws: give one of them\n", "show", "strided", "--stats", "--png", "x.png")
+        self.refuses(1, "error: --stats: counts, where --grid draws: give one of them\n", "show", "strided", "--stats", "--grid", "4x4")
+        self.refuses(1, "error: --png: expected a name that ends in .png or .svg, found 'x.html'\n", "show", "strided", "--png", "x.html")
+        self.refuses(1, "error: --nq: --grid shows positions that are queries and keys both\n", "show", "strided", "--nq", "3", "--grid", "4x4")
+
+    def test_pages_and_schemas(self):
+        root = pathlib.Path(__file__).resolve().parents[2]
+        self.assertEqual(self.works("help", "language"), (root / "docs/language.md").read_text())
+        self.assertEqual(self.works("help", "show"), self.works("show", "--help"))
+        self.wrong("help: expected language, manifest, compile, zoo, show, explain, reach, compare, verify, bench, train, eval, sample, inspect, report, cache, import, "
+                   "schema or env, found 'langage'; did you mean 'language'?", "help", "langage", note="note: 'sparsec --help' lists what there is\n")
+        pattern = json.loads(self.works("schema", "pattern"))
+        code, out, err = self.run_sparsec("show", "-", stdin="name: a\nheads: [{attend: causal}]\nnothing: 1\n")
+        keys = err.split("its keys are ")[1].split(", ")
+        self.assertEqual(set(pattern["properties"]), {key.strip() for key in keys} - {"score", "inputs"})
+        config = json.loads(self.works("schema", "config"))
+        self.assertEqual(set(config["required"]), {"name", "data", "model", "attention", "train"})
+        self.assertEqual(config["properties"]["model"]["required"], ["length", "layers", "width", "heads"])
+        self.wrong("expected pattern or config, found 'patern'; did you mean 'pattern'?", "schema", "patern",
+                   note="note: 'sparsec schema --help' lists what there is\n")
+
+    def test_completion(self):
+        script = self.works("completion", "bash")
+        self.write("complete.bash", script)
+        done = self.run_tool("bash", "-c", "source complete.bash; COMP_WORDS=(sparsec show --st); COMP_CWORD=2; _sparsec; echo ${COMPREPLY[@]}; "
+                             "COMP_WORDS=(sparsec strid); COMP_CWORD=1; _sparsec; echo ${COMPREPLY[@]}")
+        self.assertEqual(done, "--stats\nstrided strided-interleaved strided-merged\n")
+        self.assertTrue(self.works("completion", "zsh").startswith("autoload -Uz bashcompinit"))
+        self.wrong("completion: expected bash or zsh, found 'fish'", "completion", "fish", note="note: 'sparsec --help' lists what there is\n")
 
     def test_patterns(self):
         self.wrong("PATTERN: missing: a path, a name of the zoo, - or -e EXPR", "-q")

@@ -50,7 +50,7 @@ uint64_t liveTiles(const Pattern &pattern, const ForwardCase &c) {
 }
 
 TEST(MmaCount, IsLiveTilesTimesTheCountOfATile) {
-  for (const std::string &zoo : zooNames()) {
+  for (const std::string &zoo : testing::distinctZoo()) {
     Pattern pattern = testing::smallZooPattern(zoo, {{"l", 32}, {"c", 8}});
     std::unique_ptr<Device> device = openSimDevice();
     Verifier verifier({*device, pattern, *findTarget("sm_80"), compile});

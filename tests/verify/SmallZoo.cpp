@@ -4,6 +4,13 @@
 
 namespace sparsec::testing {
 
+std::vector<std::string> distinctZoo() {
+  std::vector<std::string> names = zooNames();
+  for (const char *same : {"gemma-3", "gemma-4", "gpt-oss", "llama-4", "mimo-v2-flash"})
+    std::erase(names, same); // windows, chunks and causal
+  return names;
+}
+
 Pattern smallZooPattern(const std::string &name, const std::map<std::string, int64_t> &params) {
   auto text = zooFile(name);
   Result<Pattern> pattern = parsePattern(text);

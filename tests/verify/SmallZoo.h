@@ -7,6 +7,10 @@
 
 namespace sparsec::testing {
 
+/// The patterns of the zoo that differ in more than how their layers take turns: what long tests
+/// run.
+std::vector<std::string> distinctZoo();
+
 /// Parameters that the pattern does not have are left out. Empty when it is refused.
 Pattern smallZooPattern(const std::string &name, const std::map<std::string, int64_t> &params);
 

@@ -33,7 +33,7 @@ TEST_P(Zoo, AgreesWithTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Zoo,
-                         ::testing::Combine(::testing::ValuesIn(zooNames()),
+                         ::testing::Combine(::testing::ValuesIn(testing::distinctZoo()),
                                             ::testing::Values(DType::BF16, DType::F16, DType::F32)),
                          testing::zooTestName);
 

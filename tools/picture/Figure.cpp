@@ -1,5 +1,8 @@
 #include "tools/picture/Figure.h"
 
+#include "patterns/Files.h"
+#include "tools/picture/Svg.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,11 +51,14 @@ struct Extent {
 Extent extentOf(const Panel &panel) {
   Cell cell = cellOf(panel);
   Extent extent;
-  extent.field = {panel.columns * cell.pitch() - cell.gap + frameGaps(panel) * frameGap(cell),
-                  panel.rows * cell.pitch() - cell.gap};
+  if (panel.rows > 0 && panel.columns > 0) // else a note alone
+    extent.field = {panel.columns * cell.pitch() - cell.gap + frameGaps(panel) * frameGap(cell),
+                    panel.rows * cell.pitch() - cell.gap};
   extent.top = (panel.title.empty() ? 0 : 26) + (panel.topLabel.empty() ? 0 : 22);
   int text = int(Raster::textWidth(panel.title, kPanelTitle)) + 1;
-  extent.whole = {std::max(extent.field.width, text), extent.top + extent.field.height};
+  text = std::max(text, int(Raster::textWidth(panel.note, kLabel)) + 1);
+  extent.whole = {std::max(extent.field.width, text),
+                  extent.top + extent.field.height + (panel.note.empty() ? 0 : 24)};
   return extent;
 }
 
@@ -66,26 +72,34 @@ Pixels sizeOf(const std::vector<Panel> &panels) {
   return size;
 }
 
-void draw(Raster &raster, const Panel &panel, int x, int y) {
+void draw(Canvas &canvas, const Panel &panel, int x, int y) {
   Extent extent = extentOf(panel);
   Cell cell = cellOf(panel);
   if (!panel.title.empty())
-    raster.text({double(x), y + 13.0}, panel.title, kPanelTitle);
+    canvas.text({double(x), y + 13.0}, panel.title, kPanelTitle);
   TextStyle label = kLabel;
   label.align = Align::Centre;
   int left = x, top = y + extent.top;
   if (!panel.topLabel.empty())
-    raster.text({left + extent.field.width / 2.0, top - 9.0}, panel.topLabel, label);
+    canvas.text({left + extent.field.width / 2.0, top - 9.0}, panel.topLabel, label);
   label.turn = TextStyle::Turn::Upwards; // in the gap at the left, so that fields line up
   if (!panel.leftLabel.empty())
-    raster.text({left - 9.0, top + extent.field.height / 2.0}, panel.leftLabel, label);
+    canvas.text({left - 9.0, top + extent.field.height / 2.0}, panel.leftLabel, label);
+  if (!panel.note.empty())
+    canvas.text({double(left), top + extent.field.height + 17.0}, panel.note, kLabel);
   for (int row = 0; row < panel.rows; ++row)
-    for (int column = 0; column < panel.columns; ++column) {
+    for (int column = 0, count = 1; column < panel.columns; column += count) {
+      const Colour *cells = &panel.cells[size_t(row) * panel.columns + column];
+      // Cells without gaps between them are one box while they have one colour.
+      for (count = 1; cell.gap == 0 && panel.frame == 0 && column + count < panel.columns &&
+                      cells[count] == cells[0];)
+        ++count;
       int across = column * cell.pitch();
       if (panel.frame > 0)
         across += column / panel.frame * frameGap(cell);
-      raster.fill({left + across, top + row * cell.pitch(), cell.size, cell.size},
-                  panel.cells[size_t(row) * panel.columns + column]);
+      canvas.fill(
+          {left + across, top + row * cell.pitch(), count * cell.pitch() - cell.gap, cell.size},
+          cells[0]);
     }
 }
 
@@ -142,23 +156,20 @@ Panel makePanel(std::string title, int64_t rows, int64_t columns, const Colour &
   return panel;
 }
 
-Result<Raster> render(const Figure &figure) {
-  Plan plan = planOf(figure);
-  if (int64_t(plan.size.width) * plan.size.height > kMostPixels)
-    return inputError(fmt::format("the figure would have {} x {} pixels: show fewer heads",
-                                  plan.size.width, plan.size.height));
-  Raster raster(plan.size);
+namespace {
+
+void paint(Canvas &canvas, const Figure &figure, const Plan &plan) {
   double y = kMargin + kTitle.height;
   if (!figure.title.empty())
-    raster.text({double(kMargin), y}, figure.title, kTitle);
+    canvas.text({double(kMargin), y}, figure.title, kTitle);
   if (!figure.subtitle.empty())
-    raster.text({double(kMargin), figure.title.empty() ? y : y + 32}, figure.subtitle, kSubtitle);
+    canvas.text({double(kMargin), figure.title.empty() ? y : y + 32}, figure.subtitle, kSubtitle);
   int x = kMargin, bottom = plan.top;
   for (size_t i = 0; i < figure.columns.size(); ++i) {
     const FigureColumn &column = figure.columns[i];
     int top = plan.top;
     if (!column.title.empty())
-      raster.text({double(x), top + kColumnTitle.height}, column.title, kColumnTitle);
+      canvas.text({double(x), top + kColumnTitle.height}, column.title, kColumnTitle);
     bool titled = std::any_of(figure.columns.begin(), figure.columns.end(),
                               [](const FigureColumn &each) { return !each.title.empty(); });
     top += titled ? 40 : 0;
@@ -166,7 +177,7 @@ Result<Raster> render(const Figure &figure) {
       int across = x;
       if (row < column.rows.size())
         for (const Panel &panel : column.rows[row]) {
-          draw(raster, panel, across, top);
+          draw(canvas, panel, across, top);
           across += extentOf(panel).whole.width + kBetween;
         }
       top += plan.rowHeight[row] ? plan.rowHeight[row] + kBetween : 0;
@@ -176,11 +187,55 @@ Result<Raster> render(const Figure &figure) {
   }
   double along = kMargin;
   for (const Legend &each : figure.legend) {
-    raster.fill({int(along), bottom, 16, 16}, each.colour);
-    raster.text({along + 26, bottom + 14.0}, each.text, kLabel);
+    canvas.fill({int(along), bottom, 16, 16}, each.colour);
+    canvas.text({along + 26, bottom + 14.0}, each.text, kLabel);
     along += 26 + Raster::textWidth(each.text, kLabel) + 30;
   }
+}
+
+Result<Plan> possiblePlan(const Figure &figure) {
+  Plan plan = planOf(figure);
+  if (int64_t(plan.size.width) * plan.size.height > kMostPixels)
+    return inputError(fmt::format("the figure would have {} x {} pixels: show fewer heads",
+                                  plan.size.width, plan.size.height));
+  return plan;
+}
+
+} // namespace
+
+Result<Raster> render(const Figure &figure) {
+  Result<Plan> plan = possiblePlan(figure);
+  if (!plan)
+    return plan.error();
+  Raster raster(plan->size);
+  paint(raster, figure, *plan);
   return raster;
+}
+
+Result<std::string> renderSvg(const Figure &figure) {
+  Result<Plan> plan = possiblePlan(figure);
+  if (!plan)
+    return plan.error();
+  Svg svg(plan->size);
+  paint(svg, figure, *plan);
+  return svg.document();
+}
+
+bool isFigureName(const std::string &path) {
+  return path.ends_with(".png") || path.ends_with(".svg");
+}
+
+Result<void> write(const Figure &figure, const std::string &path) {
+  if (path.ends_with(".svg")) {
+    Result<std::string> document = renderSvg(figure);
+    if (!document)
+      return document.error();
+    return writeWhole(path, [&](std::FILE *file) {
+      return std::fwrite(document->data(), 1, document->size(), file) == document->size();
+    });
+  }
+  Result<Raster> raster = render(figure);
+  return raster ? raster->writePng(path) : Result<void>(raster.error());
 }
 
 } // namespace sparsec

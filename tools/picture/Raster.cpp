@@ -1,15 +1,13 @@
 #include "tools/picture/Raster.h"
 
+#include "patterns/Files.h"
 #include "tools/picture/Glyphs.h"
 
 #include <fmt/format.h>
 #include <png.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 
 namespace sparsec {
 
@@ -141,15 +139,9 @@ Result<void> Raster::writePng(const std::string &path) const {
   image.width = static_cast<png_uint_32>(size.width);
   image.height = static_cast<png_uint_32>(size.height);
   image.format = PNG_FORMAT_RGB;
-  FILE *file = std::fopen(path.c_str(), "wb");
-  if (!file)
-    return inputError(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
-  bool written = png_image_write_to_stdio(&image, file, 0, bytes.data(), 0, nullptr) != 0;
-  int failure = errno;
-  written &= std::fclose(file) == 0;
-  if (!written)
-    return machineError(fmt::format("{}: cannot be written: {}", path, std::strerror(failure)));
-  return {};
+  return writeWhole(path, [&](std::FILE *file) {
+    return png_image_write_to_stdio(&image, file, 0, bytes.data(), 0, nullptr) != 0;
+  });
 }
 
 } // namespace sparsec

@@ -8,42 +8,13 @@
 // Coordinates are pixels from the upper left; what is outside is cut off.
 #pragma once
 
-#include "patterns/Error.h"
+#include "tools/picture/Canvas.h"
 
-#include <cstdint>
 #include <span>
 
 namespace sparsec {
 
-struct Colour {
-  uint8_t red = 0, green = 0, blue = 0;
-  bool operator==(const Colour &) const = default;
-};
-
-/// `share` of b (0 .. 1), the rest of a.
-Colour mix(const Colour &a, const Colour &b, double share);
-
-struct Pixels {
-  int width = 0, height = 0;
-};
-struct Box {
-  int x = 0, y = 0, width = 0, height = 0;
-};
-struct Place {
-  double x = 0, y = 0;
-};
-
-enum class Align : uint8_t { Left, Centre, Right };
-
-struct TextStyle {
-  double height = 12; ///< of a capital, in pixels
-  Colour colour = {31, 41, 51};
-  Align align = Align::Left;
-  enum class Weight : uint8_t { Normal, Bold } weight = Weight::Normal;
-  enum class Turn : uint8_t { Upright, Upwards } turn = Turn::Upright; ///< upwards: read from below
-};
-
-class Raster {
+class Raster : public Canvas {
 public:
   explicit Raster(const Pixels &size, const Colour &background = {255, 255, 255});
 
@@ -51,8 +22,8 @@ public:
   int height() const { return size.height; }
   Colour at(int x, int y) const;
 
-  void fill(const Box &box, const Colour &colour);
-  void text(const Place &place, std::string_view text, const TextStyle &style);
+  void fill(const Box &box, const Colour &colour) override;
+  void text(const Place &place, std::string_view text, const TextStyle &style) override;
   /// A round pen from point to point.
   void line(std::span<const Place> points, double thickness, const Colour &colour);
   static double textWidth(std::string_view text, const TextStyle &style);

@@ -224,12 +224,13 @@ ForwardProblem problemOf(const BenchOptions &options, const std::vector<Plan> &p
     n = plan.loaded.n.value_or(n);
   }
   const PatternFlags &flags = options.patterns.flags;
+  Lengths at = plans.front().loaded.at(n);
   return {.shape = {.batch = options.batch,
                     .heads = heads,
                     .kvHeads = flags.kvHeads.value_or(heads),
-                    .nq = n,
-                    .n = n,
-                    .q0 = 0},
+                    .nq = at.nq,
+                    .n = at.n,
+                    .q0 = at.q0},
           .headDim = static_cast<int>(flags.headDim),
           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
           .dtype = flags.dtype.value_or(defaultDType(target)),

@@ -55,5 +55,7 @@ Action declareEval(Options &options);
 Action declareSample(Options &options);
 Action declareInspect(Options &options);
 Action declareReport(Options &options);
+Action declareImport(Options &options);
+Action declareSchema(Options &options);
 
 } // namespace sparsec::cli

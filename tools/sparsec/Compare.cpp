@@ -29,8 +29,8 @@ struct Row {
   std::optional<Reach> reach; ///< none where so many positions are refused
   std::string noReach;        ///< then why
 
-  double density(int64_t n) const {
-    return heads ? double(elements) / double(heads) / double(n) / double(n) : 0;
+  double density(const Lengths &at) const {
+    return heads ? double(elements) / double(heads) / double(at.nq) / double(at.n) : 0;
   }
   double useful() const { return computed ? double(elements) / double(computed) : 1; }
 };
@@ -65,7 +65,9 @@ Result<std::vector<Row>> rowsOf(const Session &session, const CompareOptions &op
   if (!layers)
     return layers.error();
   Result<Reach> found = inputError("");
-  if (!options.noReach) {
+  if (!options.noReach && !loaded.at(n).square()) {
+    found = inputError("reach is of as many queries as keys: --nq and --q0 say otherwise");
+  } else if (!options.noReach) {
     ReachRequest request = reachRequest(loaded, n, options.layers, ReachRequest::Residual::With);
     request.threads = session.threads;
     found = reach(request);
@@ -84,7 +86,7 @@ Result<std::vector<Row>> rowsOf(const Session &session, const CompareOptions &op
   return rows;
 }
 
-nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
+nlohmann::ordered_json json(const Row &row, const Lengths &at, double dense) {
   nlohmann::ordered_json first = nullptr;
   nlohmann::ordered_json complete = nullptr, fraction = nullptr;
   if (row.reach) {
@@ -97,7 +99,7 @@ nlohmann::ordered_json json(const Row &row, int64_t n, double dense) {
   if (!row.layers.empty())
     out["layers"] = row.layers;
   out.update({{"heads", row.heads},
-              {"density", row.density(n)},
+              {"density", row.density(at)},
               {"elements", row.elements},
               {"live_blocks", row.live},
               {"exact", row.exact},
@@ -117,7 +119,7 @@ std::string reachText(const Row &row) {
   return row.reach->complete() ? "all" : percent(1 - row.reach->fraction());
 }
 
-std::string text(const std::vector<Row> &rows, const CompareOptions &options, int64_t n,
+std::string text(const std::vector<Row> &rows, const CompareOptions &options, const Lengths &at,
                  double dense, const Style &style) {
   std::vector<Table::Column> columns = {{"pattern"},
                                         {"density", Table::Right},
@@ -134,7 +136,7 @@ std::string text(const std::vector<Row> &rows, const CompareOptions &options, in
   for (const Row &row : rows) {
     std::vector<std::string> cells = {
         row.pattern,
-        percent(row.density(n)),
+        percent(row.density(at)),
         (row.exact ? "" : "~ ") + grouped(row.live),
         percent(row.useful()),
         reachText(row),
@@ -178,6 +180,9 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   }
   LoadedPattern all;
   all.heads = static_cast<int>(heads);
+  all.nq = flags.nq;
+  all.q0 = flags.q0;
+  Lengths at = all.at(n);
   all.pattern.heads.push_back({.name = "dense", .attend = make(Op::True, {})});
   all.layers = distinctLayers(all.pattern);
   auto plan = makePlan(all, flags, {*target}, n, kForPictures, ledger);
@@ -191,8 +196,10 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   if (session.json) {
     auto list = nlohmann::ordered_json::array();
     for (const Row &row : rows)
-      list.push_back(json(row, n, denseSeconds));
+      list.push_back(json(row, at, denseSeconds));
     fmt::print("{}\n", nlohmann::ordered_json{{"n", n},
+                                              {"nq", at.nq},
+                                              {"q0", at.q0},
                                               {"target", target->name},
                                               {"heads", heads},
                                               {"layers", options.layers},
@@ -201,9 +208,9 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
                            .dump(2));
     return Answer::Yes;
   }
-  fmt::print("n = {}, {}, head dim {}, {} on {}\n\n{}", grouped(n), counted(heads, "head"),
+  fmt::print("{}, {}, head dim {}, {} on {}\n\n{}", at.text(), counted(heads, "head"),
              flags.headDim, name(flags.dtype.value_or(defaultDType(*target))), target->name,
-             text(rows, options, n, denseSeconds, session.style));
+             text(rows, options, at, denseSeconds, session.style));
   session.report(fmt::format("\nreach: earlier positions that a position can know after {} with "
                              "the residual path; predicted by the cost model, dense: {}\n",
                              counted(options.layers, "layer"), duration(denseSeconds)));

@@ -73,7 +73,7 @@ Result<void> compileRequest(const PlannedRequest &planned, const Assemblers &ass
 /// Works out what the launches need at -n, once for all that need the same.
 class LaunchBuilder {
 public:
-  LaunchBuilder(Build &build, int64_t n) : build(build), n(n) { build.n = n; }
+  LaunchBuilder(Build &build, const Lengths &at) : build(build), at(at) { build.at = at; }
 
   /// Launches for every layer, in it for every request and the heads that use it.
   Result<void> run() {
@@ -97,7 +97,7 @@ public:
 
 private:
   Build &build;
-  int64_t n;
+  Lengths at;
   using Key = std::tuple<size_t, int64_t, int64_t, int64_t>; ///< the request, and its heads
   std::map<Key, size_t> known;
   Names stems;
@@ -139,15 +139,15 @@ private:
   Result<size_t> numbersFor(size_t i, const EntryUse &use) {
     const PlannedRequest &request = build.plan->requests[i];
     auto [first, step, count] = use.heads;
-    auto [at, isNew] = known.try_emplace(
+    auto [place, isNew] = known.try_emplace(
         request.usesHead() ? Key{i, first, step, count} : Key{i, 0, 0, 0}, build.numbers.size());
     if (!isNew)
-      return at->second;
-    auto numbers = request.numbers(n, use.heads, build.plan->ledger->threadsAsked());
+      return place->second;
+    auto numbers = request.numbers(at, use.heads, build.plan->ledger->threadsAsked());
     if (!numbers)
       return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
     build.numbers.push_back({std::move(*numbers), stems.take(request.stem())});
-    return at->second;
+    return place->second;
   }
 };
 
@@ -169,7 +169,7 @@ Result<void> buildAll(const Session &session, const CompileOptions &options, int
       return compiled;
     });
   if (build.plan->loaded.n)
-    jobs.push_back([&] { return LaunchBuilder(build, n).run(); });
+    jobs.push_back([&] { return LaunchBuilder(build, build.plan->loaded.at(n)).run(); });
   jobs.push_back([&]() -> Result<void> {
     layers = reportLayers(*build.plan, n);
     return layers ? Result<void>() : Result<void>(layers.error());
@@ -255,8 +255,8 @@ std::string heading(const Plan &plan, int64_t n, const Style &style) {
   std::string heads = counted(plan.loaded.heads, "head");
   if (plan.loaded.kvHeads != plan.loaded.heads)
     heads += fmt::format(" ({} of keys and values)", plan.loaded.kvHeads);
-  return fmt::format("{}{}: {}, {}, {}; counted at n = {}\n\n", style.bold(pattern.name), params,
-                     name(plan.dtype), dims, heads, grouped(n));
+  return fmt::format("{}{}: {}, {}, {}; counted at {}\n\n", style.bold(pattern.name), params,
+                     name(plan.dtype), dims, heads, plan.loaded.at(n).text());
 }
 
 Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
@@ -302,7 +302,10 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
   }
   session.report(
       heading(*plan, n, session.style) + table(*layers, session.style) +
-      "\nsaved: of the block products of dense causal attention; predicted: by the cost model\n" +
+      fmt::format(
+          "\nsaved: of the block products of dense causal attention; predicted: on {}, by the "
+          "cost model\n",
+          options.targets.front().name) +
       cubinTable(build, session.style) + fileTable(*folder, out, duration, session.style));
   return Answer::Yes;
 }

@@ -27,6 +27,31 @@ struct Section {
   std::string text;
 };
 using Sections = std::vector<Section>;
+using Json = nlohmann::ordered_json;
+
+/// A way that was weighed, as numbers.
+Json json(const Candidate &way) {
+  const Cost &cost = way.cost;
+  Json orders = Json::array();
+  for (const auto &part : way.parts)
+    orders.push_back({{"attend", print(part.attend)},
+                      {"queries", print(part.queries)},
+                      {"keys", print(part.keys)}});
+  return {
+      {"block", {{"q", way.block.q}, {"k", way.block.k}}},
+      {"parts", orders},
+      {"exact", cost.exact},
+      {"blocks",
+       {{"live", cost.blocks.live}, {"full", cost.blocks.full}, {"partial", cost.blocks.partial}}},
+      {"elements", cost.elements},
+      {"useful", cost.useful()},
+      {"balance", cost.balance},
+      {"bytes", cost.bytes},
+      {"operations", cost.operations},
+      {"predicted_ms", cost.seconds * 1e3},
+      {"dense_predicted_ms", cost.denseSeconds * 1e3},
+      {"break_even_density", cost.breakEven}};
+}
 
 /// "row, column"
 std::string entryNames(const LoadedPattern &loaded, const std::vector<int> &entries) {
@@ -56,14 +81,11 @@ std::string overText(const PatternPass &pass) {
 }
 
 /// The layout of a part in its orders.
-Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, int64_t n, int threads) {
-  auto layout = layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, {.nq = n,
-                                                                            .nk = n,
-                                                                            .q0 = 0,
-                                                                            .h = row.h,
-                                                                            .blockQ = part.block.q,
-                                                                            .blockK = part.block.k,
-                                                                            .threads = threads});
+Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, const Lengths &at,
+                         int threads) {
+  LayoutRequest request = at.request(row.h, part.block);
+  request.threads = threads;
+  auto layout = layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, request);
   if (!layout)
     return layout.error();
   BlockCounts counts = layout->front().counts();
@@ -73,10 +95,11 @@ Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, int64_t
                                                              : ", folded by rows";
   if (part.parts > 1)
     name += fmt::format(", part {}", part.part + 1);
-  return Section{
-      name, fmt::format("blocks of {}x{}, order {}{}, n = {}: {} live, {} full, {} partial\n{}",
-                        part.block.q, part.block.k, ordersOf(part), folded, n, grouped(counts.live),
-                        grouped(counts.full), grouped(counts.partial), layout->front().print())};
+  return Section{name,
+                 fmt::format("blocks of {}x{}, order {}{}, {}: {} live, {} full, {} partial\n{}",
+                             part.block.q, part.block.k, ordersOf(part), folded, at.text(),
+                             grouped(counts.live), grouped(counts.full), grouped(counts.partial),
+                             layout->front().print())};
 }
 
 /// Of each part of each pass of each head; a layer's sections begin with its title where there are
@@ -87,7 +110,8 @@ Result<Sections> layouts(const Plan &plan, int64_t n) {
     for (const HeadRow &row : headRows(plan.loaded, layer))
       for (const PlannedPass &pass : plan.headOf(row.entry).passes)
         for (size_t request : pass.requests) {
-          auto section = layoutOf(plan.requests[request], row, n, plan.ledger->threadsAsked());
+          auto section =
+              layoutOf(plan.requests[request], row, plan.loaded.at(n), plan.ledger->threadsAsked());
           if (!section)
             return section.error();
           if (plan.loaded.layers.size() > 1)
@@ -149,8 +173,8 @@ std::string blockReason(const Plan &plan, const PlannedRequest &request, const C
 
 /// How a kernel is told its blocks at a length, and why.
 Result<std::string> blocksText(const Plan &plan, const PlannedRequest &request, int64_t n) {
-  auto numbers =
-      request.numbers(n, firstHeads(plan.loaded, request.entries[0]), plan.ledger->threadsAsked());
+  auto numbers = request.numbers(plan.loaded.at(n), firstHeads(plan.loaded, request.entries[0]),
+                                 plan.ledger->threadsAsked());
   if (!numbers && numbers.error().kind == ErrorKind::Machine)
     return fmt::format("not at n = {}: {}", grouped(n), numbers.error().message);
   if (!numbers)
@@ -190,7 +214,7 @@ Result<std::string> decided(const Plan &plan, const PlannedHead &head, const Pla
   }
   std::string indent = pass.pass->name.empty() ? "  " : "    ";
   return indented(text, indent) +
-         fmt::format("\n{}ways weighed at n = {}\n", indent, grouped(plan.weighedAt)) +
+         fmt::format("\n{}ways weighed at {}\n", indent, plan.loaded.at(plan.weighedAt).text()) +
          indented(table(pass.ways), indent) + "\n";
 }
 
@@ -213,7 +237,7 @@ Result<Sections> decisions(const Plan &plan, int64_t n) {
       text += *ofPass;
     }
   }
-  text += fmt::format("at n = {}\n{}", grouped(n), table(*layers, {}));
+  text += fmt::format("at {}\n{}", plan.loaded.at(n).text(), table(*layers, {}));
   return Sections{{"", text}};
 }
 
@@ -232,6 +256,27 @@ Result<Sections> sectionsOf(const Plan &plan, const ExplainOptions &options) {
   return stage(plan, options.after);
 }
 
+/// What was weighed for each pass of each head, the chosen way first.
+Json waysOf(const Plan &plan) {
+  Json passes = Json::array();
+  for (const PlannedHead &head : plan.heads)
+    for (const PlannedPass &pass : head.passes) {
+      Json ways = Json::array();
+      for (const Candidate &way : pass.ways)
+        ways.push_back(json(way));
+      Json heads = Json::array();
+      for (int entry : head.entries)
+        heads.push_back(plan.loaded.pattern.heads[entry].name);
+      passes.push_back({{"operation", pass.pass->operation},
+                        {"pass", pass.pass->name},
+                        {"heads", heads},
+                        {"kernels", plan.symbol(head.entries[0], *pass.pass)},
+                        {"weighed_at", plan.weighedAt},
+                        {"ways", ways}});
+    }
+  return passes;
+}
+
 Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
   std::optional<Progress> progress(std::in_place, session, "planning");
   Ledger ledger(session.threads);
@@ -248,10 +293,11 @@ Result<Answer> explainPattern(const Session &session, const ExplainOptions &opti
     auto rows = nlohmann::ordered_json::array();
     for (const Section &section : sections)
       rows.push_back({{"name", section.name}, {"text", section.text}});
-    fmt::print(
-        "{}\n",
-        nlohmann::ordered_json{{"pattern", pattern}, {"after", options.after}, {"sections", rows}}
-            .dump(2));
+    Json report = {{"pattern", pattern}, {"after", options.after}, {"sections", rows}};
+    if (options.after.empty()) {
+      report["passes"] = waysOf(*plan);
+    }
+    fmt::print("{}\n", report.dump(2));
     return Answer::Yes;
   }
   for (size_t i = 0; i < sections.size(); ++i) {

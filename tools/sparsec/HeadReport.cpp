@@ -1,5 +1,6 @@
 #include "tools/sparsec/HeadReport.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 #include <map>
 #include <numeric>
@@ -9,14 +10,23 @@ namespace sparsec::cli {
 namespace {
 
 /// Pairs of the blocks of dense causal attention.
-double causalPairs(int64_t n, const Block &block) {
-  // Row i has ((i + 1) block.q - 1) / block.k + 1 blocks: `every` rows further `more` of them.
-  int64_t rows = n / block.q, every = block.k / std::gcd(block.q, block.k);
+double causalPairs(const Lengths &at, const Block &block) {
+  auto seen = [&](int64_t row) {
+    int64_t keys = std::clamp<int64_t>(at.q0 + std::min((row + 1) * block.q, at.nq), 0, at.n);
+    return (keys + block.k - 1) / block.k;
+  };
+  // Between the rows that see no key and those that see all, `every` rows further is `more` blocks.
+  int64_t rows = (at.nq + block.q - 1) / block.q, every = block.k / std::gcd(block.q, block.k);
   int64_t more = block.q * every / block.k;
-  double live = n % block.q ? double((n - 1) / block.k + 1) : 0;
-  for (int64_t i = 0; i < std::min(every, rows); ++i) {
-    int64_t first = ((i + 1) * block.q - 1) / block.k + 1, times = (rows - i - 1) / every + 1;
-    live += double(times) * double(first) + double(more) * double(times) * double(times - 1) / 2;
+  int64_t rise = std::clamp<int64_t>(-at.q0 / block.q, 0, rows);
+  int64_t top = std::clamp<int64_t>((std::min(at.n - at.q0, at.nq)) / block.q, rise, rows);
+  double live = double(std::max<int64_t>(rows - top - 1, 0)) * double(seen(rows));
+  if (top < rows)
+    live += double(seen(top));
+  for (int64_t row = rise; row < std::min(rise + every, top); ++row) {
+    int64_t times = (top - row - 1) / every + 1;
+    live +=
+        double(times) * double(seen(row)) + double(more) * double(times) * double(times - 1) / 2;
   }
   return live * block.q * block.k;
 }
@@ -24,7 +34,7 @@ double causalPairs(int64_t n, const Block &block) {
 /// Counts ways; what layers have in common once.
 class Counter {
 public:
-  Counter(const Plan &plan, int64_t n) : plan(plan), n(n) {}
+  Counter(const Plan &plan, const Lengths &at) : plan(plan), lengths(at) {}
 
   /// The way of an entry's pass at head h of the model, with what all copies of it cost.
   Result<Candidate> count(int entry, const PlannedPass &pass, int64_t h, int64_t copies) {
@@ -33,9 +43,8 @@ public:
     if (!isNew)
       return at->second;
     at->second = pass.ways.front();
-    auto counted =
-        sparsec::count(at->second, {.nq = n, .nk = n, .q0 = 0, .h = h}, pass.shapeOf(copies),
-                       pass.costTarget(plan.headOf(entry).target), *plan.ledger);
+    auto counted = sparsec::count(at->second, lengths.request(h), pass.shapeOf(copies),
+                                  pass.costTarget(plan.headOf(entry).target), *plan.ledger);
     if (!counted)
       return located(counted.error(), plan.loaded.pattern.heads[entry]);
     return at->second;
@@ -43,11 +52,11 @@ public:
 
 private:
   const Plan &plan;
-  int64_t n;
+  Lengths lengths;
   std::map<std::tuple<int, const PlannedPass *, int64_t, int64_t>, Candidate> known;
 };
 
-Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer, int64_t n,
+Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer, const Lengths &at,
                                             Counter &counter) {
   std::vector<HeadReport> reports;
   std::vector<HeadRow> rows = headRows(plan.loaded, layer);
@@ -58,7 +67,7 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer
     // Heads that differ are rows of their own, and yet one launch: each has its share of it.
     int64_t sharers = sharing[row.entry];
     auto alike = std::max<int64_t>(1, static_cast<int64_t>(row.heads.size()));
-    HeadReport &report = reports.emplace_back(HeadReport{.row = row, .n = n, .passes = {}});
+    HeadReport &report = reports.emplace_back(HeadReport{.row = row, .at = at, .passes = {}});
     for (const PlannedPass &pass : plan.headOf(row.entry).passes) {
       auto way = counter.count(row.entry, pass, row.h, alike * sharers);
       if (!way)
@@ -66,7 +75,8 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer
       for (double Cost::*share :
            {&Cost::seconds, &Cost::denseSeconds, &Cost::bytes, &Cost::operations})
         way->cost.*share /= double(sharers);
-      double saved = 1 - double(way->cost.computed) / causalPairs(n, way->block);
+      double causal = causalPairs(at, way->block);
+      double saved = causal > 0 ? 1 - double(way->cost.computed) / causal : 0;
       report.passes.push_back({pass.pass, std::move(*way), saved});
     }
   }
@@ -77,9 +87,10 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer
 
 Result<std::vector<LayerReport>> reportLayers(const Plan &plan, int64_t n) {
   std::vector<LayerReport> reports;
-  Counter counter(plan, n);
+  Lengths at = plan.loaded.at(n);
+  Counter counter(plan, at);
   for (const Layer &layer : plan.loaded.layers) {
-    auto heads = reportHeads(plan, layer, n, counter);
+    auto heads = reportHeads(plan, layer, at, counter);
     if (!heads)
       return heads.error();
     reports.push_back({layer, std::move(*heads)});
@@ -99,8 +110,8 @@ void warnOfEmpty(const std::vector<LayerReport> &layers) {
   for (const LayerReport &layer : layers)
     for (const HeadReport &each : layer.heads)
       if (each.elements() == 0 && said.insert(each.row.name).second)
-        fmt::print(stderr, "warning: head '{}' is empty at n = {}: its rows give 0\n",
-                   each.row.name, each.n);
+        fmt::print(stderr, "warning: head '{}' is empty at {}: its rows give 0\n", each.row.name,
+                   each.at.text());
 }
 
 /// Of the row in its first pass; of the pass alone in others.
@@ -186,7 +197,7 @@ static nlohmann::ordered_json json(const PassReport &pass) {
 static nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
   auto rows = nlohmann::ordered_json::array();
   for (const HeadReport &each : heads) {
-    auto causal = double(causalElements({.nq = each.n, .nk = each.n}));
+    auto causal = double(std::max<int64_t>(1, causalElements(each.at.request())));
     nlohmann::ordered_json row = {
         {"name", each.row.name},       {"heads", each.row.heads},
         {"elements", each.elements()}, {"keys_per_query", each.keysPerQuery()},

@@ -24,12 +24,12 @@ struct PassReport {
 /// A row of a pattern in the ways that were chosen for its entry.
 struct HeadReport {
   HeadRow row;
-  int64_t n = 0;
+  Lengths at;
   std::vector<PassReport> passes; ///< as planned, one at least
 
   int64_t elements() const { return passes[0].way.cost.elements; }
-  double density() const { return double(elements()) / (double(n) * double(n)); }
-  double keysPerQuery() const { return double(elements()) / double(n); }
+  double density() const { return double(elements()) / (double(at.nq) * double(at.n)); }
+  double keysPerQuery() const { return double(elements()) / double(at.nq); }
 };
 
 struct LayerReport {

@@ -89,12 +89,17 @@ std::string patternConstants(const Build &build, Defines &defines) {
                                           {"KV_HEADS", loaded.kvHeads},
                                           {"HEAD_DIM", build.plan->headDim},
                                           {"VALUE_DIM", build.plan->valueDim}});
-  if (build.n)
-    text +=
-        defines.write(
-            name,
-            {{"N", fmt::format("{} /* keys and queries that the launches are for */", *build.n)}}) +
-        workspaceConstants(build, name, defines);
+  if (build.at) {
+    const auto &[n, nq, q0] = *build.at;
+    if (build.at->square())
+      text += defines.write(
+          name, {{"N", fmt::format("{} /* keys and queries that the launches are for */", n)}});
+    else
+      text += defines.write(name, {{"N", fmt::format("{} /* keys that the launches are for */", n)},
+                                   {"NQ", fmt::format("{} /* and queries */", nq)},
+                                   {"Q0", fmt::format("{} /* position of the first */", q0)}});
+    text += workspaceConstants(build, name, defines);
+  }
   if (loaded.layers.size() > 1) {
     std::vector<int64_t> sameAs;
     for (int64_t i = 0; i < loaded.layers[0].of; ++i)

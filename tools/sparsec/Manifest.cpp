@@ -186,9 +186,9 @@ Json layoutJson(const Build &build) {
       launches.push_back(launchJson(build, each, {build.requests[each.request], kernel}, index++));
   for (const auto &[field, heads, rows, columns] : build.workspaces())
     workspaces[field] = {{"heads", heads}, {"rows", rows}, {"columns", columns}};
-  return {{"n", *build.n},
-          {"nq", *build.n},
-          {"q0", 0},
+  return {{"n", build.at->n},
+          {"nq", build.at->nq},
+          {"q0", build.at->q0},
           {"launches", launches},
           {"workspaces", workspaces}};
 }
@@ -306,7 +306,8 @@ std::vector<BuiltWorkspace> Build::workspaces() const {
       bool ofKeys = rows == LayoutRows::Keys;
       using enum Workspace::Columns;
       if (used)
-        list.push_back({std::string(field), ofKeys ? plan->loaded.kvHeads : plan->loaded.heads, *n,
+        list.push_back({std::string(field), ofKeys ? plan->loaded.kvHeads : plan->loaded.heads,
+                        ofKeys ? at->n : at->nq,
                         columns == One       ? 1
                         : columns == HeadDim ? plan->headDim
                                              : plan->valueDim});
@@ -342,7 +343,7 @@ Json manifest(const Build &build) {
       {"layer_count", loaded.layers[0].of},
       {"layers", layersJson(loaded)},
       {"kernels", kernels}};
-  if (build.n)
+  if (build.at)
     out["layout"] = layoutJson(build);
   return out;
 }

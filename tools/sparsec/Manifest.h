@@ -59,7 +59,7 @@ struct Build {
   std::vector<BuiltRequest> requests; ///< as Plan::requests
   std::vector<BuiltNumbers> numbers;
   std::vector<BuiltLaunch> launches; ///< in the order they run
-  std::optional<int64_t> n;          ///< that the launches are for
+  std::optional<Lengths> at;         ///< that the launches are for
 
   /// All kernels, in the order of the manifest.
   std::vector<BuiltKernel> kernels() const;

@@ -148,6 +148,17 @@ bool Options::given(std::initializer_list<const char *> names) const {
                      [&](const char *name) { return app.get_option(name)->count() > 0; });
 }
 
+std::vector<std::string> Options::names() const {
+  std::vector<std::string> all;
+  for (const CLI::Option *option : std::as_const(app).get_options()) {
+    for (const std::string &name : option->get_snames())
+      all.push_back("-" + name);
+    for (const std::string &name : option->get_lnames())
+      all.push_back("--" + name);
+  }
+  return all;
+}
+
 std::string Options::help(const std::string &usage, const std::string &summary) const {
   std::string text = fmt::format("usage: {}\n\n{}\n", usage, summary);
   std::string shown;

@@ -63,6 +63,8 @@ public:
 
   /// Whether any of these options was given.
   bool given(std::initializer_list<const char *> names) const;
+  /// Every option's names: "-n", "--heads", ...
+  std::vector<std::string> names() const;
   /// The text of --help.
   std::string help(const std::string &usage, const std::string &summary) const;
 

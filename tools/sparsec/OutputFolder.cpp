@@ -1,13 +1,18 @@
 #include "tools/sparsec/OutputFolder.h"
 
+#include "patterns/Files.h"
 #include "tools/sparsec/Version.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,14 +34,39 @@ Error failed(const std::string &shown, const std::string &what, int code) {
   return machineError(fmt::format("{}: {}: {}", shown, what, std::strerror(code)));
 }
 
-/// The "kind" of a folder's sparsec.json, or nothing where it is none of ours.
-std::string kindOf(const fs::path &mark) {
-  std::ifstream file(mark);
-  auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+/// What a folder's sparsec.json says; no kind where it is none of ours.
+struct Mark {
+  std::string kind;
+  std::set<std::string> files;
+  std::optional<int64_t> unfinished; ///< the process that writes, or wrote, the folder
+};
+Mark markOf(const fs::path &folder) {
+  constexpr FileUse kUse = {"mark of an output folder", size_t(1) << 26};
+  auto source = readBeside(folder, kMark, kUse);
+  auto json = source ? nlohmann::json::parse((*source)->text, nullptr, /*allow_exceptions=*/false)
+                     : nlohmann::json();
   if (!json.is_object() || !json.contains("kind") || !json["kind"].is_string() ||
       !json.contains("version"))
-    return "";
-  return json["kind"];
+    return {};
+  Mark mark{.kind = json["kind"], .files = {kMark}, .unfinished = {}};
+  if (json.contains("files") && json["files"].is_array())
+    for (const auto &each : json["files"])
+      if (each.is_string())
+        mark.files.insert(each.get<std::string>());
+  if (json.contains("unfinished") && json["unfinished"].is_number_integer())
+    mark.unfinished = json["unfinished"].get<int64_t>();
+  return mark;
+}
+
+/// The first file of a folder that its mark does not list, or nothing.
+std::string strangerIn(const fs::path &folder, const Mark &mark) {
+  std::error_code failure;
+  std::set<std::string> strangers;
+  for (const auto &entry : fs::directory_iterator(folder, failure))
+    if (std::string name = entry.path().filename().string();
+        !mark.files.contains(name) || entry.is_directory(failure))
+      strangers.insert(name);
+  return strangers.empty() ? "" : *strangers.begin();
 }
 
 Result<void> checkOurs(const std::string &shown, const fs::path &path, const std::string &kind) {
@@ -53,15 +83,20 @@ Result<void> checkOurs(const std::string &shown, const fs::path &path, const std
     return failed(shown, "cannot be read", failure.value());
   if (empty)
     return {};
-  if (!fs::exists(path / kMark, failure))
+  if (!fs::exists(fs::symlink_status(path / kMark, failure)))
     return refused(shown,
                    fmt::format("is not an output folder of sparsec (there is no {} in it)", kMark));
-  std::string found = kindOf(path / kMark);
+  Mark mark = markOf(path);
+  const std::string &found = mark.kind;
   if (found != kind)
     return refused(shown,
                    found.empty()
                        ? fmt::format("is not an output folder of sparsec ({} is not ours)", kMark)
                        : fmt::format("holds '{}', not '{}'", found, kind));
+  if (std::string stranger = strangerIn(path, mark); !stranger.empty())
+    return refused(
+        shown,
+        fmt::format("has '{}' in it, which sparsec did not write: move it away first", stranger));
   return {};
 }
 
@@ -97,6 +132,11 @@ Result<OutputFolder> OutputFolder::open(const std::string &given, const std::str
     path = path.parent_path();
   if (path == path.root_path())
     return refused(given, "is the root of the file system");
+  fs::path here = fs::current_path(failure);
+  if (auto [in, at] = std::mismatch(path.begin(), path.end(), here.begin(), here.end());
+      !failure && in == path.end())
+    return refused(given, at == here.end() ? "is the folder that this command runs in"
+                                           : "is around the folder that this command runs in");
   if (auto ours = checkOurs(given, path, kind); !ours)
     return ours.error();
   fs::path parent = path.parent_path();
@@ -109,16 +149,47 @@ Result<OutputFolder> OutputFolder::open(const std::string &given, const std::str
 
 Result<void> OutputFolder::create() {
   std::string name = (path.parent_path() / ("." + path.filename().string() + ".XXXXXX")).string();
+  removeLeftovers();
   std::lock_guard hold(interrupts->lock);
   if (!mkdtemp(name.data()))
     return failed(shown, "cannot be created", errno);
   temporary = name;
   interrupts->unfinished(temporary);
-  // mkdtemp's folders are private; this one gets what any new folder gets.
+  // mkdtemp's folders are private; this one gets what it replaces has, or what any new folder gets.
   mode_t mask = umask(0);
   umask(mask);
-  fs::permissions(temporary, fs::perms(0777 & ~mask));
-  return {};
+  struct stat old = {};
+  bool replaces = stat(path.c_str(), &old) == 0;
+  std::error_code ignored;
+  fs::permissions(temporary, fs::perms(replaces ? old.st_mode & 07777 : 0777 & ~mask), ignored);
+  nlohmann::ordered_json unfinished = {
+      {"kind", kind}, {"version", kVersion}, {"unfinished", getpid()}};
+  return this->mark(unfinished.dump(2) + "\n");
+}
+
+/// Writes the folder's sparsec.json, over the one that is there.
+Result<void> OutputFolder::mark(const std::string &text) {
+  bool good =
+      static_cast<bool>(std::ofstream(temporary / kMark, std::ios::binary) << text << std::flush);
+  return good ? Result<void>() : failed(shown, "cannot be written", errno);
+}
+
+/// Folders like the one that is about to be made, whose process is gone.
+void OutputFolder::removeLeftovers() const {
+  constexpr size_t kRandom = 6;
+  std::string prefix = "." + path.filename().string() + ".";
+  std::error_code failure;
+  for (const auto &entry : fs::directory_iterator(path.parent_path(), failure)) {
+    std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix) || name.size() != prefix.size() + kRandom ||
+        !entry.is_directory(failure) || entry.is_symlink(failure))
+      continue;
+    Mark mark = markOf(entry.path());
+    bool gone = mark.kind == kind && mark.unfinished && *mark.unfinished > 0 &&
+                kill(static_cast<pid_t>(*mark.unfinished), 0) != 0 && errno == ESRCH;
+    if (gone)
+      fs::remove_all(entry.path(), failure);
+  }
 }
 
 Result<void> OutputFolder::add(const std::string &name, std::string_view contents) {
@@ -149,9 +220,18 @@ Result<void> OutputFolder::add(const std::string &name, std::string_view content
 }
 
 Result<void> OutputFolder::publish() {
-  nlohmann::ordered_json mark = {{"kind", kind}, {"version", kVersion}};
-  if (auto added = add(kMark, mark.dump(2) + "\n"); !added)
-    return added;
+  std::vector<std::string> names;
+  for (const File &file : written)
+    names.push_back(file.name);
+  std::string text =
+      nlohmann::ordered_json{{"kind", kind}, {"version", kVersion}, {"files", names}}.dump(2) +
+      "\n";
+  if (temporary.empty())
+    if (auto created = create(); !created)
+      return created;
+  if (auto marked = mark(text); !marked)
+    return marked;
+  written.push_back({kMark, text.size()});
   std::lock_guard hold(interrupts->lock);
   // What is there now may not be what was there when we looked.
   if (auto ours = checkOurs(shown, path, kind); !ours)

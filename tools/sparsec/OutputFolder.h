@@ -4,8 +4,11 @@
 //   out/ not there         write .out.XXXXXX/, rename it
 //   error or Ctrl-C        .out.XXXXXX/ is removed, out/ is as it was
 //
-// Ours: an empty folder, or one whose sparsec.json says that sparsec wrote it and what kind it is.
-// Refused: anything else, so that no command of sparsec deletes what another program wrote.
+// Ours: an empty folder, or one whose sparsec.json, a regular file, says that sparsec wrote it,
+// what kind it is and which files are in it; every other file there is somebody's. Refused:
+// anything else, and a folder that the command runs in, so that no command of sparsec deletes what
+// another program or a person wrote. The folder keeps its mode. What a killed run left beside it is
+// removed by the next one that writes it.
 #pragma once
 
 #include "tools/sparsec/Command.h"
@@ -34,6 +37,8 @@ private:
   OutputFolder(std::string shown, std::filesystem::path path, std::string kind,
                Interrupts &interrupts);
   Result<void> create();
+  void removeLeftovers() const;
+  Result<void> mark(const std::string &text);
 
   std::string shown; ///< as the user gave it
   std::filesystem::path path;

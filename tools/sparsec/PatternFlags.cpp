@@ -1,12 +1,9 @@
 #include "tools/sparsec/PatternFlags.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <filesystem>
+#include "patterns/Files.h"
+#include "tools/sparsec/Terminal.h"
+
 #include <fmt/core.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace sparsec::cli {
 namespace {
@@ -21,21 +18,6 @@ std::string readDType(const std::string &text, std::optional<DType> &dtype) {
     }
   }
   return fmt::format("expected {}, found '{}'{}", listed(names), text, suggestion(text, names));
-}
-
-std::string readBlock(const std::string &text, Block &block) {
-  if (text == "auto")
-    return "";
-  size_t by = text.find('x');
-  int64_t q = 0, k = 0;
-  std::string wrong = readInteger(text.substr(0, by), {1, 1 << 20}, q);
-  k = q;
-  if (wrong.empty() && by != std::string::npos)
-    wrong = readInteger(text.substr(by + 1), {1, 1 << 20}, k);
-  if (!wrong.empty())
-    return fmt::format("expected auto, B or BQxBK, found '{}'", text);
-  block = {static_cast<int>(q), static_cast<int>(k)};
-  return "";
 }
 
 /// The kind of order alone: sizes and files are read with the pattern.
@@ -61,49 +43,8 @@ std::string readSplit(const std::string &text, std::optional<SplitChoice> &split
   return fmt::format("expected {}, found '{}'{}", listed(names), text, suggestion(text, names));
 }
 
-/// What a file is to be, and the most bytes it may have.
-struct FileUse {
-  std::string_view name;
-  size_t most = 0;
-};
 constexpr FileUse kPatternFile = {"pattern file", kMaxPatternBytes};
-constexpr FileUse kOrderTable = {"order's table", size_t(1) << 28};
-
-/// The whole of an open file, which it closes.
-Result<std::shared_ptr<const SourceText>> readFile(int file, const std::string &name,
-                                                   const FileUse &use) {
-  auto source = std::make_shared<SourceText>(SourceText{name, ""});
-  char buffer[1 << 16];
-  ssize_t got = 0;
-  while (source->text.size() <= use.most && (got = read(file, buffer, sizeof buffer)) != 0) {
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      break;
-    source->text.append(buffer, got);
-  }
-  int failure = errno;
-  if (file != STDIN_FILENO)
-    close(file);
-  if (got < 0)
-    return inputError(fmt::format("{}: cannot be read: {}", name, std::strerror(failure)));
-  if (source->text.size() > use.most)
-    return inputError(
-        fmt::format("{}: larger than {} KiB: not a {}", name, use.most / 1024, use.name));
-  return std::shared_ptr<const SourceText>(source);
-}
-
-Result<std::shared_ptr<const SourceText>> readPath(const std::string &path, const FileUse &use) {
-  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0)
-    return inputError(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
-  struct stat status = {};
-  if (fstat(file, &status) == 0 && S_ISDIR(status.st_mode)) {
-    close(file);
-    return inputError(fmt::format("{}: is a directory, not a {}", path, use.name));
-  }
-  return readFile(file, path, use);
-}
+constexpr FileUse kFileOfPattern = {"table or list of a pattern", size_t(1) << 28};
 
 bool isPath(const std::string &pattern) {
   return pattern.find('/') != std::string::npos || pattern.ends_with(".yaml") ||
@@ -127,6 +68,21 @@ Result<std::shared_ptr<const SourceText>> findSource(const PatternFlags &flags) 
 }
 
 } // namespace
+
+std::string readBlock(const std::string &text, Block &block) {
+  if (text == "auto")
+    return "";
+  size_t by = text.find('x');
+  int64_t q = 0, k = 0;
+  std::string wrong = readInteger(text.substr(0, by), {1, 1 << 20}, q);
+  k = q;
+  if (wrong.empty() && by != std::string::npos)
+    wrong = readInteger(text.substr(by + 1), {1, 1 << 20}, k);
+  if (!wrong.empty())
+    return fmt::format("expected auto, B or BQxBK, found '{}'", text);
+  block = {static_cast<int>(q), static_cast<int>(k)};
+  return "";
+}
 
 void declarePatternFlags(Options &options, PatternFlags &flags, std::function<bool()> needed) {
   options.heading("The pattern");
@@ -154,6 +110,9 @@ void declareSharedFlags(Options &options, PatternFlags &flags) {
                      return std::string();
                    });
   options.integer("-n", "number of keys and queries", flags.n);
+  options.integer("--nq", "number of queries where it is another (-n)", flags.nq, {1, INT32_MAX});
+  options.integer("--q0", "position of the first query (n - nq: the last is at the last key)",
+                  flags.q0, {-INT32_MAX, INT32_MAX});
   options.integer("--heads", "heads of the model (one for each entry)", flags.heads, {1, 65535});
   options.integer("--kv-heads", "heads of keys and values (--heads)", flags.kvHeads, {1, 65535});
   options.integer("--head-dim", "16 .. 256 in steps of 16 (64)", flags.headDim);
@@ -179,19 +138,17 @@ void declareLayerFlag(Options &options, PatternFlags &flags) {
 }
 
 Result<std::shared_ptr<const SourceText>> readSource(const std::string &path) {
-  if (path == "-")
-    return readFile(STDIN_FILENO, "<stdin>", kPatternFile);
   return readPath(path, kPatternFile);
 }
 
 namespace {
 
-/// Reads the tables that a pattern names, from its own folder.
-FileReader tablesBeside(const PatternFlags &flags) {
+/// Reads the tables and lists that a pattern names, from its own folder.
+FileReader filesBeside(const PatternFlags &flags) {
   std::filesystem::path folder;
   if (!flags.hasExpression && isPath(flags.pattern))
     folder = std::filesystem::path(flags.pattern).parent_path();
-  return [folder](const std::string &name) { return readPath(folder / name, kOrderTable); };
+  return [folder](const std::string &name) { return readBeside(folder, name, kFileOfPattern); };
 }
 
 /// What the command line says about every head's schedule; errors are about its flags then.
@@ -209,7 +166,7 @@ Result<void> applySchedule(Pattern &pattern, const PatternFlags &flags) {
   if (flags.order.empty())
     return {};
   return setOrders(pattern, std::make_shared<SourceText>(SourceText{"--order", flags.order}),
-                   [](const std::string &name) { return readPath(name, kOrderTable); });
+                   [](const std::string &name) { return readPath(name, kFileOfPattern); });
 }
 
 /// A table orders the tokens of one length: that is the pattern's, and -n's if it is given.
@@ -239,7 +196,7 @@ Result<LoadedPattern> read(const PatternFlags &flags) {
     if (auto added = addParam(overrides, each); !added)
       return added.error();
   auto pattern = flags.hasExpression ? patternOfExpression(*source, overrides)
-                                     : parsePattern(*source, overrides, tablesBeside(flags));
+                                     : parsePattern(*source, overrides, filesBeside(flags));
   if (!pattern)
     return pattern.error();
   return LoadedPattern{*source, std::move(*pattern)};
@@ -279,9 +236,13 @@ Result<LoadedPattern> load(const PatternFlags &flags) {
   if (!read)
     return read.error();
   LoadedPattern loaded = std::move(*read);
+  for (const Error &warning : loaded.pattern.warnings)
+    fmt::print(stderr, "{}", warning.renderWarning());
   if (auto applied = applySchedule(loaded.pattern, flags); !applied)
     return applied.error();
   loaded.n = flags.n;
+  loaded.nq = flags.nq;
+  loaded.q0 = flags.q0;
   if (auto found = findLength(loaded); !found)
     return found.error();
   findLayers(loaded, flags);
@@ -290,6 +251,16 @@ Result<LoadedPattern> load(const PatternFlags &flags) {
     return inputError(fmt::format("--kv-heads: {} does not divide the {} heads of the model",
                                   loaded.kvHeads, loaded.heads));
   return loaded;
+}
+
+std::string Lengths::text() const {
+  return square() ? fmt::format("n = {}", grouped(n))
+                  : fmt::format("n = {}, nq = {}, q0 = {}", grouped(n), grouped(nq), grouped(q0));
+}
+
+Lengths LoadedPattern::at(int64_t keys) const {
+  int64_t rows = nq.value_or(keys);
+  return {.n = keys, .nq = rows, .q0 = q0.value_or(keys - rows)};
 }
 
 } // namespace sparsec::cli

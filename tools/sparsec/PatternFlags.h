@@ -2,10 +2,25 @@
 #pragma once
 
 #include "kernel/ops/Attention.h"
+#include "layout/BlockLayout.h"
 #include "tools/sparsec/Layers.h"
 #include "tools/sparsec/Options.h"
 
 namespace sparsec::cli {
+
+/// How many queries and keys there are, and where the first query stands.
+struct Lengths {
+  int64_t n = 0, nq = 0, q0 = 0;
+
+  /// As many queries as keys, on the same places.
+  bool square() const { return nq == n && q0 == 0; }
+  LayoutRequest request(int64_t h = 0) const { return {.nq = nq, .nk = n, .q0 = q0, .h = h}; }
+  LayoutRequest request(int64_t h, const Block &block) const {
+    return {.nq = nq, .nk = n, .q0 = q0, .h = h, .blockQ = block.q, .blockK = block.k};
+  }
+  /// "n = 4,096", "n = 64, nq = 129, q0 = -65"
+  std::string text() const;
+};
 
 /// What was asked for on the command line. n, heads, kvHeads and valueDim have defaults that other
 /// values decide.
@@ -14,7 +29,7 @@ struct PatternFlags {
   std::string expression; ///< -e
   bool hasExpression = false;
   std::vector<std::string> params; ///< --param, as given
-  std::optional<int64_t> n;
+  std::optional<int64_t> n, nq, q0;
   std::optional<int64_t> heads;
   std::optional<int64_t> kvHeads;
   int64_t headDim = 64;
@@ -43,13 +58,20 @@ struct LoadedPattern {
   std::vector<Layer> layers;   ///< of those the one that was asked for, else all
   int heads = 0;               ///< of the model
   int kvHeads = 0;
-  std::optional<int64_t> n; ///< -n, or the one length that a table of the schedule holds for
+  std::optional<int64_t> n;      ///< -n, or the one length that a table of the schedule holds for
+  std::optional<int64_t> nq, q0; ///< --nq and --q0
+
+  /// With so many keys: as many queries, the last at the last key, unless flags say otherwise.
+  Lengths at(int64_t keys) const;
 };
 
 /// Warns of entries that no layer takes: nothing is made of them.
 Result<LoadedPattern> load(const PatternFlags &flags);
 /// The parameters alone that the pattern has.
 Result<std::map<std::string, int64_t>> paramsOf(const PatternFlags &flags);
+
+/// Reads auto, B or BQxBK; what is wrong with it, or nothing.
+std::string readBlock(const std::string &text, Block &block);
 
 /// The whole of a file (or of stdin, for "-"), if it can be a pattern's.
 Result<std::shared_ptr<const SourceText>> readSource(const std::string &path);

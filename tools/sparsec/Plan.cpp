@@ -19,11 +19,13 @@ std::string PlannedRequest::stem() const {
   return fmt::format("{}.{}.{}", headName, pass->suffix, request.target().name);
 }
 
-Result<LaunchNumbers> PlannedRequest::numbers(int64_t n, const Heads &heads, int threads) const {
-  return launchNumbers(
-      attend, {.nq = n, .nk = n, .q0 = 0, .blockQ = block.q, .blockK = block.k, .threads = threads},
-      queryOrder, keyOrder, heads, takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables,
-      pass->rows);
+Result<LaunchNumbers> PlannedRequest::numbers(const Lengths &at, const Heads &heads,
+                                              int threads) const {
+  LayoutRequest layout = at.request(0, block);
+  layout.threads = threads;
+  return launchNumbers(attend, layout, queryOrder, keyOrder, heads,
+                       takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables,
+                       pass->rows);
 }
 
 CostShape PlannedPass::shapeOf(int64_t copies) const {
@@ -117,6 +119,8 @@ private:
                        .target = target},
                       {.schedule = head.schedule,
                        .n = plan.weighedAt,
+                       .nq = plan.loaded.nq,
+                       .q0 = plan.loaded.q0,
                        .copies = std::max(1, plan.loaded.heads),
                        .anyBlock = use.anyBlock,
                        .ledger = plan.ledger});

@@ -25,7 +25,7 @@ struct PlannedRequest : PartRequest {
   std::string stem() const;
   bool usesHead() const { return mentions(attend, Op::Head); }
   /// What launches at this length need; request.h is not used.
-  Result<LaunchNumbers> numbers(int64_t n, const Heads &heads, int threads) const;
+  Result<LaunchNumbers> numbers(const Lengths &at, const Heads &heads, int threads) const;
 };
 
 struct PlannedPass {

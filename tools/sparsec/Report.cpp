@@ -118,8 +118,8 @@ Result<void> addPattern(HtmlPage &page, const Reported &all) {
       if (layer.of > 1)
         column.title = layer.title() + ": " + head.name;
       if (config.length <= kMostPairs) {
-        column.rows.push_back(
-            {pairsPanel({{head.name, head.attend, use.heads.first}}, config.length)});
+        column.rows.push_back({pairsPanel({{head.name, head.attend, use.heads.first}},
+                                          {.n = config.length, .nq = config.length})});
       } else {
         auto scale = static_cast<int>((config.length + kMostPairs - 1) / kMostPairs);
         auto layout = BlockLayout::build(head.attend, {.nq = config.length,

@@ -39,11 +39,12 @@ std::string firstPlaces(const OrderSpec &spec, int64_t n, int tile) {
   return text;
 }
 
-std::string ordersOf(const Drawn &drawn, int64_t n) {
+std::string ordersOf(const Drawn &drawn, const Lengths &at) {
   std::string text;
   for (const Part &part : drawn.way.parts)
-    for (auto [axis, spec, tile] : {std::tuple("queries", part.queries, drawn.way.block.q),
-                                    std::tuple("keys", part.keys, drawn.way.block.k)})
+    for (auto [axis, spec, tile, n] :
+         {std::tuple("queries", part.queries, drawn.way.block.q, at.nq),
+          std::tuple("keys", part.keys, drawn.way.block.k, at.n)})
       if (!std::holds_alternative<NaturalOrder>(spec))
         text += fmt::format("{} by {}: {}\n", axis, print(spec), firstPlaces(spec, n, tile));
   return text;
@@ -78,12 +79,12 @@ Shown together(const LoadedPattern &loaded, Json json, std::vector<Shown> each,
 /// The heads of a layer.
 Result<Shown> showLayer(const ShowOptions &options, const LoadedPattern &loaded,
                         const std::vector<Drawn> &heads, const Style &style) {
-  int64_t n = options.n(loaded);
+  Lengths at = loaded.at(options.n(loaded));
   Shown shown{"", {{"heads", Json::array()}}};
   for (const Drawn &drawn : heads) {
     const Block &block = drawn.way.block;
-    auto pairs = draw(loaded.pattern.heads[drawn.row.entry].attend,
-                      {.nq = n, .nk = n, .h = drawn.row.h}, kColumns);
+    auto pairs =
+        draw(loaded.pattern.heads[drawn.row.entry].attend, at.request(drawn.row.h), kColumns);
     if (!pairs)
       return pairs.error();
     std::string blocks = blocksOf(drawn), order = ordersText(drawn.way.parts);
@@ -102,7 +103,7 @@ Result<Shown> showLayer(const ShowOptions &options, const LoadedPattern &loaded,
         "\n" + style.bold(drawn.row.name) + style.dim(scale) + "\n" + style.picture(pairs->text);
     if (blocks.empty())
       continue;
-    std::string orders = ordersOf(drawn, n);
+    std::string orders = ordersOf(drawn, at);
     std::string in = orders.empty() ? "" : fmt::format(" in order {}", order);
     shown.text += fmt::format("\n{}\n{}{}",
                               style.dim(fmt::format("blocks of {}x{}{}; F full, P partial, . empty",
@@ -210,6 +211,7 @@ Result<Shown> showKnown(const ShowOptions &options, const LoadedPattern &loaded,
 Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
                         const Target &target, const Style &style, Ledger &ledger) {
   int64_t n = options.n(loaded);
+  Lengths at = loaded.at(n);
   auto plan = makePlan(loaded, options.flags(), {target}, n,
                        {.operations = patternOperations(), .anyBlock = true}, ledger);
   if (!plan)
@@ -219,7 +221,7 @@ Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
     return layers.error();
   warnOfEmpty(*layers);
   Shown shown{"\n" + table(*layers, style),
-              {{"pattern", loaded.pattern.name}, {"n", n}, {"nq", n}}};
+              {{"pattern", loaded.pattern.name}, {"n", n}, {"nq", at.nq}, {"q0", at.q0}}};
   addLayers(shown.json, *layers);
   return shown;
 }
@@ -242,6 +244,14 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
   auto patterns = loadAll(options.patterns);
   if (!patterns)
     return patterns.error();
+  if (!options.npy.empty()) {
+    if (auto written = writeMask(options, *patterns); !written)
+      return written.error();
+    session.report(fmt::format("wrote {}\n", options.npy));
+    if (session.json)
+      fmt::print("{}\n", Json{{"npy", options.npy}}.dump(2));
+    return Answer::Yes;
+  }
   Ledger ledger(session.threads);
   if (!options.png.empty()) {
     if (auto written = writeFigure(options, *patterns, *target, ledger); !written)
@@ -266,9 +276,8 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
         options.stats
             ? fmt::format(", {}", name(options.flags().dtype.value_or(defaultDType(*target))))
             : "";
-    text +=
-        fmt::format("{}{}, n = {}{}\n{}", text.empty() ? "" : "\n", style.bold(loaded.pattern.name),
-                    grouped(options.n(loaded)), more, shown->text);
+    text += fmt::format("{}{}, {}{}\n{}", text.empty() ? "" : "\n", style.bold(loaded.pattern.name),
+                        loaded.at(options.n(loaded)).text(), more, shown->text);
   }
   progress.reset();
   if (session.json) {
@@ -284,6 +293,28 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
 }
 
 Result<void> check(const ShowOptions &options) {
+  const char *other = options.grid           ? "--grid"
+                      : options.layers       ? "--layers"
+                      : !options.png.empty() ? "--png"
+                      : !options.npy.empty() ? "--npy"
+                                             : nullptr;
+  if (!options.npy.empty() && (options.grid || options.layers || !options.png.empty()))
+    return inputError(fmt::format("--npy: writes pairs alone, without {}", options.grid ? "--grid"
+                                                                           : options.layers
+                                                                               ? "--layers"
+                                                                               : "--png"));
+  if (options.stats && other)
+    return inputError(fmt::format("--stats: counts, where {} draws: give one of them", other));
+  if (!options.png.empty() && options.colour != "auto")
+    return inputError("--color: is of text; a PNG has its own colours");
+  if (!options.png.empty() && !isFigureName(options.png))
+    return inputError(
+        fmt::format("--png: expected a name that ends in .png or .svg, found '{}'", options.png));
+  bool ofTwoLengths = options.flags().nq || options.flags().q0;
+  if (ofTwoLengths && (options.grid || options.layers))
+    return inputError(fmt::format("{}: {} shows positions that are queries and keys both",
+                                  options.flags().nq ? "--nq" : "--q0",
+                                  options.grid ? "--grid" : "--layers"));
   if (options.query && !options.grid)
     return inputError("--query: asks what one query sees on a grid: needs --grid");
   if (options.grid && options.flags().n && *options.flags().n != options.grid->tokens())
@@ -324,13 +355,9 @@ Result<std::vector<std::vector<Drawn>>> drawnHeads(const ShowOptions &options,
     std::vector<Drawn> &heads = result.emplace_back();
     for (HeadRow &row : headRows(loaded, layer)) {
       Candidate way = plan->headOf(row.entry).passes[0].ways.front();
-      auto layouts = layoutsOf(way.parts, {.nq = n,
-                                           .nk = n,
-                                           .q0 = 0,
-                                           .h = row.h,
-                                           .blockQ = way.block.q,
-                                           .blockK = way.block.k,
-                                           .threads = ledger.threadsAsked()});
+      LayoutRequest request = loaded.at(n).request(row.h, way.block);
+      request.threads = ledger.threadsAsked();
+      auto layouts = layoutsOf(way.parts, request);
       if (!layouts)
         return layouts.error();
       heads.push_back({std::move(row), std::move(way), std::move(*layouts)});
@@ -352,10 +379,16 @@ Action declareShow(Options &options) {
   options.integer("--layers", "show what can be known after so many layers", asked->layers,
                   {1, 64});
   options.flag("--no-residual", "without the residual path", asked->noResidual);
-  options.value("--png", "FILE", "draw to a PNG instead", [asked](const std::string &text) {
-    asked->png = text;
-    return text.empty() ? "expected the name of a file, found ''" : "";
-  });
+  options.value("--png", "FILE", "draw to a PNG, or an SVG (.svg), instead",
+                [asked](const std::string &text) {
+                  asked->png = text;
+                  return text.empty() ? "expected the name of a file, found ''" : "";
+                });
+  options.value("--npy", "FILE", "write the pairs of every head as a NumPy array instead",
+                [asked](const std::string &text) {
+                  asked->npy = text;
+                  return text.empty() ? "expected the name of a file, found ''" : "";
+                });
   options.choice("--color", "WHEN", "auto, always or never (auto)", asked->colour,
                  {"auto", "always", "never"});
   options.choice("--target", "TARGET", listed(targetNames()) + " (sm_80)", asked->target,

@@ -18,7 +18,7 @@ struct ShowOptions {
   std::optional<int64_t> query;
   std::optional<int64_t> layers;
   bool noResidual = false;
-  std::string png, colour = "auto";
+  std::string png, npy, colour = "auto";
 
   const PatternFlags &flags() const { return patterns.flags; }
   int64_t n(const LoadedPattern &loaded) const;
@@ -39,6 +39,8 @@ Result<std::vector<std::vector<Drawn>>> drawnHeads(const ShowOptions &options,
                                                    const LoadedPattern &loaded,
                                                    const Target &target, Ledger &ledger);
 
+/// The mask of a layer's heads, as a NumPy array.
+Result<void> writeMask(const ShowOptions &options, const std::vector<LoadedPattern> &patterns);
 /// Everything that was asked for, as one PNG.
 Result<void> writeFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
                          const Target &target, Ledger &ledger);

@@ -10,13 +10,10 @@ namespace {
 constexpr int64_t kMostBlocks = 512; ///< a side: more are not drawn
 
 /// Squares of pairs, where there are too many pairs.
-Result<Panel> squaresOf(const Expr &attend, int64_t h, int64_t n) {
-  int64_t scale = (n + kMostPairs - 1) / kMostPairs;
-  auto layout = BlockLayout::build(attend, {.nq = n,
-                                            .nk = n,
-                                            .h = h,
-                                            .blockQ = static_cast<int>(scale),
-                                            .blockK = static_cast<int>(scale)});
+Result<Panel> squaresOf(const Expr &attend, int64_t h, const Lengths &at) {
+  int64_t scale = (std::max(at.n, at.nq) + kMostPairs - 1) / kMostPairs;
+  Block square = {static_cast<int>(scale), static_cast<int>(scale)};
+  auto layout = BlockLayout::build(attend, at.request(h, square));
   if (!layout)
     return layout.error();
   Panel panel = squaresPanel(fmt::format("pairs, {0} x {0} a square", scale), *layout);
@@ -25,10 +22,10 @@ Result<Panel> squaresOf(const Expr &attend, int64_t h, int64_t n) {
   return panel;
 }
 
-Result<Panel> pairsOf(const std::vector<Strand> &strands, int64_t n) {
-  if (n <= kMostPairs)
-    return pairsPanel(strands, n);
-  return squaresOf(strands[0].attend, strands[0].h, n);
+Result<Panel> pairsOf(const std::vector<Strand> &strands, const Lengths &at) {
+  if (std::max(at.n, at.nq) <= kMostPairs)
+    return pairsPanel(strands, at);
+  return squaresOf(strands[0].attend, strands[0].h, at);
 }
 
 bool natural(const OrderSpec &order) {
@@ -43,8 +40,16 @@ Result<std::vector<std::vector<Panel>>> scheduleOf(const Drawn &drawn) {
   for (size_t i = 0; i < parts.size(); ++i) {
     const BlockLayout &layout = drawn.layouts[i];
     std::string name = parts.size() > 1 ? fmt::format("part {}, blocks", i + 1) : "blocks";
-    if (layout.rows() <= kMostBlocks && layout.columns() <= kMostBlocks)
-      blocks.push_back(squaresPanel(fmt::format("{} of {} x {}", name, block.q, block.k), layout));
+    std::string title = fmt::format("{} of {} x {}", name, block.q, block.k);
+    if (layout.rows() <= kMostBlocks && layout.columns() <= kMostBlocks) {
+      blocks.push_back(squaresPanel(std::move(title), layout));
+      blocks.back().leftLabel = "block of queries";
+      blocks.back().topLabel = "block of keys";
+    } else {
+      blocks.push_back(makePanel(std::move(title), 0, 0, palette::kEmpty));
+      blocks.back().note =
+          fmt::format("{} x {}: too many to draw", layout.rows(), layout.columns());
+    }
     std::vector<std::pair<std::string, OrderSpec>> axes = {{"queries", parts[i].queries},
                                                            {"keys", parts[i].keys}};
     if (parts[i].queries == parts[i].keys && block.q == block.k)
@@ -84,7 +89,7 @@ Result<FigureColumn> knownColumn(const ShowOptions &options, const LoadedPattern
 Result<FigureColumn> seenColumn(const ShowOptions &options, const LoadedPattern &loaded,
                                 const Layer &layer, const std::vector<Strand> &strands) {
   const TokenGrid &grid = *options.grid;
-  auto pairs = pairsOf(strands, grid.tokens());
+  auto pairs = pairsOf(strands, {.n = grid.tokens(), .nq = grid.tokens()});
   if (!pairs)
     return pairs.error();
   pairs->title = grid.tokens() <= kMostPairs ? "" : pairs->title;
@@ -99,6 +104,7 @@ Result<FigureColumn> seenColumn(const ShowOptions &options, const LoadedPattern 
 Result<Figure> gridFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns) {
   const TokenGrid &grid = *options.grid;
   Figure figure;
+  size_t colours = 0;
   for (const LoadedPattern &loaded : patterns) {
     if (options.layers) {
       auto column = knownColumn(options, loaded);
@@ -113,12 +119,14 @@ Result<Figure> gridFigure(const ShowOptions &options, const std::vector<LoadedPa
       if (!column)
         return column.error();
       figure.columns.push_back(std::move(*column));
-      if (strands.size() > figure.legend.size())
+      if (strands.size() > colours) {
         figure.legend = legendOf(strands);
+        colours = strands.size();
+      }
     }
   }
   if (figure.columns.size() > 1)
-    for (size_t i = 0; i < figure.legend.size(); ++i)
+    for (size_t i = 0; i < colours; ++i)
       figure.legend[i].text = fmt::format("head or part {}", i + 1);
   if (options.layers)
     figure.legend = legendOfLayers(static_cast<size_t>(*options.layers));
@@ -133,7 +141,7 @@ Result<Figure> gridFigure(const ShowOptions &options, const std::vector<LoadedPa
 /// Pairs, blocks and orders of a head.
 Result<FigureColumn> headColumn(const LoadedPattern &loaded, const Drawn &drawn, int64_t n) {
   const HeadEntry &head = loaded.pattern.heads[drawn.row.entry];
-  auto pairs = pairsOf({{drawn.row.name, head.attend, drawn.row.h}}, n);
+  auto pairs = pairsOf({{drawn.row.name, head.attend, drawn.row.h}}, loaded.at(n));
   if (!pairs)
     return pairs.error();
   auto schedule = scheduleOf(drawn);
@@ -143,6 +151,15 @@ Result<FigureColumn> headColumn(const LoadedPattern &loaded, const Drawn &drawn,
   for (std::vector<Panel> &row : *schedule)
     column.rows.push_back(std::move(row));
   return column;
+}
+
+/// Whether one of a column's panels is of an order.
+bool hasOrder(const FigureColumn &column) {
+  for (const std::vector<Panel> &row : column.rows)
+    for (const Panel &panel : row)
+      if (panel.topLabel == kPlaceLabel)
+        return true;
+  return false;
 }
 
 Result<Figure> headsFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
@@ -177,6 +194,9 @@ Result<Figure> headsFigure(const ShowOptions &options, const std::vector<LoadedP
     }
     figure.title += (figure.title.empty() ? "" : ", ") + loaded.pattern.name;
   }
+  if (std::ranges::any_of(figure.columns, hasOrder))
+    for (Legend &each : legendOfTiles())
+      figure.legend.push_back(std::move(each));
   figure.subtitle = fmt::format("{} tokens, as {} would be computed on {}", grouped(n),
                                 patterns.size() > 1 ? "they" : "it", target.name);
   return figure;
@@ -190,10 +210,7 @@ Result<void> writeFigure(const ShowOptions &options, const std::vector<LoadedPat
       options.grid ? gridFigure(options, patterns) : headsFigure(options, patterns, target, ledger);
   if (!figure)
     return figure.error();
-  auto raster = render(*figure);
-  if (!raster)
-    return raster.error();
-  return raster->writePng(options.png);
+  return write(*figure, options.png);
 }
 
 } // namespace sparsec::cli

@@ -58,11 +58,14 @@ CaseFlags caseFlags(const VerifyOptions &options, const LoadedPattern &loaded, c
                                  : Default,
           .seed = seed,
           .n = loaded.n, // a table's, where it is not asked for
+          .nq = loaded.nq,
+          .q0 = loaded.q0,
           .dtype = flags.dtype.value_or(defaultDType(target)),
           .headDim = static_cast<int>(flags.headDim),
           .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim)),
           .heads = loaded.heads,
           .kvHeads = loaded.kvHeads,
+          .headsAsked = flags.heads || flags.kvHeads,
           .rows = options.rows,
           .columns = options.columns,
           .block = flags.block};
@@ -250,11 +253,12 @@ Action declareVerify(Options &options) {
   options.flag("--full", "the whole matrix of types and sizes", asked->full);
   return [asked, &options](Session &session) -> Result<Answer> {
     asked->chosen = options.given({"--op"});
-    asked->oneCase = options.given({"-n", "--heads", "--kv-heads", "--head-dim", "--value-dim",
-                                    "--dtype", "--block", "--rows", "--columns"});
+    asked->oneCase = options.given({"-n", "--nq", "--q0", "--heads", "--kv-heads", "--head-dim",
+                                    "--value-dim", "--dtype", "--block", "--rows", "--columns"});
     if (asked->oneCase && asked->full)
-      return inputError("--full runs every size and type: it takes no -n, --heads, --kv-heads, "
-                        "--head-dim, --value-dim, --dtype, --block, --rows or --columns");
+      return inputError(
+          "--full runs every size and type: it takes no -n, --nq, --q0, --heads, --kv-heads, "
+          "--head-dim, --value-dim, --dtype, --block, --rows or --columns");
     if (asked->hasPattern() &&
         std::ranges::all_of(asked->operations(), [](const VerifyOperation *operation) {
           return operation->pattern == PatternUse::None;

@@ -152,16 +152,17 @@ std::vector<Panel> gridPanels(const std::vector<PairSet> &known, const TokenGrid
   return panels;
 }
 
-Panel pairsPanel(const std::vector<Strand> &strands, int64_t n) {
-  Panel panel = makePanel("pairs", n, n, palette::kEmpty);
+Panel pairsPanel(const std::vector<Strand> &strands, const Lengths &at) {
+  const auto &[n, nq, q0] = at;
+  Panel panel = makePanel("pairs", nq, n, palette::kEmpty);
   panel.leftLabel = "query";
   panel.topLabel = "key";
-  std::vector<int> seen(size_t(n * n));
+  std::vector<int> seen(size_t(nq * n));
   for (size_t i = 0; i < strands.size(); ++i) {
-    Evaluator evaluator(strands[i].attend, strands[i].h, {n, n});
-    for (int64_t q = 0; q < n; ++q)
+    Evaluator evaluator(strands[i].attend, strands[i].h, {nq, n});
+    for (int64_t q = 0; q < nq; ++q)
       for (int64_t k = 0; k < n; ++k) {
-        if (!evaluator.at(q, k))
+        if (!evaluator.at(q + q0, k))
           continue;
         // Of several colours an even mixture.
         int before = seen[q * n + k]++;
@@ -199,21 +200,27 @@ Panel orderPanel(std::string title, const Order &order) {
   int64_t n = order.size(), size = std::min(n, kMost);
   Panel panel = makePanel(std::move(title), size, size, palette::kEmpty);
   panel.leftLabel = "position";
-  panel.topLabel = "place";
+  panel.topLabel = kPlaceLabel;
   int64_t place = 0;
   for (int64_t tile = 0; tile < order.tileCount(); ++tile)
     for (int64_t position : order.positions(tile)) {
       panel.at(position * size / n, place * size / n) =
-          tile % 2 ? palette::kPartial : palette::kFull;
+          tile % 2 ? palette::kOtherTile : palette::kTile;
       ++place;
     }
   return panel;
+}
+
+std::vector<Legend> legendOfTiles() {
+  return {{palette::kTile, "a tile of an order"}, {palette::kOtherTile, "the next"}};
 }
 
 std::vector<Legend> legendOf(const std::vector<Strand> &strands) {
   std::vector<Legend> legend;
   for (size_t i = 0; i < strands.size(); ++i)
     legend.push_back({palette::series(i), strands[i].name});
+  if (strands.size() > 1) // as pairsPanel() mixes them
+    legend.push_back({mix(palette::series(0), palette::series(1), 0.5), "several of them"});
   return legend;
 }
 

@@ -41,7 +41,7 @@ std::vector<Panel> gridPanels(const std::vector<PairSet> &known, const TokenGrid
                               int64_t query);
 /// All pairs of at most kMostPairs positions, each in the colours of the strands that see it.
 inline constexpr int64_t kMostPairs = 512;
-Panel pairsPanel(const std::vector<Strand> &strands, int64_t n);
+Panel pairsPanel(const std::vector<Strand> &strands, const Lengths &at);
 /// Which layer lets a position know another: lighter is later.
 Panel knownPanel(const std::vector<PairSet> &known);
 
@@ -54,5 +54,8 @@ Panel orderPanel(std::string title, const Order &order);
 std::vector<Legend> legendOf(const std::vector<Strand> &strands);
 std::vector<Legend> legendOfLayers(size_t layers);
 std::vector<Legend> legendOfBlocks();
+/// Of an order's tiles, which its panel has in two colours in turn.
+std::vector<Legend> legendOfTiles();
+inline constexpr std::string_view kPlaceLabel = "place"; ///< of an order's panel
 
 } // namespace sparsec::cli

@@ -1,6 +1,8 @@
 // sparsec: finds the command, reads its options, runs it, and turns what it says into an exit code.
+#include "patterns/Pattern.h"
 #include "tools/sparsec/Bugs.h"
 #include "tools/sparsec/Command.h"
+#include "tools/sparsec/HelpPages.h"
 #include "tools/sparsec/Options.h"
 #include "tools/sparsec/Version.h"
 
@@ -37,8 +39,37 @@ constexpr Command kCommands[] = {
      declareInspect},
     {"report", "RUN", "one HTML page about a run: curves, samples, memory, time", declareReport},
     {"cache", "ls|clear|path", "the compiled kernels that are kept on disk", declareCache},
+    {"import", "FILE...",
+     "a pattern from a mask of blocks, or a config of DeepSpeed or Hugging Face", declareImport},
+    {"schema", "pattern|config", "a JSON Schema of the files, for editors", declareSchema},
     {"env", "", "what this machine has, what it lacks, what that would give", declareEnv},
 };
+
+/// What stands in place of a command and is neither one nor a pattern.
+std::optional<std::string> misspelt(const std::string &first, bool hasMore) {
+  bool isPattern = first.empty() || first[0] == '-' || first.find('/') != std::string::npos ||
+                   first.ends_with(".yaml") || first.ends_with(".yml") || zooFile(first);
+  if (isPattern)
+    return std::nullopt;
+  std::vector<std::string> names;
+  for (const Command &command : kCommands)
+    names.emplace_back(command.name);
+  if (auto near = nearest(first, names))
+    return fmt::format("there is no command '{}'; did you mean '{}'?", first, *near);
+  // One word alone is taken to be a pattern.
+  return hasMore ? std::optional(fmt::format("there is no command and no pattern '{}'", first))
+                 : std::nullopt;
+}
+
+/// CLI11's words for a count of values, in ours.
+std::string mismatch(const std::string &text) {
+  size_t colon = text.find(": ");
+  std::string name = text.substr(0, colon),
+              rest = colon == std::string::npos ? "" : text.substr(colon);
+  if (rest.ends_with(" missing") || text.find("required") == std::string::npos)
+    return fmt::format("{}: expected a value, found none", name);
+  return fmt::format("{}: is given twice", name);
+}
 
 const Command *findCommand(const std::string &name) {
   for (const Command &command : kCommands)
@@ -61,8 +92,10 @@ std::string overview() {
   for (const Command &command : kCommands)
     text += fmt::format("  {:<26}{}\n", fmt::format("{} {}", command.name, command.arguments),
                         command.summary);
-  return text + "\n'sparsec COMMAND --help' lists the options of a command.\n"
-                "Try: sparsec strided\n";
+  return text +
+         "\n'sparsec COMMAND --help' lists the options of a command, 'sparsec help language' says\n"
+         "what a pattern may say.\n"
+         "Try: sparsec strided\n";
 }
 
 /// Options that may stand before a command's name, and whether a value follows.
@@ -152,12 +185,68 @@ int runCommand(const Command &command, std::vector<std::string> arguments, Inter
     return finish(Answer::Yes);
   } catch (const CLI::ExtrasError &) {
     return usageError(unexpected(app, app.remaining().front()), help);
+  } catch (const CLI::ArgumentMismatch &error) {
+    return usageError(mismatch(error.what()), help);
   } catch (const CLI::ParseError &error) {
     return usageError(error.what(), help);
   }
   session.threads = static_cast<int>(threads);
   session.seed = seed;
   return finish(action(session));
+}
+
+/// A page of the documents.
+int help(const std::string &topic) {
+  std::vector<std::string> topics;
+  for (const EmbeddedText &page : helpPages()) {
+    topics.emplace_back(page.name);
+    if (topic == page.name) {
+      fputs(std::string(page.text).c_str(), stdout);
+      return finish(Answer::Yes);
+    }
+  }
+  for (const Command &command : kCommands)
+    topics.emplace_back(command.name);
+  return usageError(fmt::format("help: expected {}, found '{}'{}", listed(topics), topic,
+                                suggestion(topic, topics)),
+                    "sparsec --help");
+}
+
+/// A script that completes commands, their options, names of the zoo and files.
+int completion(const std::string &shell, Interrupts &interrupts) {
+  if (shell != "bash" && shell != "zsh")
+    return usageError(fmt::format("completion: expected bash or zsh, found '{}'", shell),
+                      "sparsec --help");
+  std::string commands, cases;
+  for (const Command &command : kCommands) {
+    CLI::App app;
+    Session session{.style = {}, .interrupts = interrupts};
+    int64_t threads = 1, seed = 0;
+    Options options(app);
+    Action action = command.declare(options);
+    declareEverywhere(app, options, session, threads, seed);
+    std::string names;
+    for (const std::string &name : options.names())
+      names += (names.empty() ? "" : " ") + name;
+    commands += fmt::format("{}{}", commands.empty() ? "" : " ", command.name);
+    cases += fmt::format("    {}) words=\"{}\" ;;\n", command.name, names);
+  }
+  std::string zoo;
+  for (const std::string &name : zooNames())
+    zoo += (zoo.empty() ? "" : " ") + name;
+  fmt::print("{0}_sparsec() {{\n"
+             "  local word=\"${{COMP_WORDS[COMP_CWORD]}}\" command=\"${{COMP_WORDS[1]}}\" words\n"
+             "  case \"$command\" in\n{1}"
+             "    *) words=\"\" ;;\n"
+             "  esac\n"
+             "  if [[ $COMP_CWORD -eq 1 ]]; then words=\"{2} help completion {3}\"\n"
+             "  elif [[ $word != -* ]]; then words=\"{3}\"; fi\n"
+             "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\") $(compgen -f -- \"$word\"))\n"
+             "}}\n"
+             "complete -o filenames -F _sparsec sparsec\n",
+             shell == "zsh" ? "autoload -Uz bashcompinit && bashcompinit\n" : "", cases, commands,
+             zoo);
+  return finish(Answer::Yes);
 }
 
 int run(std::vector<std::string> arguments, Interrupts &interrupts) {
@@ -171,14 +260,26 @@ int run(std::vector<std::string> arguments, Interrupts &interrupts) {
     fmt::print("{}\n", kVersionLine);
     return finish(Answer::Yes);
   }
+  if (first == "completion")
+    return completion(at + 1 < arguments.size() ? arguments[at + 1] : "", interrupts);
+  if (first == "help" && at + 1 < arguments.size()) {
+    if (findCommand(arguments[at + 1])) // help COMMAND is COMMAND --help
+      return run({arguments[at + 1], "--help"}, interrupts);
+    return help(arguments[at + 1]);
+  }
   if (first == "-h" || first == "--help" || first == "help") {
     fputs(overview().c_str(), stdout);
     return finish(Answer::Yes);
   }
   const Command *command = findCommand(first);
-  if (command)
+  if (command) {
     arguments.erase(arguments.begin() + at);
-  else
+  } else {
+    bool more = at + 1 < arguments.size() && arguments[at + 1][0] != '-';
+    if (auto wrong = misspelt(first, more))
+      return usageError(*wrong, "sparsec --help");
+  }
+  if (!command)
     command = &kCommands[0];
   return runCommand(*command, std::move(arguments), interrupts);
 }

@@ -75,16 +75,18 @@ struct CaseFlags {
   enum class Set : uint8_t {
     Default, ///< a few that touch every type and every kind of size: seconds on the simulator
     Full,    ///< every type with every kind of size
-    One,     ///< the one that the sizes below say
+    One,     ///< of the sizes below: plain, and the sharp ones (see sharpCases() of forward)
   };
   Set set = Set::Default;
   uint64_t seed = 0; ///< added to that of each case
   std::optional<int64_t>
       n; ///< of all cases: the only length that a pattern holds for, or asked for
+  std::optional<int64_t> nq, q0; ///< likewise, of the queries (n, n - nq)
   // Set::One.
   DType dtype = DType::BF16;
   int headDim = 64, valueDim = 64;
   int64_t heads = 1, kvHeads = 1;
+  bool headsAsked = false;              ///< else sharp cases have two of each entry
   std::optional<int64_t> rows, columns; ///< of operations on matrices
   Block block;                          ///< 0: chosen by the compiler
 };

@@ -6,6 +6,7 @@
 #include "mlir/IR/TypeUtilities.h"
 
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/IR/Module.h"
 
 using namespace mlir;
 
@@ -58,6 +59,30 @@ static llvm::Value *divide(Code &code, Operation *op, llvm::Value *a, llvm::Valu
   if (isa<arith::RemSIOp>(op))
     return code.CreateSRem(a, b);
   return isa<arith::DivUIOp>(op) ? code.CreateUDiv(a, b) : code.CreateURem(a, b);
+}
+
+/// Entries of a constant of the module, one or as many as there are lanes.
+static llvm::Value *lookUp(Code &code, ArrayRef<int32_t> table, llvm::Value *index) {
+  llvm::Module &module = *code.GetInsertBlock()->getModule();
+  llvm::Constant *entries = llvm::ConstantDataArray::get(code.getContext(), table);
+  llvm::GlobalVariable *global = nullptr;
+  for (llvm::GlobalVariable &each : module.globals())
+    if (each.hasInitializer() && each.getInitializer() == entries)
+      global = &each;
+  if (!global) {
+    global = new llvm::GlobalVariable(module, entries->getType(), /*isConstant=*/true,
+                                      llvm::GlobalValue::InternalLinkage, entries, "table");
+    global->setAlignment(llvm::Align(64));
+  }
+  llvm::Type *type = code.getInt32Ty();
+  auto *lanes = llvm::dyn_cast<llvm::FixedVectorType>(index->getType());
+  llvm::Type *wide = code.getInt64Ty();
+  if (lanes)
+    wide = code.vectorOf(wide, int(lanes->getNumElements()));
+  llvm::Value *at = code.CreateGEP(type, global, code.CreateZExt(index, wide));
+  if (!lanes)
+    return code.CreateAlignedLoad(type, at, llvm::Align(4));
+  return code.CreateMaskedGather(index->getType(), at, llvm::Align(4));
 }
 
 static llvm::Value *convert(Code &code, Operation *op, llvm::Value *from) {
@@ -150,6 +175,10 @@ llvm::Value *arithmetic(Code &code, Operation *op, ArrayRef<llvm::Value *> x) {
       .Case([&](arith::CmpIOp compare) {
         return code.CreateICmp(predicate(compare.getPredicate()), x[0], x[1]);
       })
+      .Case<math::CountLeadingZerosOp>([&](auto) {
+        return code.CreateBinaryIntrinsic(llvm::Intrinsic::ctlz, x[0], code.getFalse());
+      })
+      .Case([&](tile::LookupOp lookup) { return lookUp(code, lookup.getTable(), x[0]); })
       .Case<arith::SelectOp>([&](auto) { return code.CreateSelect(x[0], x[1], x[2]); })
       .Case<tile::MaskOp>([&](auto) {
         llvm::Value *none = llvm::ConstantFP::getInfinity(x[0]->getType(), /*Negative=*/true);

@@ -22,7 +22,8 @@ bool isVector(Value value) {
 bool isElementwise(Operation *op) {
   if (op->getNumResults() != 1 || !tileType(op->getResult(0)) || isa<arith::ConstantOp>(op))
     return false;
-  return isa<tile::MaskOp>(op) || isa<arith::ArithDialect, math::MathDialect>(op->getDialect());
+  return isa<tile::MaskOp, tile::LookupOp>(op) ||
+         isa<arith::ArithDialect, math::MathDialect>(op->getDialect());
 }
 
 SmallVector<Operation *> Dataflow::body(Operation *loop) {

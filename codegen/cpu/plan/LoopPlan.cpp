@@ -29,10 +29,21 @@ bool readsMemory(Operation *op) {
 } // namespace
 
 bool isForMasksAlone(Operation *op) {
-  return op->getNumResults() == 1 && llvm::all_of(op->getUses(), [](OpOperand &use) {
-           auto mask = dyn_cast<tile::MaskOp>(use.getOwner());
-           return mask ? mask.getAttend() == use.get() : isForMasksAlone(use.getOwner());
-         });
+  llvm::SmallPtrSet<Operation *, 16> met = {op};
+  SmallVector<Operation *> open = {op};
+  while (!open.empty()) {
+    Operation *next = open.pop_back_val();
+    if (next->getNumResults() != 1)
+      return false;
+    for (OpOperand &use : next->getUses()) {
+      auto mask = dyn_cast<tile::MaskOp>(use.getOwner());
+      if (mask && mask.getAttend() != use.get())
+        return false;
+      if (!mask && met.insert(use.getOwner()).second)
+        open.push_back(use.getOwner());
+    }
+  }
+  return true;
 }
 
 Value unmasked(const Dataflow &flow, Value value) {

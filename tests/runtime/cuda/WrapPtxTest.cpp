@@ -38,6 +38,24 @@ extern "C" __global__ void __launch_bounds__(128) k(const __grid_constant__ k_ar
 )");
 }
 
+TEST(WrapPtx, TablesKeepTheirNames) {
+  Result<std::string> source = wrapPtx(R"(.global .align 4 .b8 ends[8] = {5, 0, 0, 0, 9, 0, 0, 0};
+.visible .entry k(.param .u64 out) {
+	mov.u64 %rd1, ends;
+}
+)");
+  ASSERT_TRUE(source) << source.error().render();
+  EXPECT_EQ(
+      *source,
+      R"(extern "C" { __device__ __align__(4) unsigned char ends[8] = {5, 0, 0, 0, 9, 0, 0, 0}; }
+extern "C" __global__ void k(const __grid_constant__ unsigned long long k_param_0) {
+  asm volatile("{\n"
+    "mov.u64 %%rd1, ends;\n"
+    "}\n" :: "r"(0));
+}
+)");
+}
+
 TEST(WrapPtx, RefusesWhatCudaCannotSay) {
   auto reason = [](const std::string &text) {
     Result<std::string> source = wrapPtx(text);
@@ -46,6 +64,9 @@ TEST(WrapPtx, RefusesWhatCudaCannotSay) {
   const std::string prefix = "this PTX cannot be wrapped for NVRTC: ";
   EXPECT_EQ(reason(testing::callingKernel()), prefix + "it has '.func' at module level");
   EXPECT_EQ(reason(".global .b32 x;"), prefix + "it has '.global' at module level");
+  EXPECT_EQ(reason(".global .b32 x[2];"), prefix + "it has '.global' at module level");
+  EXPECT_EQ(reason(".visible .global .b32 x[1] = {1};"),
+            prefix + "it has '.global' at module level");
   EXPECT_EQ(reason(".const .b32 x = 1;"), prefix + "it has '.const' at module level");
   EXPECT_EQ(reason(".version 8.0\n"), prefix + "it has no kernel");
   EXPECT_EQ(reason(""), prefix + "it has no kernel");

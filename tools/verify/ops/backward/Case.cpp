@@ -28,8 +28,6 @@ std::string describe(const BackwardCase &c) {
 /// so many.
 static void addCounting(ForwardCase c, std::vector<BackwardCase> &cases) {
   c.dtype = DType::F32;
-  c.n = 130;
-  c.nq = 100;
   c.kvHeads = c.heads / 2;
   c.inputs = Inputs::Normal;
   for (Counting counting : {Counting::InDq, Counting::InDk, Counting::InDv})
@@ -45,7 +43,8 @@ std::vector<BackwardCase> defaultBackwardCases(const Pattern &pattern) {
       c.inputs = Inputs::Normal;
     cases.push_back({c, cases.size() % 2 ? Dlse::Given : Dlse::None});
   }
-  addCounting({.headDim = 16, .valueDim = 32, .heads = cases.front().heads}, cases);
+  addCounting({.headDim = 16, .valueDim = 32, .n = 130, .nq = 100, .heads = cases.front().heads},
+              cases);
   return cases;
 }
 
@@ -55,8 +54,11 @@ std::vector<BackwardCase> fullBackwardCases(const Pattern &pattern) {
     c.lse = LseOutput::Wanted;
     if (c.inputs != Inputs::Count)
       cases.push_back({c, c.nq != c.n ? Dlse::Given : Dlse::None});
-    else if (c.dtype == DType::F32)
+    else if (c.dtype == DType::F32) {
+      c.n = 130;
+      c.nq = 100;
       addCounting(c, cases);
+    }
   }
   return cases;
 }
@@ -67,8 +69,21 @@ std::vector<VerifyCase> backwardCases(const Pattern &pattern, const CaseFlags &f
     return withFlags(defaultBackwardCases(pattern), flags);
   case CaseFlags::Set::Full:
     return withFlags(fullBackwardCases(pattern), flags);
-  case CaseFlags::Set::One:
-    return withFlags<BackwardCase>({{caseOf(flags), Dlse::Given}}, flags);
+  case CaseFlags::Set::One: {
+    std::vector<BackwardCase> cases = {{caseOf(flags), Dlse::Given}};
+    for (ForwardCase &c : sharpCases(flags)) {
+      if (c.inputs != Inputs::Count) {
+        cases.push_back({c, Dlse::None});
+        continue;
+      }
+      int64_t kvHeads = c.kvHeads;
+      addCounting(c, cases);
+      if (flags.headsAsked)
+        for (BackwardCase &each : cases)
+          each.kvHeads = kvHeads;
+    }
+    return withFlags(cases, flags);
+  }
   }
   return {};
 }

@@ -170,14 +170,34 @@ ForwardCase caseOf(const CaseFlags &flags) {
           .block = flags.block};
 }
 
+std::vector<ForwardCase> sharpCases(const CaseFlags &flags) {
+  ForwardCase apart = caseOf(flags);
+  apart.runs = 1;
+  if (!flags.headsAsked) {
+    apart.heads *= 2;
+    apart.kvHeads *= 2;
+  }
+  ForwardCase counting = apart;
+  counting.inputs = Inputs::Count;
+  apart.order = TensorOrder::BatchRowHead;
+  apart.gap = aligned(apart.dtype, 1);
+  apart.rowGap = 3;
+  apart.surround = Surround::Filled;
+  apart.inputs = Inputs::Peaked;
+  return {apart, counting};
+}
+
 std::vector<VerifyCase> forwardCases(const Pattern &pattern, const CaseFlags &flags) {
   switch (flags.set) {
   case CaseFlags::Set::Default:
     return withFlags(defaultForwardCases(pattern), flags);
   case CaseFlags::Set::Full:
     return withFlags(fullForwardCases(pattern), flags);
-  case CaseFlags::Set::One:
-    return withFlags<ForwardCase>({caseOf(flags)}, flags);
+  case CaseFlags::Set::One: {
+    std::vector<ForwardCase> cases = sharpCases(flags);
+    cases.insert(cases.begin(), caseOf(flags));
+    return withFlags(cases, flags);
+  }
   }
   return {};
 }

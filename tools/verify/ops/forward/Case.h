@@ -51,8 +51,11 @@ std::vector<ForwardCase> defaultForwardCases(const Pattern &pattern);
 /// Every dtype with head dims 16, 64, 80, 128 and 256, each with ragged n, nq < n, nq > n, grouped
 /// heads, both memory orders and a value dim of its own.
 std::vector<ForwardCase> fullForwardCases(const Pattern &pattern);
-/// The one that flags say, of Set::One.
+/// The plain one that flags say, of Set::One.
 ForwardCase caseOf(const CaseFlags &flags);
+/// The same sizes where faults of indices show: two heads of each entry whose rows lie apart, among
+/// NaNs, with scores in rising order; and inputs that count each key's uses.
+std::vector<ForwardCase> sharpCases(const CaseFlags &flags);
 /// What flags say of all cases.
 template <class C>
 std::vector<VerifyCase> withFlags(std::vector<C> plain, const CaseFlags &flags) {
@@ -61,6 +64,8 @@ std::vector<VerifyCase> withFlags(std::vector<C> plain, const CaseFlags &flags) 
     each.seed += flags.seed;
     if (flags.n)
       each.n = each.nq = *flags.n;
+    each.nq = flags.nq.value_or(each.nq);
+    each.q0 = flags.q0 ? flags.q0 : each.q0;
     cases.push_back(each);
   }
   return cases;
