@@ -17,9 +17,12 @@ if(SPARSEC_STATIC)
   find_path(ZLIB_INCLUDE zlib.h REQUIRED)
   add_library(ZLIB::ZLIB STATIC IMPORTED)
   set_target_properties(ZLIB::ZLIB PROPERTIES IMPORTED_LOCATION ${ZLIB_ARCHIVE} INTERFACE_INCLUDE_DIRECTORIES ${ZLIB_INCLUDE})
+  set(png ${CMAKE_BINARY_DIR}/libpng.a) # for shared libraries, too: PngStderr.c
+  execute_process(COMMAND ${CMAKE_OBJCOPY} --redefine-sym stderr=png_stderr ${PNG_ARCHIVE} ${png} COMMAND_ERROR_IS_FATAL ANY)
+  add_library(sparsec-png-stderr STATIC ${CMAKE_CURRENT_LIST_DIR}/PngStderr.c)
   add_library(PNG::PNG STATIC IMPORTED)
-  set_target_properties(PNG::PNG PROPERTIES IMPORTED_LOCATION ${PNG_ARCHIVE} INTERFACE_INCLUDE_DIRECTORIES ${PNG_INCLUDE}
-    INTERFACE_LINK_LIBRARIES "${ZLIB_ARCHIVE};m")
+  set_target_properties(PNG::PNG PROPERTIES IMPORTED_LOCATION ${png} INTERFACE_INCLUDE_DIRECTORIES ${PNG_INCLUDE}
+    INTERFACE_LINK_LIBRARIES "sparsec-png-stderr;${ZLIB_ARCHIVE};m")
 else()
   find_package(PNG REQUIRED)
   find_package(ZLIB REQUIRED)

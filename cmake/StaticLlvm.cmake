@@ -13,7 +13,9 @@ target_link_libraries(sparsec-static-llvm INTERFACE
   -Wl,--start-group ${archives} -Wl,--end-group
   ${ZLIB_ARCHIVE} ${ZSTD_ARCHIVE} ${CMAKE_DL_LIBS} Threads::Threads)
 
-# What else would be shared.
+# What else would be shared, or needs the newest glibc.
+add_library(sparsec-arc4random STATIC ${CMAKE_CURRENT_LIST_DIR}/Arc4random.c)
 add_library(sparsec-static-runtime INTERFACE)
+target_link_libraries(sparsec-static-runtime INTERFACE sparsec-arc4random)
 target_link_options(sparsec-static-runtime INTERFACE -static-libstdc++ -static-libgcc)
 link_libraries($<BUILD_INTERFACE:sparsec-static-runtime>)

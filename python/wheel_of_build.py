@@ -12,6 +12,7 @@ import hashlib
 import os
 import pathlib
 import re
+import stat
 import subprocess
 import tempfile
 import zipfile
@@ -96,7 +97,7 @@ def make(build, folder):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as wheel:
             def add(name, data, is_program=False):
                 entry = zipfile.ZipInfo(name, TIME)
-                entry.external_attr = (0o755 if is_program else 0o644) << 16
+                entry.external_attr = (stat.S_IFREG | (0o755 if is_program else 0o644)) << 16  # pip asks for both
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 wheel.writestr(entry, data)
                 digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
@@ -151,7 +152,9 @@ def main():
     """./dev wheel"""
     path = make(build_folder(), ROOT / "build")
     size = path.stat().st_size / 1e6
-    print(f"{path}: {size:.0f} MB")
+    with zipfile.ZipFile(path) as wheel:
+        unpacked = sum(entry.file_size for entry in wheel.infolist()) / 1e6
+    print(f"{path}: {size:.1f} MB, {unpacked:.1f} unpacked")
     wrong = faults(path)
     for text in wrong:
         print(f"error: {text}")

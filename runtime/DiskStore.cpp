@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kMagic = "sparsec cache 1\n";
 constexpr std::string_view kMark = "{\"kind\": \"cache\"}\n";
+constexpr std::string_view kMarkFile = "sparsec.json";
 constexpr int64_t kStaleSeconds = 3600; ///< after which a temporary file has no writer
 
 std::string hexHash(std::string_view bytes) {
@@ -151,6 +152,16 @@ void forEachFile(const std::string &folder, Visit visit) {
   }
 }
 
+/// Whether a folder has more than marks, of which some may be half made.
+bool holdsAnythingElse(const std::string &folder) {
+  std::error_code failure;
+  for (fs::directory_iterator at(folder, failure), end; !failure && at != end;
+       at.increment(failure))
+    if (!at->path().filename().string().starts_with(kMarkFile))
+      return true;
+  return static_cast<bool>(failure);
+}
+
 std::string environment(const char *name) {
   const char *value = std::getenv(name);
   return value ? value : "";
@@ -187,16 +198,17 @@ Result<std::unique_ptr<DiskStore>> DiskStore::open(DiskStoreOptions options) {
     return refuse("it is no folder");
   if (std::string why = distrust(status); !why.empty())
     return refuse(why);
-  std::string mark = folder + "/sparsec.json";
+  std::string mark = fmt::format("{}/{}", folder, kMarkFile);
   if (!fs::exists(mark, failure)) {
-    if (!fs::is_empty(folder, failure))
+    // Others may be making it at this moment: their mark comes before all else of theirs.
+    if (holdsAnythingElse(folder) && !fs::exists(mark, failure))
       return refuse("it is not empty, and sparsec did not make it");
-    // Several processes may come here at once: each puts the same file there.
+    // Several processes may come here at once, and threads of one: each puts the same file there.
     std::string own = fmt::format("{}.{}", mark, getpid());
     if (File file(own, O_CREAT | O_WRONLY); !file || !writeAll(file.get(), kMark))
       return refuse(std::strerror(errno));
-    if (::rename(own.c_str(), mark.c_str()) != 0)
-      return refuse(std::strerror(errno));
+    if (::rename(own.c_str(), mark.c_str()) != 0 && !fs::exists(mark, failure))
+      return refuse("its mark cannot be written");
   }
   for (const char *part : {"/entries", "/locks", "/temporary"})
     if (::mkdir((folder + part).c_str(), 0700) != 0 && errno != EEXIST)
@@ -236,12 +248,14 @@ std::optional<std::string> DiskStore::read(const std::string &path, std::string_
 void DiskStore::write(const std::string &name, std::string_view kind, std::string_view key,
                       std::string_view contents) {
   std::string folder = options.folder + "/entries/" + name.substr(0, 2);
-  std::string temporary =
-      fmt::format("{}/temporary/{}-{}", options.folder, getpid(), written.fetch_add(1));
   ::mkdir(folder.c_str(), 0700);
-  bool isWhole = false;
-  if (File file(temporary, O_CREAT | O_TRUNC | O_WRONLY); file)
-    isWhole = writeAll(file.get(), entryOf(kind, key, contents));
+  std::string temporary;
+  std::optional<File> file;
+  do { // a name that no other store of this process has, nor one that a killed process left
+    temporary = fmt::format("{}/temporary/{}-{}", options.folder, getpid(), written.fetch_add(1));
+    file.emplace(temporary, O_CREAT | O_EXCL | O_WRONLY);
+  } while (!*file && errno == EEXIST);
+  bool isWhole = *file && writeAll(file->get(), entryOf(kind, key, contents));
   if (isWhole)
     isWhole = ::rename(temporary.c_str(), (folder + "/" + name).c_str()) == 0;
   if (isWhole) {

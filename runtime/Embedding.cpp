@@ -6,10 +6,6 @@ namespace sparsec {
 
 namespace {
 
-int64_t tilesOf(int64_t count, int64_t tile) {
-  return (count + tile - 1) / tile;
-}
-
 /// What kernels of whole slabs read in runs; of others they ask where they may.
 template <class Request>
 int alignmentFor(const Request &request, int elementBytes) {
@@ -159,14 +155,21 @@ Result<void> Embedding::launch(const EmbeddingCall &call) {
 Result<EmbeddingGradient> EmbeddingGradient::load(Device &device, std::vector<Kernel> kernels,
                                                   const EmbeddingGradientRequest &request,
                                                   std::optional<Expr> index) {
-  if (kernels.size() != 2)
-    return internalError("expected both kernels of an embedding's gradient");
-  if (index && request.index != IndexType::I32)
-    return internalError("positions have indices of i32");
+  if (index && (request.index != IndexType::I32 || request.sorted))
+    return internalError("positions have indices of i32, which are not sorted");
   EmbeddingGradient made;
   made.device = &device;
   made.request = request;
   made.index = std::move(index);
+  if (request.sorted) {
+    Result<SegmentGradient> segments = SegmentGradient::load(device, std::move(kernels), request);
+    if (!segments)
+      return segments.error();
+    made.segments = std::move(*segments);
+    return made;
+  }
+  if (kernels.size() != 2)
+    return internalError("expected both kernels of an embedding's gradient");
   for (auto [kernel, to] : {std::pair{&kernels[0], &made.folds}, {&kernels[1], &made.sums}}) {
     Result<EmbeddingKernel> loaded = EmbeddingKernel::load(device, std::move(*kernel));
     if (!loaded)
@@ -180,6 +183,12 @@ Result<void> EmbeddingGradient::prepare(int64_t batch, int64_t n, int64_t rows) 
   Lengths asked{batch, n, rows};
   if (ready == asked)
     return {};
+  if (segments) {
+    if (Result<void> ok = segments->prepare(batch, n, rows); !ok)
+      return ok;
+    ready = asked;
+    return {};
+  }
   if (Result<void> idle = device->synchronize(); !idle) // an earlier launch may read what goes
     return idle;
   ready.reset();
@@ -212,6 +221,8 @@ Result<void> EmbeddingGradient::prepare(int64_t batch, int64_t n, int64_t rows) 
 }
 
 size_t EmbeddingGradient::workspaceBytes(bool accumulates) const {
+  if (ready && segments)
+    return segments->workspaceBytes();
   if (!ready || (parts == 1 && !accumulates))
     return 0;
   return size_t(parts * ready->rows * request.columns) * sizeof(float);
@@ -289,12 +300,14 @@ Result<void> EmbeddingGradient::launch(const EmbeddingGradientCall &call) {
     return ok;
   if (Result<void> ok = prepare(call.batch, call.n, call.rows); !ok)
     return ok;
-  if (parts == 1 && !call.accumulate)
+  if (!segments && parts == 1 && !call.accumulate)
     return fold(call, call.gradient);
   Result<DeviceAddress> partial =
       workspace.forCall(*device, call.workspace, workspaceBytes(call.accumulate));
   if (!partial)
     return partial.error();
+  if (segments)
+    return segments->launch(call, *partial);
   Tensor to{.address = *partial, .stride = {call.rows * request.columns, 0, request.columns}};
   if (Result<void> ok = fold(call, to); !ok)
     return ok;

@@ -9,7 +9,8 @@
 // call of other lengths comes, or prepare() says so before. Results repeat bit for bit.
 //
 // Refused, as input errors that name the argument: an index that is no row of its table; gradients
-// of no positions at all; memory that is missing, misaligned or too small; rows of dx, of tables
+// of no positions at all; sequences of dx that are no whole number of its rows apart, where tokens
+// are sorted; memory that is missing, misaligned or too small; rows of dx, of tables
 // and of x that are no multiple of 16 bytes apart where slabs divide the request's columns.
 #pragma once
 
@@ -17,6 +18,7 @@
 #include "patterns/PositionIndex.h"
 #include "runtime/Buffer.h"
 #include "runtime/Launch.h"
+#include "runtime/SegmentGradient.h"
 #include "runtime/Tensor.h"
 #include "runtime/UploadedNumbers.h"
 #include "runtime/Workspace.h"
@@ -84,12 +86,13 @@ struct EmbeddingGradientCall {
 /// Of one table. Must not outlive the device.
 class EmbeddingGradient {
 public:
-  /// `index`: of a position table; none: of tokens.
+  /// `index`: of a position table; none: of tokens, which alone may be sorted.
   static Result<EmbeddingGradient> load(Device &device, std::vector<Kernel> kernels,
                                         const EmbeddingGradientRequest &request,
                                         std::optional<Expr> index = {});
   Result<void> prepare(int64_t batch, int64_t n, int64_t rows);
-  /// Partial sums of a call of the lengths that are prepared: [parts, rows, columns] in f32.
+  /// Partial sums of a call of the lengths that are prepared: [parts, rows, columns] in f32, or
+  /// what SegmentGradient keeps.
   size_t workspaceBytes(bool accumulates) const;
   /// In device memory, for the lengths that are prepared.
   size_t residentBytes() const { return indices.heldBytes() + numbers.bytes(); }
@@ -109,6 +112,7 @@ private:
   EmbeddingGradientRequest request;
   std::optional<Expr> index;
   EmbeddingKernel folds, sums;
+  std::optional<SegmentGradient> segments; ///< in their place, where the request says so
   std::optional<Lengths> ready;
   UploadedNumbers numbers;
   Buffer indices; ///< [n] i32, of a position table

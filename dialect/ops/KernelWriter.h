@@ -3,6 +3,8 @@
 
 #include "dialect/TileBuilder.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
 namespace sparsec::ops {
 
 class KernelWriter {
@@ -57,6 +59,16 @@ protected:
         step(given.take_front(fetched.size()), given.drop_front(fetched.size()));
     b.create<tile::YieldOp>(next);
     return llvm::SmallVector<mlir::Value>(fold.getResults());
+  }
+
+  /// Over low .. high - 1 in order.
+  mlir::Value loop(mlir::Value low, mlir::Value high, mlir::Value init,
+                   llvm::function_ref<mlir::Value(mlir::Value index, mlir::Value carried)> body) {
+    auto made = b.create<mlir::scf::ForOp>(low, high, b.i32(1), mlir::ValueRange{init});
+    mlir::OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(made.getBody());
+    b.create<mlir::scf::YieldOp>(body(made.getInductionVar(), made.getRegionIterArgs()[0]));
+    return made.getResult(0);
   }
 
   tile::TileBuilder b;

@@ -43,8 +43,9 @@ std::string describeRequest(const EmbeddingRequest &request) {
                      name(request.tables));
 }
 std::string describeRequest(const EmbeddingGradientRequest &request) {
-  return fmt::format("gradient of a table by {} indices, rows of {} in {}\n", name(request.index),
-                     request.columns, name(request.dtype));
+  return fmt::format("gradient of a table by {}{} indices, rows of {} in {}\n",
+                     request.sorted ? "sorted " : "", name(request.index), request.columns,
+                     name(request.dtype));
 }
 
 std::string printRequest(const EmbeddingRequest &request) {
@@ -53,8 +54,8 @@ std::string printRequest(const EmbeddingRequest &request) {
                      request.positions);
 }
 std::string printRequest(const EmbeddingGradientRequest &request) {
-  return fmt::format("columns {}\ndtype {}\nindex {}\n", request.columns, name(request.dtype),
-                     name(request.index));
+  return fmt::format("columns {}\ndtype {}\nindex {}\n{}", request.columns, name(request.dtype),
+                     name(request.index), request.sorted ? "sorted\n" : "");
 }
 
 } // namespace sparsec

@@ -15,6 +15,10 @@
 //
 // Batches are folded in `parts`, whose sums are added in order by a second kernel.
 //
+// Of tokens of a table with more than kMostOneHot rows that would be many products for few rows:
+// such tokens are sorted by blocks of rows first (EmbeddingSegments), and a block is a product with
+// its own segment alone. Both add up in an order that the tokens alone give.
+//
 // A work item has a slab() of columns: all of a row have as many, or the last one has fewer.
 #pragma once
 
@@ -40,13 +44,22 @@ struct EmbeddingRequest {
   int slab() const;
 };
 
+/// How tokens are sorted: six kernels (dialect/ops/embedding/Segments.cpp).
+struct EmbeddingSegments {
+  static constexpr int kTile = 64;     ///< positions, places, rows of a block
+  static constexpr int kSpanTiles = 8; ///< of positions that are counted together
+  static constexpr int kPartTiles = 8; ///< of places that are added up together
+};
+
 struct EmbeddingGradientRequest {
   static constexpr std::string_view kOperation = "embedding_gradient";
   static constexpr int kTileRows = 64;
+  static constexpr int64_t kMostOneHot = 1024;
   std::string entry;
   int64_t columns = 0;
   DType dtype = DType::BF16; ///< of dx
   IndexType index = IndexType::I32;
+  bool sorted = false;           ///< by segments; of tokens alone
   Block block = {kTileRows, 64}; ///< rows of the table, positions
   Target target;
   int slab() const;

@@ -5,6 +5,7 @@
 //   token     0      52    128    203   255
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 

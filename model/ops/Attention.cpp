@@ -1,11 +1,11 @@
 #include "runtime/Attention.h"
 
 #include "model/ops/AttentionTensors.h"
+#include "patterns/LayerEntries.h"
 #include "runtime/AttentionBackward.h"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <numeric>
 
 namespace sparsec {
 
@@ -130,16 +130,7 @@ Result<LoadedBackward> loadBackward(Loader &loader, const AttentionSizes &sizes)
 } // namespace
 
 std::vector<LayerEntry> entriesOfLayer(const Pattern &pattern, int64_t layer, int64_t heads) {
-  std::vector<int> list(pattern.heads.size());
-  std::iota(list.begin(), list.end(), 0);
-  if (!pattern.layers.empty())
-    list = pattern.layers[static_cast<size_t>(layer) % pattern.layers.size()];
-  for (size_t size = 1; size < list.size(); ++size) // the shortest list that says the same
-    if (list.size() % size == 0 &&
-        std::equal(list.begin() + static_cast<std::ptrdiff_t>(size), list.end(), list.begin())) {
-      list.resize(size);
-      break;
-    }
+  std::vector<int> list = layerEntries(pattern, layer);
   std::vector<LayerEntry> entries;
   auto places = static_cast<int64_t>(list.size());
   for (int64_t place = 0; place < std::min(places, heads); ++place)

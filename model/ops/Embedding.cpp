@@ -29,13 +29,14 @@ struct LoadedGradient {
   std::shared_ptr<EmbeddingGradient> gradient;
   LoadedCall call;
 };
-Result<LoadedGradient> loadGradient(Loader &loader, int64_t columns,
+Result<LoadedGradient> loadGradient(Loader &loader, int64_t columns, int64_t rows,
                                     const std::optional<Expr> &index,
                                     const CallOperation &operation) {
   EmbeddingGradientRequest request;
   request.entry = "embedding_gradient";
   request.columns = columns;
   request.dtype = DType::F32;
+  request.sorted = !index && rows > EmbeddingGradientRequest::kMostOneHot;
   request.target = loader.machine().target;
   // What a position table's holds beside its kernels is that of its index.
   std::string key = Request(request).text() + (index ? sparsec::print(*index) : "tokens");
@@ -146,11 +147,11 @@ Result<LoadedCall> EmbeddingBackwardWork::load(Loader &loader) const {
     std::optional<Expr> index;
     if (i > 0)
       index = positions[i - 1].index;
-    auto loaded = loadGradient(loader, dout.columns, index, *this);
+    const BufferView &of = i == 0 ? table : tables[i - 1];
+    auto loaded = loadGradient(loader, dout.columns, of.rows, index, *this);
     if (!loaded)
       return loaded.error();
     EmbeddingGradient &gradient = *loaded->gradient;
-    const BufferView &of = i == 0 ? table : tables[i - 1];
     if (Result<void> ready = gradient.prepare(batch, length, of.rows); !ready)
       return ready.error();
     auto workspace = static_cast<int64_t>(gradient.workspaceBytes(sums == Sums::Added));

@@ -32,6 +32,12 @@ bool sameDevice(const sparsec_tensor &given, const CallContext &context) {
   }
 }
 
+bool sameType(const sparsec_tensor &given, DType expected) {
+  int code = expected == DType::BF16 ? SPARSEC_DL_BFLOAT : SPARSEC_DL_FLOAT;
+  return given.dtype.code == code && given.dtype.bits == 8 * bytes(expected) &&
+         given.dtype.lanes == 1;
+}
+
 std::string typeText(const sparsec_tensor &given) {
   const auto &[code, bits, lanes] = given.dtype;
   if (lanes == 1 && code == SPARSEC_DL_FLOAT && (bits == 16 || bits == 32))
@@ -73,8 +79,8 @@ Result<Tensor> tensorOf(const sparsec_tensor *given, const TensorExpectation &ex
   if (!sameDevice(*given, context))
     return refuse("memory of " + deviceText(context.dlpackType, context.dlpackId),
                   deviceText(given->device.device_type, given->device.device_id));
-  if (std::string type = typeText(*given); type != name(expected.dtype))
-    return refuse(name(expected.dtype), type);
+  if (!sameType(*given, expected.dtype))
+    return refuse(name(expected.dtype), typeText(*given));
   bool isRows = expected.columns != 0;
   int count = isRows ? 4 : 3;
   if (given->ndim != count)

@@ -99,61 +99,69 @@ Result<void> fill(sparsec_counters *given, const WorkCounts &work) {
   return {};
 }
 
-Result<void> forward(const sparsec_plan *plan, const sparsec_forward_call *given) {
-  if (auto ok = expectPointer(plan, "plan"); !ok)
-    return ok;
-  auto call = versioned(given, "call");
-  if (!call)
-    return call.error();
-  const ProgramParts &parts = plan->program->parts();
-  if (!parts.hasForward())
-    return inputError("plan: its program was compiled without forward");
-  AttentionCall launch;
-  if (auto ok = takeCommon(*call, launch); !ok)
-    return ok;
-  Taker taker(*plan, call->layout);
-  taker.queries("q", call->q, parts.headDim, launch.q);
-  taker.keys("k", call->k, parts.headDim, launch.k);
-  taker.keys("v", call->v, parts.valueDim, launch.v);
-  taker.queries("out", call->out, parts.valueDim, launch.out);
-  if (call->lse)
-    taker.rows("lse", call->lse, launch.lse);
-  if (auto ok = taker.checkApart(call->lse ? 2 : 1); !ok)
-    return ok;
-  if (auto launched = plan->program->forward(*plan->plan, launch); !launched)
-    return launched;
-  return fill(call->counters, plan->plan->forwardWork());
-}
+/// What forward has of its own.
+struct ForwardLaunch {
+  using Given = sparsec_forward_call;
+  using Call = AttentionCall;
+  static constexpr const char *kName = "forward";
+  static constexpr auto kIsCompiled = &ProgramParts::hasForward;
+  static constexpr auto kRun = &Program::forward;
+  static constexpr auto kWork = &ProgramPlan::forwardWork;
 
-Result<void> backward(const sparsec_plan *plan, const sparsec_backward_call *given) {
+  /// After q, k, v and out; how many of the last it writes.
+  static size_t takeRest(const Given &given, const ProgramParts &, Taker &taker, Call &call) {
+    if (!given.lse)
+      return 1;
+    taker.rows("lse", given.lse, call.lse);
+    return 2;
+  }
+};
+
+/// What backward has of its own.
+struct BackwardLaunch {
+  using Given = sparsec_backward_call;
+  using Call = AttentionBackwardCall;
+  static constexpr const char *kName = "backward";
+  static constexpr auto kIsCompiled = &ProgramParts::hasBackward;
+  static constexpr auto kRun = &Program::backward;
+  static constexpr auto kWork = &ProgramPlan::backwardWork;
+
+  static size_t takeRest(const Given &given, const ProgramParts &parts, Taker &taker, Call &call) {
+    taker.rows("lse", given.lse, call.lse);
+    taker.queries("dout", given.dout, parts.valueDim, call.dout);
+    if (given.dlse)
+      taker.rows("dlse", given.dlse, call.dlse);
+    taker.queries("dq", given.dq, parts.headDim, call.dq);
+    taker.keys("dk", given.dk, parts.headDim, call.dk);
+    taker.keys("dv", given.dv, parts.valueDim, call.dv);
+    return 3;
+  }
+};
+
+template <class Launch>
+Result<void> launch(const sparsec_plan *plan, const typename Launch::Given *asGiven) {
   if (auto ok = expectPointer(plan, "plan"); !ok)
     return ok;
-  auto call = versioned(given, "call");
-  if (!call)
-    return call.error();
+  auto given = versioned(asGiven, "call");
+  if (!given)
+    return given.error();
   const ProgramParts &parts = plan->program->parts();
-  if (!parts.hasBackward())
-    return inputError("plan: its program was compiled without backward");
-  AttentionBackwardCall launch;
-  if (auto ok = takeCommon(*call, launch); !ok)
+  if (!(parts.*Launch::kIsCompiled)())
+    return inputError(fmt::format("plan: its program was compiled without {}", Launch::kName));
+  typename Launch::Call call;
+  if (auto ok = takeCommon(*given, call); !ok)
     return ok;
-  Taker taker(*plan, call->layout);
-  taker.queries("q", call->q, parts.headDim, launch.q);
-  taker.keys("k", call->k, parts.headDim, launch.k);
-  taker.keys("v", call->v, parts.valueDim, launch.v);
-  taker.queries("out", call->out, parts.valueDim, launch.out);
-  taker.rows("lse", call->lse, launch.lse);
-  taker.queries("dout", call->dout, parts.valueDim, launch.dout);
-  if (call->dlse)
-    taker.rows("dlse", call->dlse, launch.dlse);
-  taker.queries("dq", call->dq, parts.headDim, launch.dq);
-  taker.keys("dk", call->dk, parts.headDim, launch.dk);
-  taker.keys("dv", call->dv, parts.valueDim, launch.dv);
-  if (auto ok = taker.checkApart(3); !ok)
+  Taker taker(*plan, given->layout);
+  taker.queries("q", given->q, parts.headDim, call.q);
+  taker.keys("k", given->k, parts.headDim, call.k);
+  taker.keys("v", given->v, parts.valueDim, call.v);
+  taker.queries("out", given->out, parts.valueDim, call.out);
+  size_t written = Launch::takeRest(*given, parts, taker, call);
+  if (auto ok = taker.checkApart(written); !ok)
     return ok;
-  if (auto launched = plan->program->backward(*plan->plan, launch); !launched)
+  if (auto launched = (*plan->program.*Launch::kRun)(*plan->plan, call); !launched)
     return launched;
-  return fill(call->counters, plan->plan->backwardWork());
+  return fill(given->counters, (*plan->plan.*Launch::kWork)());
 }
 
 } // namespace
@@ -179,10 +187,10 @@ sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operatio
 }
 
 sparsec_status sparsec_forward(const sparsec_plan *plan, const sparsec_forward_call *call) {
-  return guarded([&] { return forward(plan, call); });
+  return guarded([&] { return launch<ForwardLaunch>(plan, call); });
 }
 
 sparsec_status sparsec_backward(const sparsec_plan *plan, const sparsec_backward_call *call) {
-  return guarded([&] { return backward(plan, call); });
+  return guarded([&] { return launch<BackwardLaunch>(plan, call); });
 }
 }

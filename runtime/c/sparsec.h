@@ -9,7 +9,12 @@
 //   sparsec_open_device("cpu", NULL, &device);
 //   sparsec_compile(device, &pattern, &options, &strided);       kernels, stored or compiled
 //   sparsec_prepare(strided, &shape, NULL, &plan);               what its launches read
-//   sparsec_forward_call call = {sizeof call, .q = &q, .k = &k, .v = &v, .out = &out, .lse = &lse};
+//   size_t bytes;
+//   void *workspace;                                             what a launch writes for itself
+//   sparsec_workspace_size(plan, SPARSEC_FORWARD, &bytes);
+//   sparsec_allocate(device, bytes, &workspace);
+//   sparsec_forward_call call = {sizeof call, .q = &q, .k = &k, .v = &v, .out = &out, .lse = &lse,
+//                                .workspace = workspace, .workspace_bytes = bytes};
 //   sparsec_forward(plan, &call);                                nothing but the launch
 //
 // Errors. Every function that can fail returns a sparsec_status; sparsec_error() then has the text,
@@ -33,8 +38,13 @@
 //
 // Semantics: out = softmax(scale q k^T, over the keys that attend) v. lse is the natural log of the
 // sum of exponentials of the scaled scores. A row that attends to nothing has output 0, lse -inf
-// and zero gradients. Query head h uses kv head h / (heads / kv_heads). Two runs give the same
-// bits.
+// and zero gradients. Query head h uses kv head h / (heads / kv_heads). Head h of the model uses
+// entry h mod their number of the pattern's heads. Sums are in f32, whatever the tensors are. Two
+// runs give the same bits, for any number of threads.
+//
+// Sources: sparse attention, Child et al. 2019 (arXiv 1904.10509); a softmax that never stores the
+// scores, and its gradients from lse, Dao et al. 2022 (arXiv 2205.14135); tensors, DLPack 1.0.
+// What a pattern may say: docs/language.md.
 #ifndef SPARSEC_C_SPARSEC_H
 #define SPARSEC_C_SPARSEC_H
 
@@ -126,7 +136,8 @@ SPARSEC_API void sparsec_release_device(sparsec_device *device);
 SPARSEC_API sparsec_status sparsec_describe_device(const sparsec_device *device, char **json);
 
 // Memory of the device, for programs that have no other; on cpu any memory of the process will do,
-// on cuda any of the CUDA context that libraries share (the primary one). 256-byte aligned.
+// on cuda any of the CUDA context that libraries share (the primary one). 256-byte aligned; bytes
+// may be 0. MACHINE: there is not so much left. Freeing NULL is fine.
 SPARSEC_API sparsec_status sparsec_allocate(sparsec_device *device, size_t bytes, void **address);
 SPARSEC_API sparsec_status sparsec_free(sparsec_device *device, void *address);
 // Both wait for what they copy.
@@ -179,11 +190,11 @@ typedef struct sparsec_compile_options {
   int32_t head_dim;   ///< multiple of 16, 16 .. 256; 0: 64
   int32_t value_dim;  ///< likewise, of v and out; 0: head_dim
   int32_t heads;      ///< of the model, which schedules are weighed for; 0: one for each entry
-  int32_t block_q, block_k; ///< unit of sparsity; 0: chosen
+  int32_t block_q, block_k; ///< unit of sparsity, in queries and in keys; 0: chosen
   int32_t threads;          ///< that compile; 0: all
   int64_t n;                ///< length at which schedules are weighed; 0: 4096. Kernels take any
   const char *target;       ///< "sm_80", "cpu", "cpu:avx2"; NULL: the device's own
-  const char *order;        ///< of tokens, as --order takes it; NULL: chosen
+  const char *order;        ///< of tokens: "natural", "residue:128", ...; NULL: chosen
   const char *split;        ///< "auto", "always", "never"; NULL: auto
 } sparsec_compile_options;
 
@@ -231,7 +242,8 @@ SPARSEC_API sparsec_status sparsec_prepare(sparsec_program *program, const spars
                                            void *stream, sparsec_plan **plan);
 SPARSEC_API void sparsec_release_plan(sparsec_plan *plan);
 // Bytes of device memory that a launch of this operation (SPARSEC_FORWARD or SPARSEC_BACKWARD)
-// needs for itself, at a multiple of 256 bytes; its contents do not matter. May be 0.
+// needs for itself, at a multiple of 256 bytes; its contents do not matter. May be 0, and is for an
+// operation that was not compiled.
 SPARSEC_API sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operation,
                                                   size_t *bytes);
 // {"shape": {...}, "workspace": {"forward", "backward"}, "passes": [{"head", "operation", "pass",

@@ -290,7 +290,7 @@ struct CompileOptions {
   int64_t n = 0;                      ///< length at which schedules are weighed; 0: 4096
   std::optional<int64_t> layer = {};  ///< of a pattern whose layers differ
   std::string target = {};            ///< "sm_80", "cpu:avx2"; empty: the device's own
-  std::string order = {}, split = {}; ///< as --order and --split take them; empty: chosen
+  std::string order = {}, split = {}; ///< "residue:128", "never" (sparsec.h); empty: chosen
   Device device = {};
 };
 

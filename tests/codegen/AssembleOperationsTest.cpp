@@ -1,5 +1,6 @@
-// Kernels of operations beside attention assemble at the sizes of a transformer: no spills, no
-// local memory, no complaint. What they compute, tests of their own say.
+// Kernels of operations beside attention at the sizes of a transformer: they assemble without
+// spills, local memory or complaint, and no operation is so many instructions that its kernels take
+// long to compile; for CPUs too. What they compute, tests of their own say.
 #include "codegen/Compiler.h"
 #include "kernel/ops/Adam.h"
 #include "kernel/ops/AttentionDecode.h"
@@ -70,9 +71,9 @@ void addOfPatterns(std::vector<Operated> &all, const Target &target) {
     }
 }
 
-std::vector<Operated> requests() {
+std::vector<Operated> requests(const std::string &targetName) {
   std::vector<Operated> all;
-  Target target = *findTarget("sm_90");
+  Target target = *findTarget(targetName);
   using Pass = MatmulRequest::Pass;
   auto matmul = [&](DType dtype, Pass pass, MatmulRequest::Tile tile, bool rich) {
     MatmulRequest request;
@@ -122,19 +123,40 @@ std::vector<Operated> requests() {
       all.push_back({"embedding_gradient_" + sizes,
                      EmbeddingGradientRequest{
                          .entry = "kernel", .columns = columns, .dtype = dtype, .target = target}});
+      all.push_back({"embedding_segments_" + sizes, EmbeddingGradientRequest{.entry = "kernel",
+                                                                             .columns = columns,
+                                                                             .dtype = dtype,
+                                                                             .sorted = true,
+                                                                             .target = target}});
     }
   addElementwise(all, target);
   addOfPatterns(all, target);
   return all;
 }
 
+struct Compiled {
+  Result<std::vector<Kernel>> kernels;
+  double milliseconds = 0; ///< of the processor, for each kernel
+};
+Compiled timed(const Request &request) {
+  std::clock_t begin = std::clock();
+  Result<std::vector<Kernel>> kernels = compile(request);
+  double took = 1000.0 * double(std::clock() - begin) / CLOCKS_PER_SEC;
+  if (kernels)
+    took /= double(kernels->size());
+  return {std::move(kernels), took};
+}
+
 class AssemblesOperation : public ::testing::TestWithParam<Operated> {};
 
 TEST_P(AssemblesOperation, WithoutSpills) {
-  std::clock_t begin = std::clock();
-  Result<std::vector<Kernel>> kernels = compile(GetParam().request);
-  double took = 1000.0 * double(std::clock() - begin) / CLOCKS_PER_SEC;
+  auto [kernels, took] = timed(GetParam().request);
   ASSERT_TRUE(kernels) << kernels.error().render();
+  // All kernels of a request are in the text of each. The most has a tile of 128 x 128 outputs.
+  constexpr ptrdiff_t kMostLines = 5500;
+  ptrdiff_t lines = std::ranges::count(kernels->front().code, '\n') / std::ssize(*kernels);
+  EXPECT_LE(lines, kMostLines);
+  fmt::print("{:36} {:4.0f} ms a kernel, {:5} lines\n", GetParam().name, took, lines);
   static const Assemblers assemblers = Assemblers::open(AssemblerSearch::fromEnvironment());
   if (assemblers.found.empty())
     GTEST_SKIP() << "neither NVRTC nor ptxas is here";
@@ -144,14 +166,27 @@ TEST_P(AssemblesOperation, WithoutSpills) {
     ASSERT_TRUE(cubin) << cubin.error().render();
     Result<void> passed = gate(*cubin);
     EXPECT_TRUE(passed) << kernel.entry << ": " << passed.error().render();
-    fmt::print("{:36} {:12} {:4} threads  {:6} bytes shared  {:3} registers  {:4} bytes spilled  "
-               "{:4.0f} ms for {}\n",
+    fmt::print("{:36} {:12} {:4} threads  {:6} bytes shared  {:3} registers  {:4} bytes spilled\n",
                GetParam().name, kernel.entry, kernel.threads, kernel.sharedBytes,
-               cubin->report.registers, cubin->report.spillStores, took, kernels->size());
+               cubin->report.registers, cubin->report.spillStores);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Codegen, AssemblesOperation, ::testing::ValuesIn(requests()),
+INSTANTIATE_TEST_SUITE_P(Codegen, AssemblesOperation, ::testing::ValuesIn(requests("sm_90")),
+                         [](const auto &info) { return info.param.name; });
+
+class CompilesOperation : public ::testing::TestWithParam<Operated> {};
+
+TEST_P(CompilesOperation, ToLittleCode) {
+  auto [kernels, took] = timed(GetParam().request);
+  ASSERT_TRUE(kernels) << kernels.error().render();
+  constexpr int64_t kMostBytes = 20 << 10; // of an object file; blocks of scores take the most
+  int64_t bytes = std::ssize(kernels->front().object) / std::ssize(*kernels);
+  EXPECT_LE(bytes, kMostBytes);
+  fmt::print("{:36} {:4.0f} ms a kernel, {:6} bytes\n", GetParam().name, took, bytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Codegen, CompilesOperation, ::testing::ValuesIn(requests("cpu-avx512")),
                          [](const auto &info) { return info.param.name; });
 
 } // namespace

@@ -1,8 +1,11 @@
 """The Python package beside the C interface, without numpy: structs, names, texts of errors, documentation."""
 import ctypes
 import inspect
+import os
 import pathlib
 import re
+import subprocess
+import sys
 import unittest
 
 import sparsec
@@ -114,6 +117,37 @@ class Refused(unittest.TestCase):
                     call()
                 self.assertEqual(str(raised.exception), text)
         self.assertTrue(issubclass(sparsec.InputError, ValueError))
+
+
+CAPTURE = """
+import sparsec
+from sparsec import _library as c
+from sparsec._arrays import Memory, OwnedMemory, dense_strides
+
+class Array:
+    def __init__(self, *shape):
+        self.memory = OwnedMemory(attention._device, shape, Memory(0, (c.DL_CUDA, 0), (2, 32), shape, dense_strides(shape)), (2, 32))
+        self.__dlpack__, self.__dlpack_device__, self.shape = self.memory.__dlpack__, self.memory.__dlpack_device__, shape
+
+attention = sparsec.compile("local", head_dim=32, dtype="f32", operations="forward", device="cuda")
+q, out, lse = Array(1, 2, 48, 32), Array(1, 2, 48, 32), Array(1, 2, 48)
+for stream in (0x20, 0x10, 0x20):
+    try:
+        attention.forward(q, q, q, out=out, lse=lse, stream=stream)
+        print("launched")
+    except sparsec.UnpreparedError as error:
+        print(error)
+"""
+
+
+class Captured(unittest.TestCase):
+    def test_a_shape_that_was_not_prepared(self):
+        """With tests/runtime/cuda/FakeDriver.cpp as libcuda.so.1, whose stream 0x20 is being captured."""
+        environment = {**os.environ, "LD_LIBRARY_PATH": os.environ["SPARSEC_FAKE_DRIVER"], "SPARSEC_NVRTC": "none", "SPARSEC_PTXAS": "none"}
+        done = subprocess.run([sys.executable, "-B", "-c", CAPTURE], env=environment, text=True, capture_output=True)
+        self.assertEqual((done.stderr, done.stdout.splitlines()), ("", [
+            "shape: expected one that was prepared before the stream is captured: prepare it, or launch it once, first",
+            "launched", "launched"]))
 
 
 if __name__ == "__main__":

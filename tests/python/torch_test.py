@@ -1,9 +1,11 @@
 """sparsec.torch against float64, against torch's flex_attention, and under what torch does to a module."""
+import importlib.util
 import itertools
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import numpy as np
@@ -315,19 +317,28 @@ class Refused(unittest.TestCase):
 
 
 class Imports(unittest.TestCase):
+    STEPS = {
+        "torch": "import torch\nassert torch.compile(lambda x: x + 1, backend='aot_eager')(torch.ones(2))[0] == 2\n",
+        "sparsec": "import sparsec\nsparsec.compile('local', head_dim=16, operations='forward', device='cpu')\n",
+        "sparsec.torch": "import torch, sparsec.torch\nx = torch.ones(1, 1, 8, 16)\nassert sparsec.torch.attention(x, x, x, 'local')[0, 0, 0, 0] == 1\n",
+        # For a GPU that need not be there: triton has an LLVM of its own.
+        "triton": "import triton, triton.language as tl\nfrom triton.backends.compiler import GPUTarget\nfrom triton.compiler import ASTSource\n"
+                  "@triton.jit\ndef store_one(x):\n    tl.store(x, 1.0)\n"
+                  "made = triton.compile(ASTSource(fn=store_one, signature={'x': '*fp32'}), target=GPUTarget('cuda', 80, 32))\n"
+                  "assert 'st.global' in made.asm['ptx']\n"}
+
     def test_any_order(self):
         """torch, sparsec and, where it is, triton, each compiling, in one process."""
-        code = {"torch": "import torch; torch.compile(lambda x: x + 1, backend='aot_eager')(torch.ones(2))",
-                "sparsec": "import sparsec; sparsec.compile('local', head_dim=16, operations='forward', device='cpu')",
-                "sparsec.torch": "import torch, sparsec.torch; x = torch.ones(1, 1, 8, 16); sparsec.torch.attention(x, x, x, 'local')"}
-        try:
-            import triton  # noqa: F401
-            code["triton"] = "import triton"
-        except ImportError:
-            pass
-        for order in (list(code), list(reversed(code))):
-            done = subprocess.run([sys.executable, "-B", "-c", "\n".join(code[each] for each in order)], text=True, capture_output=True)
-            self.assertEqual(done.returncode, 0, f"{order}\n{done.stderr}")
+        steps = dict(self.STEPS)
+        if importlib.util.find_spec("triton") is None:
+            steps.pop("triton")
+        with tempfile.TemporaryDirectory() as folder:
+            for number, order in enumerate((list(steps), list(reversed(steps)))):
+                script = pathlib.Path(folder) / "program.py"  # triton reads the text of its kernels
+                script.write_text("".join(steps[each] for each in order))
+                environment = {**os.environ, "SPARSEC_CACHE": "off", "TRITON_CACHE_DIR": f"{folder}/{number}"}
+                done = subprocess.run([sys.executable, "-B", script], text=True, capture_output=True, env=environment)
+                self.assertEqual(done.returncode, 0, f"{order}\n{done.stderr}")
 
 
 if __name__ == "__main__":

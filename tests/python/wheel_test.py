@@ -1,9 +1,13 @@
-"""The wheel: its tag, its size, its parts, and that the package in it runs as it is."""
+"""The wheel: its tag, its size, its parts, and that the package in it runs as it is.
+
+Of the build that SPARSEC_BUILD names. ctest names its own, which is for this machine alone; ./dev wheel the one that is given away.
+"""
 import base64
 import hashlib
 import os
 import pathlib
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -24,6 +28,9 @@ class Wheel(unittest.TestCase):
         with zipfile.ZipFile(cls.wheel) as wheel:
             wheel.extractall(cls.folder / "site")
             cls.entries = {entry.filename: entry for entry in wheel.infolist()}
+        for name, entry in cls.entries.items():  # as pip does
+            mode = entry.external_attr >> 16
+            (cls.folder / "site" / name).chmod(0o755 if stat.S_ISREG(mode) and mode & 0o111 else 0o644)
 
     @classmethod
     def tearDownClass(cls):
@@ -40,7 +47,7 @@ class Wheel(unittest.TestCase):
             self.assertRegex(name[1], r"^linux_x86_64$")
             self.assertRegex("\n".join(wheel_of_build.faults(self.wheel)), "which manylinux machines may lack")
         else:
-            self.assertRegex(name[1], r"^manylinux_2_(1[7-9]|2\d|3[0-6])_x86_64$")
+            self.assertRegex(name[1], r"^manylinux_2_(1[7-9]|2\d|3[0-5])_x86_64$")
             self.assertEqual(wheel_of_build.faults(self.wheel), [])
 
     def test_a_tag_of_manylinux_is_the_newest_glibc(self):
@@ -67,12 +74,10 @@ class Wheel(unittest.TestCase):
         package = {str(path.relative_to(ROOT / "python")) for path in (ROOT / "python/sparsec").rglob("*.py")}
         self.assertEqual({name for name in self.entries if ".dist-info/" not in name},
                          package | {"sparsec/py.typed", *wheel_of_build.FILES.values()})
-        self.assertTrue(self.entries["sparsec/bin/sparsec"].external_attr >> 16 & 0o100)
 
     def test_the_package_in_it_runs(self):
         """Compiles, by the libraries beside it."""
         site = self.folder / "site"
-        (site / "sparsec/bin/sparsec").chmod(0o755)
         code = "import sparsec; print(sparsec.compile('local', head_dim=16, operations='forward', device='cpu')); " \
                "print(sparsec.stats('causal', 64)['heads'][0]['elements'])"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARSEC_")}

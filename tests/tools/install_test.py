@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import subprocess
+import textwrap
 import unittest
 
 from command import SPARSEC, CommandTest
@@ -49,6 +50,21 @@ class Install(CommandTest):
         self.assertRegex(ahead, r"^n = 300: at most \d.* from 1\nn = 1000: at most \d.* from 1\n$")
         for furthest in re.findall(r"at most (\S+)", ahead):
             self.assertLess(float(furthest), 1e-6)
+
+    def test_the_readmes_program(self):
+        """As it stands, in a project of the lines that the README has for it."""
+        prefix = self.install()
+        text = (SOURCE / "README.md").read_text()
+        program = textwrap.dedent(re.search(r"^    #include <sparsec/sparsec.hpp>\n(?:    .*\n|\n)+?    }\n", text, re.M)[0])
+        self.assertLessEqual(len(program.splitlines()), 30)
+        self.write("program.cpp", program)
+        lines = re.findall(r"^    (find_package\(sparsec|target_link_libraries\(program)(.*?\))", text, re.M)
+        self.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.25)\nproject(program LANGUAGES C CXX)\n"
+                                     "set(CMAKE_CXX_STANDARD 20)\nadd_executable(program program.cpp)\n" + "\n".join(map("".join, lines)) + "\n")
+        self.run_tool("cmake", "-G", "Ninja", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={prefix}",
+                      "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror")
+        self.run_tool("cmake", "--build", "build")
+        self.assertEqual(self.run_program("program", {"SPARSEC_CACHE": str(self.folder / "cache")}), "out[0] = 0.5\n")
 
     def run_binary(self, name, environment):
         done = subprocess.run([self.folder / "build" / name], cwd=self.folder, text=True,

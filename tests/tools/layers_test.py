@@ -209,11 +209,11 @@ Q the query; 1 row
         self.assertTrue(report["passed"])
         self.assertEqual([(case["layers"], case["head"]) for case in report["cases"]
                           if (case["operation"], case["output"]) == ("forward", "out")
-                          and not case["case"].endswith(("peaked", "counting"))],
+                          and case["case"].endswith(", BHSD")],
                          [([0], "a"), ([0], "b"), ([0], "a"), ([1, 3], "c"), ([2], "b"), ([2], "a"), ([4], "b")])
         report = self.json("verify", self.window_full, "--device=sim", "-n", 70, "--heads", 2, "--layer", 1)
         self.assertEqual([(case["head"], case["passed"], "layers" in case) for case in report["cases"]],
-                         25 * [("full", True, False)])
+                         34 * [("full", True, False)])
 
     def test_each_layer_is_timed(self):
         arguments = ("bench", self.window_full, "--device=cpu", "--heads", 4, "-n", 256, "--samples", 3)

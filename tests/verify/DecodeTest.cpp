@@ -133,6 +133,52 @@ TEST(Decode, AWrongKernelIsFound) {
   EXPECT_NE(wrong(verifier, c), "");
 }
 
+/// A sequence that is shorter than its new queries: those before its first position have no rows,
+/// and nothing of theirs is read or written.
+TEST(Decode, QueriesBeforeASequenceAreLeftAlone) {
+  SPARSEC_OPEN_TEST_DEVICE(device);
+  constexpr int64_t kBatch = 2, kQueries = 3, kMost = 40, kDim = 16;
+  constexpr float kUntouched = 7;
+  AttentionDecodeRequest request{.entry = "causal",
+                                 .attend = patternOf("k <= q").heads[0].attend,
+                                 .dtype = DType::F32,
+                                 .headDim = kDim,
+                                 .valueDim = kDim};
+  request.target = targetOf(device);
+  auto kernels = compile(request);
+  ASSERT_TRUE(kernels) << kernels.error().render();
+  std::vector<DecodePart> parts;
+  parts.push_back({request, std::move(*kernels)});
+  auto decode = AttentionDecode::load(device, std::move(parts));
+  ASSERT_TRUE(decode) << decode.error().render();
+  auto filled = [&](int64_t rows, auto value) {
+    std::vector values(kBatch * rows * kDim, value);
+    auto buffer = Buffer::upload(device, std::as_bytes(std::span(values)));
+    EXPECT_TRUE(buffer);
+    return std::move(*buffer);
+  };
+  auto tensor = [&](const Buffer &buffer, int64_t rows) {
+    return Tensor{buffer.address(), buffer.bytes(), {rows * kDim, rows * kDim, kDim}};
+  };
+  Buffer q = filled(kQueries, 0.0F), k = filled(kMost, 0.0F), out = filled(kQueries, kUntouched);
+  const int32_t lengths[] = {1, 5};
+  auto ofLengths = Buffer::upload(device, std::as_bytes(std::span(lengths)));
+  ASSERT_TRUE(ofLengths);
+  AttentionDecodeCall call{.shape = {.batch = kBatch, .nq = kQueries, .most = kMost},
+                           .heads = {.count = 1},
+                           .q = tensor(q, kQueries),
+                           .k = tensor(k, kMost),
+                           .v = tensor(k, kMost),
+                           .out = tensor(out, kQueries),
+                           .lengths = {ofLengths->address(), ofLengths->bytes(), {}}};
+  ASSERT_TRUE(decode->launch(call));
+  ASSERT_TRUE(device.synchronize());
+  std::vector<float> result(kBatch * kQueries * kDim);
+  ASSERT_TRUE(device.copyToHost(result.data(), out.address(), result.size() * sizeof(float)));
+  for (size_t i = 0; i < result.size(); ++i)
+    EXPECT_EQ(result[i], i < 2 * kDim ? kUntouched : 0) << i;
+}
+
 TEST(Decode, WhatMayChangeIsRefused) {
   auto refused = [](const std::string &text) {
     auto ok = checkDecodable(patternOf(text).heads[0].attend, 100, {.count = 3});

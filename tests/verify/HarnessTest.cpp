@@ -61,6 +61,28 @@ TEST(Harness, EveryBugIsFoundByTheDefaultCases) {
     EXPECT_NE(firstFailure(bug, mixed(), defaultForwardCases(mixed())), "") << name(bug);
 }
 
+/// What `-n 40` asks for.
+std::vector<ForwardCase> casesOfALength(const Pattern &pattern) {
+  std::vector<ForwardCase> cases;
+  auto heads = static_cast<int64_t>(pattern.heads.size());
+  for (const VerifyCase &c : forwardCases(pattern, {.set = CaseFlags::Set::One,
+                                                   .n = 40,
+                                                   .dtype = DType::F32,
+                                                   .heads = heads,
+                                                   .kvHeads = heads}))
+    cases.push_back(*c.as<ForwardCase>());
+  return cases;
+}
+
+TEST(Harness, EveryBugIsFoundByTheCasesOfALength) {
+  // Heads differ in their blocks at 40 tokens too: the first one has none.
+  Pattern pattern = patternOf({"k <= q and q - k < 20 * h", "k <= q and q - k < 150"});
+  std::vector<ForwardCase> cases = casesOfALength(pattern);
+  EXPECT_EQ(firstFailure(Bug::None, pattern, cases), "");
+  for (Bug bug : testing::allBugs())
+    EXPECT_NE(firstFailure(bug, pattern, cases), "") << name(bug);
+}
+
 /// Products that cancel: one key, whose score is far smaller than what it is summed from, so that
 /// another order of the sum is further off than `plain` is.
 ForwardCase cancelling(uint64_t seed) {

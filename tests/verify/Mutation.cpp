@@ -12,15 +12,20 @@ namespace {
 
 struct Line {
   size_t begin = 0, end = 0; ///< in the text, without its newline
-  std::string_view text;     ///< without indentation
+  std::string_view text;     ///< without indentation; empty: of another kernel
 };
 
-std::vector<Line> linesOf(std::string_view text) {
+/// Those of a kernel: the text has all kernels of a request.
+std::vector<Line> linesOf(std::string_view text, const std::string &entry) {
   std::vector<Line> lines;
+  bool inside = text.find(".entry ") == std::string_view::npos;
   for (size_t begin = 0; begin < text.size();) {
     size_t end = std::min(text.find('\n', begin), text.size());
     size_t first = std::min(text.find_first_not_of(" \t", begin), end);
-    lines.push_back({begin, end, text.substr(first, end - first)});
+    std::string_view line = text.substr(first, end - first);
+    if (line.find(".entry ") != std::string_view::npos)
+      inside = line.find(".entry " + entry + "(") != std::string_view::npos;
+    lines.push_back({begin, end, inside ? line : std::string_view()});
     begin = end + 1;
   }
   return lines;
@@ -54,31 +59,70 @@ std::optional<int> parameterOffset(std::string_view address) {
 }
 
 /// Arguments that are lengths of an axis.
-constexpr std::string_view kLengths[] = {"n", "nq", "rows", "shares", "classes"};
+constexpr std::string_view kLengths[] = {"n", "nq", "rows", "shares", "classes", "most"};
+/// Arguments that point to lengths in memory.
+constexpr std::string_view kOfLengths[] = {"lengths", "groups"};
 
-/// Registers that hold one of them, as they come from the kernel's argument, alone or in pairs.
-std::set<std::string_view> lengthRegisters(const std::vector<Line> &lines,
-                                           const Signature &signature) {
-  std::set<int> offsets;
-  for (const Field &field : signature.fields())
-    if (std::ranges::find(kLengths, field.name) != std::end(kLengths))
-      offsets.insert(field.offset);
-  std::set<std::string_view> result;
+using Registers = std::set<std::string_view>;
+
+/// The lines whose first word begins and ends as given.
+std::vector<std::vector<std::string_view>>
+instructions(const std::vector<Line> &lines, std::string_view begins, std::string_view ends) {
+  std::vector<std::vector<std::string_view>> found;
   for (const Line &line : lines) {
     std::vector<std::string_view> word = words(line.text);
-    if (word.size() < 3 || !word[0].starts_with("ld.param") || !word[0].ends_with("b32"))
-      continue;
+    if (word.size() >= 3 && word[0].starts_with(begins) && word[0].ends_with(ends))
+      found.push_back(std::move(word));
+  }
+  return found;
+}
+
+/// Registers of an argument of one of these names, alone or in pairs.
+Registers argumentRegisters(const std::vector<Line> &lines, const Signature &signature,
+                            std::span<const std::string_view> names, int bytes) {
+  std::set<int> offsets;
+  for (const Field &field : signature.fields())
+    if (std::ranges::find(names, field.name) != names.end())
+      offsets.insert(field.offset);
+  Registers result;
+  for (const auto &word : instructions(lines, "ld.param", bytes == 4 ? "b32" : "b64")) {
     std::optional<int> offset = parameterOffset(word.back());
     for (size_t i = 1; offset && i + 1 < word.size(); ++i)
-      if (offsets.contains(*offset + 4 * (static_cast<int>(i) - 1)))
+      if (offsets.contains(*offset + bytes * (static_cast<int>(i) - 1)))
         result.insert(word[i]);
   }
   return result;
 }
 
+/// And those that instructions of such a name make of them.
+void addDerived(const std::vector<Line> &lines, std::string_view begins, std::string_view ends,
+                Registers &known) {
+  for (const auto &word : instructions(lines, begins, ends))
+    if (std::any_of(word.begin() + 2, word.end(),
+                    [&](std::string_view each) { return known.contains(each); }))
+      known.insert(word[1]);
+}
+
+/// Registers that hold a length: as it comes from the kernel's argument, from memory that one
+/// points to, or instead of nothing (0) where something does not exist.
+Registers lengthRegisters(const std::vector<Line> &lines, const Signature &signature) {
+  Registers lengths = argumentRegisters(lines, signature, kLengths, 4);
+  Registers addresses = argumentRegisters(lines, signature, kOfLengths, 8);
+  for (std::string_view op : {"cvta.to.global", "add.s64", "mad.lo", "mad.wide"})
+    addDerived(lines, op, "", addresses);
+  for (const auto &word : instructions(lines, "ld.global", "b32")) {
+    std::string_view address = word.back();
+    address = address.substr(1, address.find_first_of("+]") - 1);
+    if (addresses.contains(address))
+      lengths.insert(word.begin() + 1, word.end() - 1);
+  }
+  addDerived(lines, "selp.b32", "", lengths);
+  return lengths;
+}
+
 /// What to put in place of a line, and as which mutation; nothing to leave it.
 std::optional<std::pair<MutationKind, std::string>>
-mutate(const std::vector<std::string_view> &word, const std::set<std::string_view> &lengths) {
+mutate(const std::vector<std::string_view> &word, const Registers &lengths) {
   using enum MutationKind;
   if (word.empty())
     return std::nullopt;
@@ -123,8 +167,8 @@ std::string_view name(MutationKind kind) {
 
 std::vector<Mutant> mutantsOf(const Kernel &kernel) {
   const std::string &ptx = kernel.code;
-  std::vector<Line> lines = linesOf(ptx);
-  std::set<std::string_view> lengths = lengthRegisters(lines, kernel.signature);
+  std::vector<Line> lines = linesOf(ptx, kernel.entry);
+  Registers lengths = lengthRegisters(lines, kernel.signature);
   std::vector<Mutant> mutants;
   for (size_t i = 0; i < lines.size(); ++i) {
     auto changed = mutate(words(lines[i].text), lengths);

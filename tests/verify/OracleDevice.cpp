@@ -71,6 +71,20 @@ std::string_view name(Bug bug) {
     return "LseAlways";
   case Bug::KeylessNan:
     return "KeylessNan";
+  case Bug::NoMaximum:
+    return "NoMaximum";
+  case Bug::SumsInBf16:
+    return "SumsInBf16";
+  case Bug::ScoresInBf16:
+    return "ScoresInBf16";
+  case Bug::LastKeyOfBlock:
+    return "LastKeyOfBlock";
+  case Bug::LastDimMissing:
+    return "LastDimMissing";
+  case Bug::LastValueColumn:
+    return "LastValueColumn";
+  case Bug::LseIsMaximum:
+    return "LseIsMaximum";
   case Bug::Unrepeatable:
     return "Unrepeatable";
   }
@@ -184,6 +198,8 @@ void OracleDevice::foldBlock(const WorkItem &item, int32_t column, bool masked) 
   int64_t keys = request.block.k;
   if (bug != Bug::NoKeyRange)
     keys = std::min<int64_t>(keys, a.n - firstKey);
+  if (bug == Bug::LastKeyOfBlock)
+    --keys;
   std::vector<float> scores(keys);
   std::vector<std::vector<float>> keyRows, valueRows;
   for (int64_t k = firstKey; k < firstKey + keys; ++k) {
@@ -201,18 +217,22 @@ void OracleDevice::foldBlock(const WorkItem &item, int32_t column, bool masked) 
     float top = rows.top[r];
     for (int64_t k = 0; k < keys; ++k) {
       float score = 0;
-      for (int64_t i = 0; i < request.headDim; ++i) {
+      for (int64_t i = 0; i < request.headDim - (bug == Bug::LastDimMissing); ++i) {
         int64_t d = sums == Sums::Forwards ? i : request.headDim - 1 - i;
         score += query[d] * keyRows[k][d];
       }
       point.k = firstKey + k;
       bool sees =
           !masked || bug == Bug::NoMask || evaluate(request.attend, point, {.nq = a.nq, .nk = a.n});
+      if (bug == Bug::ScoresInBf16)
+        score = roundTo(DType::BF16, score);
       scores[k] = sees ? score * a.scale : kNone;
       top = std::max(top, scores[k]);
     }
     if (top == kNone)
       continue;
+    if (bug == Bug::NoMaximum)
+      top = 0;
     float rescale = bug == Bug::NoRescale ? 1.0f : std::exp(rows.top[r] - top);
     rows.top[r] = top;
     rows.sum[r] *= rescale;
@@ -225,6 +245,8 @@ void OracleDevice::foldBlock(const WorkItem &item, int32_t column, bool masked) 
         for (int64_t d = 0; d < request.valueDim; ++d)
           rows.out[r * request.valueDim + d] += p * valueRows[k][d];
     }
+    if (bug == Bug::SumsInBf16)
+      rows.sum[r] = roundTo(DType::BF16, rows.sum[r]);
   }
 }
 
@@ -239,11 +261,13 @@ void OracleDevice::finish(const WorkItem &item) {
       float value = rows.out[r * request.valueDim + d] / sum;
       if (sum == 0 && bug != Bug::KeylessNan)
         value = 0;
+      if (bug == Bug::LastValueColumn && d + 1 == request.valueDim)
+        value = 0;
       if (bug == Bug::Unrepeatable && launches > 1 && row == 0 && d == 0)
         value *= 1.01f;
       store(request.dtype, item.address(a.out, a.outStride, head, row, d), value);
     }
-    float lse = sum == 0 ? kNone : rows.top[r] + std::log(sum);
+    float lse = sum == 0 ? kNone : rows.top[r] + (bug == Bug::LseIsMaximum ? 0 : std::log(sum));
     if (bug == Bug::LseBase2)
       lse /= std::log(2.0f);
     DeviceAddress to =

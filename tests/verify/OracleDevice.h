@@ -26,6 +26,13 @@ enum class Bug {
   LseBase2,        ///<
   LseAlways,       ///< written where it is not wanted
   KeylessNan,      ///< 0 / 0 in rows without keys
+  NoMaximum,       ///< exp of scores as they are
+  SumsInBf16,      ///< sums are rounded after each block
+  ScoresInBf16,    ///<
+  LastKeyOfBlock,  ///< is left out
+  LastDimMissing,  ///< of q and k
+  LastValueColumn, ///< is 0
+  LseIsMaximum,    ///< without the logarithm of the sum
   Unrepeatable,    ///< a second run differs in one bit
 };
 std::vector<Bug> allBugs();

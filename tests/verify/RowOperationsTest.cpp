@@ -4,6 +4,7 @@
 #include "kernel/ops/LayerNorm.h"
 #include "tests/runtime/TestDevice.h"
 #include "tools/verify/Verify.h"
+#include "tools/verify/ops/embedding/Embedding.h"
 
 #include <gtest/gtest.h>
 
@@ -72,6 +73,16 @@ TEST(RowOperationsHarness, AnyNumberOfThreadsGivesTheSameBits) {
     for (int threads : {2, 5})
       EXPECT_EQ(outputs(operation, c, threads), alone) << name << ", " << threads;
   }
+}
+
+TEST(RowOperationsHarness, AnyNumberOfThreadsSortsTokensToTheSameBits) {
+  EmbeddingGradientCase c;
+  c.dtype = DType::F32, c.columns = 70, c.tableRows = 3000;
+  c.batch = 2, c.n = 900, c.rows = 1800;
+  const VerifyOperation &operation = *findVerifyOperation(verifyOperations(), "embedding_gradient");
+  auto alone = outputs(operation, c, 1);
+  for (int threads : {2, 5})
+    EXPECT_EQ(outputs(operation, c, threads), alone) << threads;
 }
 
 /// A kernel of rows one column shorter is found.

@@ -1,46 +1,29 @@
 #include "tools/sparsec/Layers.h"
 
+#include "patterns/LayerEntries.h"
 #include "runtime/Attention.h"
 #include "tools/sparsec/Terminal.h"
 
 #include <algorithm>
 #include <fmt/core.h>
-#include <numeric>
 #include <set>
 
 namespace sparsec::cli {
-namespace {
-
-/// The shortest list that gives every head the same entry as this one.
-std::vector<int> shortest(std::vector<int> list) {
-  for (size_t size = 1; size < list.size(); ++size)
-    if (list.size() % size == 0 && std::equal(list.begin() + size, list.end(), list.begin())) {
-      list.resize(size);
-      break;
-    }
-  return list;
-}
-
-} // namespace
 
 std::string Layer::title() const {
   return fmt::format("layer{} {} of {}", indices.size() > 1 ? "s" : "", abbreviated(indices), of);
 }
 
 std::vector<Layer> distinctLayers(const Pattern &pattern) {
-  std::vector<std::vector<int>> lists = pattern.layers;
-  if (lists.empty()) {
-    lists.emplace_back(pattern.heads.size());
-    std::iota(lists[0].begin(), lists[0].end(), 0);
-  }
+  auto count = std::max<int64_t>(static_cast<int64_t>(pattern.layers.size()), 1);
   std::vector<Layer> distinct;
   std::map<std::vector<int>, size_t> found;
-  for (size_t i = 0; i < lists.size(); ++i) {
-    std::vector<int> entries = shortest(lists[i]);
+  for (int64_t i = 0; i < count; ++i) {
+    std::vector<int> entries = layerEntries(pattern, i);
     auto [at, isNew] = found.emplace(entries, distinct.size());
     if (isNew)
-      distinct.push_back({std::move(entries), {}, static_cast<int64_t>(lists.size())});
-    distinct[at->second].indices.push_back(static_cast<int64_t>(i));
+      distinct.push_back({std::move(entries), {}, count});
+    distinct[at->second].indices.push_back(i);
   }
   return distinct;
 }

@@ -66,6 +66,7 @@ CaseFlags caseFlags(const VerifyOptions &options, const LoadedPattern &loaded, c
           .heads = loaded.heads,
           .kvHeads = loaded.kvHeads,
           .headsAsked = flags.heads || flags.kvHeads,
+          .valueDimAsked = flags.valueDim.has_value(),
           .rows = options.rows,
           .columns = options.columns,
           .block = flags.block};
@@ -112,20 +113,31 @@ nlohmann::ordered_json json(const VerifyRow &row) {
   return out;
 }
 
-bool severalOperations(const std::vector<LayerRows> &layers) {
+std::set<std::string_view> operationsOf(const std::vector<LayerRows> &layers) {
   std::set<std::string_view> names;
   for (const LayerRows &layer : layers)
     for (const VerifyRow &row : layer.rows)
       names.insert(row.operation);
-  return names.size() > 1;
+  return names;
+}
+
+/// What is to be known of their bounds.
+std::string notes(const std::set<std::string_view> &operations) {
+  std::string text;
+  for (std::string_view each : operations)
+    if (const VerifyOperation *found = findVerifyOperation(verifyOperations(), each);
+        found && !found->note.empty())
+      text += fmt::format("\n{}\n", found->note);
+  return text;
 }
 
 /// A line for each output: error and bound.
 std::string reportTable(const std::vector<LayerRows> &layers, const Style &style) {
   std::vector<Table::Column> columns = {
       {"head"}, {"output"}, {"error", Table::Right}, {"bound", Table::Right}, {""}, {"case"}};
-  bool several = layers.size() > 1, operations = severalOperations(layers);
-  if (operations)
+  std::set<std::string_view> operations = operationsOf(layers);
+  bool several = layers.size() > 1, severalOperations = operations.size() > 1;
+  if (severalOperations)
     columns.insert(columns.begin() + 1, {"op"});
   if (several)
     columns.insert(columns.begin(), {"layer"});
@@ -139,7 +151,7 @@ std::string reportTable(const std::vector<LayerRows> &layers, const Style &style
                                         fmt::format("{:.1e}", row.bound),
                                         row.passed ? "ok" : "FAILED",
                                         row.testCase.text()};
-      if (operations)
+      if (severalOperations)
         cells.insert(cells.begin() + 1, row.operation);
       if (several)
         cells.insert(cells.begin(), abbreviated(layer.indices));
@@ -148,7 +160,7 @@ std::string reportTable(const std::vector<LayerRows> &layers, const Style &style
         details += fmt::format("\n{} {}, {}:\n  {}\n", row.head, row.output, row.testCase.text(),
                                row.detail);
     }
-  return table.render(style) + style.bad(details);
+  return table.render(style) + notes(operations) + style.bad(details);
 }
 
 Result<std::vector<LayerRows>> run(const Session &session, const VerifyOptions &options,

@@ -87,6 +87,7 @@ struct CaseFlags {
   int headDim = 64, valueDim = 64;
   int64_t heads = 1, kvHeads = 1;
   bool headsAsked = false;              ///< else sharp cases have two of each entry
+  bool valueDimAsked = false;           ///< else some have another than the head dim
   std::optional<int64_t> rows, columns; ///< of operations on matrices
   Block block;                          ///< 0: chosen by the compiler
 };

@@ -92,6 +92,7 @@ struct VerifyOperation {
   /// Whether the operation is one of such a pattern; null: of any. It is left out of what is
   /// verified by default where it is not.
   bool (*takes)(const Pattern &pattern) = nullptr;
+  std::string_view note = {}; ///< what a reader of its bounds should know
 };
 
 /// sparsec's own.

@@ -89,7 +89,8 @@ void CrossEntropy::rowsBody() {
   Value scale = b.select(counts, b.splat(factor, {tile.rows}), zero);
   Value perPower = b.create<arith::DivFOp>(scale, sum);
   forColumns(fetch, [&](Value columns, ValueRange logits) {
-    Value x = whereColumns(columns, logits[0], kNone);
+    // What columns that do not exist have is not stored; of one tile the powers are there already.
+    Value x = isOneTile() ? whereColumns(columns, logits[0], kNone) : logits[0];
     Value ofTarget = b.select(isTarget(columns), b.expand(scale, ofTile), zeros);
     storeTile(b.subtract(b.multiply(powers(x, max), perPower), ofTarget), "dlogits", columns);
   });

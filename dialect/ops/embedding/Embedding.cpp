@@ -1,65 +1,15 @@
-// Embedding: its kernels as tile programs. Matrices are seen in slabs of columns, as
-// [sequence, slab, rows]: an index less to work out, and whole tiles of columns where slabs divide
-// them.
+// Embedding and the gradient of a table by one-hot products with all positions: their kernels as
+// tile programs. That by segments of sorted tokens: Segments.cpp.
 #include "kernel/ops/Embedding.h"
 #include "dialect/Ops.h"
-#include "dialect/ops/KernelWriter.h"
+#include "dialect/ops/embedding/SlabWriter.h"
 #include "layout/OrderNumbers.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace sparsec::tile;
 
 namespace sparsec::ops {
 namespace {
-
-class SlabWriter : protected KernelWriter {
-protected:
-  SlabWriter(Location place, OpBuilder &builder, int64_t width, int64_t slab)
-      : KernelWriter(place, builder), width(width), slab(slab) {}
-
-  bool isRagged() const { return width % slab != 0; }
-  void addSlabs(StringRef name, Type element) { addArgument(name, b.view(element, 3)); }
-  void addIntegers(ArrayRef<StringRef> names) {
-    for (StringRef name : names)
-      addArgument(name, b.getI32Type());
-  }
-  Value rowsOf(Value tile, Value length, int64_t size) {
-    return b.rows(OrderKind::Natural, tile, length, Value(), size);
-  }
-  /// Of slab `number`, before any access.
-  void enterSlab(Value number) {
-    ofSlab = isRagged() ? b.i32(0) : number;
-    columns =
-        isRagged() ? b.rows(OrderKind::Natural, number, b.i32(width), Value(), slab) : Value();
-  }
-  Value loadSlab(StringRef name, Value sequence, Value rows) {
-    Type element = cast<ViewType>(argument(name).getType()).getElementType();
-    int64_t size = cast<RowsType>(rows.getType()).getSize();
-    return b.create<LoadOp>(b.tensor({size, slab}, element), argument(name),
-                            ValueRange{sequence, ofSlab}, rows, columns);
-  }
-  void storeSlab(Value tile, StringRef name, Value sequence, Value rows) {
-    b.create<StoreOp>(tile, argument(name), ValueRange{sequence, ofSlab}, rows, columns);
-  }
-  Value divide(Value x, Value y) { return b.create<arith::DivUIOp>(x, y); }
-  Value remainder(Value x, Value y) { return b.create<arith::RemUIOp>(x, y); }
-  Value loop(Value low, Value high, Value init,
-             llvm::function_ref<Value(Value index, Value carried)> body) {
-    auto made = b.create<scf::ForOp>(low, high, b.i32(1), ValueRange{init});
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(made.getBody());
-    b.create<scf::YieldOp>(body(made.getInductionVar(), made.getRegionIterArgs()[0]));
-    return made.getResult(0);
-  }
-
-  int64_t width, slab;
-
-private:
-  Value ofSlab, columns;
-};
 
 //===-- Forward -------------------------------------------------------------------------------===//
 
@@ -165,12 +115,7 @@ private:
     types.push_back(sums);
     mlir::Block &step = enter(fold.getStep(), types);
     // Positions that do not exist have index 0, and rows of zeros.
-    Value same = b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, ofRow,
-                                         b.acrossRows(step.getArgument(0), blockQ));
-    RankedTensorType type = b.tensor({blockQ, blockK}, b.getF32Type());
-    Value hot = b.select(same, b.constant(type, 1), b.constant(type, 0));
-    Value next = b.create<DotOp>(sums, b.convert(hot, op.getDtype()), step.getArgument(1),
-                                 step.getArgument(2), /*lhs_t=*/false, /*rhs_t=*/false);
+    Value next = addRowsOf(ofRow, step.getArgument(0), step.getArgument(1), step.getArgument(2));
     b.create<YieldOp>(ValueRange{next});
     return fold.getResult(0);
   }
@@ -220,11 +165,16 @@ void describe(OpBuilder &builder, const EmbeddingRequest &request) {
 
 void describe(OpBuilder &builder, const EmbeddingGradientRequest &request) {
   auto i64 = [&](int64_t value) { return builder.getI64IntegerAttr(value); };
-  EmbeddingGradientOp::create(builder, builder.getUnknownLoc(),
-                              builder.getStringAttr(request.entry), i64(request.columns),
-                              TypeAttr::get(elementType(builder.getContext(), request.dtype)),
-                              TypeAttr::get(indexType(builder, request.index)), i64(request.slab()),
-                              i64(request.block.q), i64(request.block.k));
+  StringAttr entry = builder.getStringAttr(request.entry);
+  auto dtype = TypeAttr::get(elementType(builder.getContext(), request.dtype));
+  auto index = TypeAttr::get(indexType(builder, request.index));
+  if (request.sorted)
+    EmbeddingSegmentsOp::create(builder, builder.getUnknownLoc(), entry, i64(request.columns),
+                                dtype, index, i64(request.slab()));
+  else
+    EmbeddingGradientOp::create(builder, builder.getUnknownLoc(), entry, i64(request.columns),
+                                dtype, index, i64(request.slab()), i64(request.block.q),
+                                i64(request.block.k));
 }
 
 } // namespace sparsec::ops

@@ -30,3 +30,16 @@ def Sparsec_EmbeddingGradientOp : Sparsec_Op<"embedding_gradient", [Symbol, Decl
     $sym_name `columns` $columns `dtype` $dtype `index` $index `slab` $slab `block` $block_q `x` $block_k attr-dict
   }];
 }
+
+def Sparsec_EmbeddingSegmentsOp : Sparsec_Op<"embedding_segments", [Symbol, DeclareOpInterfaceMethods<Sparsec_KernelOpInterface>]> {
+  let summary = "the same of tokens of a table of many rows, which are sorted first";
+  let description = [{
+    ```mlir
+    sparsec.embedding_segments @embed columns 1024 dtype bf16 index i32 slab 128
+    ```
+    Kernels `_count`, `_total`, `_place` and `_sort`, a counting sort of the tokens by blocks of 64 rows; `_parts`, sums of
+    the positions that a block's segment has, of a long one in parts, and `_sum`, which adds the parts up in order.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$columns, TypeAttr:$dtype, TypeAttr:$index, I64Attr:$slab);
+  let assemblyFormat = "$sym_name `columns` $columns `dtype` $dtype `index` $index `slab` $slab attr-dict";
+}

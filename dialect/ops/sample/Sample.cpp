@@ -48,13 +48,12 @@ void Sample::build() {
   writeRows(op.getSymName(), [&] { body(); });
 }
 
-/// Of e in the columns before `ends` of each row.
+/// Of e in the columns before `ends` of each row; of those past the last one they may be any.
 Sample::Value Sample::sumBefore(Value ends) {
   RankedTensorType type = b.tensor({tile.rows, tile.columns}, b.getI32Type());
   auto step = [&](Value columns, ValueRange logits, ValueRange sum) {
-    Value x = whereColumns(columns, logits[0], kNone);
     Value perUnit = b.splat(argument("per_unit"), ofTile.getShape());
-    Value units = b.multiply(b.subtract(x, max), perUnit);
+    Value units = b.multiply(b.subtract(logits[0], max), perUnit);
     Value before = b.create<arith::CmpIOp>(arith::CmpIPredicate::slt,
                                            b.acrossRows(b.positions(columns), tile.rows),
                                            b.expand(ends, type));
@@ -74,14 +73,16 @@ void Sample::body() {
       {b.constant(perRow, kNone)}, [&](Value columns) { return fetch(columns); }, largest)[0];
   Value u = b.uniform(b.random(b.scalar(argument("seed"), 0), b.positions(rows)));
   Value bound = b.multiply(sumBefore(integers(width)), u);
-  Value token = integers(0);
-  for (int64_t bit = int64_t(std::bit_floor(uint64_t(std::max<int64_t>(width - 1, 0)))); bit > 0;
-       bit /= 2) {
-    Value further = b.create<arith::AddIOp>(token, integers(bit));
-    // Past the last column the sum is that of all, which is above every bound.
-    Value stays = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLE, sumBefore(further), bound);
-    token = b.select(stays, further, token);
-  }
+  auto top = int64_t(std::bit_floor(uint64_t(width - 1)));
+  Value token = loop(b.i32(0), b.i32(std::bit_width(uint64_t(top))), integers(0),
+                     [&](Value i, Value found) -> Value {
+                       Value bit = b.create<arith::ShRUIOp>(b.i32(top), i);
+                       Value further = b.create<arith::AddIOp>(found, b.splat(bit, {tile.rows}));
+                       // Past the last column the sum is that of all or more, above every bound.
+                       Value stays = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLE,
+                                                             sumBefore(further), bound);
+                       return b.select(stays, further, found);
+                     });
   storePerRow(token, "tokens");
 }
 

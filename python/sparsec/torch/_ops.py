@@ -118,7 +118,7 @@ def _outputs(q: Tensor, v: Tensor, layout: str) -> "tuple[Tensor, Tensor]":
         out = torch.empty((*q.shape[:-1], columns), dtype=q.dtype, device=q.device)
     batch, first, second, _ = q.shape
     rows = (batch, first, second) if layout == "bhsd" else (batch, second, first)
-    return out, torch.empty(rows, dtype=torch.float32, device=q.device)
+    return out, q.new_empty(rows, dtype=torch.float32)
 
 
 def _gradient(of: Tensor) -> Tensor:

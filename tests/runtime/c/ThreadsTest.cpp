@@ -93,31 +93,39 @@ TEST(Threads, LaunchPrepareAndLoad) {
 TEST(Threads, KernelsAreMadeOnce) {
   char folder[] = "/tmp/sparsec-threads-XXXXXX";
   ASSERT_TRUE(mkdtemp(folder));
-  auto disk = DiskStore::open({.folder = std::string(folder) + "/cache", .say = {}});
-  ASSERT_TRUE(disk);
-  std::shared_ptr<DiskStore> shared = std::move(*disk);
+  // Each as a process has one, opened at once.
+  std::vector<std::shared_ptr<DiskStore>> disks(kThreads);
   std::atomic<int> compiled = 0, wrong = 0;
+  inThreads([&](int t) {
+    auto disk = DiskStore::open({.folder = std::string(folder) + "/cache", .say = {}});
+    if (disk)
+      disks[static_cast<size_t>(t)] = std::move(*disk);
+    else
+      ++wrong;
+  });
+  ASSERT_EQ(wrong, 0);
   auto compile = [&](const Request &request) -> Result<std::vector<Kernel>> {
     ++compiled;
     std::this_thread::sleep_for(std::chrono::milliseconds(3));
     return std::vector<Kernel>{
         {.entry = request.entry(), .operation = "forward", .target = *findTarget("cpu")}};
   };
-  // Two stores are as two processes.
-  KernelStore one(compile, "test", shared), two(compile, "test", shared);
+  std::vector<std::unique_ptr<KernelStore>> stores;
+  for (size_t i = 0; i < 4; ++i)
+    stores.push_back(std::make_unique<KernelStore>(compile, "test", disks[i]));
   inThreads([&](int t) {
     for (int i = 0; i < 8; ++i) {
       AttentionRequest request{
           .entry = "k" + std::to_string((t + i) % 5),
           .attend = *parsePredicate(std::make_shared<SourceText>(SourceText{"test", "k <= q"})),
           .target = *findTarget("cpu")};
-      auto found = (t % 2 ? one : two).kernels(request);
+      auto found = stores[static_cast<size_t>(t) % 4]->kernels(request);
       wrong += !found || (*found)->size() != 1 || (*found)->front().entry != request.entry;
     }
   });
   EXPECT_EQ(compiled, 5);
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(*shared->clear(), 5);
+  EXPECT_EQ(*disks[0]->clear(), 5);
 }
 
 } // namespace

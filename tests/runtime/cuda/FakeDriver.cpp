@@ -1,6 +1,7 @@
 // A library that looks like the CUDA driver and has one GPU whose memory is the host's. What the
 // device asks of it is checked as the real one would; $FAKE_DRIVER_FAIL="cuMemAlloc_v2=2" makes
-// one call fail. A launch of the kernel "fill" does what that kernel says: out[i] = value.
+// one call fail. A launch of the kernel "fill" does what that kernel says, out[i] = value; of any
+// other kernel in a PTX text, nothing. Under the name libcuda.so.1 it serves whole programs.
 #include "runtime/cuda/Driver.h"
 
 #include <cstdint>
@@ -21,7 +22,9 @@ int retained = 0, modules = 0, events = 0;
 bool current = false;
 CudaContextHandle context;
 CudaModuleHandle module;
-CudaFunctionHandle function;
+CudaFunctionHandle fill, other;
+std::string texts; ///< of all modules of PTX
+int resourceCalls = 0, launches = 0;
 int dynamicLimit = 48 << 10;
 constexpr int invalidValue = 1, notInitialised = 3, invalidContext = 201, invalidImage = 200;
 constexpr int notFound = 500;
@@ -50,6 +53,10 @@ int wanted(const char *call) {
   ENTER;                                                                                           \
   if (!current)                                                                                    \
   return invalidContext
+// Of what a launch must not do.
+#define ON_RESOURCES                                                                               \
+  IN_CONTEXT;                                                                                      \
+  ++resourceCalls
 
 extern "C" {
 
@@ -125,36 +132,36 @@ int cuCtxSetCurrent(CudaContext which) {
   return current ? 0 : invalidValue;
 }
 int cuCtxSynchronize() {
-  IN_CONTEXT;
+  ON_RESOURCES;
   return 0;
 }
 int cuMemAlloc_v2(CudaPointer *out, size_t bytes) {
-  IN_CONTEXT;
+  ON_RESOURCES;
   if (bytes == 0)
     return invalidValue;
   *out = reinterpret_cast<CudaPointer>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
   return 0;
 }
 int cuMemFree_v2(CudaPointer address) {
-  IN_CONTEXT;
+  ON_RESOURCES;
   std::free(reinterpret_cast<void *>(address));
   return 0;
 }
 int cuMemcpyHtoD_v2(CudaPointer to, const void *from, size_t bytes) {
-  IN_CONTEXT;
+  ON_RESOURCES;
   std::memcpy(reinterpret_cast<void *>(to), from, bytes);
   return 0;
 }
 int cuMemcpyDtoH_v2(void *to, CudaPointer from, size_t bytes) {
-  IN_CONTEXT;
+  ON_RESOURCES;
   std::memcpy(to, reinterpret_cast<const void *>(from), bytes);
   return 0;
 }
 int cuModuleLoadDataEx(CudaModule *out, const void *data, unsigned options, int *keys,
                        void **values) {
-  IN_CONTEXT;
+  ON_RESOURCES;
   const char *image = static_cast<const char *>(data);
-  bool isPtx = std::strncmp(image, ".version", 8) == 0;
+  bool isPtx = std::strstr(image, ".version ") != nullptr; // after comments
   bool isCubin = std::memcmp(image,
                              "\x7f"
                              "ELF",
@@ -169,27 +176,30 @@ int cuModuleLoadDataEx(CudaModule *out, const void *data, unsigned options, int 
   if (!isPtx && !isCubin)
     return 218;
   ++modules;
+  if (isPtx)
+    texts += image;
   *out = &module;
   return 0;
 }
 int cuModuleUnload(CudaModule which) {
-  IN_CONTEXT;
+  ON_RESOURCES;
   --modules;
   return which == &module ? 0 : invalidValue;
 }
 int cuModuleGetFunction(CudaFunction *out, CudaModule which, const char *name) {
   IN_CONTEXT;
-  *out = &function;
-  return which == &module && std::strcmp(name, "fill") == 0 ? 0 : notFound;
+  *out = std::strcmp(name, "fill") == 0 ? &fill : &other;
+  bool isThere = *out == &fill || texts.find(std::string(".entry ") + name + "(") != texts.npos;
+  return which == &module && isThere ? 0 : notFound;
 }
 int cuFuncGetAttribute(int *value, int attribute, CudaFunction which) {
   IN_CONTEXT;
   *value = 1 << 10;
-  return attribute == 1 && which == &function ? 0 : invalidValue;
+  return attribute == 1 && which ? 0 : invalidValue;
 }
 int cuFuncSetAttribute(CudaFunction which, int attribute, int value) {
   IN_CONTEXT;
-  if (which != &function || attribute != 8 || value + (1 << 10) > 99 << 10)
+  if (!which || attribute != 8 || value + (1 << 10) > 99 << 10)
     return invalidValue;
   dynamicLimit = value;
   return 0;
@@ -198,9 +208,12 @@ int cuLaunchKernel(CudaFunction which, unsigned gx, unsigned gy, unsigned gz, un
                    unsigned by, unsigned bz, unsigned shared, CudaStream stream, void **parameters,
                    void **extra) {
   IN_CONTEXT;
-  if (which != &function || (stream && stream != kStream && stream != kCapturing) || extra ||
+  if (!which || (stream && stream != kStream && stream != kCapturing) || extra ||
       int(shared) > dynamicLimit || !gx || !gy || !gz)
     return invalidValue;
+  ++launches;
+  if (which != &fill)
+    return 0;
   uint64_t out;
   uint32_t value;
   std::memcpy(&out, parameters[0], 8);
@@ -235,7 +248,7 @@ int cuEventRecord(CudaEvent event, CudaStream stream) {
   return event && !stream ? 0 : invalidValue;
 }
 int cuEventSynchronize(CudaEvent event) {
-  IN_CONTEXT;
+  ON_RESOURCES;
   return event ? 0 : invalidValue;
 }
 int cuEventElapsedTime(float *milliseconds, CudaEvent begin, CudaEvent end) {
@@ -244,8 +257,15 @@ int cuEventElapsedTime(float *milliseconds, CudaEvent begin, CudaEvent end) {
   return begin != end ? 0 : invalidValue;
 }
 
-/// For the test: what is still held.
+/// For tests: what is still held.
 int fakeDriverHeld() {
   return 100 * events + 10 * modules + retained;
+}
+/// Calls so far that allocated, loaded, copied, freed or waited.
+int fakeDriverResourceCalls() {
+  return resourceCalls;
+}
+int fakeDriverLaunches() {
+  return launches;
 }
 }

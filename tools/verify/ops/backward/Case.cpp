@@ -24,11 +24,9 @@ std::string describe(const BackwardCase &c) {
   return text;
 }
 
-/// In f32, whatever the type of `c`: query heads of two entries share each kv head where there are
-/// so many.
+/// In f32, whatever the type of `c`.
 static void addCounting(ForwardCase c, std::vector<BackwardCase> &cases) {
   c.dtype = DType::F32;
-  c.kvHeads = c.heads / 2;
   c.inputs = Inputs::Normal;
   for (Counting counting : {Counting::InDq, Counting::InDk, Counting::InDv})
     cases.push_back({c, Dlse::None, counting});
@@ -43,8 +41,10 @@ std::vector<BackwardCase> defaultBackwardCases(const Pattern &pattern) {
       c.inputs = Inputs::Normal;
     cases.push_back({c, cases.size() % 2 ? Dlse::Given : Dlse::None});
   }
-  addCounting({.headDim = 16, .valueDim = 32, .n = 130, .nq = 100, .heads = cases.front().heads},
-              cases);
+  int64_t heads = cases.front().heads; // of two entries, where there are so many, share a kv head
+  addCounting(
+      {.headDim = 16, .valueDim = 32, .n = 130, .nq = 100, .heads = heads, .kvHeads = heads / 2},
+      cases);
   return cases;
 }
 
@@ -57,6 +57,7 @@ std::vector<BackwardCase> fullBackwardCases(const Pattern &pattern) {
     else if (c.dtype == DType::F32) {
       c.n = 130;
       c.nq = 100;
+      c.kvHeads = c.heads / 2;
       addCounting(c, cases);
     }
   }
@@ -70,18 +71,11 @@ std::vector<VerifyCase> backwardCases(const Pattern &pattern, const CaseFlags &f
   case CaseFlags::Set::Full:
     return withFlags(fullBackwardCases(pattern), flags);
   case CaseFlags::Set::One: {
-    std::vector<BackwardCase> cases = {{caseOf(flags), Dlse::Given}};
-    for (ForwardCase &c : sharpCases(flags)) {
-      if (c.inputs != Inputs::Count) {
-        cases.push_back({c, Dlse::None});
-        continue;
-      }
-      int64_t kvHeads = c.kvHeads;
-      addCounting(c, cases);
-      if (flags.headsAsked)
-        for (BackwardCase &each : cases)
-          each.kvHeads = kvHeads;
-    }
+    auto [apart, counting, keyless] = sharpCases(pattern, flags);
+    keyless.lse = LseOutput::Wanted;
+    std::vector<BackwardCase> cases = {
+        {caseOf(flags), Dlse::Given}, {apart, Dlse::None}, {keyless, Dlse::Given}};
+    addCounting(counting, cases);
     return withFlags(cases, flags);
   }
   }

@@ -44,7 +44,14 @@ static std::vector<DecodeCase> casesOf(const Pattern &pattern, const CaseFlags &
     c.valueDim = flags.valueDim;
     c.heads = flags.heads, c.kvHeads = flags.kvHeads;
     c.runs = 2;
-    return {c};
+    auto [apart, counting, keyless] = sharpCases(pattern, flags);
+    int64_t few = std::min<int64_t>(n, 3);
+    DecodeCase grouped{apart, {n, std::max(few, (n + 1) / 2)}};
+    grouped.nq = few;
+    grouped.kvHeads = counting.kvHeads, grouped.valueDim = counting.valueDim;
+    DecodeCase unasked{keyless, {few}};
+    unasked.n = few, unasked.nq = 1, unasked.q0.reset();
+    return {c, grouped, unasked};
   }
   std::vector<DecodeCase> cases = {sized(pattern, BF16, 64, 1, {200, 131, 1}),
                                    sized(pattern, F16, 80, 3, {70, 3}),
@@ -54,7 +61,9 @@ static std::vector<DecodeCase> casesOf(const Pattern &pattern, const CaseFlags &
   cases[1].valueDim = 48;
   cases[1].kvHeads = 1; // the heads of an entry in one item
   cases[1].gap = 16, cases[1].rowGap = 3;
+  cases[1].lse = LseOutput::NotWanted;
   cases[2].inputs = Inputs::Peaked;
+  cases[2].block.k = 16; // long rows have slices
   if (flags.set != CaseFlags::Set::Full)
     return cases;
   for (DType dtype : {BF16, F16, F32})
@@ -210,7 +219,14 @@ public:
       Result<AttentionDecode *> decode = kernels(entry, c);
       if (!decode)
         return decode.error();
-      if (Result<void> done = (*decode)->launch(callOf(c, tensors, entry)); !done)
+      AttentionDecodeCall call = callOf(c, tensors, entry);
+      if (Result<void> done = (*decode)->prepare(call.shape, call.heads); !done)
+        return done.error();
+      Result<Buffer> sums = filledWorkspace(setting.device, (*decode)->workspaceBytes());
+      if (!sums)
+        return sums.error();
+      call.workspace = {.address = sums->address(), .bytes = sums->bytes()};
+      if (Result<void> done = (*decode)->launch(call); !done)
         return done.error();
       if (Result<void> done = setting.device.synchronize(); !done)
         faults[entry] = done.error().message;

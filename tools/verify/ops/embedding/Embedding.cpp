@@ -34,6 +34,7 @@ namespace {
 constexpr IndexCase kRow = {"t // 7", [](int64_t t) { return t / 7; }, 100};
 constexpr IndexCase kColumn = {"t // 3 % 9", [](int64_t t) { return t / 3 % 9; }, 9};
 constexpr IndexCase kColour = {"t % 3", [](int64_t t) { return t % 3; }, 3};
+constexpr int64_t kMostOneHot = EmbeddingGradientRequest::kMostOneHot;
 constexpr IndexCase kLearned = {"t", [](int64_t t) { return t; }, 1000};
 
 template <class C>
@@ -104,18 +105,28 @@ std::vector<EmbeddingGradientCase> embeddingGradientCases(const CaseFlags &flags
       gradient(BF16, I32, kLearned, 3, 150, 96, 150),
       gradient(BF16, I32, kColour, 1, 90, 50, 3),
       gradient(F32, I32, {}, 1, 40, 13, 20),
-      gradient(BF16, I32, kLearned, 3, 150, 32, 16500)}; // parts of two sequences
+      gradient(BF16, I32, kLearned, 3, 150, 32, 16500), // parts of two sequences
+      gradient(F32, I32, {}, 2, 150, 33, 1100),         // tokens that are sorted
+      gradient(BF16, I32, {}, 3, 700, 32, 5000)};       // of two spans and of several parts
   cases[1].gap = 8;
   cases[2].surround = cases[4].surround = cases[7].surround = Surround::None;
   cases[3].whole = cases[4].whole = true;
   cases[2].accumulate = cases[4].accumulate = true;
   cases[6].gap = 1, cases[6].accumulate = true;
+  cases[9].gap = 1, cases[9].accumulate = cases[9].whole = true;
+  cases[10].surround = Surround::None;
   if (flags.set == CaseFlags::Set::Full)
     for (DType dtype : {F32, BF16, F16})
       for (int64_t columns : {1, 33, 64, 128, 129, 1000}) {
         IndexCase index = std::array{IndexCase(), kRow, kColour, kLearned}[cases.size() % 4];
         cases.push_back(gradient(dtype, I32, index, 2, 300, columns, index.row ? index.rows : 900));
         cases.back().whole = columns % 3 == 0;
+        for (int64_t rows : columns == 64 ? std::vector<int64_t>{4097, 20000, 65536}
+                                          : std::vector<int64_t>{1025}) {
+          cases.push_back(gradient(dtype, I32, {}, 3, 1111, columns, rows));
+          cases.back().accumulate = rows % 2 == 0;
+          cases.back().whole = columns % 3 == 0;
+        }
       }
   return cases;
 }
@@ -124,11 +135,15 @@ std::vector<EmbeddingGradientCase> embeddingGradientCases(const CaseFlags &flags
 
 namespace {
 
-/// Of all kinds of rows: some often, some never, some that are none.
+/// Of all kinds of rows: the first and the last ones often, some never, some that are none.
 std::vector<int32_t> tokenValues(Random &random, int64_t count, IndexType type, int64_t rows) {
   std::vector<int32_t> tokens(count);
   for (int32_t &each : tokens) {
-    each = int32_t(random.below(4) ? random.below(rows) : random.below(std::min<int64_t>(rows, 5)));
+    int64_t often = random.below(std::min<int64_t>(rows, 5));
+    if (random.below(2))
+      each = int32_t(random.below(rows));
+    else
+      each = int32_t(random.below(2) ? often : rows - 1 - often);
     if (type == IndexType::I32 && random.below(20) == 0)
       each = random.below(2) ? -1 - each : int32_t(rows) + each;
   }
@@ -286,6 +301,7 @@ Result<Launched> runEmbeddingGradient(const VerifySetting &setting, const Embedd
                                    .columns = c.columns,
                                    .dtype = c.dtype,
                                    .index = c.tokens,
+                                   .sorted = !c.index.row && c.tableRows > kMostOneHot,
                                    .target = setting.target};
   std::optional<Expr> index;
   if (c.index.row) {

@@ -170,21 +170,45 @@ ForwardCase caseOf(const CaseFlags &flags) {
           .block = flags.block};
 }
 
-std::vector<ForwardCase> sharpCases(const CaseFlags &flags) {
-  ForwardCase apart = caseOf(flags);
-  apart.runs = 1;
+/// Whether an order lists the positions of one length.
+static bool isOfOneLength(const Pattern &pattern) {
+  auto isTable = [](const std::optional<OrderSpec> &order) {
+    return order && std::holds_alternative<TableOrder>(*order);
+  };
+  return std::ranges::any_of(pattern.heads, [&](const HeadEntry &entry) {
+    return isTable(entry.schedule.orderQ) || isTable(entry.schedule.orderK);
+  });
+}
+
+SharpCases sharpCases(const Pattern &pattern, const CaseFlags &flags) {
+  ForwardCase base = caseOf(flags);
+  base.runs = 1;
   if (!flags.headsAsked) {
-    apart.heads *= 2;
-    apart.kvHeads *= 2;
+    base.heads *= 2;
+    base.kvHeads *= 2;
   }
-  ForwardCase counting = apart;
-  counting.inputs = Inputs::Count;
+  bool oneLength = isOfOneLength(pattern);
+  ForwardCase apart = base, counting = base, keyless = base;
+  apart.batch = 2;
   apart.order = TensorOrder::BatchRowHead;
   apart.gap = aligned(apart.dtype, 1);
   apart.rowGap = 3;
   apart.surround = Surround::Filled;
   apart.inputs = Inputs::Peaked;
-  return {apart, counting};
+  counting.inputs = Inputs::Count;
+  if (!flags.headsAsked)
+    counting.kvHeads = counting.heads / 2;
+  if (!flags.valueDimAsked)
+    counting.valueDim = counting.headDim == 16 ? 32 : 16;
+  keyless.surround = Surround::Filled;
+  keyless.lse = LseOutput::NotWanted;
+  if (!oneLength) {
+    apart.nq = (apart.n + 1) / 2;
+    counting.nq = counting.n + 5;
+    keyless.q0 = -16;
+    keyless.nq = std::min<int64_t>(keyless.n, 8) - *keyless.q0;
+  }
+  return {apart, counting, keyless};
 }
 
 std::vector<VerifyCase> forwardCases(const Pattern &pattern, const CaseFlags &flags) {
@@ -194,9 +218,8 @@ std::vector<VerifyCase> forwardCases(const Pattern &pattern, const CaseFlags &fl
   case CaseFlags::Set::Full:
     return withFlags(fullForwardCases(pattern), flags);
   case CaseFlags::Set::One: {
-    std::vector<ForwardCase> cases = sharpCases(flags);
-    cases.insert(cases.begin(), caseOf(flags));
-    return withFlags(cases, flags);
+    auto [apart, counting, keyless] = sharpCases(pattern, flags);
+    return withFlags<ForwardCase>({caseOf(flags), apart, counting, keyless}, flags);
   }
   }
   return {};

@@ -9,7 +9,8 @@ namespace sparsec {
 
 enum class Inputs {
   Normal, ///< q, k, v of mean 0 and variance 1
-  Peaked, ///< scores to +-40 in rising order: the running maximum of a row moves at every block
+  Peaked, ///< scores from -100 to 100 in rising order: the running maximum of a row moves at every
+          ///< block, and exp of a score alone overflows
   Count,  ///< q = 0, v one-hot by key: out * exp(lse) counts how often each key was used
 };
 
@@ -53,16 +54,22 @@ std::vector<ForwardCase> defaultForwardCases(const Pattern &pattern);
 std::vector<ForwardCase> fullForwardCases(const Pattern &pattern);
 /// The plain one that flags say, of Set::One.
 ForwardCase caseOf(const CaseFlags &flags);
-/// The same sizes where faults of indices show: two heads of each entry whose rows lie apart, among
-/// NaNs, with scores in rising order; and inputs that count each key's uses.
-std::vector<ForwardCase> sharpCases(const CaseFlags &flags);
+/// The same sizes where faults of indices and ends show. Heads and the value dim are those asked
+/// for, else two heads of each entry and another value dim than the head dim; a table of positions
+/// leaves no other length than its own.
+struct SharpCases {
+  ForwardCase apart; ///< two batches, fewer queries than keys, rows apart among NaNs, scores rise
+  ForwardCase counting; ///< each key's uses; heads share kv heads; rows before the first key
+  ForwardCase keyless;  ///< few rows, most of them before the first key; lse is not wanted
+};
+SharpCases sharpCases(const Pattern &pattern, const CaseFlags &flags);
 /// What flags say of all cases.
 template <class C>
 std::vector<VerifyCase> withFlags(std::vector<C> plain, const CaseFlags &flags) {
   std::vector<VerifyCase> cases;
   for (C &each : plain) {
     each.seed += flags.seed;
-    if (flags.n)
+    if (flags.n && flags.set != CaseFlags::Set::One) // whose sizes go by n already
       each.n = each.nq = *flags.n;
     each.nq = flags.nq.value_or(each.nq);
     each.q0 = flags.q0 ? flags.q0 : each.q0;

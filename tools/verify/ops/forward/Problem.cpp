@@ -43,12 +43,12 @@ AttentionProblem makeProblem(const Pattern &pattern, const ForwardCase &c) {
   switch (c.inputs) {
   case Inputs::Normal:
     break;
-  case Inputs::Peaked: // scale * q.k is about 40 (2 key / n - 1), and a little noise
+  case Inputs::Peaked: // scale * q.k is about 100 (2 key / n - 1), and a little noise
     for (float &value : p.q)
       value += 1.0f;
     for (size_t i = 0; i < p.k.size(); ++i) {
       float key = static_cast<float>(i / c.headDim % c.n) / static_cast<float>(c.n);
-      p.k[i] += 40.0f * (2.0f * key - 1.0f) * p.scale;
+      p.k[i] += 100.0f * (2.0f * key - 1.0f) * p.scale;
     }
     break;
   case Inputs::Count:
@@ -110,7 +110,7 @@ Result<std::string> launch(Device &device, const Attention &attention, const For
   Result<AttentionPlan> plan = attention.prepare(c.shape(), heads);
   if (!plan)
     return plan.error();
-  Result<Buffer> workspace = Buffer::allocate(device, plan->workspaceBytes());
+  Result<Buffer> workspace = filledWorkspace(device, plan->workspaceBytes());
   if (!workspace)
     return workspace.error();
   AttentionCall call = callOf(c, tensors);

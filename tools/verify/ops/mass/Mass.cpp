@@ -33,7 +33,10 @@ static std::vector<MassCase> massCasesOf(const Pattern &pattern, const CaseFlags
         sized(flags.dtype, flags.headDim, n, n, flags.block.q ? flags.block : Block{32, 32});
     c.heads = flags.heads, c.kvHeads = flags.kvHeads;
     c.runs = 2;
-    return {c};
+    MassCase apart = c;
+    static_cast<ForwardCase &>(apart) = sharpCases(pattern, flags).apart;
+    apart.block = c.block;
+    return {c, apart};
   }
   std::vector<MassCase> cases = {sized(DType::BF16, 64, 150, 150, {64, 32}),
                                  sized(DType::F16, 80, 90, 37, {32, 32}),

@@ -38,6 +38,13 @@ std::unique_ptr<Trial> layerTrial(const Pattern &pattern, const VerifyCase &c);
 std::unique_ptr<Runner> layerRunner(const VerifySetting &setting);
 
 inline constexpr VerifyOperation kMatmulVerification = {
-    MatmulCase::kOperation, layerCases, layerTrial, layerRunner, PatternUse::Optional};
+    .name = MatmulCase::kOperation,
+    .cases = layerCases,
+    .trial = layerTrial,
+    .runner = layerRunner,
+    .pattern = PatternUse::Optional,
+    .note =
+        "matmul's bound is of roundings at random: a sum of n terms may be off by (4 + 2 sqrt n) "
+        "2^-24 of their magnitudes; the worst order of a sum could be off by n 2^-24 of them"};
 
 } // namespace sparsec

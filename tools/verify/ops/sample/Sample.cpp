@@ -10,8 +10,9 @@ namespace sparsec {
 using Use = ProblemMatrix::Use;
 
 std::string describe(const SampleCase &c) {
-  return fmt::format("{}, temperature {}", describe(static_cast<const MatrixCase &>(c)),
-                     c.temperature);
+  std::string offset = c.offset == 0 ? "" : fmt::format(", logits around {}", c.offset);
+  return fmt::format("{}, temperature {}{}", describe(static_cast<const MatrixCase &>(c)),
+                     c.temperature, offset);
 }
 
 static SampleCase sized(DType dtype, int64_t rows, int64_t columns, float temperature = 1) {
@@ -45,7 +46,8 @@ std::vector<SampleCase> sampleCases(const CaseFlags &flags) {
 
 /// A row's logits are all different, so that there is one largest.
 static std::vector<float> logitsOf(const SampleCase &c, Random &random) {
-  std::vector<float> logits = normalValues(random, c.rows * c.columns, c.dtype, c.deviation);
+  std::vector<float> logits =
+      normalValues(random, c.rows * c.columns, c.dtype, c.deviation, c.offset);
   if (c.temperature == 0)
     for (int64_t r = 0; r < c.rows; ++r)
       logits[r * c.columns + random.below(c.columns)] = 10;

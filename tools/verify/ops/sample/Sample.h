@@ -11,6 +11,7 @@ struct SampleCase : MatrixCase {
   static constexpr std::string_view kOperation = "sample";
   float temperature = 1;
   float deviation = 2; ///< of the logits
+  float offset = 0;    ///< added to all of them
 };
 
 std::string describe(const SampleCase &c);
