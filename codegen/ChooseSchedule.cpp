@@ -39,7 +39,8 @@ Result<std::vector<Candidate>> weighWays(const Request &kernel, const Expr &whol
       choice.blocks.push_back({1, k});
     target.launchSeconds *= static_cast<double>(asked.n);
   }
-  return weigh(attend, asked.layout(), shape, target, choice);
+  Ledger own;
+  return weigh(attend, asked.layout(), shape, target, choice, asked.ledger ? *asked.ledger : own);
 }
 
 } // namespace sparsec

@@ -32,6 +32,7 @@ struct ScheduleChoice {
   /// Queries come one by one, each by launches of its own: a row of blocks is one query, in natural
   /// order. Requests with a constant kOneByOne are weighed so.
   bool oneByOne = false;
+  Ledger *ledger = nullptr; ///< of all that is chosen together; none: one of its own
 
   /// What the cost model weighs: at `n`, or at the length of a table that orders the tokens.
   LayoutRequest layout() const;

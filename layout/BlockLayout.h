@@ -35,6 +35,12 @@ struct BlockCounts {
   bool operator==(const BlockCounts &) const = default;
 };
 
+/// Of some rows of blocks.
+struct RowCounts {
+  std::vector<BlockCounts> rows;
+  bool exact = true; ///< else of rows that were too long, from some of their blocks
+};
+
 struct LayoutRequest {
   int64_t nq = 0, nk = 0; ///< 0 .. 2^31 - 1
   /// Position of query row 0. Launches take nk - nq unless told otherwise; nothing fills it in
@@ -75,10 +81,9 @@ public:
                                    const Order &queries, const Order &keys);
 
   /// The counts of some block rows alone: for estimates. The request is one that build() accepts;
-  /// its budgets do not count.
-  static std::vector<BlockCounts> countRows(const Expr &attend, const LayoutRequest &request,
-                                            const Order &queries, const Order &keys,
-                                            std::span<const int64_t> rows);
+  /// its budgets do not count: of a row of many blocks in which little repeats some are counted.
+  static RowCounts countRows(const Expr &attend, const LayoutRequest &request, const Order &queries,
+                             const Order &keys, std::span<const int64_t> rows);
 
   const LayoutRequest &request() const { return asked; }
   int64_t rows() const { return static_cast<int64_t>(rowBegin.size()) - 1; }

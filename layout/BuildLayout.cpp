@@ -8,6 +8,7 @@
 #include "layout/BlockLayout.h"
 #include "layout/BuildTransposed.h"
 #include "layout/CellGrid.h"
+#include "layout/CountBlocks.h"
 #include "layout/Looker.h"
 #include "layout/Parallel.h"
 #include "layout/Repeat.h"
@@ -28,6 +29,16 @@ namespace {
 constexpr int64_t kStripRows = 64;
 /// Rows that are found by questions before tables for all rows are worth making.
 constexpr int64_t kFewRows = 2 * kStripRows;
+
+int64_t rowBytesOf(int64_t rows) {
+  return (rows + 1) * static_cast<int64_t>(sizeof(int64_t));
+}
+
+/// To look at each tile of an order: of natural ones the last alone is another.
+int64_t unitsOfTiles(const Order &order) {
+  constexpr int64_t kUnits = 30;
+  return std::holds_alternative<NaturalOrder>(order.spec()) ? 0 : kUnits * order.tileCount();
+}
 
 /// Finished rows. They move to the layout a piece at a time, so that no moment holds them twice.
 class Pieces {
@@ -73,10 +84,12 @@ public:
                 const Order &keys)
       : attend(attend),
         request(request), axes{request, queries, keys, keys.shortTiles(), Cuts(attend)},
-        reader(attend, request.h, request.sizes(), nullptr) {}
+        reader(attend, request.h, request.sizes(), nullptr) {
+    work.units += unitsOfTiles(queries) + unitsOfTiles(keys);
+  }
 
   Result<BlockLayout> build();
-  std::vector<BlockCounts> countRows(std::span<const int64_t> rows);
+  RowCounts countRows(std::span<const int64_t> rows);
 
 private:
   Result<void> buildAll();
@@ -113,12 +126,23 @@ private:
   BlockLayout layout;
 };
 
-Result<BlockLayout> LayoutBuilder::build() {
-  int64_t rowBytes = (rowCount() + 1) * static_cast<int64_t>(sizeof(int64_t));
+/// Before anything is listed.
+static Result<void> checkTiles(const Order &queries, const Order &keys,
+                               const LayoutRequest &request) {
+  int64_t rows = queries.tileCount(), rowBytes = rowBytesOf(rows);
   if (rowBytes > request.maximumBytes)
     return machineError(fmt::format("the layout's {} block rows take {} bytes, more than the {} "
                                     "that a layout may take; a larger block has fewer rows",
-                                    rowCount(), rowBytes, request.maximumBytes));
+                                    rows, rowBytes, request.maximumBytes));
+  if (unitsOfTiles(queries) + unitsOfTiles(keys) > request.maximumUnits)
+    return machineError(fmt::format("the order's {} x {} tiles take more work than they may "
+                                    "({:.0f} s of a core); larger blocks are fewer",
+                                    rows, keys.tileCount(), double(request.maximumUnits) / 1e9));
+  return {};
+}
+
+Result<BlockLayout> LayoutBuilder::build() {
+  int64_t rowBytes = rowBytesOf(rowCount());
   mostRuns = (request.maximumBytes - rowBytes) / static_cast<int64_t>(sizeof(BlockRun));
   layout.asked = request;
   layout.asked.work = nullptr;
@@ -168,13 +192,21 @@ Result<void> LayoutBuilder::buildDirect(int64_t last) {
     for (int64_t first = done; first < last && std::ssize(strips) < 4 * threads;
          first += kStripRows)
       strips.push_back(stripFrom(first, std::min(kStripRows, last - first)));
-    std::atomic<int64_t> together = 0;
+    Strip::Together together;
     inParallel(threads, std::ssize(strips), [&](int64_t i) {
       strips[i].together = &together;
       findStrip(strips[i], strips[i].first + std::ssize(strips[i].rows));
+      strips[i].tell();
     });
-    if (together > strips[0].mostRuns)
+    // What strips did before they stopped is another for each number of threads; this is not.
+    if (together.runs > strips[0].mostRuns) {
+      work.units += Work::kUnitsOfRun * strips[0].mostRuns;
       return tooManyRuns();
+    }
+    if (together.units > strips[0].mostUnits) {
+      work.units = request.maximumUnits + 1;
+      return tooMuchWork(done);
+    }
     for (Strip &strip : strips)
       if (Result<void> ok = flush(strip); !ok)
         return ok;
@@ -347,19 +379,21 @@ Error LayoutBuilder::tooMuchWork(int64_t rowsDone) const {
                   rowCount(), double(request.maximumUnits) / 1e9, rowsDone));
 }
 
-std::vector<BlockCounts> LayoutBuilder::countRows(std::span<const int64_t> rows) {
+RowCounts LayoutBuilder::countRows(std::span<const int64_t> rows) {
   mostRuns = std::numeric_limits<int64_t>::max();
   if (prefersCells())
     makeGrid();
-  std::vector<BlockCounts> counts(rows.size());
+  RowCounts counts;
+  counts.rows.resize(rows.size());
   std::vector<Work> works(rows.size());
   inParallel(threadsFor(request.threads), std::ssize(rows), [&](int64_t i) {
     Strip strip = stripFrom(rows[i], 1);
     strip.mostUnits = std::numeric_limits<int64_t>::max();
     findStrip(strip, rows[i] + 1);
+    BlockCounts &row = counts.rows[i];
     for (const BlockRun &run : strip.rows[0])
-      (run.kind == BlockKind::Full ? counts[i].full : counts[i].partial) += run.end - run.begin;
-    counts[i].live = counts[i].full + counts[i].partial;
+      (run.kind == BlockKind::Full ? row.full : row.partial) += run.end - run.begin;
+    row.live = row.full + row.partial;
     works[i] = strip.work;
   });
   for (const Work &each : works)
@@ -405,16 +439,22 @@ Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &
   if (Result<void> checked = checkRequest(request); !checked)
     return checked.error();
   assert(queries.size() == request.nq && keys.size() == request.nk);
+  if (Result<void> few = checkTiles(queries, keys, request); !few)
+    return few.error();
   Cuts cuts(attend);
   if (request.search == LayoutRequest::Search::Auto && cuts.drawsByKey() && !cuts.drawsByQuery())
     return TransposedBuilder::build(attend, request, queries, keys);
   return LayoutBuilder(attend, request, queries, keys).build();
 }
 
-std::vector<BlockCounts> BlockLayout::countRows(const Expr &attend, const LayoutRequest &request,
-                                                const Order &queries, const Order &keys,
-                                                std::span<const int64_t> rows) {
+RowCounts BlockLayout::countRows(const Expr &attend, const LayoutRequest &request,
+                                 const Order &queries, const Order &keys,
+                                 std::span<const int64_t> rows) {
   assert(checkRequest(request) && queries.size() == request.nq && keys.size() == request.nk);
+  constexpr int64_t kLong = int64_t{1} << 16; ///< blocks of a row
+  if (keys.tileCount() > kLong)
+    if (BlockCounter counter(attend, request, queries, keys); !counter.ofTables())
+      return counter.rows(rows, threadsFor(request.threads), request.work);
   return LayoutBuilder(attend, request, queries, keys).countRows(rows);
 }
 

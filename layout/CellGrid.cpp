@@ -41,6 +41,7 @@ std::optional<CellGrid> CellGrid::make(const Expr &attend, const LayoutRequest &
     grid.chooseCells(request);
   grid.makeTables(work);
   grid.makeGroups();
+  grid.joinKeys();
   return grid;
 }
 
@@ -264,6 +265,23 @@ void CellGrid::differencesAt(int64_t row, int64_t column, int count, const Table
       result[i] = kUnknown;
 }
 
+/// Cells first .. last - 1 of keys, each that is like its neighbour once.
+void CellGrid::askJoined(std::vector<Cells> &sources, size_t next, int64_t first, int64_t last,
+                         Truths *result, Work &work) const {
+  std::array<Truths, kLanes> found;
+  int64_t cell = first;
+  for (int64_t at = joined[first]; at <= joined[last - 1]; at += kLanes) {
+    size_t place = next;
+    auto lanes = static_cast<int>(std::min<int64_t>(kLanes, joined[last - 1] - at + 1));
+    for (const Table &table : ofJoined)
+      sources[place++] = table.at(at);
+    apart.core.run(sources, lanes, found.data());
+    work.count(&Work::cells, lanes, 1 + apart.core.size() / 2);
+    for (; cell < last && joined[cell] < at + lanes; ++cell)
+      result[(cell - first) / perColumn] |= found[joined[cell] - at];
+  }
+}
+
 void CellGrid::blocks(int64_t row, int64_t firstColumn, int count, Truths *result,
                       Work &work) const {
   std::fill_n(result, count, Truths{0});
@@ -280,6 +298,10 @@ void CellGrid::blocks(int64_t row, int64_t firstColumn, int count, Truths *resul
       if (table.truths.empty())
         sources[next].points = table.low[i] == table.high[i];
       ++next;
+    }
+    if (!joined.empty()) {
+      askJoined(sources, next, first, last, result, work);
+      continue;
     }
     for (int64_t at = first; at < last; at += kLanes) {
       size_t place = next;
@@ -303,17 +325,37 @@ void CellGrid::blocks(int64_t row, int64_t firstColumn, int count, Truths *resul
 }
 
 bool CellGrid::isLikeAbove(int64_t row) const {
-  if (perRow > 1 || !ofDifferences.empty() || row == 0)
-    return false;
-  for (const Table &table : ofQueries) {
-    bool same = table.truths.empty()
-                    ? table.low[row] == table.high[row] && table.low[row - 1] == table.low[row] &&
-                          table.high[row - 1] == table.high[row]
-                    : table.truths[row] == table.truths[row - 1] && table.truths[row] != kBoth;
-    if (!same)
-      return false;
+  return perRow == 1 && ofDifferences.empty() && row > 0 && isLikeBefore(ofQueries, row);
+}
+
+bool CellGrid::isLikeBefore(const std::vector<Table> &tables, int64_t cell) {
+  return std::all_of(tables.begin(), tables.end(), [&](const Table &table) {
+    if (!table.truths.empty())
+      return table.truths[cell] == table.truths[cell - 1] && table.truths[cell] != kBoth;
+    return table.low[cell] == table.high[cell] && table.low[cell - 1] == table.low[cell] &&
+           table.high[cell - 1] == table.high[cell];
+  });
+}
+
+/// Worth it where a quarter of the cells are like the one before.
+void CellGrid::joinKeys() {
+  if (!ofDifferences.empty())
+    return;
+  std::vector<int32_t> which(keys.count);
+  std::vector<Table> tables(ofKeys.size());
+  int32_t last = -1;
+  for (int64_t cell = 0; cell < keys.count; ++cell) {
+    if (cell == 0 || !isLikeBefore(ofKeys, cell)) {
+      ++last;
+      for (size_t i = 0; i < tables.size(); ++i)
+        merge(ofKeys[i], cell, cell + 1, tables[i]);
+    }
+    which[cell] = last;
   }
-  return true;
+  if (4 * (int64_t{last} + 1) > 3 * keys.count)
+    return;
+  joined = std::move(which);
+  ofJoined = std::move(tables);
 }
 
 void CellGrid::groups(int64_t first, int64_t last, std::vector<Truths> &result, Work &work) const {
@@ -349,84 +391,6 @@ void CellGrid::groups(int64_t first, int64_t last, std::vector<Truths> &result, 
     apart.core.run(sources, lanes, result.data() + at);
     work.count(&Work::cells, lanes, 1 + apart.core.size() / 2);
   }
-}
-
-CellGrid::Places CellGrid::placesOf(const std::vector<Expr> &parts,
-                                    const std::vector<Table> &tables, const Axis &axis,
-                                    int64_t cell) {
-  std::vector<int64_t> positions = axis.positions(cell), highest(positions.size());
-  Places places;
-  for (size_t part = 0; part < parts.size(); ++part) {
-    const Table &table = tables[part];
-    std::vector<int64_t> &numbers = places.numbers.emplace_back();
-    std::vector<Truths> &truths = places.truths.emplace_back();
-    if (!isPredicate(parts[part]->op)) {
-      numbers.resize(positions.size());
-      PartProgram(parts[part]).integers(positions, positions, numbers.data(), highest.data());
-      continue;
-    }
-    truths.assign(positions.size(), table.truths[cell]);
-    if (table.truths[cell] == kBoth)
-      for (size_t i = 0; i < truths.size(); ++i)
-        truths[i] = table.bit(cell, static_cast<int64_t>(i)) ? kTrue : kFalse;
-  }
-  return places;
-}
-
-Cells CellGrid::Places::at(size_t part, int64_t place) const {
-  if (!truths[part].empty())
-    return {.truths = truths[part].data() + place};
-  return {.low = numbers[part].data() + place, .points = true};
-}
-
-Truths CellGrid::decide(int64_t row, int64_t column, Work &work) const {
-  Truths seen = 0;
-  for (int64_t i = row * perRow; i < std::min((row + 1) * perRow, queries.count); ++i)
-    for (int64_t j = column * perColumn; j < std::min((column + 1) * perColumn, keys.count); ++j)
-      if (seen != kBoth)
-        seen |= decideCell(i, j, seen, work);
-  return seen;
-}
-
-Truths CellGrid::decideCell(int64_t row, int64_t column, Truths seen, Work &work) const {
-  Places ofRow = placesOf(apart.ofQueries, ofQueries, queries, row);
-  Places ofColumn = placesOf(apart.ofKeys, ofKeys, keys, column);
-  std::vector<Cells> sources(apart.parts());
-  std::vector<std::array<Truths, kLanes>> differences(ofDifferences.size());
-  std::array<Truths, kLanes> found;
-  int64_t rows =
-      queries.natural ? queries.high(row) - queries.low(row) + 1 : queries.order->tokens(row);
-  int64_t lanesInAll =
-      keys.natural ? keys.high(column) - keys.low(column) + 1 : keys.order->tokens(column);
-  work.units += 200 * static_cast<int64_t>(apart.parts());
-  for (int64_t n = 0; n < rows && seen != kBoth; ++n) {
-    int64_t i = n % 2 ? rows - 1 - n / 2 : n / 2; // the ends first
-    for (int64_t at = 0; at < lanesInAll; at += kLanes) {
-      int64_t lanes = std::min<int64_t>(kLanes, lanesInAll - at);
-      size_t place = 0;
-      for (size_t part = 0; part < apart.ofQueries.size(); ++part, ++place) {
-        sources[place] = ofRow.at(part, i);
-        sources[place].one = true;
-      }
-      for (size_t part = 0; part < apart.ofKeys.size(); ++part)
-        sources[place++] = ofColumn.at(part, at);
-      for (size_t d = 0; d < differences.size(); ++d, ++place) {
-        const Table &table = ofDifferences[d];
-        int64_t entry = differenceAt(row, column), corner = i + keys.size - 1 - at;
-        sources[place] = {.truths = differences[d].data()};
-        if (table.truths[entry] != kBoth)
-          differences[d].fill(table.truths[entry]);
-        else
-          for (int64_t lane = 0; lane < lanes; ++lane)
-            differences[d][lane] = table.bit(entry, corner - lane) ? kTrue : kFalse;
-      }
-      apart.core.run(sources, static_cast<int>(lanes), found.data());
-      work.count(&Work::evaluations, 1, 50 + 20 * apart.core.size());
-      for (int64_t lane = 0; lane < lanes; ++lane)
-        seen |= found[lane];
-    }
-  }
-  return seen;
 }
 
 } // namespace sparsec

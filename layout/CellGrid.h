@@ -83,11 +83,15 @@ private:
                          const Axis &axis, int64_t cell);
   void makeTables(Work &work);
   void makeGroups();
+  void joinKeys();
+  static bool isLikeBefore(const std::vector<Table> &tables, int64_t cell);
   static void merge(const Table &from, int64_t first, int64_t last, Table &to);
   /// Of a cell: where its differences are.
   int64_t differenceAt(int64_t row, int64_t column) const {
     return (column * keys.size - row * queries.size) / pitch + origin;
   }
+  void askJoined(std::vector<Cells> &sources, size_t next, int64_t first, int64_t last,
+                 Truths *result, Work &work) const;
   void differencesAt(int64_t row, int64_t column, int count, const Table &table,
                      Truths *result) const;
   Truths decideCell(int64_t row, int64_t column, Truths seen, Work &work) const;
@@ -97,6 +101,10 @@ private:
   int64_t perRow = 1, perColumn = 1; ///< cells of a block
   int64_t columns = 0;               ///< of blocks
   std::vector<Table> ofQueries, ofKeys, keyGroups;
+  /// Neighbouring cells of keys that are one to all questions: of each cell which, and their
+  /// tables. None where there are few such.
+  std::vector<int32_t> joined;
+  std::vector<Table> ofJoined;
   int64_t groupCount = 0;
   /// By (column * keys.size - row * queries.size) / pitch + origin.
   std::vector<Table> ofDifferences;

@@ -17,6 +17,7 @@
 #include "layout/Period.h"
 #include "layout/Reader.h"
 #include "layout/Specialise.h"
+#include "layout/Weight.h"
 
 #include <fmt/format.h>
 
@@ -179,22 +180,8 @@ Rectangle Counter::Diagonals::blocks(int64_t first, int64_t count) const {
   return {q, k};
 }
 
-/// How many blocks of the whole equal block first, first + stride, ... below end: the diagonal that
-/// starts at block i has min(along - i, across) of them.
 int64_t Counter::Diagonals::weight(int64_t first, int64_t stride, int64_t end) const {
-  auto terms = [&](int64_t from, int64_t to) {
-    return from < to ? (to - from - 1) / stride + 1 : 0;
-  };
-  // Before `bend`, a diagonal is as long as the other side.
-  int64_t bend = std::clamp(along - across, first, end);
-  int64_t flat = terms(first, bend);
-  int64_t next = first + flat * stride;
-  int64_t falling = terms(next, end);
-  int64_t firstLength = along - next;
-  int64_t lastLength = firstLength - (falling - 1) * stride;
-  // Lengths sum to at most along * across, which fits; the product below may not.
-  auto twice = Wide(falling) * (firstLength + lastLength);
-  return flat * across + static_cast<int64_t>(twice / 2);
+  return diagonalWeight(along, across, first, stride, end);
 }
 
 /// The blocks [first, last) of a side, each times the length of its diagonal.

@@ -113,7 +113,8 @@ private:
 /// The runs of all parts of one number over [first, end); nothing when there are too many.
 std::optional<Axis> axisOf(const std::vector<Expr> &parts, int64_t first, int64_t end, Work &work) {
   constexpr int64_t kFew = 64, kSpacing = 16;
-  int64_t most = kFew + (end - first) / kSpacing;
+  constexpr int64_t kMost = int64_t{1} << 17; // 30 MB while they are found
+  int64_t most = std::min(kFew + (end - first) / kSpacing, kMost);
   Axis axis{.starts = {first}, .end = end, .parts = {}};
   for (const Expr &part : parts)
     if (!RunFinder(part, most, work).find(first, end, axis.starts))

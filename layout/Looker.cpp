@@ -11,8 +11,8 @@ namespace {
 /// Lists of progressions longer than this (products of their lengths) are cut before they are
 /// classified.
 constexpr size_t kMostRectangles = 64;
-/// Rectangles of so few pairs are evaluated: cheaper than asking for a proof.
-constexpr int64_t kFewPairs = 64;
+/// To list a progression, in Work::units.
+constexpr int64_t kUnitsOfRange = 10;
 
 } // namespace
 
@@ -28,7 +28,7 @@ void Strip::append(int64_t row, BlockRun run) {
   all.push_back(run);
   constexpr int64_t kTold = 256;
   if (++runs % kTold == 0 && together)
-    together->fetch_add(kTold, std::memory_order_relaxed);
+    together->runs.fetch_add(kTold, std::memory_order_relaxed);
 }
 
 std::vector<Range> BlockAxes::queryPositions(int64_t first, int64_t last) const {
@@ -67,9 +67,10 @@ void Looker::visit(const BlockRectangle &blocks) {
 void Looker::visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &k) {
   if (strip.stopped())
     return;
+  strip.work.units += kUnitsOfRange * std::ssize(q) + kUnitsOfRange * std::ssize(k);
   int64_t rows = blocks.rowEnd - blocks.rowBegin, columns = blocks.columnEnd - blocks.columnBegin;
   bool single = rows == 1 && columns == 1;
-  switch (single ? decideBlock(q, k) : classifyAll(q, k)) {
+  switch (single ? decider.decide(q, k) : classifyAll(q, k)) {
   case Coverage::Empty:
     return;
   case Coverage::Full:
@@ -99,16 +100,11 @@ void Looker::visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &
   }
 }
 
-/// What holds for all that lies around holds for them: one question instead of many.
-Coverage Looker::classifyAround(const Ranges &q, const Ranges &k) const {
-  return q.size() * k.size() > 2 ? reader.classify({hull(q), hull(k)}) : Coverage::Mixed;
-}
-
 /// One answer for all pairs of q x k, when classify() has it. Stops at the first that differs.
 Coverage Looker::classifyAll(const Ranges &q, const Ranges &k) const {
   if (q.empty() || k.empty())
     return Coverage::Empty;
-  if (Coverage around = classifyAround(q, k); around != Coverage::Mixed)
+  if (Coverage around = classifyAround(reader, q, k); around != Coverage::Mixed)
     return around;
   if (q.size() * k.size() > kMostRectangles)
     return Coverage::Mixed;
@@ -121,57 +117,6 @@ Coverage Looker::classifyAll(const Ranges &q, const Ranges &k) const {
       common = coverage;
     }
   return *common;
-}
-
-/// Exact: Mixed means that some pair attends and some pair does not.
-Coverage Looker::decideBlock(const Ranges &q, const Ranges &k) const {
-  Seen seen;
-  if (Coverage around = classifyAround(q, k); around != Coverage::Mixed)
-    return around;
-  for (const Range &queryRange : q)
-    for (const Range &keyRange : k) {
-      look({queryRange, keyRange}, seen);
-      if (seen.both())
-        return Coverage::Mixed;
-    }
-  return seen.yes ? Coverage::Full : Coverage::Empty;
-}
-
-/// Adds the truths in a rectangle to `seen`; stops once both are there.
-void Looker::look(const Rectangle &rectangle, Seen &seen) const {
-  if (strip.stopped())
-    return;
-  if (area(rectangle) <= kFewPairs)
-    return lookAtEachPair(rectangle, seen);
-  switch (reader.classify(rectangle)) {
-  case Coverage::Empty:
-    seen.no = true;
-    return;
-  case Coverage::Full:
-    seen.yes = true;
-    return;
-  case Coverage::Mixed:
-    break;
-  }
-  const auto &[q, k] = rectangle;
-  for (int64_t queryEnd : {q.first, q.last()})
-    for (int64_t keyEnd : {k.first, k.last()})
-      (reader.at(queryEnd, keyEnd) ? seen.yes : seen.no) = true;
-  if (seen.both())
-    return;
-  auto [first, second] = halves(rectangle);
-  look(first, seen);
-  if (!seen.both())
-    look(second, seen);
-}
-
-void Looker::lookAtEachPair(const Rectangle &rectangle, Seen &seen) const {
-  const auto &[q, k] = rectangle;
-  for (int64_t i = 0; i < q.count && !seen.both(); ++i) {
-    int64_t found = reader.countRow(q.first + i * q.step, k);
-    seen.yes |= found > 0;
-    seen.no |= found < k.count;
-  }
 }
 
 } // namespace sparsec

@@ -11,7 +11,7 @@
 
 #include "layout/BlockLayout.h"
 #include "layout/Cuts.h"
-#include "layout/Reader.h"
+#include "layout/DecideBlock.h"
 
 #include <atomic>
 
@@ -28,13 +28,27 @@ struct Strip {
   std::vector<std::vector<BlockRun>> rows;
   int64_t runs = 0;
   int64_t mostRuns = 0, mostUnits = 0;
-  std::atomic<int64_t> *together = nullptr; ///< about the runs of all strips at work
+  /// About the runs, and the units of work, of all strips that are found side by side.
+  struct Together {
+    std::atomic<int64_t> runs = 0, units = 0;
+  };
+  Together *together = nullptr;
+  int64_t unitsTold = 0;
   Work work;
 
   /// More was found, or done, than there is room for: the rest is not looked at.
-  bool stopped() const {
+  bool stopped() {
+    constexpr int64_t kTold = 1'000'000;
+    if (together && work.units - unitsTold > kTold)
+      tell();
     return runs > mostRuns || work.units > mostUnits ||
-           (together && together->load(std::memory_order_relaxed) > mostRuns);
+           (together && (together->runs.load(std::memory_order_relaxed) > mostRuns ||
+                         together->units.load(std::memory_order_relaxed) > mostUnits));
+  }
+  /// What was done since it was last told.
+  void tell() {
+    together->units.fetch_add(work.units - unitsTold, std::memory_order_relaxed);
+    unitsTold = work.units;
   }
   void append(int64_t row, BlockRun run);
 };
@@ -56,27 +70,21 @@ class Looker {
 public:
   /// What is done is counted in the strip.
   Looker(const Reader &reader, const BlockAxes &axes, Strip &strip)
-      : reader(reader, &strip.work), axes(axes), strip(strip) {}
+      : reader(reader, &strip.work), decider(this->reader, strip.work, strip.mostUnits), axes(axes),
+        strip(strip) {}
+  Looker(const Looker &) = delete;
 
   /// Appends to the strip's rows all live blocks of these.
   void visit(const BlockRectangle &blocks);
 
 private:
   using Ranges = std::vector<Range>;
-  /// Both truths of a predicate that were met so far.
-  struct Seen {
-    bool yes = false, no = false;
-    bool both() const { return yes && no; }
-  };
 
   void visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &k);
-  Coverage classifyAround(const Ranges &q, const Ranges &k) const;
   Coverage classifyAll(const Ranges &q, const Ranges &k) const;
-  Coverage decideBlock(const Ranges &q, const Ranges &k) const;
-  void look(const Rectangle &rectangle, Seen &seen) const;
-  void lookAtEachPair(const Rectangle &rectangle, Seen &seen) const;
 
   Reader reader;
+  BlockDecider decider;
   const BlockAxes &axes;
   Strip &strip;
 };

@@ -1,5 +1,6 @@
 #include "layout/cost/Tally.h"
 
+#include "layout/CountBlocks.h"
 #include "layout/Parallel.h"
 #include "layout/Reader.h"
 
@@ -149,26 +150,73 @@ double denseSeconds(const LayoutRequest &asked, const CostShape &shape, const Co
   return least;
 }
 
+/// Where rows are too many to be listed their blocks are counted by arithmetic, if that is short;
+/// the longest is then that of some.
+std::optional<Tally> tallyByArithmetic(const Part &part, const LayoutRequest &request,
+                                       const Order &queries, const Order &keys,
+                                       const Prices &prices) {
+  constexpr int64_t kManyRows = int64_t{1} << 17, kShare = 20;
+  constexpr int64_t kRows = 32;
+  if (queries.tileCount() <= kManyRows)
+    return std::nullopt;
+  Work work;
+  BlockCounter counter(part.attend, request, queries, keys);
+  std::optional<BlockCounts> all = counter.all(request.maximumUnits / kShare, work);
+  if (request.work)
+    request.work->add(work);
+  if (!all)
+    return std::nullopt;
+  Tally tally = estimate(part, request, queries, keys, prices, kRows);
+  tally.full = double(all->full);
+  tally.partial = double(all->partial);
+  tally.exact = true;
+  return tally;
+}
+
+Tally tallyOf(const LineCounts &lines, const Prices &prices) {
+  Tally tally{
+      .rows = double(lines.lines), .full = double(lines.full), .partial = double(lines.partial)};
+  for (const BlockCounts &line : lines.longest)
+    tally.longest = std::max(tally.longest, secondsOf(line, prices));
+  return tally;
+}
+
+/// Exactly, of what is not folded. Error: the layout does not fit.
+Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const CostShape &shape,
+                         const CostTarget &target, Ledger &ledger) {
+  Part fold = folded(part, request, shape);
+  LayoutRequest folds = folded(request, shape);
+  Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
+  if (!queries)
+    return queries.error();
+  Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
+  if (!keys)
+    return keys.error();
+  Prices prices = pricesOf(fold, folds, shape, target);
+  if (auto tally = tallyByArithmetic(fold, folds, *queries, *keys, prices))
+    return *tally;
+  Result<PartCounts> counts = ledger.blocks(part, request);
+  if (!counts)
+    return counts.error();
+  return tallyOf(shape.ofKeys ? counts->columns : counts->rows, prices);
+}
+
 /// `known`: of these parts at these lengths, if there are any.
 Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
                                         const LayoutRequest &request, const CostShape &shape,
-                                        const CostTarget &target,
-                                        const std::vector<Tally> &known = {}) {
-  LayoutRequest folds = folded(request, shape);
+                                        const CostTarget &target, const std::vector<Tally> &known,
+                                        Ledger &ledger) {
   std::vector<Tally> tallies;
   for (size_t i = 0; i < parts.size(); ++i) {
-    const Part &part = parts[i];
-    Part fold = folded(part, request, shape);
-    // One layout at a time: at a million tokens each may take a hundred megabytes.
-    Result<std::vector<BlockLayout>> layout = layoutsOf({fold}, folds);
-    if (!layout)
-      return layout.error();
-    tallies.push_back(tallyOf(layout->front(), pricesOf(fold, folds, shape, target)));
+    Result<Tally> tally = exactTally(parts[i], request, shape, target, ledger);
+    if (!tally)
+      return tally.error();
+    tallies.push_back(*tally);
     if (!known.empty() && known[i].elementsExact) {
       tallies.back().elements = known[i].elements;
       continue;
     }
-    Result<int64_t> elements = countElements(part.attend, request);
+    Result<int64_t> elements = ledger.elements(parts[i].attend, request);
     if (!elements)
       return elements.error();
     tallies.back().elements = *elements;
@@ -178,7 +226,7 @@ Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
 
 Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
                                             const LayoutRequest &request, const CostShape &shape,
-                                            const CostTarget &target) {
+                                            const CostTarget &target, Ledger &ledger) {
   constexpr int64_t kRows = 32;
   LayoutRequest folds = folded(request, shape);
   std::vector<Tally> tallies;
@@ -192,7 +240,7 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
       return keys.error();
     tallies.push_back(
         estimate(fold, folds, *queries, *keys, pricesOf(fold, folds, shape, target), kRows));
-    addElements(part.attend, request, tallies.back());
+    addElements(part.attend, request, tallies.back(), ledger);
     tallies.back().exact = false;
   }
   return tallies;
@@ -200,33 +248,18 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
 
 } // namespace
 
-Tally tallyOf(const BlockLayout &layout, const Prices &prices) {
-  Tally tally;
-  tally.rows = double(layout.rows());
-  tally.full = double(layout.counts().full);
-  tally.partial = double(layout.counts().partial);
-  for (int64_t row = 0; row < layout.rows(); ++row) {
-    double seconds = prices.row;
-    for (const BlockRun &run : layout.row(row))
-      seconds +=
-          (run.end - run.begin) * (run.kind == BlockKind::Full ? prices.full : prices.partial);
-    tally.longest = std::max(tally.longest, seconds);
-  }
-  return tally;
-}
-
 Tally estimate(const Part &part, const LayoutRequest &request, const Order &queries,
                const Order &keys, const Prices &prices, int64_t count) {
   Tally tally;
   tally.rows = double(queries.tileCount());
   std::vector<int64_t> rows = sampled(queries.tileCount(), count);
   tally.exact = tally.rows == double(rows.size());
-  std::vector<BlockCounts> counts =
-      BlockLayout::countRows(part.attend, request, queries, keys, rows);
+  auto [counts, each] = BlockLayout::countRows(part.attend, request, queries, keys, rows);
   for (const BlockCounts &row : counts)
     tally.longest = std::max(tally.longest, secondsOf(row, prices));
   if (!tally.exact)
     counts.pop_back();
+  tally.exact = tally.exact && each;
   double weight = counts.empty() ? 0 : tally.rows / double(counts.size());
   for (const BlockCounts &row : counts) {
     tally.full += weight * double(row.full);
@@ -235,27 +268,47 @@ Tally estimate(const Part &part, const LayoutRequest &request, const Order &quer
   return tally;
 }
 
-void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally) {
-  constexpr int64_t kQueries = 64;
-  if (Result<int64_t> exact = countElements(attend, request)) {
-    tally.elements = *exact;
-    return;
-  }
-  tally.exact = tally.elementsExact = false;
-  std::vector<int64_t> rows = sampled(request.nq, kQueries);
+namespace {
+
+/// Pairs of some queries, each with all keys.
+std::vector<int64_t> countQueries(const Expr &attend, const LayoutRequest &request,
+                                  const std::vector<int64_t> &rows) {
+  constexpr int64_t kLong = int64_t{1} << 18; // more keys are counted as blocks of one pair are
   std::vector<int64_t> found(rows.size());
+  if (request.nk > kLong) {
+    LayoutRequest pairs = request;
+    pairs.blockQ = pairs.blockK = 1;
+    auto counts = BlockLayout::countRows(attend, pairs, Order::natural(request.nq, 1),
+                                         Order::natural(request.nk, 1), rows);
+    for (size_t i = 0; i < rows.size(); ++i)
+      found[i] = counts.rows[i].live;
+    return found;
+  }
   std::vector<Work> works(rows.size());
   Reader reader(attend, request.h, request.sizes(), nullptr);
   inParallel(threadsFor(request.threads), std::ssize(rows), [&](int64_t i) {
     found[i] = Reader(reader, &works[i])
                    .countRow(request.q0 + rows[i], {.first = 0, .step = 1, .count = request.nk});
   });
-  double sum = 0;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    sum += double(found[i]);
+  for (const Work &work : works)
     if (request.work)
-      request.work->add(works[i]);
+      request.work->add(work);
+  return found;
+}
+
+} // namespace
+
+void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally, Ledger &ledger) {
+  constexpr int64_t kQueries = 64;
+  if (Result<int64_t> exact = ledger.elements(attend, request)) {
+    tally.elements = *exact;
+    return;
   }
+  tally.exact = tally.elementsExact = false;
+  double sum = 0;
+  std::vector<int64_t> rows = sampled(request.nq, kQueries);
+  for (int64_t found : countQueries(attend, request, rows))
+    sum += double(found);
   tally.elements = std::llround(sum * double(request.nq) / double(rows.size()));
 }
 
@@ -271,15 +324,19 @@ Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,
 
 Result<Cost> costOf(const std::vector<Part> &parts, const LayoutRequest &request,
                     const CostShape &shape, const CostTarget &target) {
-  Result<std::vector<Tally>> tallies = exactTallies(parts, request, shape, target);
+  Ledger ledger(request.threads, request.maximumUnits);
+  Result<std::vector<Tally>> tallies =
+      exactTallies(parts, ledger.within(request), shape, target, {}, ledger);
+  if (request.work)
+    request.work->add(ledger.work());
   if (!tallies)
     return tallies.error();
   return costOf(parts, *tallies, request, shape, target, {{request.blockQ, request.blockK}});
 }
 
 Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
-                   const CostTarget &target) {
-  LayoutRequest at = request;
+                   const CostTarget &target, Ledger &ledger) {
+  LayoutRequest at = ledger.within(request);
   at.blockQ = candidate.block.q;
   at.blockK = candidate.block.k;
   bool headless = true;
@@ -289,10 +346,11 @@ Result<void> count(Candidate &candidate, const LayoutRequest &request, const Cos
   bool known = !candidate.tallies.empty() && before.nq == at.nq && before.nk == at.nk &&
                before.q0 == at.q0 && (headless || before.h == at.h);
   if (!known || !candidate.cost.exact) {
-    Result<std::vector<Tally>> tallies = exactTallies(
-        candidate.parts, at, shape, target, known ? candidate.tallies : std::vector<Tally>{});
+    Result<std::vector<Tally>> tallies =
+        exactTallies(candidate.parts, at, shape, target,
+                     known ? candidate.tallies : std::vector<Tally>{}, ledger);
     if (!tallies && tallies.error().kind == ErrorKind::Machine)
-      tallies = estimatedTallies(candidate.parts, at, shape, target);
+      tallies = estimatedTallies(candidate.parts, ledger.within(at), shape, target, ledger);
     if (!tallies)
       return tallies.error();
     candidate.tallies = *std::move(tallies);
@@ -303,6 +361,15 @@ Result<void> count(Candidate &candidate, const LayoutRequest &request, const Cos
                           candidate.denseBlocks.empty() ? std::vector<Block>{candidate.block}
                                                         : candidate.denseBlocks);
   return {};
+}
+
+Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
+                   const CostTarget &target) {
+  Ledger ledger(request.threads, request.maximumUnits);
+  Result<void> counted = count(candidate, request, shape, target, ledger);
+  if (request.work)
+    request.work->add(ledger.work());
+  return counted;
 }
 
 } // namespace sparsec

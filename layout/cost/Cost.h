@@ -23,6 +23,7 @@
 
 #include "layout/Split.h"
 #include "layout/cost/Candidates.h"
+#include "layout/cost/Ledger.h"
 #include "patterns/Pattern.h"
 
 namespace sparsec {
@@ -118,13 +119,20 @@ struct Choice {
 /// The ways that the predicate suggests, cheapest first; of equal ones the simpler first. Of a
 /// split, each part stands in its best orders. Never empty. Ways that are hopeless at one block are
 /// not tried at others. The first ones and natural order are counted exactly, unless that takes
-/// more than a share of the request's budgets; the costs of others are estimates.
+/// more than a share of what the request and the ledger leave; the costs of others are estimates.
+Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
+                                     const CostShape &shape, const CostTarget &target,
+                                     const Choice &choice, Ledger &ledger);
+/// With a ledger of its own.
 Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
                                      const CostShape &shape, const CostTarget &target,
                                      const Choice &choice = {});
 
-/// Makes a candidate's cost exact, where the request's budgets allow; else it is an estimate for
-/// this request. What was counted at these lengths is not counted again.
+/// Makes a candidate's cost exact, where the budgets of the request and the ledger allow; else it
+/// is an estimate for this request. What was counted at these lengths is not counted again.
+Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
+                   const CostTarget &target, Ledger &ledger);
+/// With a ledger of its own.
 Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
                    const CostTarget &target);
 

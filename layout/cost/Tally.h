@@ -22,13 +22,11 @@ bool gathers(const OrderSpec &order);
 Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape &shape,
                 const CostTarget &target);
 
-/// From every row of a layout.
-Tally tallyOf(const BlockLayout &layout, const Prices &prices);
 /// From `count` of its rows: they lie evenly, whatever the number of rows has as a divisor.
 Tally estimate(const Part &part, const LayoutRequest &request, const Order &queries,
                const Order &keys, const Prices &prices, int64_t count);
 /// Exact where the request's budget allows, else of some queries.
-void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally);
+void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally, Ledger &ledger);
 
 /// What parts cost together. Not folded.
 Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,

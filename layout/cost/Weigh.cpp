@@ -40,8 +40,9 @@ struct Weighed {
 class Scale {
 public:
   Scale(const LayoutRequest &request, const CostShape &shape, const CostTarget &target,
-        const Choice &choice)
-      : asked(request), shape(shape), target(target), choice(choice) {
+        const Choice &choice, Ledger &ledger)
+      : asked(ledger.within(request)), shape(shape), target(target), choice(choice),
+        ledger(ledger) {
     blocks = choice.blocks;
     if (blocks.empty())
       blocks = {{request.blockQ, request.blockK}};
@@ -70,6 +71,7 @@ private:
   const CostShape &shape;
   const CostTarget &target;
   const Choice &choice;
+  Ledger &ledger;
   std::vector<Block> blocks;
 };
 
@@ -89,8 +91,7 @@ Scale::Ways Scale::waysOf(const Expr &attend) const {
             .orders = ordersFor(attend, request, choice),
             .hopeless = {}};
   ways.hopeless.resize(ways.orders.size());
-  request.maximumUnits /= kShare;
-  addElements(attend, request, ways.elements);
+  addElements(attend, ledger.within(request, kShare), ways.elements, ledger);
   return ways;
 }
 
@@ -115,6 +116,8 @@ Result<std::vector<Weighed>> Scale::weighAt(const Block &block, Ways &ways, doub
     Weighed each{part, {}, 0};
     Prices prices = pricesOf(fold, request, shape, target);
     for (int64_t rows : {kFirstRows, kSampledRows}) {
+      if (rows > kFirstRows && ledger.left() == 0)
+        break;
       each.tally = estimate(fold, request, *queries, *keys, prices, rows);
       bool all = each.tally.exact;
       each.tally.elements = ways.elements.elements;
@@ -206,16 +209,14 @@ Result<std::vector<Candidate>> Scale::run(const Expr &attend) {
 /// A guess may be wrong: the first ones are counted until the first is, and natural order too,
 /// where it might have been the better one.
 Result<void> Scale::countCheapest(std::vector<Candidate> &candidates) const {
-  Work spent;
-  int64_t most = asked.maximumUnits / kShare;
+  int64_t reserve = ledger.left() - ledger.within(asked, kShare).maximumUnits; // what it leaves
   auto counted = [&](Candidate &each) -> Result<void> {
-    if (each.cost.exact || spent.units >= most)
+    if (each.cost.exact || ledger.left() <= reserve)
       return {};
     LayoutRequest request = asked;
-    request.work = &spent;
-    request.maximumUnits = most - spent.units;
+    request.maximumUnits = ledger.left() - reserve;
     Candidate exact = each;
-    Result<void> ok = count(exact, request, shape, target);
+    Result<void> ok = count(exact, request, shape, target, ledger);
     if (ok && exact.cost.exact)
       each = std::move(exact);
     return ok;
@@ -232,8 +233,6 @@ Result<void> Scale::countCheapest(std::vector<Candidate> &candidates) const {
     ok = counted(candidates.front());
     sort(candidates);
   }
-  if (asked.work)
-    asked.work->add(spent);
   return ok;
 }
 
@@ -241,8 +240,18 @@ Result<void> Scale::countCheapest(std::vector<Candidate> &candidates) const {
 
 Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
                                      const CostShape &shape, const CostTarget &target,
+                                     const Choice &choice, Ledger &ledger) {
+  return Scale(request, shape, target, choice, ledger).run(attend);
+}
+
+Result<std::vector<Candidate>> weigh(const Expr &attend, const LayoutRequest &request,
+                                     const CostShape &shape, const CostTarget &target,
                                      const Choice &choice) {
-  return Scale(request, shape, target, choice).run(attend);
+  Ledger ledger(request.threads, request.maximumUnits);
+  auto all = weigh(attend, request, shape, target, choice, ledger);
+  if (request.work)
+    request.work->add(ledger.work());
+  return all;
 }
 
 } // namespace sparsec

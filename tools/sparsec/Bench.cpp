@@ -212,7 +212,8 @@ Result<std::vector<SweepPoint>> contestantsOf(const BenchOptions &options) {
 }
 
 /// Of each pattern; forward is there for the others, too: backward takes what it gives.
-Result<std::vector<Planned>> plans(const BenchOptions &options, const Target &target) {
+Result<std::vector<Planned>> plans(const BenchOptions &options, const Target &target,
+                                   Ledger &ledger) {
   std::vector<Planned> made;
   auto contestants = contestantsOf(options);
   if (!contestants)
@@ -220,7 +221,7 @@ Result<std::vector<Planned>> plans(const BenchOptions &options, const Target &ta
   for (auto &[flags, params] : *contestants) {
     if (!options.times(AttentionRequest::kOperation))
       flags.operations.insert(flags.operations.begin(), std::string(AttentionRequest::kOperation));
-    auto plan = makePlan(flags, {target});
+    auto plan = makePlan(flags, {target}, ledger);
     if (!plan)
       return plan.error();
     if (flags.hasExpression)
@@ -273,7 +274,8 @@ Result<std::vector<Contestant>> prepareAll(const BackwardBench &bench,
 Result<BenchReport> measureAll(const Session &session, const BenchOptions &options,
                                Device &device) {
   Target target = targetOf(device);
-  Result<std::vector<Planned>> made = plans(options, target);
+  Ledger ledger(session.threads);
+  Result<std::vector<Planned>> made = plans(options, target, ledger);
   if (!made)
     return made.error();
   if (device.name() == "sim")

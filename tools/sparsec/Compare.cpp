@@ -56,9 +56,9 @@ Row rowOf(const LayerReport &layer) {
 /// A row for each distinct layer; what they reach, they reach together.
 Result<std::vector<Row>> rowsOf(const Session &session, const CompareOptions &options,
                                 LoadedPattern loaded, const Target &target, int64_t heads,
-                                int64_t n) {
+                                int64_t n, Ledger &ledger) {
   loaded.heads = static_cast<int>(heads);
-  auto plan = makePlan(loaded, options.patterns.flags, {target}, n, kForPictures);
+  auto plan = makePlan(loaded, options.patterns.flags, {target}, n, kForPictures, ledger);
   if (!plan)
     return plan.error();
   auto layers = reportLayers(*plan, n);
@@ -169,9 +169,10 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
     n = loaded.n.value_or(n);
   }
   std::vector<Row> rows;
+  Ledger ledger(session.threads);
   std::optional<Progress> progress(std::in_place, session, "planning", std::ssize(*patterns));
   for (LoadedPattern &loaded : *patterns) {
-    auto more = rowsOf(session, options, std::move(loaded), *target, heads, n);
+    auto more = rowsOf(session, options, std::move(loaded), *target, heads, n, ledger);
     if (!more)
       return more.error();
     std::ranges::move(*more, std::back_inserter(rows));
@@ -184,7 +185,7 @@ Result<Answer> compare(const Session &session, const CompareOptions &options) {
   Lengths at = all.at(n);
   all.pattern.heads.push_back({.name = "dense", .attend = make(Op::True, {})});
   all.layers = distinctLayers(all.pattern);
-  auto plan = makePlan(all, flags, {*target}, n, kForPictures);
+  auto plan = makePlan(all, flags, {*target}, n, kForPictures, ledger);
   if (!plan)
     return plan.error();
   auto dense = reportLayers(*plan, n);

@@ -143,7 +143,7 @@ private:
         request.usesHead() ? Key{i, first, step, count} : Key{i, 0, 0, 0}, build.numbers.size());
     if (!isNew)
       return place->second;
-    auto numbers = request.numbers(at, use.heads);
+    auto numbers = request.numbers(at, use.heads, build.plan->ledger->threadsAsked());
     if (!numbers)
       return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
     build.numbers.push_back({std::move(*numbers), stems.take(request.stem())});
@@ -266,7 +266,8 @@ Result<Answer> compilePattern(Session &session, const CompileOptions &options) {
       }))
     return inputError("--cubin: none of the targets is a GPU");
   std::optional<Progress> progress(std::in_place, session, "planning");
-  auto plan = makePlan(options.pattern, options.targets);
+  Ledger ledger(session.threads);
+  auto plan = makePlan(options.pattern, options.targets, ledger);
   progress.reset();
   if (!plan)
     return plan.error();

@@ -81,9 +81,11 @@ std::string overText(const PatternPass &pass) {
 }
 
 /// The layout of a part in its orders.
-Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, const Lengths &at) {
-  auto layout =
-      layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, at.request(row.h, part.block));
+Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, const Lengths &at,
+                         int threads) {
+  LayoutRequest request = at.request(row.h, part.block);
+  request.threads = threads;
+  auto layout = layoutsOf({{part.attend, part.queryOrder, part.keyOrder}}, request);
   if (!layout)
     return layout.error();
   BlockCounts counts = layout->front().counts();
@@ -108,7 +110,8 @@ Result<Sections> layouts(const Plan &plan, int64_t n) {
     for (const HeadRow &row : headRows(plan.loaded, layer))
       for (const PlannedPass &pass : plan.headOf(row.entry).passes)
         for (size_t request : pass.requests) {
-          auto section = layoutOf(plan.requests[request], row, plan.loaded.at(n));
+          auto section =
+              layoutOf(plan.requests[request], row, plan.loaded.at(n), plan.ledger->threadsAsked());
           if (!section)
             return section.error();
           if (plan.loaded.layers.size() > 1)
@@ -170,7 +173,10 @@ std::string blockReason(const Plan &plan, const PlannedRequest &request, const C
 
 /// How a kernel is told its blocks at a length, and why.
 Result<std::string> blocksText(const Plan &plan, const PlannedRequest &request, int64_t n) {
-  auto numbers = request.numbers(plan.loaded.at(n), firstHeads(plan.loaded, request.entries[0]));
+  auto numbers = request.numbers(plan.loaded.at(n), firstHeads(plan.loaded, request.entries[0]),
+                                 plan.ledger->threadsAsked());
+  if (!numbers && numbers.error().kind == ErrorKind::Machine)
+    return fmt::format("not at n = {}: {}", grouped(n), numbers.error().message);
   if (!numbers)
     return numbers.error();
   std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
@@ -273,7 +279,8 @@ Json waysOf(const Plan &plan) {
 
 Result<Answer> explainPattern(const Session &session, const ExplainOptions &options) {
   std::optional<Progress> progress(std::in_place, session, "planning");
-  auto plan = makePlan(options.pattern, {options.target});
+  Ledger ledger(session.threads);
+  auto plan = makePlan(options.pattern, {options.target}, ledger);
   if (!plan)
     return plan.error();
   auto said = sectionsOf(*plan, options);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/core.h>
 #include <map>
+#include <numeric>
 #include <set>
 
 namespace sparsec::cli {
@@ -10,12 +11,24 @@ namespace {
 
 /// Pairs of the blocks of dense causal attention.
 double causalPairs(const Lengths &at, const Block &block) {
-  int64_t live = 0;
-  for (int64_t first = 0; first < at.nq; first += block.q) {
-    int64_t seen = std::clamp<int64_t>(at.q0 + std::min(first + block.q, at.nq), 0, at.n);
-    live += (seen + block.k - 1) / block.k;
+  auto seen = [&](int64_t row) {
+    int64_t keys = std::clamp<int64_t>(at.q0 + std::min((row + 1) * block.q, at.nq), 0, at.n);
+    return (keys + block.k - 1) / block.k;
+  };
+  // Between the rows that see no key and those that see all, `every` rows further is `more` blocks.
+  int64_t rows = (at.nq + block.q - 1) / block.q, every = block.k / std::gcd(block.q, block.k);
+  int64_t more = block.q * every / block.k;
+  int64_t rise = std::clamp<int64_t>(-at.q0 / block.q, 0, rows);
+  int64_t top = std::clamp<int64_t>((std::min(at.n - at.q0, at.nq)) / block.q, rise, rows);
+  double live = double(std::max<int64_t>(rows - top - 1, 0)) * double(seen(rows));
+  if (top < rows)
+    live += double(seen(top));
+  for (int64_t row = rise; row < std::min(rise + every, top); ++row) {
+    int64_t times = (top - row - 1) / every + 1;
+    live +=
+        double(times) * double(seen(row)) + double(more) * double(times) * double(times - 1) / 2;
   }
-  return double(live) * block.q * block.k;
+  return live * block.q * block.k;
 }
 
 /// Counts ways; what layers have in common once.
@@ -31,7 +44,7 @@ public:
       return at->second;
     at->second = pass.ways.front();
     auto counted = sparsec::count(at->second, lengths.request(h), pass.shapeOf(copies),
-                                  pass.costTarget(plan.headOf(entry).target));
+                                  pass.costTarget(plan.headOf(entry).target), *plan.ledger);
     if (!counted)
       return located(counted.error(), plan.loaded.pattern.heads[entry]);
     return at->second;

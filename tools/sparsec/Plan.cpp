@@ -19,8 +19,11 @@ std::string PlannedRequest::stem() const {
   return fmt::format("{}.{}.{}", headName, pass->suffix, request.target().name);
 }
 
-Result<LaunchNumbers> PlannedRequest::numbers(const Lengths &at, const Heads &heads) const {
-  return launchNumbers(attend, at.request(0, block), queryOrder, keyOrder, heads,
+Result<LaunchNumbers> PlannedRequest::numbers(const Lengths &at, const Heads &heads,
+                                              int threads) const {
+  LayoutRequest layout = at.request(0, block);
+  layout.threads = threads;
+  return launchNumbers(attend, layout, queryOrder, keyOrder, heads,
                        takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables,
                        pass->rows);
 }
@@ -119,7 +122,8 @@ private:
                        .nq = plan.loaded.nq,
                        .q0 = plan.loaded.q0,
                        .copies = std::max(1, plan.loaded.heads),
-                       .anyBlock = use.anyBlock});
+                       .anyBlock = use.anyBlock,
+                       .ledger = plan.ledger});
   }
 
   PlannedPass take(const PatternPass &pass, WeighedPass weighed, int entry) {
@@ -157,21 +161,24 @@ private:
 const PlanFor kForPictures = {.operations = {std::string(AttentionRequest::kOperation)},
                               .anyBlock = true};
 
-Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets) {
+Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets,
+                      Ledger &ledger) {
   auto loaded = load(flags);
   if (!loaded)
     return loaded.error();
   int64_t n = loaded->n.value_or(kWeighedAt);
-  return makePlan(std::move(*loaded), flags, targets, n, {.operations = flags.operations});
+  return makePlan(std::move(*loaded), flags, targets, n, {.operations = flags.operations}, ledger);
 }
 
 Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
-                      const std::vector<Target> &targets, int64_t n, const PlanFor &use) {
+                      const std::vector<Target> &targets, int64_t n, const PlanFor &use,
+                      Ledger &ledger) {
   Plan plan{.loaded = std::move(loaded),
             .weighedAt = std::max<int64_t>(n, 1),
             .dtype = flags.dtype.value_or(defaultDType(targets)),
             .headDim = static_cast<int>(flags.headDim),
             .valueDim = static_cast<int>(flags.valueDim.value_or(flags.headDim))};
+  plan.ledger = &ledger;
   plan.headNames = headNamesOf(plan.loaded.pattern);
   Planner planner(plan, use);
   for (const Target &target : targets)

@@ -25,7 +25,7 @@ struct PlannedRequest : PartRequest {
   std::string stem() const;
   bool usesHead() const { return mentions(attend, Op::Head); }
   /// What launches at this length need; request.h is not used.
-  Result<LaunchNumbers> numbers(const Lengths &at, const Heads &heads) const;
+  Result<LaunchNumbers> numbers(const Lengths &at, const Heads &heads, int threads) const;
 };
 
 struct PlannedPass {
@@ -55,6 +55,7 @@ struct Plan {
   std::vector<std::string> headNames; ///< headNamesOf()
   std::vector<PlannedRequest> requests;
   std::vector<PlannedHead> heads;
+  Ledger *ledger = nullptr; ///< that it was weighed with, and is counted with
 
   /// What the names of an entry's kernels in a pass begin with: "strided_row_backward_dkv".
   std::string symbol(int entry, const PatternPass &pass) const;
@@ -83,10 +84,12 @@ struct PlanFor {
 /// Of what pictures show and comparisons count.
 extern const PlanFor kForPictures;
 /// Of the operations of the flags, weighed at -n, or kWeighedAt.
-Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets);
+Result<Plan> makePlan(const PatternFlags &flags, const std::vector<Target> &targets,
+                      Ledger &ledger);
 /// Of a pattern that was loaded with these flags, weighed at n.
 Result<Plan> makePlan(LoadedPattern loaded, const PatternFlags &flags,
-                      const std::vector<Target> &targets, int64_t n, const PlanFor &use);
+                      const std::vector<Target> &targets, int64_t n, const PlanFor &use,
+                      Ledger &ledger);
 
 /// An error about a head's schedule, with the place in its file that it is about.
 Error located(Error error, const HeadEntry &head);

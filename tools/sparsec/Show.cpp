@@ -114,8 +114,8 @@ Result<Shown> showLayer(const ShowOptions &options, const LoadedPattern &loaded,
 }
 
 Result<Shown> showHeads(const ShowOptions &options, const LoadedPattern &loaded,
-                        const Target &target, const Style &style) {
-  auto layers = drawnHeads(options, loaded, target);
+                        const Target &target, const Style &style, Ledger &ledger) {
+  auto layers = drawnHeads(options, loaded, target, ledger);
   if (!layers)
     return layers.error();
   std::vector<Shown> each;
@@ -209,11 +209,11 @@ Result<Shown> showKnown(const ShowOptions &options, const LoadedPattern &loaded,
 }
 
 Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
-                        const Target &target, const Style &style) {
+                        const Target &target, const Style &style, Ledger &ledger) {
   int64_t n = options.n(loaded);
   Lengths at = loaded.at(n);
   auto plan = makePlan(loaded, options.flags(), {target}, n,
-                       {.operations = patternOperations(), .anyBlock = true});
+                       {.operations = patternOperations(), .anyBlock = true}, ledger);
   if (!plan)
     return plan.error();
   auto layers = reportLayers(*plan, n);
@@ -227,14 +227,14 @@ Result<Shown> showStats(const ShowOptions &options, const LoadedPattern &loaded,
 }
 
 Result<Shown> showOne(const ShowOptions &options, const LoadedPattern &loaded, const Target &target,
-                      const Style &style) {
+                      const Style &style, Ledger &ledger) {
   if (options.stats)
-    return showStats(options, loaded, target, style);
+    return showStats(options, loaded, target, style, ledger);
   if (options.grid)
     return showGrid(options, loaded, style);
   if (options.layers)
     return showKnown(options, loaded, style);
-  return showHeads(options, loaded, target, style);
+  return showHeads(options, loaded, target, style, ledger);
 }
 
 Result<Answer> show(const Session &session, const ShowOptions &options) {
@@ -252,8 +252,9 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
       fmt::print("{}\n", Json{{"npy", options.npy}}.dump(2));
     return Answer::Yes;
   }
+  Ledger ledger(session.threads);
   if (!options.png.empty()) {
-    if (auto written = writeFigure(options, *patterns, *target); !written)
+    if (auto written = writeFigure(options, *patterns, *target, ledger); !written)
       return written.error();
     session.report(fmt::format("wrote {}\n", options.png));
     if (session.json)
@@ -267,7 +268,7 @@ Result<Answer> show(const Session &session, const ShowOptions &options) {
   std::string text;
   std::optional<Progress> progress(std::in_place, session, "planning");
   for (const LoadedPattern &loaded : *patterns) {
-    auto shown = showOne(options, loaded, *target, style);
+    auto shown = showOne(options, loaded, *target, style, ledger);
     if (!shown)
       return shown.error();
     all.push_back(shown->json);
@@ -342,10 +343,11 @@ int64_t ShowOptions::asked() const {
   return query.value_or((frame + grid->height * 2 / 3) * grid->width + grid->width * 2 / 3);
 }
 
-Result<std::vector<std::vector<Drawn>>>
-drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target &target) {
+Result<std::vector<std::vector<Drawn>>> drawnHeads(const ShowOptions &options,
+                                                   const LoadedPattern &loaded,
+                                                   const Target &target, Ledger &ledger) {
   int64_t n = options.n(loaded);
-  auto plan = makePlan(loaded, options.flags(), {target}, n, kForPictures);
+  auto plan = makePlan(loaded, options.flags(), {target}, n, kForPictures, ledger);
   if (!plan)
     return plan.error();
   std::vector<std::vector<Drawn>> result;
@@ -353,7 +355,9 @@ drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target
     std::vector<Drawn> &heads = result.emplace_back();
     for (HeadRow &row : headRows(loaded, layer)) {
       Candidate way = plan->headOf(row.entry).passes[0].ways.front();
-      auto layouts = layoutsOf(way.parts, loaded.at(n).request(row.h, way.block));
+      LayoutRequest request = loaded.at(n).request(row.h, way.block);
+      request.threads = ledger.threadsAsked();
+      auto layouts = layoutsOf(way.parts, request);
       if (!layouts)
         return layouts.error();
       heads.push_back({std::move(row), std::move(way), std::move(*layouts)});

@@ -35,13 +35,14 @@ struct Drawn {
   std::vector<BlockLayout> layouts;
 };
 /// The heads of each of the layers.
-Result<std::vector<std::vector<Drawn>>>
-drawnHeads(const ShowOptions &options, const LoadedPattern &loaded, const Target &target);
+Result<std::vector<std::vector<Drawn>>> drawnHeads(const ShowOptions &options,
+                                                   const LoadedPattern &loaded,
+                                                   const Target &target, Ledger &ledger);
 
 /// The mask of a layer's heads, as a NumPy array.
 Result<void> writeMask(const ShowOptions &options, const std::vector<LoadedPattern> &patterns);
 /// Everything that was asked for, as one PNG.
 Result<void> writeFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
-                         const Target &target);
+                         const Target &target, Ledger &ledger);
 
 } // namespace sparsec::cli

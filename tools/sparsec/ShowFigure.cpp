@@ -163,12 +163,12 @@ bool hasOrder(const FigureColumn &column) {
 }
 
 Result<Figure> headsFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
-                           const Target &target) {
+                           const Target &target, Ledger &ledger) {
   Figure figure{.title = "", .subtitle = "", .columns = {}, .legend = legendOfBlocks()};
   int64_t n = 0;
   for (const LoadedPattern &loaded : patterns) {
     n = options.n(loaded);
-    auto layers = drawnHeads(options, loaded, target);
+    auto layers = drawnHeads(options, loaded, target, ledger);
     if (!layers)
       return layers.error();
     for (size_t layer = 0; layer < layers->size(); ++layer)
@@ -205,9 +205,9 @@ Result<Figure> headsFigure(const ShowOptions &options, const std::vector<LoadedP
 } // namespace
 
 Result<void> writeFigure(const ShowOptions &options, const std::vector<LoadedPattern> &patterns,
-                         const Target &target) {
+                         const Target &target, Ledger &ledger) {
   auto figure =
-      options.grid ? gridFigure(options, patterns) : headsFigure(options, patterns, target);
+      options.grid ? gridFigure(options, patterns) : headsFigure(options, patterns, target, ledger);
   if (!figure)
     return figure.error();
   return write(*figure, options.png);
