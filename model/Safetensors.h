@@ -9,6 +9,7 @@
 
 #include "patterns/Error.h"
 
+#include <functional>
 #include <map>
 #include <span>
 
@@ -17,7 +18,8 @@ namespace sparsec {
 struct NamedTensor {
   std::string name;
   std::vector<int64_t> shape;
-  std::span<const float> values;
+  /// Gives the elements, when it is the tensor's turn: one at a time is in memory.
+  std::function<Result<void>(std::span<float>)> read;
 };
 
 Result<void> writeSafetensors(const std::string &path, const std::vector<NamedTensor> &tensors,
