@@ -195,21 +195,23 @@ Result<std::optional<RunState>> RunFolder::lastCheckpoint() const {
 Result<void> readParameters(const std::string &path, const Parameters &parameters,
                             std::span<float> weights, std::span<float> first,
                             std::span<float> second) {
-  auto tensors = readSafetensors(path);
-  if (!tensors)
-    return tensors.error();
+  auto file = SafetensorsFile::open(path);
+  if (!file)
+    return file.error();
   for (auto [prefix, into] : {std::pair{"", weights}, {kFirst, first}, {kSecond, second}}) {
     if (into.empty())
       continue;
     for (const Parameter &each : parameters.all()) {
-      auto found = tensors->find(prefix + each.name);
-      if (found == tensors->end())
+      auto found = file->tensors().find(prefix + each.name);
+      if (found == file->tensors().end())
         return inputError(
             fmt::format("{}: expected a tensor '{}{}', found none", path, prefix, each.name));
-      if (static_cast<int64_t>(found->second.values.size()) != each.size())
+      if (static_cast<int64_t>(found->second.elements) != each.size())
         return inputError(fmt::format("{}: expected {} elements in '{}{}', found {}", path,
-                                      each.size(), prefix, each.name, found->second.values.size()));
-      std::ranges::copy(found->second.values, into.begin() + each.offset);
+                                      each.size(), prefix, each.name, found->second.elements));
+      auto part = into.subspan(static_cast<size_t>(each.offset), static_cast<size_t>(each.size()));
+      if (Result<void> read = file->read(found->second, part); !read)
+        return read;
     }
   }
   return {};

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -121,8 +120,11 @@ Result<void> writeSafetensors(const std::string &path, const std::vector<NamedTe
   return file.putInPlace();
 }
 
-Result<std::map<std::string, StoredTensor>> readSafetensors(const std::string &path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
+Result<SafetensorsFile> SafetensorsFile::open(const std::string &path) {
+  SafetensorsFile opened;
+  opened.path = path;
+  std::ifstream &file = opened.file;
+  file.open(path, std::ios::binary | std::ios::ate);
   if (!file)
     return inputError(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
   auto total = static_cast<uint64_t>(file.tellg());
@@ -137,7 +139,6 @@ Result<std::map<std::string, StoredTensor>> readSafetensors(const std::string &p
   if (!header.is_object())
     return wrong(path, "its header is not JSON");
   uint64_t room = total - sizeof size - size;
-  std::map<std::string, StoredTensor> tensors;
   for (const auto &[name, entry] : header.items()) {
     if (name == "__metadata__")
       continue;
@@ -145,7 +146,7 @@ Result<std::map<std::string, StoredTensor>> readSafetensors(const std::string &p
         !entry["shape"].is_array() || !entry.contains("data_offsets") ||
         !entry["data_offsets"].is_array() || entry["data_offsets"].size() != 2)
       return wrong(path, fmt::format("expected '{}' to be a tensor of F32", name));
-    StoredTensor tensor;
+    Place tensor;
     uint64_t elements = 1;
     for (const auto &extent : entry["shape"]) {
       if (!extent.is_number_unsigned() || extent.get<uint64_t>() > room)
@@ -160,13 +161,32 @@ Result<std::map<std::string, StoredTensor>> readSafetensors(const std::string &p
         places[0].get<uint64_t>() > room || places[1].get<uint64_t>() > room ||
         places[1].get<uint64_t>() - places[0].get<uint64_t>() != elements * sizeof(float))
       return wrong(path, fmt::format("'{}' leaves the file", name));
-    tensor.values.resize(elements);
-    file.seekg(static_cast<std::streamoff>(sizeof size + size + places[0].get<uint64_t>()));
-    file.read(reinterpret_cast<char *>(tensor.values.data()),
-              static_cast<std::streamsize>(elements * sizeof(float)));
-    if (!file)
-      return wrong(path, "it is cut short");
-    tensors.emplace(name, std::move(tensor));
+    tensor.elements = elements;
+    tensor.begin = sizeof size + size + places[0].get<uint64_t>();
+    opened.places.emplace(name, std::move(tensor));
+  }
+  return opened;
+}
+
+Result<void> SafetensorsFile::read(const Place &place, std::span<float> into) {
+  file.seekg(static_cast<std::streamoff>(place.begin));
+  file.read(reinterpret_cast<char *>(into.data()), static_cast<std::streamsize>(into.size_bytes()));
+  if (!file)
+    return wrong(path, "it is cut short");
+  return {};
+}
+
+Result<std::map<std::string, StoredTensor>> readSafetensors(const std::string &path) {
+  auto file = SafetensorsFile::open(path);
+  if (!file)
+    return file.error();
+  std::map<std::string, StoredTensor> tensors;
+  for (const auto &[name, place] : file->tensors()) {
+    StoredTensor &tensor = tensors[name];
+    tensor.shape = place.shape;
+    tensor.values.resize(place.elements);
+    if (Result<void> read = file->read(place, tensor.values); !read)
+      return read.error();
   }
   return tensors;
 }
