@@ -106,7 +106,7 @@ AttentionShape Inspector::shape() const {
   return {.batch = sequences,
           .heads = config.heads,
           .kvHeads = config.heads,
-          .nq = config.length,
+          .nq = queries,
           .n = config.length,
           .q0 = 0};
 }
@@ -143,11 +143,14 @@ Result<void> Inspector::run(std::span<const float> weights, std::span<const uint
     if (auto done = put(buffers::kWeights, inType(weights, model->dtype())); !done)
       return done;
   std::vector<int32_t> inputs, targets;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    inputs.push_back(i % static_cast<size_t>(length) == 0 ? static_cast<int32_t>(kStart)
-                                                          : tokens[i - 1]);
-    targets.push_back(tokens[i]);
-  }
+  int64_t given = static_cast<int64_t>(tokens.size()) / sequences;
+  queries = std::min(given + 1, length);
+  for (int64_t sequence = 0; sequence < sequences; ++sequence)
+    for (int64_t i = 0; i < length; ++i) { // what follows the given ones is read by no query
+      const uint8_t *token = tokens.data() + sequence * given + i;
+      inputs.push_back(i == 0 || i > given ? static_cast<int32_t>(kStart) : token[-1]);
+      targets.push_back(i < given ? *token : 0);
+    }
   if (auto done = put(buffers::kTokens, std::as_bytes(std::span(inputs))); !done)
     return done;
   if (auto done = put(buffers::kTargets, std::as_bytes(std::span(targets))); !done)
@@ -224,12 +227,16 @@ const HeadEntry &AttentionView::entry(int64_t head) const {
   return model.pattern().heads[static_cast<size_t>(entryIndex(model, number, head))];
 }
 
+int64_t AttentionView::queries() const {
+  return inspector.queries;
+}
+
 Result<std::vector<BlockSums>> AttentionView::sums(int64_t head) {
   auto found = inspector.sumsOf(number, head, entry(head).attend);
   if (!found)
     return found.error();
-  int64_t n = inspector.model->config().model.length;
-  BlockSums empty{.block = inspector.block, .rows = (n + inspector.block - 1) / inspector.block};
+  BlockSums empty{.block = inspector.block,
+                  .rows = (queries() + inspector.block - 1) / inspector.block};
   empty.mass.resize(static_cast<size_t>(empty.rows * empty.rows));
   empty.squares = empty.mass;
   std::vector<BlockSums> all(static_cast<size_t>(inspector.sequences), empty);

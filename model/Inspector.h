@@ -15,6 +15,7 @@
 namespace sparsec {
 
 /// Of one head and sequence: [rows, rows] blocks of `block` positions; the last may be shorter.
+/// Everywhere `queries` is how many were looked at, AttentionView::queries().
 struct BlockSums {
   int64_t block = 0, rows = 0;
   std::vector<double> mass, squares;
@@ -37,6 +38,8 @@ class Inspector;
 class AttentionView {
 public:
   int64_t layer() const { return number; }
+  /// From the first position on; none beyond them enters a sum.
+  int64_t queries() const;
   /// The entry of the pattern that a head takes.
   const HeadEntry &entry(int64_t head) const;
   /// Of each sequence.
@@ -58,7 +61,8 @@ public:
   /// that can be.
   static Result<Inspector> load(Machine &machine, std::shared_ptr<const Transformer> model,
                                 int64_t sequences, int block = 0);
-  /// One forward pass over [sequences, length] tokens.
+  /// One forward pass over [sequences, given] tokens, given <= the model's length: the queries are
+  /// those that have read nothing else, up to the one after the last token where there is one.
   Result<void> run(std::span<const float> weights, std::span<const uint8_t> tokens,
                    const std::function<Result<void>(AttentionView &)> &visit);
 
@@ -77,7 +81,7 @@ private:
 
   Machine *machine = nullptr;
   std::shared_ptr<const Transformer> model;
-  int64_t sequences = 1;
+  int64_t sequences = 1, queries = 0;
   int block = 16;
   ListMemory memory;
   RunningList list;

@@ -44,14 +44,15 @@ Result<Json> readMark(const std::string &path) {
 }
 
 void append(std::vector<NamedTensor> &tensors, const std::string &prefix,
-            const Parameters &parameters, std::span<const float> values) {
+            const Parameters &parameters, StatePart part, const StateReader &read) {
   for (const Parameter &each : parameters.all()) {
     std::vector<int64_t> shape = {each.columns};
     if (each.rows > 0)
       shape.insert(shape.begin(), each.rows);
-    tensors.push_back(
-        {prefix + each.name, std::move(shape),
-         values.subspan(static_cast<size_t>(each.offset), static_cast<size_t>(each.size()))});
+    tensors.push_back({prefix + each.name, std::move(shape),
+                       [part, &read, offset = each.offset](std::span<float> into) {
+                         return read(part, offset, into);
+                       }});
   }
 }
 
@@ -148,13 +149,11 @@ std::string RunFolder::checkpointPath(int64_t step) const {
 }
 
 Result<void> RunFolder::writeCheckpoint(const RunState &state, const Parameters &parameters,
-                                        std::span<const float> weights,
-                                        std::span<const float> first,
-                                        std::span<const float> second) const {
+                                        const StateReader &read) const {
   std::vector<NamedTensor> tensors;
-  append(tensors, "", parameters, weights);
-  append(tensors, kFirst, parameters, first);
-  append(tensors, kSecond, parameters, second);
+  append(tensors, "", parameters, StatePart::Weights, read);
+  append(tensors, kFirst, parameters, StatePart::First, read);
+  append(tensors, kSecond, parameters, StatePart::Second, read);
   std::string path = checkpointPath(state.step);
   if (Result<void> written = writeSafetensors(path, tensors, {{"format", "pt"}}); !written)
     return written;
@@ -163,10 +162,10 @@ Result<void> RunFolder::writeCheckpoint(const RunState &state, const Parameters 
   return writeText(fs::path(path).replace_extension(".json").string(), json.dump(2) + "\n");
 }
 
-Result<void> RunFolder::writeBest(const Parameters &parameters, std::span<const float> weights,
+Result<void> RunFolder::writeBest(const Parameters &parameters, const StateReader &read,
                                   int64_t step) const {
   std::vector<NamedTensor> tensors;
-  append(tensors, "", parameters, weights);
+  append(tensors, "", parameters, StatePart::Weights, read);
   return writeSafetensors(bestPath(), tensors,
                           {{"format", "pt"}, {"step", fmt::format("{}", step)}});
 }
@@ -196,21 +195,23 @@ Result<std::optional<RunState>> RunFolder::lastCheckpoint() const {
 Result<void> readParameters(const std::string &path, const Parameters &parameters,
                             std::span<float> weights, std::span<float> first,
                             std::span<float> second) {
-  auto tensors = readSafetensors(path);
-  if (!tensors)
-    return tensors.error();
+  auto file = SafetensorsFile::open(path);
+  if (!file)
+    return file.error();
   for (auto [prefix, into] : {std::pair{"", weights}, {kFirst, first}, {kSecond, second}}) {
     if (into.empty())
       continue;
     for (const Parameter &each : parameters.all()) {
-      auto found = tensors->find(prefix + each.name);
-      if (found == tensors->end())
+      auto found = file->tensors().find(prefix + each.name);
+      if (found == file->tensors().end())
         return inputError(
             fmt::format("{}: expected a tensor '{}{}', found none", path, prefix, each.name));
-      if (static_cast<int64_t>(found->second.values.size()) != each.size())
+      if (static_cast<int64_t>(found->second.elements) != each.size())
         return inputError(fmt::format("{}: expected {} elements in '{}{}', found {}", path,
-                                      each.size(), prefix, each.name, found->second.values.size()));
-      std::ranges::copy(found->second.values, into.begin() + each.offset);
+                                      each.size(), prefix, each.name, found->second.elements));
+      auto part = into.subspan(static_cast<size_t>(each.offset), static_cast<size_t>(each.size()));
+      if (Result<void> read = file->read(found->second, part); !read)
+        return read;
     }
   }
   return {};

@@ -13,6 +13,7 @@
 
 #include "model/Parameters.h"
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 namespace sparsec {
@@ -25,6 +26,11 @@ struct RunState {
   int64_t step = 0;
   Json more; ///< of the trainer
 };
+
+/// The flat buffers of a model that is trained, as Parameters lays them out.
+enum class StatePart { Weights, First, Second };
+/// Copies elements of a part, from an offset on.
+using StateReader = std::function<Result<void>(StatePart, int64_t offset, std::span<float> into)>;
 
 class RunFolder {
 public:
@@ -47,11 +53,10 @@ public:
   /// Removes lines of steps after `step`, and a line that is not whole.
   Result<void> cutLog(int64_t step) const;
 
+  /// Parameter after parameter: a run needs no copy of its state.
   Result<void> writeCheckpoint(const RunState &state, const Parameters &parameters,
-                               std::span<const float> weights, std::span<const float> first,
-                               std::span<const float> second) const;
-  Result<void> writeBest(const Parameters &parameters, std::span<const float> weights,
-                         int64_t step) const;
+                               const StateReader &read) const;
+  Result<void> writeBest(const Parameters &parameters, const StateReader &read, int64_t step) const;
   /// The last checkpoint that is whole; nothing where there is none.
   Result<std::optional<RunState>> lastCheckpoint() const;
   std::string checkpointPath(int64_t step) const;

@@ -172,10 +172,7 @@ private:
   Result<void> keepBest(int64_t step) {
     if (!trainer.isFirst())
       return {};
-    Result<TrainedState> state = trainer.state();
-    if (!state)
-      return state.error();
-    return run.folder.writeBest(trainer.model().parameters(), state->weights, step);
+    return run.folder.writeBest(trainer.model().parameters(), reader(), step);
   }
 
   /// The first process writes for all.
@@ -187,9 +184,6 @@ private:
     if (!trainer.isFirst())
       return {};
     Clock::time_point begin = Clock::now();
-    Result<TrainedState> state = trainer.state();
-    if (!state)
-      return state.error();
     Result<Json> optimiser = trainer.optimiser();
     if (!optimiser)
       return optimiser.error();
@@ -206,10 +200,15 @@ private:
                                {"file", fmt::format("checkpoints/{:06}.safetensors", step)}});
     if (!logged)
       return logged;
-    Result<void> written = run.folder.writeCheckpoint(now, trainer.model().parameters(),
-                                                      state->weights, state->first, state->second);
+    Result<void> written = run.folder.writeCheckpoint(now, trainer.model().parameters(), reader());
     since += std::chrono::duration_cast<Clock::duration>(Clock::now() - begin);
     return written;
+  }
+
+  StateReader reader() const {
+    return [this](StatePart part, int64_t offset, std::span<float> into) {
+      return trainer.read(part, offset, into);
+    };
   }
 
   static int64_t peakBytes() {

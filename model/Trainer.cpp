@@ -163,16 +163,23 @@ Result<void> Trainer::setState(const TrainedState &state, const Json &optimiser)
   return put<AdamState>(buffers::kState, std::span(&start, 1));
 }
 
+Result<void> Trainer::read(StatePart part, int64_t offset, std::span<float> into) const {
+  const char *buffer = part == StatePart::Weights ? buffers::kParameters
+                       : part == StatePart::First ? buffers::kFirst
+                                                  : buffers::kSecond;
+  return get<float>(buffer, into, offset * static_cast<int64_t>(sizeof(float)));
+}
+
 Result<TrainedState> Trainer::state() const {
   TrainedState all;
   auto elements = static_cast<size_t>(transformer->parameters().elements());
-  for (auto [buffer, values] : {std::pair{buffers::kParameters, &all.weights},
-                                {buffers::kFirst, &all.first},
-                                {buffers::kSecond, &all.second}}) {
+  for (auto [part, values] : {std::pair{StatePart::Weights, &all.weights},
+                              {StatePart::First, &all.first},
+                              {StatePart::Second, &all.second}}) {
     if (values != &all.weights && !update)
       continue;
     values->resize(elements);
-    if (auto done = get<float>(buffer, *values); !done)
+    if (auto done = read(part, 0, *values); !done)
       return done.error();
   }
   return all;

@@ -73,6 +73,7 @@ public:
   /// Moments are zeros where they are empty; `optimiser` as optimiser() gave it.
   Result<void> setState(const TrainedState &state, const Json &optimiser = {});
   Result<TrainedState> state() const;
+  Result<void> read(StatePart part, int64_t offset, std::span<float> into) const;
   /// The optimiser's own numbers, for a checkpoint.
   Result<Json> optimiser() const;
 

@@ -151,6 +151,58 @@ TEST(Inspector, SumsOfRows) {
   EXPECT_TRUE(run) << run.error().render();
 }
 
+/// A text shorter than the model: the weights are those of any sequence that begins so, and no
+/// query beyond the one after it is in a sum.
+TEST(Inspector, AShortTextIsTheBeginningOfALongOne) {
+  Config config = smallConfig("strided", {{"l", 8}}, {{"model.length", "80"}});
+  auto model = transformerOf(config);
+  constexpr int64_t kGiven = 20;
+  std::vector<uint8_t> whole = randomTokens(kSequences * 80, 6), begun;
+  for (int64_t i = 0; i < kSequences; ++i)
+    begun.insert(begun.end(), whole.begin() + i * 80, whole.begin() + i * 80 + kGiven);
+  std::vector<std::vector<float>> rows[2];
+  auto look = [&](const std::vector<uint8_t> &tokens, auto &into, bool isShort) {
+    auto inspector = Inspector::load(testMachine(), model, kSequences);
+    ASSERT_TRUE(inspector);
+    auto run = inspector->run(
+        randomWeights(model->parameters(), 5), tokens, [&](AttentionView &view) -> Result<void> {
+          EXPECT_EQ(view.queries(), isShort ? kGiven + 1 : 80);
+          for (int64_t head : {0, 1}) {
+            auto sums = view.sums(head);
+            auto inside = view.mass(head, view.entry(head).attend);
+            if (!sums || !inside)
+              return sums ? inside.error() : sums.error();
+            for (int64_t sequence = 0; sequence < kSequences; ++sequence) {
+              std::vector<double> mass(4);
+              for (int64_t query = 0; query <= kGiven; ++query) {
+                auto row = view.row(head, sequence, query);
+                if (!row)
+                  return row.error();
+                for (int64_t key = 0; key <= query; ++key)
+                  mass[static_cast<size_t>(query / 16 * 2 + key / 16)] +=
+                      static_cast<double>((*row)[static_cast<size_t>(key)]);
+                into.push_back(std::move(*row));
+              }
+              if (!isShort)
+                continue;
+              const BlockSums &found = (*sums)[static_cast<size_t>(sequence)];
+              EXPECT_EQ(found.rows, 2);
+              for (size_t i = 0; i < 4; ++i)
+                EXPECT_NEAR(found.mass[i], mass[i], 1e-4) << i;
+              EXPECT_NEAR(found.total(), kGiven + 1, 1e-4);
+              EXPECT_NEAR((*inside)[static_cast<size_t>(sequence)], kGiven + 1, 1e-4);
+            }
+          }
+          return {};
+        });
+    EXPECT_TRUE(run) << run.error().render();
+  };
+  look(whole, rows[0], false);
+  look(begun, rows[1], true);
+  EXPECT_EQ(rows[0].size(), 2u * 2 * kSequences * (kGiven + 1));
+  EXPECT_EQ(rows[0], rows[1]);
+}
+
 TEST(Inspector, ChangeTellsMemoryFromData) {
   BlockSums same{.block = 16, .rows = 2, .mass = {16, 0, 8, 8}, .squares = {}};
   BlockSums other{.block = 16, .rows = 2, .mass = {16, 0, 0, 16}, .squares = {}};

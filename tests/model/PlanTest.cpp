@@ -3,7 +3,9 @@
 #include "runtime/CountingDevice.h"
 #include "tests/model/ModelOnDevice.h"
 
+#include <fstream>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 namespace sparsec {
 namespace {
@@ -61,6 +63,57 @@ INSTANTIATE_TEST_SUITE_P(Patterns, PlanOfPattern,
                                          std::tuple{"strided", false, 1},
                                          std::tuple{"strided-merged", true, 2},
                                          std::tuple{"bigbird", false, 2}));
+
+/// Of /proc/self/status, in bytes: "VmRSS" what is resident, "VmHWM" the most that was.
+int64_t residentMemory(const std::string &key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (word == key + ":") {
+      int64_t kilobytes = 0;
+      status >> kilobytes;
+      return kilobytes * 1024;
+    }
+  return -1;
+}
+
+/// What the process takes at most beyond what it has, once kernels are compiled, is the plan.
+TEST(Plan, TheProcessGrowsByWhatIsPlanned) {
+  if (testMachine().device.name() != "cpu")
+    GTEST_SKIP() << "the device's memory is not the process's";
+  for (const char *recompute : {"false", "true"}) {
+    SCOPED_TRACE(recompute);
+    Config config = smallConfig("strided", {{"l", 32}},
+                                {{"model.length", "1024"},
+                                 {"model.width", "256"},
+                                 {"model.layers", "6"},
+                                 {"train.batch_size", "4"},
+                                 {"train.recompute", recompute}});
+    auto model = transformerOf(config);
+    auto data = std::make_shared<const Dataset>(
+        Dataset::of(randomTokens(20000, 1), randomTokens(5000, 2), randomTokens(5000, 3)));
+    CountingDevice none;
+    Machine planning = on(none);
+    {
+      auto planned = Trainer::load(planning, model, data);
+      ASSERT_TRUE(planned) << planned.error().render();
+    }
+    Machine machine = on(testMachine().device);
+    malloc_trim(0);
+    constexpr const char *kResetPeak = "5";
+    ASSERT_TRUE(std::ofstream("/proc/self/clear_refs") << kResetPeak << std::flush);
+    int64_t before = residentMemory("VmRSS");
+    auto trainer = Trainer::load(machine, model, data);
+    ASSERT_TRUE(trainer) << trainer.error().render();
+    ASSERT_TRUE(trainer->initialise());
+    ASSERT_TRUE(trainer->step(0));
+    ASSERT_TRUE(trainer->score(Split::Valid, {}));
+    auto grown = static_cast<double>(residentMemory("VmHWM") - before),
+         planned = static_cast<double>(trainer->plannedBytes());
+    constexpr double kLeast = 100e6, kShare = 0.05;
+    EXPECT_GT(planned, kLeast);
+    EXPECT_NEAR(grown, planned, kShare * planned);
+  }
+}
 
 TEST(Plan, WorkspacesLieInTheArena) {
   CountingDevice none;

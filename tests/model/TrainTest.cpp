@@ -235,7 +235,18 @@ TEST_F(Runs, ScoresOfKnownDistributions) {
 TEST_F(Runs, SafetensorsComeBackAndAreRefusedCut) {
   std::vector<float> a = {1, -2.5f, 3}, b = {0, 7};
   std::string path = (root / "a.safetensors").string();
-  ASSERT_TRUE(writeSafetensors(path, {{"a", {3}, a}, {"b.c", {1, 2}, b}}, {{"format", "pt"}}));
+  auto copyOf = [](const std::vector<float> &values) {
+    return [&values](std::span<float> into) -> Result<void> {
+      EXPECT_EQ(into.size(), values.size());
+      std::ranges::copy(values, into.begin());
+      return {};
+    };
+  };
+  ASSERT_TRUE(writeSafetensors(path, {{"a", {3}, copyOf(a)}, {"b.c", {1, 2}, copyOf(b)}},
+                               {{"format", "pt"}}));
+  auto fails = [](std::span<float>) -> Result<void> { return machineError("gone"); };
+  EXPECT_FALSE(writeSafetensors((root / "b.safetensors").string(), {{"a", {3}, fails}}));
+  EXPECT_FALSE(fs::exists(root / "b.safetensors") || fs::exists(root / "b.safetensors.part"));
   auto read = readSafetensors(path);
   ASSERT_TRUE(read) << read.error().render();
   EXPECT_EQ(read->at("a").values, a);

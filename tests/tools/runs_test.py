@@ -140,6 +140,29 @@ class Runs(RunTest):
         self.works("inspect", "dense", "--layer", "1", "--head", "0", "--query", "40", "--png", "query.png", "--device", "cpu")
         for file in ("all.png", "query.png"):
             self.assertGreater(png_size((self.folder / file).read_bytes()), (100, 100))
+        # A text of one's own: one input, so nothing changes; the query after its last byte is the last that is looked at.
+        text = ("inspect", "dense", "--prompt", "the cat sat", "--device", "cpu")
+        heads = json.loads(self.works(*text, "--inside", "causal", "--json"))["heads"]
+        self.assertEqual(len(heads), 4)
+        for each in heads:
+            self.assertNotIn("change", each)
+            self.assertTrue(1 <= each["effective_keys"] <= 12)
+            self.assertAlmostEqual(each["inside"], 1, places=5)
+        other = json.loads(self.works("inspect", "dense", "--prompt", "a dog and a", "--device", "cpu", "--json"))["heads"]
+        self.assertNotEqual([each["effective_keys"] for each in heads], [each["effective_keys"] for each in other])
+        self.works(*text, "--layer", "1", "--head", "0", "--query", "11", "--png", "after.png")
+        self.assertGreater(png_size((self.folder / "after.png").read_bytes()), (100, 100))
+        self.works(*text, "--png", "blocks.png")
+        self.assertGreater(png_size((self.folder / "blocks.png").read_bytes()), (100, 100))
+        self.works("inspect", "dense", "--prompt", "x" * 64, "--device", "cpu")
+        self.refuses(1, "error: --query: expected one of 0 to 11, the position after what is read, found 12\n",
+                     *text, "--layer", "1", "--head", "0", "--query", "12", "--png", "a.png")
+        self.refuses(1, "error: --prompt: expected at most 64 bytes, the length of the model, found 65\n",
+                     "inspect", "dense", "--prompt", "x" * 65, "--device", "cpu")
+        self.refuses(1, "error: --prompt: expected at least one byte, found none\n", "inspect", "dense", "--prompt", "", "--device", "cpu")
+        self.refuses(1, "error: --audio: the run's data is bytes, not sound\n", "inspect", "dense", "--audio", "begin.wav", "--device", "cpu")
+        self.refuses(2, "error: --prompt, --image, --audio: one of them at most\nnote: 'sparsec inspect --help' lists what there is\n",
+                     "inspect", "dense", "--prompt", "a", "--audio", "begin.wav")
         # A pattern that keeps what the heads look at, and trains on.
         report = json.loads(self.works("inspect", "dense", "--propose", "--mass", "0.9", "-o", "proposed.yaml", "--device", "cpu", "--json"))
         self.assertEqual(len(report["heads"]), 4)
@@ -195,6 +218,10 @@ class Runs(RunTest):
         self.assertEqual(png_size((self.folder / "done.png").read_bytes()), (4 + 4 * 116, 4 + 116))
         self.works("sample", "run-digits", "--count", "3", "--png", "grid.png", "--device", "cpu")
         self.assertEqual(png_size((self.folder / "grid.png").read_bytes()), (4 + 3 * 116, 4 + 2 * 116))
+        self.refuses(1, "error: --image: expected SPLIT:INDEX, as test:17, found 'seventeen'\n",
+                     "sample", "run-digits", "--image", "seventeen", "--device", "cpu")
+        self.refuses(1, "error: --image: expected one of the 6 pictures of test, as test:17, found 'test:6'\n",
+                     "sample", "run-digits", "--image", "test:6", "--device", "cpu")
         self.works("inspect", "run-digits", "--layer", "1", "--head", "1", "--query", "16,8,0", "--image", "test:2", "--png", "look.png", "--device", "cpu")
         png_size((self.folder / "look.png").read_bytes())
         # Sound: exactly count x seconds x 12,000 frames, clips joined; from nothing, and on from a file.
@@ -207,6 +234,18 @@ class Runs(RunTest):
         for clip in (on[:240], on[240:]):  # through mu-law
             self.assertTrue(all(abs(a - b) < 400 for a, b in zip(clip[:100], begin)))
         self.refuses(1, "error: --audio: the run's data is bytes, not sound\n", "sample", "run-text", "--audio", "begin.wav", "--device", "cpu")
+        # What heads look at in a recording: its beginning, where it is longer than the model.
+        short = json.loads(self.works("inspect", "run-music", "--audio", "begin.wav", "--device", "cpu", "--json"))["heads"]
+        long = json.loads(self.works("inspect", "run-music", "--audio", "music.wav", "--device", "cpu", "--json"))["heads"]
+        self.assertEqual(len(short), 4)
+        for a, b in zip(short, long):
+            self.assertTrue(1 <= a["effective_keys"] <= 101 and 1 <= b["effective_keys"] <= 240)
+            self.assertNotEqual(a["effective_keys"], b["effective_keys"])
+        self.sound("empty.wav", 0)
+        self.refuses(1, "error: --audio: expected at least one sample, found none\n", "inspect", "run-music", "--audio", "empty.wav", "--device", "cpu")
+        self.refuses(1, "error: --prompt: the run's data is wav, not text\n", "inspect", "run-music", "--prompt", "a", "--device", "cpu")
+        self.refuses(1, "error: --prompt: the run's data is mnist, not text\n", "sample", "run-digits", "--prompt", "a", "--device", "cpu")
+        self.refuses(1, "error: --image: the run's data is wav, not pictures\n", "sample", "run-music", "--image", "test:0", "--device", "cpu")
         self.refuses(2, "error: --prompt, --image, --audio: one of them at most\nnote: 'sparsec sample --help' lists what there is\n",
                      "sample", "run-music", "--audio", "begin.wav", "--prompt", "a")
         self.works("report", "run-music", "--samples", "1", "--length", "40", "--device", "cpu")
@@ -226,7 +265,7 @@ class Runs(RunTest):
         self.text_run()
         device = ("--device", "cpu")
         self.refuses(1, "error: --min-context: expected less than the length of 64, found 64\n", "eval", "run", "--min-context", "64", *device)
-        self.refuses(1, "error: --image: expected SPLIT:INDEX, as test:17, found 'seventeen'\n", "sample", "run", "--image", "seventeen", *device)
+        self.refuses(1, "error: --image: the run's data is bytes, not pictures\n", "sample", "run", "--image", "test:0", *device)
         self.refuses(1, "error: --image: expected SPLIT:INDEX, as test:17, found 'seventeen'\n", "inspect", "run", "--image", "seventeen", *device)
         self.refuses(1, "error: expected 99 whole sequences of 64 in the split 'test', found 15\n", "inspect", "run", "--inputs", "99", *device)
         self.refuses(1, "error: --query: expected a position below the length of 64, found 64\n",

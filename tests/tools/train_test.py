@@ -53,6 +53,35 @@ class Train(CommandTest):
         self.assertTrue(text.startswith("the cat"), text)
         self.tensors_are_readable()
 
+    def test_a_process_takes_what_is_planned(self):
+        """Beside what a tiny model takes: kernels, the program. Training, validation, checkpoints, and going on from one."""
+        sizes = {"small": (96, 32, 1), "large": (1024, 256, 4)}
+        for name, (length, width, layers) in sizes.items():
+            self.write(f"{name}.yaml", f"""name: {name}
+data: {{kind: bytes, valid: 0.2, test: 0.1}}
+model: {{length: {length}, layers: {layers}, width: {width}, heads: 2, ff_ratio: 2, positions: {{row: t // 32, column: t % 32}}}}
+attention: {{pattern: strided, params: {{l: 32}}}}
+train: {{steps: 4, batch_size: 4, learning_rate: 0.001, warmup_steps: 2}}
+every: {{log: 1, valid: 1, checkpoint: 1}}
+valid: {{tokens: {length}, min_context: 0}}
+""")
+        self.write("long", TEXT * 4)
+
+        def train(*arguments, run):
+            self.assertEqual(self.run_sparsec("train", *arguments, "--out", run, "--device", "cpu", "--threads", "2", "-q")[::2], (0, ""))
+            lines = self.log(run)
+            return lines[0]["planned_bytes"], lines[-1]["peak_bytes"]
+
+        found = {}
+        for name in sizes:
+            train(f"./{name}.yaml", "--data", "long", "--until", "1", run=f"{name}-first")  # compiles
+            begun = train(f"./{name}.yaml", "--data", "long", "--until", "1", run=name)
+            found[name] = [begun, train("--resume", "--until", "2", run=name)]
+        for small, large in zip(found["small"], found["large"]):
+            planned = large[0] - small[0]
+            self.assertGreater(planned, 200e6)
+            self.assertAlmostEqual((large[1] - small[1]) / planned, 1, delta=0.05)
+
     def tensors_are_readable(self):
         """By nothing but what the format says."""
         data = (self.folder / "run/checkpoints/000012.safetensors").read_bytes()

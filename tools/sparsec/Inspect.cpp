@@ -30,15 +30,18 @@ Result<HeadFound> lookAt(AttentionView &view, int64_t head, const Config &config
   auto sums = view.sums(head);
   if (!sums)
     return sums.error();
-  HeadFound found{.layer = view.layer(), .head = head, .entry = view.entry(head).name};
+  HeadFound found{.layer = view.layer(),
+                  .head = head,
+                  .entry = view.entry(head).name,
+                  .queries = view.queries()};
   auto inputs = static_cast<double>(sums->size());
   double all = 0;
   for (const BlockSums &each : *sums) {
-    found.effectiveKeys += each.effectiveKeys(config.model.length) / inputs;
+    found.effectiveKeys += each.effectiveKeys(view.queries()) / inputs;
     all += each.total();
   }
   if (sums->size() > 1)
-    found.change = changeOf(*sums, config.model.length);
+    found.change = changeOf(*sums, view.queries());
   if (inside) {
     auto mass = view.mass(head, entryOf(*inside, config, view.layer(), head).attend);
     if (!mass)
@@ -54,9 +57,42 @@ Result<HeadFound> lookAt(AttentionView &view, int64_t head, const Config &config
 
 namespace {
 
-/// [inputs, length] tokens of the run's data.
-Result<std::vector<uint8_t>> inputsOf(const InspectOptions &asked, const RunFolder &run,
-                                      const Config &config) {
+/// [count, each] tokens that the model reads.
+struct Inputs {
+  std::vector<uint8_t> tokens;
+  int64_t count = 1;
+};
+
+/// A text or the beginning of a clip, in place of the run's data.
+Result<Inputs> givenInput(const InspectOptions &asked, const Config &config) {
+  const char *flag = asked.prompt ? "--prompt" : "--audio";
+  if (config.data.kind != (asked.prompt ? "bytes" : "wav"))
+    return inputError(fmt::format("{}: the run's data is {}, not {}", flag, config.data.kind,
+                                  asked.prompt ? "text" : "sound"));
+  Inputs given;
+  if (asked.prompt) {
+    given.tokens.assign(asked.prompt->begin(), asked.prompt->end());
+    if (static_cast<int64_t>(given.tokens.size()) > config.model.length)
+      return inputError(fmt::format("--prompt: expected at most {} bytes, the length of the model, "
+                                    "found {}",
+                                    config.model.length, given.tokens.size()));
+  } else {
+    auto clip = readSound(asked.audio);
+    if (!clip)
+      return clip.error();
+    given.tokens = std::move(*clip);
+    if (static_cast<int64_t>(given.tokens.size()) > config.model.length)
+      given.tokens.resize(static_cast<size_t>(config.model.length));
+  }
+  if (given.tokens.empty())
+    return inputError(fmt::format("{}: expected at least one {}, found none", flag,
+                                  asked.prompt ? "byte" : "sample"));
+  return given;
+}
+
+Result<Inputs> inputsOf(const InspectOptions &asked, const RunFolder &run, const Config &config) {
+  if (asked.prompt || !asked.audio.empty())
+    return givenInput(asked, config);
   auto data = Dataset::open(config, asked.data.empty() ? run.origin().data : asked.data);
   if (!data)
     return data.error();
@@ -81,11 +117,12 @@ Result<std::vector<uint8_t>> inputsOf(const InspectOptions &asked, const RunFold
     return inputError(fmt::format("expected {} whole sequences of {} in the split '{}', found {}",
                                   first + count, length, split, there));
   auto begin = tokens.begin() + first * length;
-  return std::vector<uint8_t>(begin, begin + count * length);
+  return Inputs{.tokens = {begin, begin + count * length}, .count = count};
 }
 
 /// A query as a position in the sequence.
-Result<int64_t> positionOf(const InspectOptions &asked, const Config &config) {
+Result<int64_t> positionOf(const InspectOptions &asked, const Config &config,
+                           const Inputs &inputs) {
   std::optional<Form> form = formOf(config);
   int64_t at = asked.query[0];
   if (asked.query.size() > 1) {
@@ -103,6 +140,10 @@ Result<int64_t> positionOf(const InspectOptions &asked, const Config &config) {
   if (at >= config.model.length)
     return inputError(fmt::format("--query: expected a position below the length of {}, found {}",
                                   config.model.length, at));
+  if (auto each = static_cast<int64_t>(inputs.tokens.size()) / inputs.count; at > each)
+    return inputError(fmt::format("--query: expected one of 0 to {}, the position after what is "
+                                  "read, found {}",
+                                  each, at));
   return at;
 }
 
@@ -222,7 +263,7 @@ Result<void> writePicture(const InspectOptions &asked, const Look &look, const C
   Figure figure = look.query ? queryFigure(config, tokens, look.weights, *look.query,
                                            fmt::format("{}, layer {}, head {}", config.name,
                                                        *asked.layer, *asked.head))
-                             : matricesFigure(look.heads, config.model.length);
+                             : matricesFigure(look.heads);
   auto raster = render(figure);
   if (!raster)
     return raster.error();
@@ -247,26 +288,25 @@ Result<Answer> inspect(const Session &session, const InspectOptions &asked) {
   if (!inside)
     return inside.error();
   look.inside = *inside;
+  auto inputs = inputsOf(asked, *run, config);
+  if (!inputs)
+    return inputs.error();
   if (!asked.query.empty()) {
-    auto at = positionOf(asked, config);
+    auto at = positionOf(asked, config, *inputs);
     if (!at)
       return at.error();
     look.query = *at;
   }
-  auto tokens = inputsOf(asked, *run, config);
-  if (!tokens)
-    return tokens.error();
   auto weights = weightsOf(*run, (*model)->parameters());
   if (!weights)
     return weights.error();
   auto machine = openMachine(asked.device, {.threads = session.threads});
   if (!machine)
     return machine.error();
-  auto inspector = Inspector::load(*machine->machine, *model,
-                                   static_cast<int64_t>(tokens->size()) / config.model.length);
+  auto inspector = Inspector::load(*machine->machine, *model, inputs->count);
   if (!inspector)
     return inspector.error();
-  if (auto done = inspector->run(weights->state.weights, *tokens, std::ref(look)); !done)
+  if (auto done = inspector->run(weights->state.weights, inputs->tokens, std::ref(look)); !done)
     return done.error();
   if (look.proposal) {
     if (auto done = finishProposal(session, asked, *look.proposal, config); !done)
@@ -275,7 +315,7 @@ Result<Answer> inspect(const Session &session, const InspectOptions &asked) {
   }
   print(session, look.heads);
   if (!asked.png.empty()) {
-    if (auto written = writePicture(asked, look, config, *tokens); !written)
+    if (auto written = writePicture(asked, look, config, inputs->tokens); !written)
       return written.error();
     session.report(fmt::format("wrote {}\n", asked.png));
   }
@@ -335,6 +375,11 @@ Action declareInspect(Options &options) {
                  {"train", "valid", "test"});
   options.integer("--inputs", "sequences (4)", asked->inputs, {1, 256});
   options.value("--image", "SPLIT:INDEX", "one sequence instead, as test:17", text(asked->image));
+  options.value("--prompt", "TEXT", "a text instead", [asked](const std::string &given) {
+    asked->prompt = given;
+    return std::string();
+  });
+  options.value("--audio", "FILE", "the beginning of a WAV file instead", text(asked->audio));
   options.value("--data", "PATH", "the data set (that of the run)", text(asked->data));
   declareDeviceFlag(options, asked->device);
   options.check([asked]() -> std::string {
@@ -344,6 +389,8 @@ Action declareInspect(Options &options) {
       return "--query: needs --layer, --head and --png";
     if (asked->propose && asked->out.empty())
       return "--propose: needs --out, the pattern's file";
+    if (asked->prompt.has_value() + !asked->image.empty() + !asked->audio.empty() > 1)
+      return "--prompt, --image, --audio: one of them at most";
     if (!asked->params.empty() && asked->inside.empty())
       return "--param: is of --inside";
     return "";

@@ -9,7 +9,8 @@
 namespace sparsec::cli {
 
 struct InspectOptions {
-  std::string run, data, device, split = "test", image, png, inside, out;
+  std::string run, data, device, split = "test", image, audio, png, inside, out;
+  std::optional<std::string> prompt;
   std::vector<std::string> params; ///< of --inside
   std::optional<int64_t> layer, head;
   std::vector<int64_t> query; ///< a position, or row, column and channel
@@ -25,6 +26,7 @@ struct HeadFound {
   double effectiveKeys = 0;     ///< mean over the inputs
   std::optional<double> change; ///< of several inputs
   std::optional<double> inside; ///< share of the mass
+  int64_t queries = 0;          ///< that were looked at, from the first on
   BlockSums first;              ///< of the first input
 };
 
@@ -33,7 +35,7 @@ Result<HeadFound> lookAt(AttentionView &view, int64_t head, const Config &config
                          const Pattern *inside = nullptr);
 
 /// A picture of every head's matrix, blocks in the colour of their mass: layers down, heads across.
-Figure matricesFigure(const std::vector<HeadFound> &heads, int64_t length);
+Figure matricesFigure(const std::vector<HeadFound> &heads);
 /// One query's weights on the grid of its tokens: white where it looks, black what comes later; for
 /// pictures the input beside it.
 Figure queryFigure(const Config &config, std::span<const uint8_t> tokens,

@@ -27,12 +27,12 @@ Form gridOf(const Config &config) {
 
 } // namespace
 
-Figure matricesFigure(const std::vector<HeadFound> &heads, int64_t length) {
+Figure matricesFigure(const std::vector<HeadFound> &heads) {
   constexpr int kSide = 200;
   Figure figure{
       .title = "Attention, block by block",
-      .subtitle = fmt::format("{} tokens, blocks of {}: queries down, keys across", length,
-                              heads.front().first.block),
+      .subtitle = fmt::format("{} tokens, blocks of {}: queries down, keys across",
+                              heads.front().queries, heads.front().first.block),
       .columns = {},
       .legend = {{palette::kEmpty, "nothing"}, {palette::kFull, "all of a query's weight"}}};
   for (const HeadFound &each : heads) {
@@ -48,7 +48,7 @@ Figure matricesFigure(const std::vector<HeadFound> &heads, int64_t length) {
       for (int64_t key = 0; key < sums.rows; ++key)
         panel.at(row, key) = // weak ones would not be seen
             mix(palette::kEmpty, palette::kFull,
-                std::clamp(std::sqrt(sums.share(row, key, length)), 0.0, 1.0));
+                std::clamp(std::sqrt(sums.share(row, key, each.queries)), 0.0, 1.0));
     column->rows.push_back({std::move(panel)});
   }
   return figure;

@@ -236,7 +236,7 @@ Result<void> addAttention(HtmlPage &page, Reported &all) {
                      });
   if (!run)
     return run;
-  auto raster = render(matricesFigure(heads, config.model.length));
+  auto raster = render(matricesFigure(heads));
   if (!raster)
     return raster.error();
   auto png = raster->png();

@@ -144,15 +144,19 @@ Result<Answer> sample(const Session &session, const SampleOptions &asked) {
   if (!model)
     return model.error();
   const Config &config = (*model)->config();
+  std::optional<Form> form = formOf(config);
+  const std::string &kind = config.data.kind;
+  for (auto [flag, given, fits, what] :
+       {std::tuple{"--prompt", &asked.prompt, kind == "bytes", "text"},
+        {"--image", &asked.image, form.has_value(), "pictures"},
+        {"--png", &asked.png, form.has_value(), "pictures"},
+        {"--audio", &asked.audio, kind == "wav", "sound"},
+        {"--wav", &asked.wav, kind == "wav", "sound"}})
+    if (!given->empty() && !fits)
+      return inputError(fmt::format("{}: the run's data is {}, not {}", flag, kind, what));
   auto wanted = whatIsAsked(asked, *run, config);
   if (!wanted)
     return wanted.error();
-  std::optional<Form> form = formOf(config);
-  if (!asked.png.empty() && !form)
-    return inputError(fmt::format("--png: the run's data is {}, not pictures", config.data.kind));
-  for (auto [flag, given] : {std::pair{"--wav", &asked.wav}, {"--audio", &asked.audio}})
-    if (!given->empty() && config.data.kind != "wav")
-      return inputError(fmt::format("{}: the run's data is {}, not sound", flag, config.data.kind));
   auto weights = weightsOf(*run, (*model)->parameters());
   if (!weights)
     return weights.error();
