@@ -106,10 +106,27 @@ Result<int64_t> Ledger::elements(const Expr &attend, const LayoutRequest &reques
 
 Result<PartCounts> Ledger::blocks(const Part &part, const LayoutRequest &request) {
   return find(ofBlocks, {part, request}, [&]() -> Result<PartCounts> {
-    Result<std::vector<BlockLayout>> layout = layoutsOf({part}, request);
-    if (!layout)
+    constexpr int64_t kMostBytes = int64_t{1} << 25; // they are counted, not kept
+    LayoutRequest byRows = request;
+    byRows.maximumBytes = std::min(request.maximumBytes, kMostBytes);
+    Result<std::vector<BlockLayout>> layout = layoutsOf({part}, byRows);
+    if (layout)
+      return countsOf(layout->front());
+    // What has many runs in each row may have few in each column. At ragged ends the kinds of
+    // blocks differ.
+    if (request.nq % request.blockQ || request.nk % request.blockK)
       return layout.error();
-    return countsOf(layout->front());
+    LayoutRequest byColumns = byRows;
+    byColumns.q0 = 0;
+    std::swap(byColumns.nq, byColumns.nk);
+    std::swap(byColumns.blockQ, byColumns.blockK);
+    Result<std::vector<BlockLayout>> turned =
+        layoutsOf({{exchanged(part.attend, request.q0), part.keys, part.queries}}, byColumns);
+    if (!turned)
+      return layout.error();
+    PartCounts counts = countsOf(turned->front());
+    std::swap(counts.rows, counts.columns);
+    return counts;
   });
 }
 
