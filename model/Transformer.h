@@ -77,5 +77,7 @@ private:
 
 /// The pattern of a config: from the zoo, or from a file.
 Result<std::shared_ptr<const Pattern>> loadPattern(const AttentionConfig &attention);
+/// Error: a head of some layer sees a later position, so that what is predicted would be known.
+Result<void> checkLooksBack(const Pattern &pattern, const ModelConfig &config);
 
 } // namespace sparsec

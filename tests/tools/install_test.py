@@ -51,6 +51,22 @@ class Install(CommandTest):
         for furthest in re.findall(r"at most (\S+)", ahead):
             self.assertLess(float(furthest), 1e-6)
 
+    def test_from_an_idea_to_its_times(self):
+        """examples/patterns: each script as it stands, where nothing but an installed sparsec is."""
+        path = f"{self.install() / 'bin'}:/usr/bin:/bin"
+        for script, made in (("ladder", ("ladder.png", "times.png", "ladder/manifest.json")),
+                             ("stereo-audio", ("stereo.png", "times.png", "stereo/stereo.h")),
+                             ("documents", ("mask.npy", "packed/manifest.json"))):
+            with self.subTest(script=script):
+                folder = self.folder / script
+                folder.mkdir()
+                done = subprocess.run([SOURCE / f"examples/patterns/{script}.sh"], cwd=folder, text=True, capture_output=True,
+                                      env={"PATH": path, "SPARSEC_CACHE": "off"})
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(len(re.findall(r"^passed: (\d+) of \1 outputs within the bound$", done.stdout, re.M)), 1)
+                for file in made:
+                    self.assertGreater((folder / file).stat().st_size, 0, file)
+
     def test_the_readmes_program(self):
         """As it stands, in a project of the lines that the README has for it."""
         prefix = self.install()

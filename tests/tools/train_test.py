@@ -127,6 +127,11 @@ valid: {{tokens: {length}, min_context: 0}}
         self.refuses(1, "error: there is no config 'enwik9'; did you mean 'enwik8'?\n"
                         "note: there are cifar10, cifar10-small, enwik8, enwik8-small, imagenet64, imagenet64-large, mnist-small, music and music-small; "
                         "a path has a '/' or ends in .yaml\n", "train", "enwik9", "--dry-run")
+        self.refuses(1, "error: pattern 'dense': position 0 sees position 1 in head 'dense': a model that predicts what comes next may not "
+                        "look ahead\n", "train", "./tiny.yaml", "--pattern", "dense", "--dry-run")
+        ahead = self.write("ahead.yaml", "name: ahead\nheads: [{name: a, attend: causal}, {name: b, attend: causal or h == 1 and q == 40 and k > 43}]\n")
+        self.refuses(1, "error: pattern 'ahead': position 40 sees position 44 in head 'b': a model that predicts what comes next may not look ahead\n",
+                     "train", "./tiny.yaml", "--pattern", ahead, "--dry-run")
         self.refuses(2, "error: --out: missing: the folder of the run\nnote: 'sparsec train --help' lists what there is\n",
                      "train", "./tiny.yaml")
         self.refuses(1, "error: run: there is no such run\n", "eval", "run")

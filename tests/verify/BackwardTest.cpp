@@ -203,12 +203,13 @@ std::string survivorsOf(Device &device, AttentionBackwardRequest::Pass pass,
   EXPECT_EQ(found(), "");
   std::map<testing::MutationKind, int> count;
   std::string survivors;
-  for (const testing::Mutant &each : testing::mutantsOf(healthy.front())) {
-    mutant = &each;
-    ++count[each.kind];
-    if (found().empty() && !isOfExistence(healthy.front(), each))
-      survivors += fmt::format("{}, line {}: {}\n", name(each.kind), each.line, each.original);
-  }
+  for (const Kernel &kernel : std::vector(healthy)) // each mutant is of one of them
+    for (const testing::Mutant &each : testing::mutantsOf(kernel)) {
+      mutant = &each;
+      ++count[each.kind];
+      if (found().empty() && !isOfExistence(kernel, each))
+        survivors += fmt::format("{}, line {}: {}\n", name(each.kind), each.line, each.original);
+    }
   using enum testing::MutationKind;
   EXPECT_GE(count[Barrier] + count[Wait] + count[Commit], 9);
   EXPECT_GE(count[Mask], 16); // eight numbers of a thread, two comparisons each

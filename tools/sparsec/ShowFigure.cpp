@@ -194,6 +194,8 @@ Result<Figure> headsFigure(const ShowOptions &options, const std::vector<LoadedP
     }
     figure.title += (figure.title.empty() ? "" : ", ") + loaded.pattern.name;
   }
+  if (figure.columns.size() == 1 && figure.columns[0].title == figure.title)
+    figure.columns[0].title.clear(); // said once
   if (std::ranges::any_of(figure.columns, hasOrder))
     for (Legend &each : legendOfTiles())
       figure.legend.push_back(std::move(each));

@@ -228,6 +228,8 @@ Result<Answer> runTrain(const Session &session, const TrainOptions &asked) {
   auto pattern = loadPattern(config->attention);
   if (!pattern)
     return pattern.error();
+  if (Result<void> back = checkLooksBack(**pattern, config->model); !back)
+    return back.error();
   if (asked.dryRun)
     return planTraining(session, asked, std::move(*config), *pattern);
   if (!asked.times)

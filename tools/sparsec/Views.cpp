@@ -154,7 +154,7 @@ std::vector<Panel> gridPanels(const std::vector<PairSet> &known, const TokenGrid
 
 Panel pairsPanel(const std::vector<Strand> &strands, const Lengths &at) {
   const auto &[n, nq, q0] = at;
-  Panel panel = makePanel("pairs", nq, n, palette::kEmpty);
+  Panel panel = makePanel("", nq, n, palette::kEmpty);
   panel.leftLabel = "query";
   panel.topLabel = "key";
   std::vector<int> seen(size_t(nq * n));
@@ -170,6 +170,8 @@ Panel pairsPanel(const std::vector<Strand> &strands, const Lengths &at) {
         cell = before ? mix(cell, palette::series(i), 1.0 / (before + 1)) : palette::series(i);
       }
   }
+  auto pairs = double(std::ranges::count_if(seen, [](int strands) { return strands > 0; }));
+  panel.title = fmt::format("pairs, {:.1f} keys a query", pairs / double(std::max<int64_t>(nq, 1)));
   return panel;
 }
 
