@@ -32,6 +32,7 @@ LEFT_OUT = {
     "python3 examples/": "needs numpy or PyTorch: tests/python/examples_test.py runs them where those are",
     "python3 tools/bench/python_overhead.py": "needs PyTorch",
     "python3 tools/bench/learning.py": "trains for minutes",
+    "python3 tools/bench/plans.py": "plans for minutes",
     "python3 tools/bench/peer_learning.py": "needs PyTorch",
     "sparsec train mnist-small ": "needs the digits",
     "sparsec sample run/mnist ": "needs the digits",
