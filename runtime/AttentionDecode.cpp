@@ -1,47 +1,11 @@
 #include "runtime/AttentionDecode.h"
 
-#include "layout/OrderNumbers.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
 namespace sparsec {
-namespace {
-
-/// Heads of one kv head that a work item takes: three integers of the kernels' `groups`.
-struct Group {
-  int32_t kvHead = 0;
-  int32_t first = 0; ///< of its heads, among those of the launch
-  int32_t heads = 0;
-};
-
-/// Heads that differ in what they see have an item each.
-std::vector<Group> groupsOf(const DecodeShape &shape, const Heads &heads, bool alike) {
-  std::vector<Group> groups;
-  int64_t ofKvHead = shape.heads / shape.kvHeads;
-  for (int64_t place = 0; place < heads.count; ++place) {
-    auto kvHead = static_cast<int32_t>((heads.first + place * heads.step) / ofKvHead);
-    if (alike && !groups.empty() && groups.back().kvHead == kvHead &&
-        groups.back().heads < AttentionDecodeRequest::kRows)
-      ++groups.back().heads;
-    else
-      groups.push_back({kvHead, static_cast<int32_t>(place), 1});
-  }
-  return groups;
-}
-
-/// Long rows are cut in so many slices that there is work for a GPU, each of a few blocks at least.
-int64_t slicesOf(const BlockCounts &blocks, int64_t rows, int64_t places) {
-  constexpr int64_t kItems = 512, kMost = 64, kFewest = 4;
-  // Of a causal pattern the last row has twice the blocks of the mean one.
-  int64_t longest = rows > 0 ? (2 * blocks.live + rows - 1) / rows : 0;
-  int64_t wanted = (kItems + places - 1) / std::max<int64_t>(places, 1);
-  return std::clamp<int64_t>(std::min(wanted, longest / kFewest), 1, kMost);
-}
-
-} // namespace
 
 AttentionDecode::Slots::Slots(const Kernel &kernel) {
   const Signature &signature = kernel.signature;
@@ -118,9 +82,9 @@ Result<AttentionDecode> AttentionDecode::load(Device &device, std::vector<Decode
 Result<void> AttentionDecode::prepareGroups(const DecodeShape &shape, const Heads &heads) {
   bool alike = std::ranges::none_of(
       parts, [](const Part &part) { return mentions(part.request.attend, Op::Head); });
-  std::vector<Group> list = groupsOf(shape, heads, alike);
+  std::vector<DecodeGroup> list = decodeGroups(heads, shape.heads / shape.kvHeads, alike);
   groupCount = static_cast<int64_t>(list.size());
-  headsOfGroup = std::ranges::max(list, {}, &Group::heads).heads;
+  headsOfGroup = std::ranges::max(list, {}, &DecodeGroup::heads).heads;
   Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(std::span(list)));
   if (!uploaded)
     return uploaded.error();
@@ -129,14 +93,8 @@ Result<void> AttentionDecode::prepareGroups(const DecodeShape &shape, const Head
 }
 
 Result<void> AttentionDecode::prepare(Part &part, const DecodeShape &shape, const Heads &heads) {
-  const AttentionDecodeRequest &request = part.request;
-  if (Result<void> ok = checkDecodable(request.attend, shape.most, heads); !ok)
-    return ok;
-  Result<LaunchNumbers> numbers = launchNumbers(
-      request.attend,
-      {.nq = shape.most, .nk = shape.most, .q0 = 0, .blockQ = 1, .blockK = request.block.k},
-      request.queryOrder, request.keyOrder, heads,
-      part.fold.slots.rowForms ? source : BlockSource::Tables);
+  Result<LaunchNumbers> numbers = decodeNumbers(
+      part.request, shape.most, heads, part.fold.slots.rowForms ? source : BlockSource::Tables);
   if (!numbers)
     return numbers.error();
   Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
@@ -188,7 +146,7 @@ Result<void> AttentionDecode::prepare(const DecodeShape &shape, const Heads &hea
   for (Part &part : parts) {
     if (Result<void> ok = prepare(part, shape, heads); !ok)
       return ok;
-    part.slices = slicesOf(part.ready.counts, shape.most * heads.count, count);
+    part.slices = decodeSlices(part.ready.counts, shape.most * heads.count, count);
     part.firstSlot = firstSlot;
     firstSlot += part.slices;
     if (part.slices * count > INT32_MAX)

@@ -19,7 +19,7 @@
 // kernel/ops/AttentionDecode.h does.
 #pragma once
 
-#include "kernel/ops/AttentionDecode.h"
+#include "kernel/ops/DecodeNumbers.h"
 #include "runtime/Attention.h"
 #include "runtime/Workspace.h"
 

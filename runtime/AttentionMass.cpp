@@ -39,37 +39,6 @@ Result<AttentionMass> AttentionMass::load(Device &device, std::vector<Kernel> ke
   return made;
 }
 
-/// Head after head, row after row, columns rising.
-static Result<std::vector<MassBlock>> liveBlocks(const AttentionMassRequest &request,
-                                                 const AttentionShape &shape, const Heads &heads) {
-  LayoutRequest sizes{.nq = shape.nq,
-                      .nk = shape.n,
-                      .q0 = shape.q0,
-                      .blockQ = request.block.q,
-                      .blockK = request.block.k};
-  Result<Order> queries = Order::make(NaturalOrder{}, shape.nq, request.block.q);
-  Result<Order> keys = Order::make(NaturalOrder{}, shape.n, request.block.k);
-  if (!queries || !keys)
-    return queries ? keys.error() : queries.error();
-  Result<HeadLayouts> all = layoutsOfHeads(request.attend, sizes, *queries, *keys, heads);
-  if (!all)
-    return all.error();
-  if (all->counts.live * shape.batch > INT32_MAX)
-    return inputError(fmt::format("expected at most 2^31 - 1 blocks in all batches, found {}",
-                                  all->counts.live * shape.batch));
-  std::vector<MassBlock> list;
-  list.reserve(static_cast<size_t>(all->counts.live));
-  for (int64_t place = 0; place < heads.count; ++place) {
-    auto head = static_cast<int32_t>(heads.first + place * heads.step);
-    const BlockLayout &layout = all->layouts[all->shared ? 0 : static_cast<size_t>(place)];
-    for (int64_t row = 0; row < layout.rows(); ++row)
-      for (const BlockRun &run : layout.row(row))
-        for (int32_t column = run.begin; column < run.end; ++column)
-          list.push_back({head, static_cast<int32_t>(row), column});
-  }
-  return list;
-}
-
 Result<void> AttentionMass::prepare(const AttentionShape &shape, const Heads &heads) {
   if (readyShape == shape && sameHeads(readyHeads, heads))
     return {};
@@ -82,9 +51,13 @@ Result<void> AttentionMass::prepare(const AttentionShape &shape, const Heads &he
   }
   list.clear();
   if (heads.count > 0 && shape.nq > 0) {
-    Result<std::vector<MassBlock>> live = liveBlocks(asked, shape, heads);
+    Result<std::vector<MassBlock>> live =
+        massBlocks(asked, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0}, heads);
     if (!live)
       return live.error();
+    if (auto all = std::ssize(*live) * shape.batch; all > INT32_MAX)
+      return inputError(
+          fmt::format("expected at most 2^31 - 1 blocks in all batches, found {}", all));
     list = std::move(*live);
   }
   if (!list.empty()) {

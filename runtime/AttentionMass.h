@@ -15,14 +15,6 @@
 
 namespace sparsec {
 
-/// A block that is summed. Three integers of the kernel's `blocks`.
-struct MassBlock {
-  int32_t head = 0; ///< of the model
-  int32_t row = 0;  ///< of blocks: queries row * block.q ..
-  int32_t column = 0;
-  bool operator==(const MassBlock &) const = default;
-};
-
 struct AttentionMassCall {
   AttentionShape shape;
   Heads heads; ///< that use the entry
