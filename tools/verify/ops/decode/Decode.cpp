@@ -222,7 +222,7 @@ public:
       AttentionDecodeCall call = callOf(c, tensors, entry);
       if (Result<void> done = (*decode)->prepare(call.shape, call.heads); !done)
         return done.error();
-      Result<Buffer> sums = filledWorkspace(setting.device, (*decode)->workspaceBytes());
+      Result<Buffer> sums = Buffer::allocate(setting.device, (*decode)->workspaceBytes());
       if (!sums)
         return sums.error();
       call.workspace = {.address = sums->address(), .bytes = sums->bytes()};
