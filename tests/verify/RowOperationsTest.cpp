@@ -2,6 +2,7 @@
 // float64; and that the harness would see what is wrong.
 #include "codegen/Compiler.h"
 #include "kernel/ops/LayerNorm.h"
+#include "runtime/Embedding.h"
 #include "tests/runtime/TestDevice.h"
 #include "tools/verify/Verify.h"
 #include "tools/verify/ops/embedding/Embedding.h"
@@ -159,6 +160,42 @@ TEST(RowOperationsHarness, AWorkspaceIsNotWhatAnEarlierRunLeft) {
       EXPECT_EQ(sums->error <= sums->bound, !leavesOut) << output << ": " << sums->detail;
     }
   }
+}
+
+/// A sorted gradient numbers the rows of all sequences: they have to lie on one grid of rows.
+TEST(RowOperationsHarness, ASortedGradientRefusesSequencesBetweenRows) {
+  auto device = openDevice("cpu");
+  ASSERT_TRUE(device);
+  EmbeddingGradientRequest request{.entry = "gradient",
+                                   .columns = 16,
+                                   .dtype = DType::F32,
+                                   .sorted = true,
+                                   .target = targetOf(**device)};
+  auto gradient = EmbeddingGradient::load(**device, *compile(request), request);
+  ASSERT_TRUE(gradient) << gradient.error().render();
+  std::vector<std::byte> zeros(size_t{1} << 20);
+  auto memory = Buffer::upload(**device, zeros);
+  ASSERT_TRUE(memory);
+  auto launched = [&](int64_t batch, int64_t apart, int64_t row) {
+    Tensor all{.address = memory->address(), .bytes = zeros.size()};
+    EmbeddingGradientCall call{.batch = batch, .n = 3, .rows = 1100, .dx = all, .gradient = all};
+    call.index = {.address = memory->address(), .bytes = zeros.size(), .stride = {4, 4, 4}};
+    call.dx.stride = {apart, 0, row};
+    call.dx.bytes = size_t{1} << 40; // nobody gets there
+    call.gradient.address += zeros.size() / 2;
+    call.gradient.bytes /= 2;
+    call.gradient.stride = {0, 0, 16};
+    Result<void> done = gradient->launch(call);
+    return done ? "" : done.error().message;
+  };
+  EXPECT_EQ(launched(2, 64, 16), "");
+  EXPECT_EQ(launched(1, 70, 16), ""); // one sequence is a multiple of any
+  EXPECT_EQ(launched(2, 72, 16),
+            "dx: expected sequences a multiple of its rows' 16 elements apart, found 72");
+  EXPECT_EQ(launched(2, 48, 0),
+            "dx: expected sequences a multiple of its rows' 0 elements apart, found 48");
+  EXPECT_EQ(launched(3, int64_t{16} << 30, 16),
+            "dx: expected sequences within 2^31 rows, found 3 of them 1073741824 rows apart");
 }
 
 /// A kernel of rows one column shorter is found.
