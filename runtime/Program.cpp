@@ -2,6 +2,7 @@
 
 #include "runtime/Workspace.h"
 
+#include <fmt/format.h>
 #include <mutex>
 
 namespace sparsec {
@@ -19,6 +20,12 @@ Result<std::shared_ptr<Program>> Program::load(std::shared_ptr<Device> device, P
       program->entries.push_back(std::move(*attention));
     }
     backward.push_back({entry.queries, entry.keys});
+    if (program->source.hasDecode()) {
+      Result<AttentionDecode> decode = AttentionDecode::load(*program->machine, entry.decode);
+      if (!decode)
+        return decode.error();
+      program->decodes.push_back(std::move(*decode));
+    }
   }
   if (program->source.hasBackward()) {
     auto gradients = AttentionBackward::load(*program->machine, std::move(backward));
@@ -33,6 +40,9 @@ Result<std::shared_ptr<Program>> Program::load(std::shared_ptr<Device> device, P
       for (BackwardPart &part : *pass)
         for (Kernel &kernel : part.kernels)
           kernel.code.clear(), kernel.object.clear();
+    for (DecodePart &part : entry.decode)
+      for (Kernel &kernel : part.kernels)
+        kernel.code.clear(), kernel.object.clear();
   }
   return program;
 }
@@ -81,8 +91,32 @@ Result<std::shared_ptr<ProgramPlan>> Program::makePlan(const AttentionShape &sha
       return backward.error();
     plan->gradients = std::move(*backward);
   }
+  if (Result<void> ok = prepareDecode(*plan); !ok)
+    return ok.error();
   plan->count();
   return plan;
+}
+
+Result<void> Program::prepareDecode(ProgramPlan &plan) const {
+  const AttentionShape &shape = plan.asked;
+  if (shape.nq < 1 || shape.nq > AttentionDecodeRequest::kMostQueries)
+    return {};
+  for (size_t i = 0; i < decodes.size(); ++i) {
+    auto count = static_cast<int64_t>(decodes.size());
+    Result<AttentionDecodePlan> entry =
+        decodes[i].prepare({.batch = shape.batch,
+                            .heads = shape.heads,
+                            .kvHeads = shape.kvHeads,
+                            .nq = shape.nq,
+                            .most = shape.n},
+                           headsOfEntry(static_cast<int64_t>(i), count, shape.heads));
+    if (!entry)
+      return entry.error();
+    plan.decodeSums = std::max(plan.decodeSums, entry->workspaceBytes()); // they run in turn
+    plan.decodeScratch = std::max(plan.decodeScratch, entry->scratchBytes());
+    plan.decodes.push_back(std::move(*entry));
+  }
+  return {};
 }
 
 static void add(WorkCounts &counts, const UploadedNumbers &numbers, const Heads &heads,
@@ -122,6 +156,21 @@ Result<void> Program::backward(const ProgramPlan &plan, const AttentionBackwardC
   if (plan.gradients->scratchBytes())
     call.scratch = given.workspace.address + plan.gradients->workspaceBytes();
   return gradients->launch(*plan.gradients, call);
+}
+
+Result<void> Program::decode(const ProgramPlan &plan, const AttentionDecodeCall &given) const {
+  if (plan.decodes.empty())
+    return inputError(fmt::format("expected a plan of 1 to {} new queries, found {}",
+                                  AttentionDecodeRequest::kMostQueries, plan.asked.nq));
+  if (Result<void> ok = checkWorkspace(given.workspace, plan.decodeWorkspace()); !ok)
+    return ok;
+  AttentionDecodeCall call = given;
+  if (plan.decodeScratch)
+    call.scratch = given.workspace.address + plan.decodeSums;
+  for (size_t i = 0; i < decodes.size(); ++i)
+    if (Result<void> launched = decodes[i].launch(plan.decodes[i], call); !launched)
+      return launched;
+  return {};
 }
 
 } // namespace sparsec

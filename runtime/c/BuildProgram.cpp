@@ -23,6 +23,7 @@ std::string symbol(const std::string &text) {
 struct EntryRequests {
   std::vector<AttentionRequest> forward;
   std::vector<AttentionBackwardRequest> queries, keys;
+  std::vector<AttentionDecodeRequest> decode;
 };
 
 class Scheduler {
@@ -48,6 +49,14 @@ public:
       if (!parts)
         return parts.error();
       (pass == Pass::Keys ? requests.keys : requests.queries) = std::move(*parts);
+    }
+    if (options.decode) {
+      AttentionDecodeRequest request = filled(AttentionDecodeRequest(), head, "decode");
+      request.block.q = AttentionDecodeRequest::kRows;
+      auto parts = choose(std::move(request), head);
+      if (!parts)
+        return parts.error();
+      requests.decode = std::move(*parts);
     }
     return requests;
   }
@@ -139,13 +148,15 @@ Result<ProgramParts> buildProgram(const SourcePattern &source, const BuildOption
     for (auto *pass : {&requests->queries, &requests->keys})
       for (const AttentionBackwardRequest &request : *pass)
         compilation.add(request);
+    for (const AttentionDecodeRequest &request : requests->decode)
+      compilation.add(request);
     scheduled.push_back(std::move(*requests));
   }
   if (auto ran = compilation.run(store, options.threads); !ran)
     return ran.error();
   for (size_t i = 0; i < scheduled.size(); ++i) {
     ProgramEntry &entry = parts.entries.emplace_back(
-        ProgramEntry{source.layer[i].name, simplify(source.layer[i].attend), {}, {}, {}});
+        ProgramEntry{source.layer[i].name, simplify(source.layer[i].attend), {}, {}, {}, {}});
     for (AttentionRequest &request : scheduled[i].forward) {
       Result<Kernel> kernel = single(compilation.take());
       if (!kernel)
@@ -156,6 +167,8 @@ Result<ProgramParts> buildProgram(const SourcePattern &source, const BuildOption
                             std::pair{&scheduled[i].keys, &entry.keys}})
       for (AttentionBackwardRequest &request : *from)
         to->push_back({std::move(request), compilation.take()});
+    for (AttentionDecodeRequest &request : scheduled[i].decode)
+      entry.decode.push_back({std::move(request), compilation.take()});
   }
   return parts;
 }

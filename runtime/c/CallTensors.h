@@ -24,5 +24,8 @@ struct TensorExpectation {
 /// type, number of dimensions or shape; a last dimension with a stride.
 Result<Tensor> tensorOf(const sparsec_tensor *given, const TensorExpectation &expected,
                         const CallContext &context);
+/// `count` 32-bit integers, one after the other.
+Result<Tensor> integersOf(const sparsec_tensor *given, const char *name, int64_t count,
+                          const CallContext &context);
 
 } // namespace sparsec

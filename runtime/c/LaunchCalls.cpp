@@ -23,6 +23,17 @@ public:
   void rows(const char *name, const sparsec_tensor *given, Tensor &tensor) {
     take(given, {name, DType::F32, shape.batch, shape.heads, shape.nq, 0}, tensor);
   }
+  void integers(const char *name, const sparsec_tensor *given, Tensor &tensor) {
+    if (wrong)
+      return;
+    Result<Tensor> taken = integersOf(given, name, shape.batch, context);
+    if (!taken) {
+      wrong = taken.error();
+      return;
+    }
+    tensor = *taken;
+    operands[count++] = {name, tensor, {1, 1, 1}, shape.batch, 4, 4};
+  }
   /// That what was taken last, `written` of them, overlaps nothing else.
   Result<void> checkApart(size_t written) const {
     if (wrong)
@@ -108,6 +119,7 @@ struct ForwardLaunch {
   static constexpr auto kRun = &Program::forward;
   static constexpr auto kWork = &ProgramPlan::forwardWork;
 
+  static void takeFirst(const Given &, Taker &, Call &) {}
   /// After q, k, v and out; how many of the last it writes.
   static size_t takeRest(const Given &given, const ProgramParts &, Taker &taker, Call &call) {
     if (!given.lse)
@@ -126,6 +138,7 @@ struct BackwardLaunch {
   static constexpr auto kRun = &Program::backward;
   static constexpr auto kWork = &ProgramPlan::backwardWork;
 
+  static void takeFirst(const Given &, Taker &, Call &) {}
   static size_t takeRest(const Given &given, const ProgramParts &parts, Taker &taker, Call &call) {
     taker.rows("lse", given.lse, call.lse);
     taker.queries("dout", given.dout, parts.valueDim, call.dout);
@@ -135,6 +148,25 @@ struct BackwardLaunch {
     taker.keys("dk", given.dk, parts.headDim, call.dk);
     taker.keys("dv", given.dv, parts.valueDim, call.dv);
     return 3;
+  }
+};
+
+/// What decode has of its own. Its work depends on lengths that the host does not know.
+struct DecodeLaunch {
+  using Given = sparsec_decode_call;
+  using Call = AttentionDecodeCall;
+  static constexpr const char *kName = "decode";
+  static constexpr auto kIsCompiled = &ProgramParts::hasDecode;
+  static constexpr auto kRun = &Program::decode;
+
+  static void takeFirst(const Given &given, Taker &taker, Call &call) {
+    taker.integers("lengths", given.lengths, call.lengths);
+  }
+  static size_t takeRest(const Given &given, const ProgramParts &, Taker &taker, Call &call) {
+    if (!given.lse)
+      return 1;
+    taker.rows("lse", given.lse, call.lse);
+    return 2;
   }
 };
 
@@ -152,6 +184,7 @@ Result<void> launch(const sparsec_plan *plan, const typename Launch::Given *asGi
   if (auto ok = takeCommon(*given, call); !ok)
     return ok;
   Taker taker(*plan, given->layout);
+  Launch::takeFirst(*given, taker, call);
   taker.queries("q", given->q, parts.headDim, call.q);
   taker.keys("k", given->k, parts.headDim, call.k);
   taker.keys("v", given->v, parts.valueDim, call.v);
@@ -161,7 +194,10 @@ Result<void> launch(const sparsec_plan *plan, const typename Launch::Given *asGi
     return ok;
   if (auto launched = (*plan->program.*Launch::kRun)(*plan->plan, call); !launched)
     return launched;
-  return fill(given->counters, (*plan->plan.*Launch::kWork)());
+  if constexpr (requires { Launch::kWork; })
+    return fill(given->counters, (*plan->plan.*Launch::kWork)());
+  else
+    return {};
 }
 
 } // namespace
@@ -177,17 +213,30 @@ sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operatio
       return ok;
     if (auto ok = expectPointer(bytes, "bytes"); !ok)
       return ok;
-    if (operation != SPARSEC_FORWARD && operation != SPARSEC_BACKWARD)
+    switch (operation) {
+    case SPARSEC_FORWARD:
+      *bytes = plan->plan->forwardWorkspace();
+      return {};
+    case SPARSEC_BACKWARD:
+      *bytes = plan->plan->backwardWorkspace();
+      return {};
+    case SPARSEC_DECODE:
+      *bytes = plan->plan->decodeWorkspace();
+      return {};
+    default:
       return inputError(fmt::format(
-          "operation: expected SPARSEC_FORWARD or SPARSEC_BACKWARD, found {}", operation));
-    *bytes = operation == SPARSEC_FORWARD ? plan->plan->forwardWorkspace()
-                                          : plan->plan->backwardWorkspace();
-    return {};
+          "operation: expected SPARSEC_FORWARD, SPARSEC_BACKWARD or SPARSEC_DECODE, found {}",
+          operation));
+    }
   });
 }
 
 sparsec_status sparsec_forward(const sparsec_plan *plan, const sparsec_forward_call *call) {
   return guarded([&] { return launch<ForwardLaunch>(plan, call); });
+}
+
+sparsec_status sparsec_decode(const sparsec_plan *plan, const sparsec_decode_call *call) {
+  return guarded([&] { return launch<DecodeLaunch>(plan, call); });
 }
 
 sparsec_status sparsec_backward(const sparsec_plan *plan, const sparsec_backward_call *call) {
