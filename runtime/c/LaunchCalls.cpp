@@ -23,17 +23,19 @@ public:
   void rows(const char *name, const sparsec_tensor *given, Tensor &tensor) {
     take(given, {name, DType::F32, shape.batch, shape.heads, shape.nq, 0}, tensor);
   }
-  void integers(const char *name, const sparsec_tensor *given, Tensor &tensor) {
+  void dense(const char *name, const sparsec_tensor *given, uint8_t code,
+             std::initializer_list<int64_t> extent, Tensor &tensor) {
     if (wrong)
       return;
-    Result<Tensor> taken = integersOf(given, name, shape.batch, context);
+    Result<Tensor> taken = denseOf(given, name, code, {extent.begin(), extent.size()}, context);
     if (!taken) {
       wrong = taken.error();
       return;
     }
     tensor = *taken;
-    operands[count++] = {name, tensor, {1, 1, 1}, shape.batch, 4, 4};
+    operands[count++] = {name, tensor, {1, 1, 1}, static_cast<int64_t>(tensor.bytes / 4), 4, 4};
   }
+  int64_t batch() const { return shape.batch; }
   /// That what was taken last, `written` of them, overlaps nothing else.
   Result<void> checkApart(size_t written) const {
     if (wrong)
@@ -110,6 +112,15 @@ Result<void> fill(sparsec_counters *given, const WorkCounts &work) {
   return {};
 }
 
+/// What attention is of, and gives.
+template <class Given, class Call>
+void takeAttention(const Given &given, const ProgramParts &parts, Taker &taker, Call &call) {
+  taker.queries("q", given.q, parts.headDim, call.q);
+  taker.keys("k", given.k, parts.headDim, call.k);
+  taker.keys("v", given.v, parts.valueDim, call.v);
+  taker.queries("out", given.out, parts.valueDim, call.out);
+}
+
 /// What forward has of its own.
 struct ForwardLaunch {
   using Given = sparsec_forward_call;
@@ -119,9 +130,10 @@ struct ForwardLaunch {
   static constexpr auto kRun = &Program::forward;
   static constexpr auto kWork = &ProgramPlan::forwardWork;
 
-  static void takeFirst(const Given &, Taker &, Call &) {}
-  /// After q, k, v and out; how many of the last it writes.
-  static size_t takeRest(const Given &given, const ProgramParts &, Taker &taker, Call &call) {
+  /// All tensors; how many of the last it writes.
+  static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
+                     Taker &taker, Call &call) {
+    takeAttention(given, parts, taker, call);
     if (!given.lse)
       return 1;
     taker.rows("lse", given.lse, call.lse);
@@ -138,8 +150,9 @@ struct BackwardLaunch {
   static constexpr auto kRun = &Program::backward;
   static constexpr auto kWork = &ProgramPlan::backwardWork;
 
-  static void takeFirst(const Given &, Taker &, Call &) {}
-  static size_t takeRest(const Given &given, const ProgramParts &parts, Taker &taker, Call &call) {
+  static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
+                     Taker &taker, Call &call) {
+    takeAttention(given, parts, taker, call);
     taker.rows("lse", given.lse, call.lse);
     taker.queries("dout", given.dout, parts.valueDim, call.dout);
     if (given.dlse)
@@ -159,13 +172,33 @@ struct DecodeLaunch {
   static constexpr auto kIsCompiled = &ProgramParts::hasDecode;
   static constexpr auto kRun = &Program::decode;
 
-  static void takeFirst(const Given &given, Taker &taker, Call &call) {
-    taker.integers("lengths", given.lengths, call.lengths);
-  }
-  static size_t takeRest(const Given &given, const ProgramParts &, Taker &taker, Call &call) {
+  static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
+                     Taker &taker, Call &call) {
+    taker.dense("lengths", given.lengths, SPARSEC_DL_INT, {taker.batch()}, call.lengths);
+    takeAttention(given, parts, taker, call);
     if (!given.lse)
       return 1;
     taker.rows("lse", given.lse, call.lse);
+    return 2;
+  }
+};
+
+/// What block sums have of their own.
+struct MassLaunch {
+  using Given = sparsec_mass_call;
+  using Call = AttentionMassCall;
+  static constexpr const char *kName = "mass";
+  static constexpr auto kIsCompiled = &ProgramParts::hasMass;
+  static constexpr auto kRun = &Program::mass;
+
+  static size_t take(const Given &given, const ProgramPlan &plan, const ProgramParts &parts,
+                     Taker &taker, Call &call) {
+    auto blocks = static_cast<int64_t>(plan.massBlocks());
+    taker.queries("q", given.q, parts.headDim, call.q);
+    taker.keys("k", given.k, parts.headDim, call.k);
+    taker.rows("lse", given.lse, call.lse);
+    taker.dense("mass", given.mass, SPARSEC_DL_FLOAT, {taker.batch(), blocks}, call.mass);
+    taker.dense("squares", given.squares, SPARSEC_DL_FLOAT, {taker.batch(), blocks}, call.squares);
     return 2;
   }
 };
@@ -184,12 +217,7 @@ Result<void> launch(const sparsec_plan *plan, const typename Launch::Given *asGi
   if (auto ok = takeCommon(*given, call); !ok)
     return ok;
   Taker taker(*plan, given->layout);
-  Launch::takeFirst(*given, taker, call);
-  taker.queries("q", given->q, parts.headDim, call.q);
-  taker.keys("k", given->k, parts.headDim, call.k);
-  taker.keys("v", given->v, parts.valueDim, call.v);
-  taker.queries("out", given->out, parts.valueDim, call.out);
-  size_t written = Launch::takeRest(*given, parts, taker, call);
+  size_t written = Launch::take(*given, *plan->plan, parts, taker, call);
   if (auto ok = taker.checkApart(written); !ok)
     return ok;
   if (auto launched = (*plan->program.*Launch::kRun)(*plan->plan, call); !launched)
@@ -223,10 +251,13 @@ sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operatio
     case SPARSEC_DECODE:
       *bytes = plan->plan->decodeWorkspace();
       return {};
+    case SPARSEC_MASS:
+      *bytes = plan->plan->massWorkspace();
+      return {};
     default:
-      return inputError(fmt::format(
-          "operation: expected SPARSEC_FORWARD, SPARSEC_BACKWARD or SPARSEC_DECODE, found {}",
-          operation));
+      return inputError(fmt::format("operation: expected SPARSEC_FORWARD, SPARSEC_BACKWARD, "
+                                    "SPARSEC_DECODE or SPARSEC_MASS, found {}",
+                                    operation));
     }
   });
 }
@@ -237,6 +268,29 @@ sparsec_status sparsec_forward(const sparsec_plan *plan, const sparsec_forward_c
 
 sparsec_status sparsec_decode(const sparsec_plan *plan, const sparsec_decode_call *call) {
   return guarded([&] { return launch<DecodeLaunch>(plan, call); });
+}
+
+sparsec_status sparsec_mass(const sparsec_plan *plan, const sparsec_mass_call *call) {
+  return guarded([&] { return launch<MassLaunch>(plan, call); });
+}
+
+sparsec_status sparsec_mass_blocks(const sparsec_plan *plan, sparsec_block *blocks, size_t *count) {
+  return guarded([&]() -> Result<void> {
+    if (auto ok = expectPointer(plan, "plan"); !ok)
+      return ok;
+    if (auto ok = expectPointer(count, "count"); !ok)
+      return ok;
+    size_t all = plan->plan->massBlocks();
+    if (blocks && *count < all)
+      return inputError(fmt::format("count: expected room for {} blocks, found {}", all, *count));
+    *count = all;
+    if (!blocks)
+      return {};
+    for (const AttentionMassPlan &entry : plan->plan->massPlans())
+      for (const MassBlock &each : entry.blocks())
+        *blocks++ = {each.head, each.row, each.column};
+    return {};
+  });
 }
 
 sparsec_status sparsec_backward(const sparsec_plan *plan, const sparsec_backward_call *call) {

@@ -113,7 +113,7 @@ private:
     auto attend = predicateOf(head.at("attend"));
     if (!attend)
       return attend.error();
-    ProgramEntry entry{head.at("name"), *attend, {}, {}, {}, {}};
+    ProgramEntry entry{head.at("name"), *attend, {}, {}, {}, {}, {}};
     const Json &byOperation = head.at("kernels").at(parts.target.name);
     for (const auto &[operation, indices] : byOperation.items())
       for (const Json &index : indices)
@@ -135,6 +135,8 @@ private:
     }
     if (json.at("operation") == "decode")
       return addPart(entry.decode, AttentionDecodeRequest(), std::move(*kernel), json, parts);
+    if (json.at("operation") == "mass")
+      return addMass(entry, std::move(*kernel), json, parts);
     if (json.at("operation") != "backward")
       return {};
     AttentionBackwardRequest request;
@@ -142,6 +144,21 @@ private:
                                              : AttentionBackwardRequest::Pass::Queries;
     auto &pass = request.pass == AttentionBackwardRequest::Pass::Keys ? entry.keys : entry.queries;
     return addPart(pass, std::move(request), std::move(*kernel), json, parts);
+  }
+
+  Result<void> addMass(ProgramEntry &entry, Kernel kernel, const Json &json,
+                       const ProgramParts &parts) const {
+    auto attend = predicateOf(json.at("attend"));
+    if (!attend)
+      return attend.error();
+    AttentionMassRequest request{.entry = kernel.entry,
+                                 .attend = *attend,
+                                 .dtype = parts.dtype,
+                                 .headDim = parts.headDim,
+                                 .block = kernel.block,
+                                 .target = parts.target};
+    entry.mass.push_back({std::move(request), {std::move(kernel)}});
+    return {};
   }
 
   /// Kernels of a part are in a row.

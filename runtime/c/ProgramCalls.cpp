@@ -77,13 +77,14 @@ Result<BuildOptions> optionsOf(const sparsec_compile_options &given, const Devic
     return dtype.error();
   BuildOptions options{.target = *target, .dtype = *dtype};
   int operations = given.operations ? given.operations : SPARSEC_FORWARD | SPARSEC_BACKWARD;
-  if (operations & ~(SPARSEC_FORWARD | SPARSEC_BACKWARD | SPARSEC_DECODE))
+  if (operations & ~(SPARSEC_FORWARD | SPARSEC_BACKWARD | SPARSEC_DECODE | SPARSEC_MASS))
     return inputError(fmt::format("options.operations: expected a sum of SPARSEC_FORWARD, "
-                                  "SPARSEC_BACKWARD and SPARSEC_DECODE, found {}",
+                                  "SPARSEC_BACKWARD, SPARSEC_DECODE and SPARSEC_MASS, found {}",
                                   given.operations));
   options.forward = operations & SPARSEC_FORWARD;
   options.backward = operations & SPARSEC_BACKWARD;
   options.decode = operations & SPARSEC_DECODE;
+  options.mass = operations & SPARSEC_MASS;
   struct Field {
     const char *name;
     int64_t value, most;
@@ -193,6 +194,12 @@ Json passesJson(const ProgramEntry &entry) {
       parts.push_back(requestJson(part.kernels.front(), part.request));
     passes.push_back({{"operation", "decode"}, {"pass", ""}, {"parts", std::move(parts)}});
   }
+  for (const MassPart &part : entry.mass)
+    passes.push_back({{"operation", "mass"},
+                      {"pass", ""},
+                      {"parts",
+                       {partJson(part.kernels.front().entry, part.request.attend,
+                                 part.kernels.front().block, NaturalOrder{}, NaturalOrder{})}}});
   return passes;
 }
 
@@ -207,6 +214,8 @@ std::string describe(const ProgramParts &parts) {
     operations.push_back("backward");
   if (parts.hasDecode())
     operations.push_back("decode");
+  if (parts.hasMass())
+    operations.push_back("mass");
   return Json{{"pattern", parts.pattern},    {"target", parts.target.name},
               {"dtype", name(parts.dtype)},  {"head_dim", parts.headDim},
               {"value_dim", parts.valueDim}, {"operations", std::move(operations)},
@@ -259,7 +268,8 @@ std::string describe(const ProgramParts &parts, const ProgramPlan &plan) {
               {"workspace",
                {{"forward", plan.forwardWorkspace()},
                 {"backward", plan.backwardWorkspace()},
-                {"decode", plan.decodeWorkspace()}}},
+                {"decode", plan.decodeWorkspace()},
+                {"mass", plan.massWorkspace()}}},
               {"passes", std::move(passes)}}
       .dump();
 }

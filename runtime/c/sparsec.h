@@ -184,6 +184,7 @@ typedef struct sparsec_program sparsec_program;
 #define SPARSEC_FORWARD 1
 #define SPARSEC_BACKWARD 2
 #define SPARSEC_DECODE 4
+#define SPARSEC_MASS 8
 
 typedef struct sparsec_compile_options {
   size_t size;
@@ -249,7 +250,8 @@ SPARSEC_API void sparsec_release_plan(sparsec_plan *plan);
 // operation that was not compiled.
 SPARSEC_API sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operation,
                                                   size_t *bytes);
-// {"shape": {...}, "workspace": {"forward", "backward", "decode"}, "passes": [{"head", "operation",
+// {"shape": {...}, "workspace": {"forward", "backward", "decode",
+// "mass"}, "passes": [{"head", "operation",
 // "pass", "part", "blocks": {"all", "live", "full", "partial"}}]} as JSON; blocks of all heads of
 // one batch.
 SPARSEC_API sparsec_status sparsec_describe_plan(const sparsec_plan *plan, char **json);
@@ -331,6 +333,36 @@ typedef struct sparsec_decode_call {
 
 SPARSEC_API sparsec_status sparsec_decode(const sparsec_plan *plan,
                                           const sparsec_decode_call *call);
+
+// A block of queries and keys: rows row * block_q on, columns * block_k on, of a head of the model.
+typedef struct sparsec_block {
+  int32_t head, row, column;
+} sparsec_block;
+
+// The live blocks that mass sums, of one batch, in the order of its results: *count of them. With
+// `blocks` NULL they are only counted; else *count says for how many there is room.
+SPARSEC_API sparsec_status sparsec_mass_blocks(const sparsec_plan *plan, sparsec_block *blocks,
+                                               size_t *count);
+
+// Looking inside: with p = exp(scale q k^T - lse) where the pattern attends, sums of p and of p^2
+// over each live block. A row of p adds up to 1 where lse is that of the same pattern; with another
+// pattern's lse, they say what share of its attention lies inside this one.
+typedef struct sparsec_mass_call {
+  size_t size;
+  const sparsec_tensor *q;       ///< [batch, heads, nq, head_dim]
+  const sparsec_tensor *k;       ///< [batch, kv_heads, n, head_dim]
+  const sparsec_tensor *lse;     ///< [batch, heads, nq] f32, as forward gives it
+  const sparsec_tensor *mass;    ///< written: [batch, blocks] f32, dense
+  const sparsec_tensor *squares; ///< written: likewise
+  void *workspace;
+  size_t workspace_bytes;
+  void *stream;
+  int32_t layout;
+  int32_t has_scale;
+  float scale; ///< with has_scale: of scores; else 1 / sqrt(head_dim)
+} sparsec_mass_call;
+
+SPARSEC_API sparsec_status sparsec_mass(const sparsec_plan *plan, const sparsec_mass_call *call);
 
 #ifdef __cplusplus
 }

@@ -107,7 +107,7 @@ TEST(Decode, WhatIsWrongIsNamed) {
   EXPECT_EQ(refused(call), "lengths: expected i32, found f32");
   CpuIntegers three({1, 2, 3});
   call.lengths = &three.tensor;
-  EXPECT_EQ(refused(call), "lengths: expected [2], found [3]");
+  EXPECT_EQ(refused(call), "lengths: expected shape [2], found [3]");
   call = good;
   call.workspace_bytes -= 1;
   EXPECT_EQ(refused(call), "workspace: expected " + std::to_string(workspace.bytes) +
