@@ -19,6 +19,7 @@ namespace sparsec {
 namespace {
 
 constexpr std::align_val_t kAlignment{256};
+constexpr int64_t kTilePairs = 64 * 64; ///< of queries and keys: 10 us at head dim 64
 
 /// Memory with an owner; never moves.
 class AlignedMemory {
@@ -129,8 +130,10 @@ public:
     // The kernel reads the caller's struct: it stays there until launch() returns.
     const void *arguments = parameters[0];
     bool lastFirst = !isOrdered(kernel->info, arguments) && !kernel->info.longestFirst;
-    // The last row of each worker in slices, so that the others need not wait for a whole one.
-    int64_t slices = workers.count() > 1 ? kernel->info.slices : 1;
+    // The last row of each worker in slices, so that the others need not wait for a whole one; but
+    // a tile alone is done before another thread is awake.
+    bool isTile = items == 1 && shape.pairs >= 0 && shape.pairs <= kTilePairs;
+    int64_t slices = workers.count() > 1 && !isTile ? kernel->info.slices : 1;
     int64_t whole = slices > 1 ? std::max<int64_t>(items - workers.count(), 0) : items;
     auto each = [&](int worker, int64_t item) {
       int64_t slice = 0; // 0: the whole row

@@ -3,6 +3,7 @@
 // names, so that these are launched as those are.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace sparsec::testing {
@@ -26,6 +27,11 @@ struct PlainArguments {
   int32_t headGroup = 1;
   int32_t layoutStride = 0;
   float scale = 0;
+};
+
+/// Of slice_counter (PlainKernel.cpp): its calls, by 0 for a whole row or the number of a slice.
+struct SliceCounts {
+  std::atomic<int> *calls = nullptr;
 };
 
 } // namespace sparsec::testing

@@ -99,6 +99,25 @@ TEST(PlainKernel, TouchesNothingElse) {
   }
 }
 
+TEST(CpuDevice, ATileAloneIsNotCutIntoSlices) {
+  std::unique_ptr<Device> device = openCpuDevice({.threads = 3});
+  auto counter = device->load(plainKernelCode(), "slice_counter");
+  ASSERT_TRUE(counter) << counter.error().render();
+  auto calls = [&](uint32_t rows, int64_t pairs) {
+    std::array<std::atomic<int>, 5> made = {};
+    SliceCounts counts{made.data()};
+    const void *parameters[] = {&counts};
+    auto done = device->launch(**counter, {.grid = {rows, 1, 1}, .pairs = pairs}, parameters);
+    EXPECT_TRUE(done) << done.error().render();
+    return std::vector<int>(made.begin(), made.end());
+  };
+  EXPECT_EQ(calls(1, 64 * 64), (std::vector{1, 0, 0, 0, 0}));
+  EXPECT_EQ(calls(1, 0), (std::vector{1, 0, 0, 0, 0}));
+  EXPECT_EQ(calls(1, 64 * 64 + 1), (std::vector{0, 1, 1, 1, 1}));
+  EXPECT_EQ(calls(1, -1), (std::vector{0, 1, 1, 1, 1})); // nobody knows
+  EXPECT_EQ(calls(5, 64), (std::vector{2, 3, 3, 3, 3})); // the last row of each worker
+}
+
 TEST(CpuDevice, RefusesWhatIsNoKernel) {
   std::unique_ptr<Device> device = openCpuDevice({.threads = 1});
   std::string code = plainKernelCode();
