@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <thread>
 
 namespace sparsec::testing {
 
@@ -29,9 +30,11 @@ struct PlainArguments {
   float scale = 0;
 };
 
-/// Of slice_counter (PlainKernel.cpp): its calls, by 0 for a whole row or the number of a slice.
+/// Of slice_counter (PlainKernel.cpp): its calls, by 0 for a whole row or the number of a slice,
+/// and those by other threads than one.
 struct SliceCounts {
-  std::atomic<int> *calls = nullptr;
+  std::atomic<int> *calls = nullptr, *others = nullptr;
+  std::thread::id launching;
 };
 
 } // namespace sparsec::testing

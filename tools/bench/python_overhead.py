@@ -18,7 +18,7 @@ import sparsec.torch
 import torch
 
 CALLS = 20  # of a sample
-BARS = {"sparsec.torch.attention": 15, "... forward and backward": 30}
+BARS = {"sparsec.torch.attention": 15, "... recording gradients": 30}
 
 
 def median(call, samples, wait):
@@ -58,6 +58,18 @@ def flex_of(q):
     return lambda q, k, v: compiled(q, k, v, block_mask=mask)
 
 
+class Nothing(torch.autograd.Function):
+    """What autograd takes for itself, forward and backward."""
+
+    @staticmethod
+    def forward(ctx, q, k, v):
+        return q.detach()
+
+    @staticmethod
+    def backward(ctx, d_out):
+        return d_out, d_out, d_out
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -83,13 +95,16 @@ def main():
     rows = {
         "sparsec.torch.attention": lambda: sparsec.torch.attention(q, k, v, "local"),
         "... with parameters": lambda: sparsec.torch.attention(q, k, v, "local", params={"l": 128}),
+        "... recording gradients": lambda: sparsec.torch.attention(*given, "local"),
         "... forward and backward": with_gradients(lambda *x: sparsec.torch.attention(*x, "local")),
         "sparsec.compile(...).forward": lambda: program.forward(q, k, v, out=out, lse=lse),
         "sparsec.compile(...).backward": lambda: program.backward(q, k, v, out, lse, d_out, dq=gradients[0], dk=gradients[1],
                                                                   dv=gradients[2]),
         "torch's scaled_dot_product_attention": lambda: sdpa(q, k, v, is_causal=True),
+        "... recording gradients ": lambda: sdpa(*given, is_causal=True),
         "... forward and backward ": with_gradients(lambda *x: sdpa(*x, is_causal=True)),
         "an empty tensor of torch": lambda: torch.empty_like(q),
+        "torch's autograd: a Function that does nothing": with_gradients(Nothing.apply),
     }
     if not options.no_flex:
         flex = flex_of(q)
@@ -102,11 +117,11 @@ def main():
     name = torch.cuda.get_device_name() if on_gpu else program.device
     print(f"{name}, torch {torch.__version__}, sparsec {sparsec.__version__}; microseconds a call, median of {options.samples}")
     with torch.no_grad():
-        plain = {text: median(call, options.samples, wait) for text, call in rows.items() if "... forward" not in text}
+        plain = {text: median(call, options.samples, wait) for text, call in rows.items() if "gradients" not in text and "... forward" not in text and "Function" not in text}
     timed = {text: plain[text] if text in plain else median(rows[text], options.samples, wait) for text in rows}
     for text, microseconds in timed.items():
         bar = f"   bar {BARS[text]}" if on_gpu and text in BARS else ""
-        print(f"{text:44} {microseconds:8.1f}{bar}")
+        print(f"{text:48} {microseconds:8.1f}{bar}")
 
 
 if __name__ == "__main__":

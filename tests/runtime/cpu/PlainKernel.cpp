@@ -133,6 +133,8 @@ const sparsec::KernelInfo slice_counter_info{
 void slice_counter(const void *arguments, int32_t x, int32_t, int32_t, void *) {
   auto *counts = static_cast<const sparsec::testing::SliceCounts *>(arguments);
   counts->calls[x >> sparsec::kSliceShift].fetch_add(1);
+  if (std::this_thread::get_id() != counts->launching)
+    counts->others->fetch_add(1);
 }
 
 } // extern "C"
