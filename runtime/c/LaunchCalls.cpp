@@ -99,14 +99,19 @@ Result<void> fill(sparsec_counters *given, const WorkCounts &work) {
   return {};
 }
 
-/// What forward has of its own.
-struct ForwardLaunch {
-  using Given = sparsec_forward_call;
-  using Call = AttentionCall;
+/// An operation: what it is given and launches, and what a program and a plan have of it.
+template <class GivenCall, class LaunchedCall, auto isCompiled, auto run, auto work>
+struct LaunchOf {
+  using Given = GivenCall;
+  using Call = LaunchedCall;
+  static constexpr auto kIsCompiled = isCompiled;
+  static constexpr auto kRun = run;
+  static constexpr auto kWork = work;
+};
+
+struct ForwardLaunch : LaunchOf<sparsec_forward_call, AttentionCall, &ProgramParts::hasForward,
+                                &Program::forward, &ProgramPlan::forwardWork> {
   static constexpr const char *kName = "forward";
-  static constexpr auto kIsCompiled = &ProgramParts::hasForward;
-  static constexpr auto kRun = &Program::forward;
-  static constexpr auto kWork = &ProgramPlan::forwardWork;
 
   /// After q, k, v and out; how many of the last it writes.
   static size_t takeRest(const Given &given, const ProgramParts &, Taker &taker, Call &call) {
@@ -117,14 +122,10 @@ struct ForwardLaunch {
   }
 };
 
-/// What backward has of its own.
-struct BackwardLaunch {
-  using Given = sparsec_backward_call;
-  using Call = AttentionBackwardCall;
+struct BackwardLaunch
+    : LaunchOf<sparsec_backward_call, AttentionBackwardCall, &ProgramParts::hasBackward,
+               &Program::backward, &ProgramPlan::backwardWork> {
   static constexpr const char *kName = "backward";
-  static constexpr auto kIsCompiled = &ProgramParts::hasBackward;
-  static constexpr auto kRun = &Program::backward;
-  static constexpr auto kWork = &ProgramPlan::backwardWork;
 
   static size_t takeRest(const Given &given, const ProgramParts &parts, Taker &taker, Call &call) {
     taker.rows("lse", given.lse, call.lse);
