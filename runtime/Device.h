@@ -25,7 +25,8 @@ struct LaunchShape {
   uint32_t sharedBytes = 0; ///< dynamic shared memory
   void *stream = nullptr;   ///< `cuda`: a CUstream; null: the default one
   DeviceAddress scratch =
-      0; ///< of Device::scratchBytes(); 0: the device's own, one launch at a time
+      0;              ///< of Device::scratchBytes(); 0: the device's own, one launch at a time
+  int64_t pairs = -1; ///< of queries and keys in all blocks that it computes; -1: nobody knows
 };
 
 /// A kernel loaded on a device. Must not outlive it.

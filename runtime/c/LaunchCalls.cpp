@@ -121,13 +121,18 @@ void takeAttention(const Given &given, const ProgramParts &parts, Taker &taker, 
   taker.queries("out", given.out, parts.valueDim, call.out);
 }
 
-/// What forward has of its own.
-struct ForwardLaunch {
-  using Given = sparsec_forward_call;
-  using Call = AttentionCall;
+/// An operation: what it is given and launches, and what a program has of it.
+template <class GivenCall, class LaunchedCall, auto isCompiled, auto run>
+struct LaunchOf {
+  using Given = GivenCall;
+  using Call = LaunchedCall;
+  static constexpr auto kIsCompiled = isCompiled;
+  static constexpr auto kRun = run;
+};
+
+struct ForwardLaunch
+    : LaunchOf<sparsec_forward_call, AttentionCall, &ProgramParts::hasForward, &Program::forward> {
   static constexpr const char *kName = "forward";
-  static constexpr auto kIsCompiled = &ProgramParts::hasForward;
-  static constexpr auto kRun = &Program::forward;
   static constexpr auto kWork = &ProgramPlan::forwardWork;
 
   /// All tensors; how many of the last it writes.
@@ -141,14 +146,10 @@ struct ForwardLaunch {
   }
 };
 
-/// What backward has of its own.
-struct BackwardLaunch {
-  using Given = sparsec_backward_call;
-  using Call = AttentionBackwardCall;
+struct BackwardLaunch
+    : LaunchOf<sparsec_backward_call, AttentionBackwardCall, &ProgramParts::hasBackward,
+               &Program::backward, &ProgramPlan::backwardWork> {
   static constexpr const char *kName = "backward";
-  static constexpr auto kIsCompiled = &ProgramParts::hasBackward;
-  static constexpr auto kRun = &Program::backward;
-  static constexpr auto kWork = &ProgramPlan::backwardWork;
 
   static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
                      Taker &taker, Call &call) {
@@ -164,13 +165,10 @@ struct BackwardLaunch {
   }
 };
 
-/// What decode has of its own. Its work depends on lengths that the host does not know.
-struct DecodeLaunch {
-  using Given = sparsec_decode_call;
-  using Call = AttentionDecodeCall;
+/// Its work depends on lengths that the host does not know.
+struct DecodeLaunch : LaunchOf<sparsec_decode_call, AttentionDecodeCall, &ProgramParts::hasDecode,
+                               &Program::decode> {
   static constexpr const char *kName = "decode";
-  static constexpr auto kIsCompiled = &ProgramParts::hasDecode;
-  static constexpr auto kRun = &Program::decode;
 
   static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
                      Taker &taker, Call &call) {
@@ -183,13 +181,9 @@ struct DecodeLaunch {
   }
 };
 
-/// What block sums have of their own.
-struct MassLaunch {
-  using Given = sparsec_mass_call;
-  using Call = AttentionMassCall;
+struct MassLaunch
+    : LaunchOf<sparsec_mass_call, AttentionMassCall, &ProgramParts::hasMass, &Program::mass> {
   static constexpr const char *kName = "mass";
-  static constexpr auto kIsCompiled = &ProgramParts::hasMass;
-  static constexpr auto kRun = &Program::mass;
 
   static size_t take(const Given &given, const ProgramPlan &plan, const ProgramParts &parts,
                      Taker &taker, Call &call) {

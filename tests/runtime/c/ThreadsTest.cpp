@@ -2,9 +2,10 @@
 // tsan preset runs this under ThreadSanitizer, on kernels that the dev build compiled.
 #include "kernel/ops/Attention.h"
 #include "runtime/KernelStore.h"
-#include "tests/runtime/c/Interface.h"
+#include "tests/runtime/c/CallTensors.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
@@ -14,6 +15,7 @@ namespace sparsec::test {
 namespace {
 
 constexpr int kThreads = 16;
+constexpr std::array<int64_t, 3> kLengths = {20, 33, 100}; // one launching thread, and several
 
 template <class Work>
 void inThreads(Work work) {
@@ -31,34 +33,15 @@ std::vector<float> run(sparsec_program *program, int64_t n) {
   if (sparsec_prepare(program, &shape, nullptr, &made) != SPARSEC_OK)
     return {};
   PlanHandle plan(made);
-  CpuTensor q({1, 4, n, 32}, 1), k({1, 4, n, 32}, 2), v({1, 4, n, 32}, 3), out(q.shape),
-      lse({1, 4, n}), dout(q.shape, 4), dq(q.shape), dk(q.shape), dv(q.shape);
+  CallTensors on(shape, 32);
   Workspace forwards(plan, SPARSEC_FORWARD), backwards(plan, SPARSEC_BACKWARD);
-  sparsec_forward_call forward = {.size = sizeof forward,
-                                  .q = &q.tensor,
-                                  .k = &k.tensor,
-                                  .v = &v.tensor,
-                                  .out = &out.tensor,
-                                  .lse = &lse.tensor,
-                                  .workspace = forwards.address,
-                                  .workspace_bytes = forwards.bytes};
-  sparsec_backward_call backward = {.size = sizeof backward,
-                                    .q = &q.tensor,
-                                    .k = &k.tensor,
-                                    .v = &v.tensor,
-                                    .out = &out.tensor,
-                                    .lse = &lse.tensor,
-                                    .dout = &dout.tensor,
-                                    .dq = &dq.tensor,
-                                    .dk = &dk.tensor,
-                                    .dv = &dv.tensor,
-                                    .workspace = backwards.address,
-                                    .workspace_bytes = backwards.bytes};
+  sparsec_forward_call forward = on.forward(forwards);
+  sparsec_backward_call backward = on.backward(backwards);
   if (sparsec_forward(plan.get(), &forward) != SPARSEC_OK ||
       sparsec_backward(plan.get(), &backward) != SPARSEC_OK)
     return {};
   std::vector<float> all;
-  for (const CpuTensor *tensor : {&out, &dq, &dk, &dv})
+  for (const CpuTensor *tensor : {&on.out, &on.dq, &on.dk, &on.dv})
     all.insert(all.end(), tensor->values, tensor->values + tensor->size);
   return all;
 }
@@ -75,14 +58,14 @@ TEST(Threads, LaunchPrepareAndLoad) {
   ProgramHandle shared = load();
   ASSERT_TRUE(shared);
   std::vector<std::vector<float>> alone;
-  for (int64_t n : {20, 33, 64})
+  for (int64_t n : kLengths)
     alone.push_back(run(load().get(), n));
   ASSERT_FALSE(alone[0].empty());
   std::atomic<int> wrong = 0;
   inThreads([&](int t) {
     for (int round = 0; round < 4; ++round) {
-      int which = (t + round) % 3;
-      int64_t n = which == 0 ? 20 : which == 1 ? 33 : 64;
+      size_t which = static_cast<size_t>(t + round) % 3;
+      int64_t n = kLengths[which];
       ProgramHandle own = t % 4 == 0 ? load() : nullptr;
       wrong += run(own ? own.get() : shared.get(), n) != alone[which];
       wrong += sparsec_prepare(shared.get(), nullptr, nullptr, nullptr) != SPARSEC_INPUT;
