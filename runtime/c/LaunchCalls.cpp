@@ -149,10 +149,10 @@ struct ForwardLaunch
   }
 };
 
-struct BackwardLaunch
-    : LaunchOf<sparsec_backward_call, AttentionBackwardCall, &ProgramParts::hasBackward,
-               &Program::backward, &ProgramPlan::backwardWork> {
+struct BackwardLaunch : LaunchOf<sparsec_backward_call, AttentionBackwardCall,
+                                 &ProgramParts::hasBackward, &Program::backward> {
   static constexpr const char *kName = "backward";
+  static constexpr auto kWork = &ProgramPlan::backwardWork;
 
   static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
                      Taker &taker, Call &call) {
