@@ -1,5 +1,6 @@
 """Attention over a pattern's pairs: kernels compiled for a device, and their launches."""
 import ctypes
+import numbers
 import os
 import sys
 import threading
@@ -8,7 +9,7 @@ from typing import Any, Iterable, Mapping, Sequence
 from . import _library as c
 from ._arrays import Memory, address_and_key, copy_of, empty, handed_out, is_numpy, is_torch, memory_of
 from ._device import Device, open_device
-from ._errors import InputError, expected
+from ._errors import InputError, expected, whole_number
 from ._names import DTYPES, PatternLike, dtype_name, layout_number, pattern_struct, whole_pattern
 from ._workspace import workspace_of
 
@@ -225,8 +226,12 @@ class Attention:
                 raise expected(name, "4 dimensions", len(memory.shape))
         head, row = (1, 2) if layout == 0 else (2, 1)
         key = (q.shape[0], q.shape[head], k.shape[head], q.shape[row], k.shape[row], q0)
+        if scale is not None and not isinstance(scale, numbers.Real):
+            raise expected("scale", "a number", repr(scale))
         plan = self._plans.get(key)
         if plan is None:
+            if q0 is not None:
+                q0 = whole_number("q0", q0)
             shape = c.Shape(size=ctypes.sizeof(c.Shape), batch=key[0], heads=key[1], kv_heads=key[2], nq=key[3],
                             n=key[4], q0=q0 or 0, has_q0=q0 is not None)
             if key[2] == 0:
@@ -238,6 +243,10 @@ class Attention:
                 scale: "float | None", q0: "int | None", stream: "int | None", counters: "c.Counters | None") -> None:
         if stream is None and self._dl_device[0] == c.DL_CUDA:
             stream = torch_stream(arrays[0])
+        if stream is not None and not isinstance(stream, int):
+            raise expected("stream", "a CUstream as an integer", type(stream).__name__)
+        if counters is not None and not isinstance(counters, c.Counters):
+            raise expected("counters", "sparsec.Counters", type(counters).__name__)
         if self._dl_device[0] != c.DL_CPU and is_numpy(arrays[0]):
             self._launch_copies(operation, fields, arrays, layout, scale, q0, stream, counters)
             return
@@ -310,12 +319,15 @@ def compile_attention(pattern: "PatternLike | None", *, expr: "str | None", para
         wanted |= _OPERATIONS[name]
     if not wanted:
         raise expected("operations", "forward, backward or both", "none")
-    block_q, block_k = block if isinstance(block, tuple) else (block or 0, block or 0)
-    opened = open_device(device, threads)
+    block_q, block_k = block if isinstance(block, tuple) and len(block) == 2 else (block, block)
+    opened = open_device(device, whole_number("threads", threads))
     options = c.CompileOptions(
         size=ctypes.sizeof(c.CompileOptions), operations=wanted, dtype=DTYPES[dtype_name(dtype)] if dtype else 0,
-        head_dim=head_dim, value_dim=value_dim or 0, heads=heads or 0, block_q=block_q, block_k=block_k,
-        threads=threads, n=n or 0, target=_bytes(target), order=_bytes(order), split=_bytes(split))
+        **{name: 0 if value is None else _int32(name.removesuffix("_q").removesuffix("_k"), value) for name, value in (
+            ("head_dim", head_dim), ("value_dim", value_dim), ("heads", heads), ("block_q", block_q), ("block_k", block_k),
+            ("threads", threads))},
+        n=0 if n is None else whole_number("n", n), target=_bytes("target", target), order=_bytes("order", order),
+        split=_bytes("split", split))
     program = ctypes.c_void_p()
     source = pattern_struct(whole_pattern(pattern, expr, params, layer))
     c.check(c.library.sparsec_compile(opened.handle, ctypes.byref(source), ctypes.byref(options), ctypes.byref(program)))
@@ -326,10 +338,22 @@ def load_attention(folder: "str | os.PathLike[str]", *, layer: int, device: Any,
     """sparsec.load()."""
     opened = open_device(device, threads)
     program = ctypes.c_void_p()
-    c.check(c.library.sparsec_load(opened.handle, os.fspath(folder).encode(), layer, ctypes.byref(program)))
+    if not isinstance(folder, (str, os.PathLike)):
+        raise expected("folder", "a path", type(folder).__name__)
+    c.check(c.library.sparsec_load(opened.handle, os.fspath(folder).encode(), whole_number("layer", layer), ctypes.byref(program)))
     facts = c.json_of(c.library.sparsec_describe_program, program)
     return Attention(program, opened, sum(_OPERATIONS[name] for name in facts["operations"]))
 
 
-def _bytes(text: "str | None") -> "bytes | None":
+def _bytes(name: str, text: "str | None") -> "bytes | None":
+    if text is not None and not isinstance(text, str):
+        raise expected(name, "a text", type(text).__name__)
     return None if text is None else text.encode()
+
+
+def _int32(name: str, value: Any) -> int:
+    """What ctypes would cut to its lowest bits is refused."""
+    number = whole_number(name, value)
+    if not -1 << 31 <= number < 1 << 31:
+        raise expected(name, "a number of 32 bits", number)
+    return number

@@ -1,4 +1,6 @@
 """What sparsec raises. Every text names the argument that is wrong, or what this machine lacks."""
+import operator
+from typing import Any
 
 
 class Error(Exception):
@@ -27,3 +29,11 @@ BY_STATUS: dict[int, type[Error]] = {1: InputError, 2: UnpreparedError, 3: Machi
 def expected(argument: str, what: str, found: object) -> InputError:
     """The error that `argument` is not what it should be."""
     return InputError(f"{argument}: expected {what}, found {found}")
+
+
+def whole_number(argument: str, value: Any) -> int:
+    """An integer of any library."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise expected(argument, "a whole number", repr(value)) from None

@@ -156,7 +156,7 @@ library = _open()
 
 
 # What C names otherwise than Python, at the beginning of a text.
-_NAMES = re.compile(r"(options\.|pattern\.(?=layer)|d(?=(out|lse):))")
+_NAMES = re.compile(r"(options\.|call\.|pattern\.(?=layer)|d(?=(out|lse):))")
 
 
 def check(status: int) -> None:

@@ -5,8 +5,7 @@ import os
 from typing import Any, Mapping, Sequence, Union
 
 from . import _library as c
-from ._errors import InputError, expected
-
+from ._errors import InputError, expected, whole_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +65,8 @@ def pattern_source(pattern: Pattern) -> "tuple[int, str]":
     if (source is None) == (expr is None):
         raise InputError("pattern: expected a pattern or expr, found " + ("neither" if source is None else "both"))
     if expr is not None:
+        if not isinstance(expr, str):
+            raise expected("expr", "a text", type(expr).__name__)
         return 2, expr
     if isinstance(source, str):
         is_text = "\n" in source or ": " in source or source.startswith("{")
@@ -91,13 +92,18 @@ def _yaml(value: Any) -> str:
 
 def pattern_params(params: "Mapping[str, Any] | None") -> "list[str]":
     """"l=128" of each; lists as a pattern file writes them."""
-    return [f"{key}={value}" for key, value in (params or {}).items()]
+    if params is None:
+        return []
+    if not isinstance(params, Mapping):
+        raise expected("params", "a dict", type(params).__name__)
+    return [f"{key}={value}" for key, value in params.items()]
 
 
 def pattern_struct(pattern: Pattern) -> c.Pattern:
     """sparsec_pattern."""
     kind, text = pattern_source(pattern)
+    layer = 0 if pattern.layer is None else whole_number("layer", pattern.layer)
     assignments: Sequence[bytes] = [each.encode() for each in pattern_params(pattern.params)]
     return c.Pattern(size=ctypes.sizeof(c.Pattern), kind=kind, has_layer=pattern.layer is not None, text=text.encode(),
                      params=(ctypes.c_char_p * len(assignments))(*assignments), param_count=len(assignments),
-                     layer=pattern.layer or 0)
+                     layer=layer)

@@ -95,7 +95,8 @@ Result<Tensor> tensorOf(const sparsec_tensor *given, const TensorExpectation &ex
   if (!std::equal(shape, shape + count, given->shape))
     return refuse("shape " + shapeText(shape, count), shapeText(given->shape, count));
   int64_t strides[4] = {1, 1, 1, 1};
-  if (given->strides) {
+  bool isEmpty = std::find(shape, shape + count, 0) != shape + count;
+  if (given->strides && !isEmpty) { // an empty array's strides mean nothing
     std::copy(given->strides, given->strides + count, strides);
   } else {
     for (int i = count - 2; i >= 0; --i)

@@ -2,6 +2,7 @@
 #include "runtime/c/Boundary.h"
 #include "runtime/c/CallTensors.h"
 
+#include <cmath>
 #include <fmt/format.h>
 
 namespace sparsec {
@@ -89,6 +90,8 @@ Result<void> takeCommon(const Given &given, Call &call) {
   if (given.layout != SPARSEC_BHSD && given.layout != SPARSEC_BSHD)
     return inputError(
         fmt::format("call.layout: expected a sparsec_layout, found {}", given.layout));
+  if (given.has_scale && !std::isfinite(given.scale))
+    return inputError(fmt::format("call.scale: expected a finite number, found {}", given.scale));
   if (given.has_scale)
     call.scale = given.scale;
   call.stream = given.stream;

@@ -92,6 +92,14 @@ class Against64(unittest.TestCase):
             attention.forward(*tensors[:3], out=out.swapaxes(1, 2))
         self.assertEqual(str(raised.exception), "out: expected an array that can be written, found a read-only one")
 
+    def test_nothing(self):
+        """No batch and no query: nothing is computed, whatever numpy's strides of empty arrays are."""
+        attention = on_cpu("local")
+        q, k, v, d_out, _ = arrays(batch=0)
+        out, lse = attention.forward(q, k, v)
+        self.assertEqual((out.shape, lse.shape), (q.shape, q.shape[:3]))
+        self.assertEqual([x.shape for x in attention.backward(q, k, v, out, lse, d_out)], [q.shape, k.shape, v.shape])
+
     def test_rows_without_keys(self):
         self.check(on_cpu({"name": "late", "heads": [{"attend": "causal and k >= 10"}]}),
                    lambda h, q, k: (k <= q) & (k >= 10), arrays(), lse_too=False)
@@ -221,6 +229,13 @@ class Refused(unittest.TestCase):
              "out: expected an array that can be written, found a read-only one"),
             (lambda: forward(q, k, v, out=out[:, :, 1:]), "out: expected shape [1, 4, 70, 32], found [1, 4, 69, 32]"),
             (lambda: forward(q, k, v, lse=lse.astype(np.float16)), "lse: expected f32, found f16"),
+            (lambda: forward(q.tolist(), k, v), "q: expected an array, found list"),
+            (lambda: forward(q, k, v, out=[0]), "out: expected an array with __dlpack__, found list"),
+            (lambda: forward(q, k, v, scale="1"), "scale: expected a number, found '1'"),
+            (lambda: forward(q, k, v, scale=float("nan")), "scale: expected a finite number, found nan"),
+            (lambda: forward(q, k, v, q0=1.5), "q0: expected a whole number, found 1.5"),
+            (lambda: forward(q, k, v, stream="0"), "stream: expected a CUstream as an integer, found str"),
+            (lambda: forward(q, k, v, counters=3), "counters: expected sparsec.Counters, found int"),
             (lambda: forward(q, k, v, layout="sbhd"), "layout: expected bhsd or bshd, found sbhd"),
             (lambda: backward(q, k, v, out, lse, None), "d_out: expected an array, found NoneType"),
             (lambda: backward(q, k, v, out, lse[0], d_out), "lse: expected 3 dimensions, found 2"),

@@ -1,12 +1,16 @@
 """The examples in Python, as their README types them; those of torch where torch is."""
 import importlib.util
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import unittest
 
+import sparsec
 from devices import DEVICE
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
@@ -31,6 +35,28 @@ class Readme(unittest.TestCase):
             program = textwrap.dedent(program).replace('"cpu"', f'"{DEVICE}"')
             done = subprocess.run([sys.executable, "-B", "-c", program], text=True, capture_output=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+@unittest.skipIf("SPARSEC_BUILD" in os.environ, "skipped: of a wheel; tests/tools/install_test.py has it of a build")
+@unittest.skipIf(shutil.which("g++") is None, "skipped: no g++")
+class Cpp(unittest.TestCase):
+    """C++ on the libsparsec of a wheel, on the device, by one word."""
+
+    def test_the_readmes_program_and_the_example(self):
+        library = pathlib.Path(sparsec.__file__).parent / "lib"
+        readme = textwrap.dedent(re.search(r"^    #include <sparsec/sparsec.hpp>\n(?:    .*\n|\n)+?    }\n", README, re.M)[0])
+        for program, printed in ((readme, r"out\[0\] = 0\.5\n"),
+                                 ((EXAMPLES / "attention-in-cpp/attention.cpp").read_text(), r"(.*\n)*loss .*\nloss .*\n")):
+            self.assertEqual(program.count('"cpu"'), 1)
+            with tempfile.TemporaryDirectory() as name:
+                folder = pathlib.Path(name)
+                (folder / "sparsec").symlink_to(EXAMPLES.parent / "runtime/c")
+                (folder / "program.cpp").write_text(program.replace('"cpu"', f'"{DEVICE}"'))
+                subprocess.run(["g++", "-std=c++20", "-O1", "-I", folder, "-I", EXAMPLES / "attention-in-cpp", "program.cpp", "-o", "program",
+                                "-L", library, "-l:libsparsec.so", f"-Wl,-rpath,{library}"], cwd=folder, check=True)
+                done = subprocess.run([folder / "program"], text=True, capture_output=True)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                self.assertRegex(done.stdout, f"^{printed}$")
 
 
 class Examples(unittest.TestCase):

@@ -49,7 +49,7 @@ def main():
     parser.add_argument("arguments", nargs="*", metavar="WHEEL|FILE")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("-k", help="only tests with this in their name")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     wheels = [each for each in options.arguments if each.endswith(".whl")]
     chosen = [each for each in options.arguments if each not in wheels] or list(FILES)
     failed = []

@@ -225,6 +225,15 @@ class Under(unittest.TestCase):
         self.assertEqual(str(raised.exception),
                          "sparsec.torch.attention: double backward (the gradient of its gradient) is not supported")
 
+    def test_forward_mode_is_refused(self):
+        """Which would be zero without a word."""
+        for x in ([each.detach() for each in self.given], self.given):
+            with self.assertRaises(NotImplementedError) as raised:
+                torch.func.jvp(lambda q: attention(q, x[1], x[2], **STRIDED), (x[0],), (x[0],))
+            self.assertEqual(str(raised.exception), "sparsec.torch.attention: forward-mode derivatives (jvp) are not supported")
+        with torch.autograd.forward_ad.dual_level():
+            attention(*self.given, **STRIDED)  # no tangents are there
+
     def test_two_processes(self):
         """examples/python/distributed.py: by gradients that DDP averaged, two processes have the same weights."""
         if not torch.distributed.is_gloo_available():
@@ -308,6 +317,14 @@ class Refused(unittest.TestCase):
              "inputs: expected None (patterns have no run-time inputs yet), found dict"),
             (lambda: attention(q, k, v, "strided", sinks=q), "sinks: expected None (there are no learned sinks yet), found Tensor"),
             (lambda: attention(q, k, v, "strided", layout="sbhd"), "layout: expected bhsd or bshd, found sbhd"),
+            (lambda: attention(None, k, v, "strided"), "q: expected a tensor, found NoneType"),
+            (lambda: attention(q, [k], v, "strided"), "k: expected a tensor, found list"),
+            (lambda: attention(q, k.detach().to("meta"), v, "strided"), f"k: expected memory of {q.device}, found meta"),
+            (lambda: attention(q, k, v, "strided", params=[16]), "params: expected a dict, found list"),
+            (lambda: attention(q, k, v, "strided", layer="x"), "layer: expected a whole number, found 'x'"),
+            (lambda: attention(q, k, v, 3), "pattern: expected a name, a path, a text or a dict, found int"),
+            (lambda: flex_attention(q, k, v, block_mask=lambda b, h, q, k: q >= k),
+             "block_mask: expected a pattern of sparsec, found a function"),
             (lambda: attention(q[0], k, v, "strided"), "q: expected 4 dimensions, found 3"),
             (lambda: attention(q, k[0], v, "strided"), "k: expected 4 dimensions, found 3"),
             (lambda: attention(q, k, v[:, :, 1:], "strided"), "v: expected shape [2, 4, 70, 32], found [2, 4, 69, 32]"),

@@ -5,6 +5,8 @@
 
 The problem is one tile (n = 64, one head of 64), so that almost all of a call is what it takes to get to the kernel; on cpu the
 kernel is in the time, on cuda calls are only enqueued: a sample is the mean of 20 calls, and the queue is emptied between samples.
+Times are a clock's on cuda, and on cpu the processor's for the calling thread, on which all of these run: it does not count what other
+programs take of a shared machine.
 A captured graph holds 20 calls too, and replays their launches without Python. flex_attention is compiled by torch, which takes
 half a minute and a C++ compiler; on CPUs it has no gradients. `bar`: what we ask of an H200 and its host.
 """
@@ -21,16 +23,16 @@ CALLS = 20  # of a sample
 BARS = {"sparsec.torch.attention": 15, "... recording gradients": 30}
 
 
-def median(call, samples, wait):
+def median(call, samples, wait, clock):
     for _ in range(3 * CALLS):
         call()
     times = []
     for _ in range(samples):
         wait()
-        begin = time.perf_counter()
+        begin = clock()
         for _ in range(CALLS):
             call()
-        times.append((time.perf_counter() - begin) / CALLS * 1e6)
+        times.append((clock() - begin) / CALLS * 1e6)
     wait()
     return statistics.median(times)
 
@@ -78,6 +80,7 @@ def main():
     options = parser.parse_args()
     on_gpu = options.device.startswith("cuda")
     wait = torch.cuda.synchronize if on_gpu else lambda: None
+    clock = time.perf_counter if on_gpu else time.thread_time
     torch.set_num_threads(1)
     q, k, v = (torch.randn(1, 1, 64, 64, device=options.device, dtype=torch.bfloat16 if on_gpu else torch.float32) for _ in range(3))
     given = [x.clone().requires_grad_() for x in (q, k, v)]
@@ -117,8 +120,8 @@ def main():
     name = torch.cuda.get_device_name() if on_gpu else program.device
     print(f"{name}, torch {torch.__version__}, sparsec {sparsec.__version__}; microseconds a call, median of {options.samples}")
     with torch.no_grad():
-        plain = {text: median(call, options.samples, wait) for text, call in rows.items() if "gradients" not in text and "... forward" not in text and "Function" not in text}
-    timed = {text: plain[text] if text in plain else median(rows[text], options.samples, wait) for text in rows}
+        plain = {text: median(call, options.samples, wait, clock) for text, call in rows.items() if "gradients" not in text and "... forward" not in text and "Function" not in text}
+    timed = {text: plain[text] if text in plain else median(rows[text], options.samples, wait, clock) for text in rows}
     for text, microseconds in timed.items():
         bar = f"   bar {BARS[text]}" if on_gpu and text in BARS else ""
         print(f"{text:48} {microseconds:8.1f}{bar}")

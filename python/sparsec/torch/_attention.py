@@ -62,6 +62,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, pattern: PatternLike, *, params: 
 
     A tensor whose rows are not contiguous, or not at multiples of 16 bytes, is copied.
     """
+    if not (isinstance(q, Tensor) and isinstance(k, Tensor) and isinstance(v, Tensor)):
+        raise _no_tensor(q, k, v)
     if inputs is not None:
         raise expected("inputs", "None (patterns have no run-time inputs yet)", type(inputs).__name__)
     if sinks is not None:
@@ -69,11 +71,24 @@ def attention(q: Tensor, k: Tensor, v: Tensor, pattern: PatternLike, *, params: 
     if layout not in LAYOUTS:
         raise expected("layout", "bhsd or bshd", layout)
     spec = spec_of(pattern, params, layer)
+    if torch.autograd.forward_ad._current_level >= 0:
+        _refuse_tangents(q, k, v)
     if torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad):
         made: "Tensor | tuple[Tensor, Tensor]" = _Attention.apply(q, k, v, (spec, scale, q0, layout), return_lse)
         return made
     out, lse = forward_op(q, k, v, spec, scale, q0, layout)
     return (out, lse) if return_lse else out
+
+
+def _no_tensor(*given: Any) -> InputError:
+    name, found = next((name, each) for name, each in zip("qkv", given) if not isinstance(each, Tensor))
+    return expected(name, "a tensor", type(found).__name__)
+
+
+def _refuse_tangents(*tensors: Tensor) -> None:
+    """Forward-mode derivatives (jvp) would be zero without a word."""
+    if any(torch.autograd.forward_ad.unpack_dual(each).tangent is not None for each in tensors):
+        raise NotImplementedError("sparsec.torch.attention: forward-mode derivatives (jvp) are not supported")
 
 
 def flex_attention(query: Tensor, key: Tensor, value: Tensor, score_mod: Any = None,
@@ -91,8 +106,8 @@ def flex_attention(query: Tensor, key: Tensor, value: Tensor, score_mod: Any = N
         raise expected("kernel_options", "None (they are of torch's kernels)", dict(kernel_options))
     if block_mask is None:
         block_mask = "dense"
-    if type(block_mask).__name__ == "BlockMask":
-        raise expected("block_mask", "a pattern of sparsec", "torch's BlockMask")
+    if type(block_mask).__name__ == "BlockMask" or callable(block_mask):
+        raise expected("block_mask", "a pattern of sparsec", "a function" if callable(block_mask) else "torch's BlockMask")
     if query.dim() == 4 and key.dim() == 4 and query.shape[1] != key.shape[1] and not enable_gqa:
         raise InputError(f"enable_gqa: expected True, since query has {query.shape[1]} heads and key {key.shape[1]}")
     out, lse = attention(query, key, value, block_mask, scale=scale, return_lse=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import _library as c
 from .._arrays import memory_of
 from .._attention import BACKWARD_FIELDS, FORWARD_FIELDS, Attention, BoundCall, compile_attention
-from .._errors import expected
+from .._errors import expected, whole_number
 from .._names import Pattern, PatternLike, layout_number, pattern_params, pattern_source, whole_pattern
 
 _SEPARATOR, _EXPRESSION = "\x1f", "\x1e"
@@ -29,7 +29,7 @@ def spec_of(pattern: PatternLike, params: Any, layer: "int | None") -> str:
         text = _EXPRESSION + text
     if whole.params is None and whole.layer is None:
         return text
-    return _SEPARATOR.join([text, "" if whole.layer is None else str(whole.layer), *pattern_params(whole.params)])
+    return _SEPARATOR.join([text, "" if whole.layer is None else str(whole_number("layer", whole.layer)), *pattern_params(whole.params)])
 
 
 def _pattern_of(spec: str) -> "tuple[Pattern, dict[str, str]]":
@@ -168,6 +168,9 @@ def attention_backward(d_out: Tensor, d_lse: "Tensor | None", q: Tensor, k: Tens
 
 def _fake_forward(q: Tensor, k: Tensor, v: Tensor, spec: str, scale: "float | None", q0: "int | None",
                   layout: str) -> "tuple[Tensor, Tensor]":
+    for name, tensor in (("k", k), ("v", v)):  # with one of them on "meta" this runs for all
+        if tensor.device != q.device:
+            raise expected(name, f"memory of {q.device}", tensor.device)
     return _outputs(q, v, layout)
 
 

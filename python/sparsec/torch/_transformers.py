@@ -90,6 +90,8 @@ def register(name: str = "sparsec", pattern: "PatternLike | None" = None, *,
     its params, in all layers, for a model that is to be made sparse. Refused by name: padding, packed sequences, dropout of
     weights, soft caps, sinks.
     """
+    if not isinstance(name, str):
+        raise expected("name", "a text", type(name).__name__)
     try:
         from transformers import AttentionInterface, AttentionMaskInterface
     except ImportError as failure:

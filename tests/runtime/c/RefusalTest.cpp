@@ -123,6 +123,11 @@ TEST_F(Refusal, Tensors) {
             "1 q: expected shape [2, 6, 4, 16], found [2, 4, 6, 16]");
   EXPECT_EQ(forward([](auto &, auto &call) { call.layout = 7; }),
             "1 call.layout: expected a sparsec_layout, found 7");
+  EXPECT_EQ(forward([](auto &, auto &call) {
+              call.has_scale = 1;
+              call.scale = -INFINITY;
+            }),
+            "1 call.scale: expected a finite number, found -inf");
   EXPECT_EQ(forward([](auto &own, auto &) { own.q.tensor.dtype.bits = 16; }),
             "1 q: expected f32, found f16");
   EXPECT_EQ(forward([](auto &own, auto &) {
