@@ -39,12 +39,8 @@ std::vector<BlockRun> withShortKeys(std::span<const BlockRun> row,
 
 Result<BlockLayout> TransposedBuilder::build(const Expr &attend, const LayoutRequest &request,
                                              const Order &queries, const Order &keys) {
-  LayoutRequest exchange = request;
-  std::swap(exchange.nq, exchange.nk);
-  std::swap(exchange.blockQ, exchange.blockK);
-  exchange.q0 = 0;
   Result<BlockLayout> byKeys =
-      BlockLayout::build(exchanged(attend, request.q0), exchange, keys, queries);
+      BlockLayout::build(exchanged(attend, request.q0), exchanged(request), keys, queries);
   if (!byKeys)
     return byKeys.error();
   BlockLayout found = byKeys->transpose(), layout;

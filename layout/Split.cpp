@@ -32,6 +32,10 @@ std::vector<Expr> disjointParts(const Expr &attend) {
   return parts;
 }
 
+Part exchanged(const Part &part, const LayoutRequest &request) {
+  return {exchanged(part.attend, request.q0), part.keys, part.queries};
+}
+
 Result<std::vector<BlockLayout>> layoutsOf(const std::vector<Part> &parts,
                                            const LayoutRequest &request) {
   std::vector<BlockLayout> layouts;

@@ -30,6 +30,9 @@ struct Part {
   OrderSpec queries, keys;
 };
 
+/// The same pairs with the axes exchanged, for exchanged(request).
+Part exchanged(const Part &part, const LayoutRequest &request);
+
 /// The layouts of the parts, each in its own orders, for the tiles of the request.
 Result<std::vector<BlockLayout>> layoutsOf(const std::vector<Part> &parts,
                                            const LayoutRequest &request);

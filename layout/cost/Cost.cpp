@@ -11,31 +11,21 @@
 
 namespace sparsec {
 
-LayoutRequest folded(LayoutRequest request, const CostShape &shape) {
-  if (shape.ofKeys) {
-    std::swap(request.nq, request.nk);
-    std::swap(request.blockQ, request.blockK);
-    request.q0 = 0;
-  }
-  return request;
-}
-
-Part folded(const Part &part, const LayoutRequest &request, const CostShape &shape) {
-  return shape.ofKeys ? Part{exchanged(part.attend, request.q0), part.keys, part.queries} : part;
-}
-
 bool gathers(const OrderSpec &order) {
   return !std::holds_alternative<NaturalOrder>(order);
 }
 
-Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape &shape,
-                const CostTarget &target) {
+namespace {
+
+/// Of a request and orders that are folded.
+Prices pricesOf(const LayoutRequest &request, const OrderSpec &queries, const OrderSpec &keys,
+                const CostShape &shape, const CostTarget &target) {
   double rowBytes = double(request.blockQ * shape.rowWidth * shape.elementBytes);
   double keyBytes = double(request.blockK * shape.foldWidth * shape.elementBytes);
   double pairs = double(request.blockQ) * (double(request.blockK) + target.stepKeys);
   Prices prices;
-  prices.keyBytes = keyBytes * (gathers(part.keys) ? target.gatherPenalty : 1);
-  prices.rowBytes = rowBytes * (gathers(part.queries) ? target.gatherPenalty : 1);
+  prices.keyBytes = keyBytes * (gathers(keys) ? target.gatherPenalty : 1);
+  prices.rowBytes = rowBytes * (gathers(queries) ? target.gatherPenalty : 1);
   double work = pairs * (2 * double(shape.products) / target.unitFlops + target.pairSeconds);
   double loads = prices.keyBytes / target.unitBytesPerSecond;
   double waits = prices.keyBytes * target.keyByteSeconds;
@@ -43,6 +33,22 @@ Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape 
   prices.partial = std::max(work * (1 + target.partialPenalty), loads) + waits;
   prices.row = target.rowSeconds + rowBytes * target.rowByteSeconds;
   return prices;
+}
+
+} // namespace
+
+Result<Fold> Fold::of(const Part &part, const LayoutRequest &request, const CostShape &shape,
+                      const CostTarget &target) {
+  Part fold = shape.ofKeys ? exchanged(part, request) : part;
+  LayoutRequest folds = shape.ofKeys ? exchanged(request) : request;
+  Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
+  if (!queries)
+    return queries.error();
+  Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
+  if (!keys)
+    return keys.error();
+  Prices prices = pricesOf(folds, fold.queries, fold.keys, shape, target);
+  return Fold{std::move(fold), folds, *std::move(queries), *std::move(keys), prices};
 }
 
 namespace {
@@ -135,8 +141,8 @@ double denseSeconds(const LayoutRequest &asked, const CostShape &shape, const Co
     LayoutRequest request = asked;
     request.blockQ = block.q;
     request.blockK = block.k;
-    LayoutRequest folds = folded(request, shape);
-    Prices prices = pricesOf({nullptr, NaturalOrder{}, NaturalOrder{}}, folds, shape, target);
+    LayoutRequest folds = shape.ofKeys ? exchanged(request) : request;
+    Prices prices = pricesOf(folds, NaturalOrder{}, NaturalOrder{}, shape, target);
     Tally all;
     all.rows = std::ceil(double(folds.nq) / folds.blockQ);
     double columns = std::floor(double(folds.nk) / folds.blockK);
@@ -152,21 +158,19 @@ double denseSeconds(const LayoutRequest &asked, const CostShape &shape, const Co
 
 /// Where rows are too many to be listed their blocks are counted by arithmetic, if that is short;
 /// the longest is then that of some.
-std::optional<Tally> tallyByArithmetic(const Part &part, const LayoutRequest &request,
-                                       const Order &queries, const Order &keys,
-                                       const Prices &prices) {
+std::optional<Tally> tallyByArithmetic(const Fold &fold) {
   constexpr int64_t kManyRows = int64_t{1} << 17, kShare = 20;
   constexpr int64_t kRows = 32;
-  if (queries.tileCount() <= kManyRows)
+  if (fold.queries.tileCount() <= kManyRows)
     return std::nullopt;
   Work work;
-  BlockCounter counter(part.attend, request, queries, keys);
-  std::optional<BlockCounts> all = counter.all(request.maximumUnits / kShare, work);
-  if (request.work)
-    request.work->add(work);
+  BlockCounter counter(fold.part.attend, fold.request, fold.queries, fold.keys);
+  std::optional<BlockCounts> all = counter.all(fold.request.maximumUnits / kShare, work);
+  if (fold.request.work)
+    fold.request.work->add(work);
   if (!all)
     return std::nullopt;
-  Tally tally = estimate(part, request, queries, keys, prices, kRows);
+  Tally tally = estimate(fold, kRows);
   tally.full = double(all->full);
   tally.partial = double(all->partial);
   tally.exact = true;
@@ -181,24 +185,18 @@ Tally tallyOf(const LineCounts &lines, const Prices &prices) {
   return tally;
 }
 
-/// Exactly, of what is not folded. Error: the layout does not fit.
+/// Exactly. Error: the layout does not fit.
 Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const CostShape &shape,
                          const CostTarget &target, Ledger &ledger) {
-  Part fold = folded(part, request, shape);
-  LayoutRequest folds = folded(request, shape);
-  Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
-  if (!queries)
-    return queries.error();
-  Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
-  if (!keys)
-    return keys.error();
-  Prices prices = pricesOf(fold, folds, shape, target);
-  if (auto tally = tallyByArithmetic(fold, folds, *queries, *keys, prices))
+  Result<Fold> fold = Fold::of(part, request, shape, target);
+  if (!fold)
+    return fold.error();
+  if (auto tally = tallyByArithmetic(*fold))
     return *tally;
   Result<PartCounts> counts = ledger.blocks(part, request);
   if (!counts)
     return counts.error();
-  return tallyOf(shape.ofKeys ? counts->columns : counts->rows, prices);
+  return tallyOf(shape.ofKeys ? counts->columns : counts->rows, fold->prices);
 }
 
 /// `known`: of these parts at these lengths, if there are any.
@@ -228,18 +226,12 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
                                             const LayoutRequest &request, const CostShape &shape,
                                             const CostTarget &target, Ledger &ledger) {
   constexpr int64_t kRows = 32;
-  LayoutRequest folds = folded(request, shape);
   std::vector<Tally> tallies;
   for (const Part &part : parts) {
-    Part fold = folded(part, request, shape);
-    Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
-    if (!queries)
-      return queries.error();
-    Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
-    if (!keys)
-      return keys.error();
-    tallies.push_back(
-        estimate(fold, folds, *queries, *keys, pricesOf(fold, folds, shape, target), kRows));
+    Result<Fold> fold = Fold::of(part, request, shape, target);
+    if (!fold)
+      return fold.error();
+    tallies.push_back(estimate(*fold, kRows));
     addElements(part.attend, request, tallies.back(), ledger);
     tallies.back().exact = false;
   }
@@ -248,15 +240,15 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
 
 } // namespace
 
-Tally estimate(const Part &part, const LayoutRequest &request, const Order &queries,
-               const Order &keys, const Prices &prices, int64_t count) {
+Tally estimate(const Fold &fold, int64_t count) {
   Tally tally;
-  tally.rows = double(queries.tileCount());
-  std::vector<int64_t> rows = sampled(queries.tileCount(), count);
+  tally.rows = double(fold.queries.tileCount());
+  std::vector<int64_t> rows = sampled(fold.queries.tileCount(), count);
   tally.exact = tally.rows == double(rows.size());
-  auto [counts, each] = BlockLayout::countRows(part.attend, request, queries, keys, rows);
+  auto [counts, each] =
+      BlockLayout::countRows(fold.part.attend, fold.request, fold.queries, fold.keys, rows);
   for (const BlockCounts &row : counts)
-    tally.longest = std::max(tally.longest, secondsOf(row, prices));
+    tally.longest = std::max(tally.longest, secondsOf(row, fold.prices));
   if (!tally.exact)
     counts.pop_back();
   tally.exact = tally.exact && each;
@@ -315,10 +307,13 @@ void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally,
 Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,
             const LayoutRequest &request, const CostShape &shape, const CostTarget &target,
             const std::vector<Block> &denseBlocks) {
-  LayoutRequest folds = folded(request, shape);
+  LayoutRequest folds = shape.ofKeys ? exchanged(request) : request;
   Sum sum(folds, shape, target);
-  for (size_t i = 0; i < parts.size(); ++i)
-    sum.add(tallies[i], pricesOf(folded(parts[i], request, shape), folds, shape, target));
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const auto &[queries, keys] = shape.ofKeys ? std::tie(parts[i].keys, parts[i].queries)
+                                               : std::tie(parts[i].queries, parts[i].keys);
+    sum.add(tallies[i], pricesOf(folds, queries, keys, shape, target));
+  }
   return sum.total(denseSeconds(request, shape, target, denseBlocks));
 }
 

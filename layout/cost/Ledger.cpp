@@ -116,12 +116,8 @@ Result<PartCounts> Ledger::blocks(const Part &part, const LayoutRequest &request
     // blocks differ.
     if (request.nq % request.blockQ || request.nk % request.blockK)
       return layout.error();
-    LayoutRequest byColumns = byRows;
-    byColumns.q0 = 0;
-    std::swap(byColumns.nq, byColumns.nk);
-    std::swap(byColumns.blockQ, byColumns.blockK);
     Result<std::vector<BlockLayout>> turned =
-        layoutsOf({{exchanged(part.attend, request.q0), part.keys, part.queries}}, byColumns);
+        layoutsOf({exchanged(part, request)}, exchanged(byRows));
     if (!turned)
       return layout.error();
     PartCounts counts = countsOf(turned->front());

@@ -54,7 +54,6 @@ private:
   /// All the ways to compute one predicate, as weigh() has them.
   struct Ways {
     Expr attend;
-    Expr fold;      ///< the same, or exchanged, as it is folded
     Tally elements; ///< these alone
     std::vector<AxisOrders> orders;
     std::vector<bool> hopeless; ///< by order
@@ -86,7 +85,6 @@ Scale::Ways Scale::waysOf(const Expr &attend) const {
   // What boxes of a grid are suggested follows the block: the first one's do for all.
   LayoutRequest request = at(blocks[0]);
   Ways ways{.attend = attend,
-            .fold = folded({attend, {}, {}}, request, shape).attend,
             .elements = {},
             .orders = ordersFor(attend, request, choice),
             .hopeless = {}};
@@ -98,32 +96,25 @@ Scale::Ways Scale::waysOf(const Expr &attend) const {
 /// The orders that are not hopeless, at one block; `least`, what the best way so far takes. The
 /// natural order comes last: where another one is good, it has the most runs to look at.
 Result<std::vector<Weighed>> Scale::weighAt(const Block &block, Ways &ways, double least) const {
-  LayoutRequest request = folded(at(block), shape);
+  LayoutRequest request = at(block);
   std::vector<Weighed> result;
   for (size_t i = ways.orders.size(); i-- > 0;) {
     if (ways.hopeless[i])
       continue;
     Part part = {ways.attend, ways.orders[i].queries, ways.orders[i].keys};
-    Part fold = part;
-    if (shape.ofKeys)
-      fold = {ways.fold, part.keys, part.queries};
-    Result<Order> queries = Order::make(fold.queries, request.nq, request.blockQ);
-    if (!queries)
-      return queries.error();
-    Result<Order> keys = Order::make(fold.keys, request.nk, request.blockK);
-    if (!keys)
-      return keys.error();
+    Result<Fold> fold = Fold::of(part, request, shape, target);
+    if (!fold)
+      return fold.error();
     Weighed each{part, {}, 0};
-    Prices prices = pricesOf(fold, request, shape, target);
     for (int64_t rows : {kFirstRows, kSampledRows}) {
       if (rows > kFirstRows && ledger.left() == 0)
         break;
-      each.tally = estimate(fold, request, *queries, *keys, prices, rows);
+      each.tally = estimate(*fold, rows);
       bool all = each.tally.exact;
       each.tally.elements = ways.elements.elements;
       each.tally.elementsExact = ways.elements.elementsExact;
       each.tally.exact = all && ways.elements.elementsExact;
-      each.seconds = costOf({part}, {each.tally}, at(block), shape, target, {block}).seconds;
+      each.seconds = costOf({part}, {each.tally}, request, shape, target, {block}).seconds;
       ways.hopeless[i] = each.seconds > kHopeless * least;
       if (ways.hopeless[i] || all)
         break;
