@@ -82,8 +82,8 @@ class LayoutBuilder {
 public:
   LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
                 const Order &keys)
-      : attend(attend),
-        request(request), axes{request, queries, keys, keys.shortTiles(), Cuts(attend)},
+      : attend(attend), request(request), axes{this->attend, request,           queries,
+                                               keys,         keys.shortTiles(), Cuts(attend)},
         reader(attend, request.h, request.sizes(), nullptr) {
     work.units += unitsOfTiles(queries) + unitsOfTiles(keys);
   }

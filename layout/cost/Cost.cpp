@@ -185,7 +185,8 @@ Tally tallyOf(const LineCounts &lines, const Prices &prices) {
   return tally;
 }
 
-/// Exactly. Error: the layout does not fit.
+} // namespace
+
 Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const CostShape &shape,
                          const CostTarget &target, Ledger &ledger) {
   Result<Fold> fold = Fold::of(part, request, shape, target);
@@ -198,6 +199,8 @@ Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const C
     return counts.error();
   return tallyOf(shape.ofKeys ? counts->columns : counts->rows, fold->prices);
 }
+
+namespace {
 
 /// `known`: of these parts at these lengths, if there are any.
 Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,

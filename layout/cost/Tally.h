@@ -27,6 +27,9 @@ struct Fold {
 
 bool gathers(const OrderSpec &order);
 
+/// Without its pairs. Error: the layout does not fit.
+Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const CostShape &shape,
+                         const CostTarget &target, Ledger &ledger);
 /// From `count` of its rows: they lie evenly, whatever the number of rows has as a divisor.
 Tally estimate(const Fold &fold, int64_t count);
 /// Exact where the request's budget allows, else of some queries.
