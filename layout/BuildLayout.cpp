@@ -13,6 +13,7 @@
 #include "layout/Parallel.h"
 #include "layout/Repeat.h"
 #include "layout/Specialise.h"
+#include "layout/VisitRows.h"
 
 #include <fmt/format.h>
 
@@ -80,10 +81,11 @@ private:
 
 class LayoutBuilder {
 public:
+  /// With a visitor the layout has no rows.
   LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
-                const Order &keys)
-      : attend(attend), request(request), axes{this->attend, request,           queries,
-                                               keys,         keys.shortTiles(), Cuts(attend)},
+                const Order &keys, const RowVisitor *visitor = nullptr)
+      : attend(attend), request(request), visitor(visitor),
+        axes(BlockAxes::of(this->attend, request, queries, keys)),
         reader(attend, request.h, request.sizes(), nullptr) {
     work.units += unitsOfTiles(queries) + unitsOfTiles(keys);
   }
@@ -114,6 +116,7 @@ private:
 
   Expr attend;
   const LayoutRequest &request;
+  const RowVisitor *visitor;
   BlockAxes axes;
   Reader reader;
   bool gridTried = false;
@@ -121,6 +124,7 @@ private:
 
   Work work;
   int64_t done = 0; ///< rows
+  bool keeps = true;
   int64_t mostRuns = 0;
   Pieces finished;
   BlockLayout layout;
@@ -171,6 +175,7 @@ Result<void> LayoutBuilder::buildAll() {
     if (!repeat && done >= nextSearch) {
       repeat = findRepeat(attend, counted, axes.queries, axes.keys, done);
       nextSearch = 2 * done + 1;
+      keeps = !visitor || repeat;
     }
     int64_t copyFirst = repeat ? repeat->firstRow + repeat->rows : rows;
     int64_t search = (nextSearch + kStripRows - 1) / kStripRows * kStripRows;
@@ -354,7 +359,10 @@ Result<void> LayoutBuilder::flush(Strip &strip) {
     for (const BlockRun &run : row)
       (run.kind == BlockKind::Full ? layout.total.full : layout.total.partial) +=
           run.end - run.begin;
-    finished.add(row);
+    if (visitor)
+      (*visitor)(row);
+    if (keeps)
+      finished.add(row);
     layout.rowBegin.push_back(finished.size());
     ++done;
   }
@@ -425,6 +433,11 @@ Result<void> checkRequest(const LayoutRequest &request) {
   return {};
 }
 
+bool foundByColumns(const Expr &attend, const LayoutRequest &request) {
+  Cuts cuts(attend);
+  return request.search == LayoutRequest::Search::Auto && cuts.drawsByKey() && !cuts.drawsByQuery();
+}
+
 } // namespace
 
 Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &request) {
@@ -441,10 +454,25 @@ Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &
   assert(queries.size() == request.nq && keys.size() == request.nk);
   if (Result<void> few = checkTiles(queries, keys, request); !few)
     return few.error();
-  Cuts cuts(attend);
-  if (request.search == LayoutRequest::Search::Auto && cuts.drawsByKey() && !cuts.drawsByQuery())
+  if (foundByColumns(attend, request))
     return TransposedBuilder::build(attend, request, queries, keys);
   return LayoutBuilder(attend, request, queries, keys).build();
+}
+
+Result<void> visitRows(const Expr &attend, const LayoutRequest &request, const Order &queries,
+                       const Order &keys, const RowVisitor &visit) {
+  if (Result<void> checked = checkRequest(request); !checked)
+    return checked;
+  if (Result<void> few = checkTiles(queries, keys, request); !few)
+    return few;
+  if (foundByColumns(attend, request)) {
+    Result<BlockLayout> layout = TransposedBuilder::build(attend, request, queries, keys);
+    for (int64_t row = 0; layout && row < layout->rows(); ++row)
+      visit(layout->row(row));
+    return layout ? Result<void>() : layout.error();
+  }
+  Result<BlockLayout> counted = LayoutBuilder(attend, request, queries, keys, &visit).build();
+  return counted ? Result<void>() : counted.error();
 }
 
 RowCounts BlockLayout::countRows(const Expr &attend, const LayoutRequest &request,

@@ -49,7 +49,7 @@ Result<BlockLayout> TransposedBuilder::build(const Expr &attend, const LayoutReq
   layout.columnCount = found.columnCount;
   layout.rowBegin.reserve(found.rowBegin.size());
   Reader reader(attend, request.h, request.sizes(), nullptr);
-  BlockAxes axes{attend, request, queries, keys, keys.shortTiles(), Cuts(attend)};
+  BlockAxes axes = BlockAxes::of(attend, request, queries, keys);
   std::vector<int64_t> shortRows = queries.shortTiles();
   auto nextShort = shortRows.begin();
   for (int64_t row = 0; row < found.rows(); ++row) {

@@ -67,6 +67,11 @@ struct BlockAxes {
   std::vector<int64_t> shortKeyTiles;
   Cuts cuts; ///< of the predicate
 
+  /// All by reference.
+  static BlockAxes of(const Expr &attend, const LayoutRequest &request, const Order &queries,
+                      const Order &keys) {
+    return {attend, request, queries, keys, keys.shortTiles(), Cuts(attend)};
+  }
   std::vector<Range> queryPositions(int64_t first, int64_t last) const;
   /// Appends full blocks, but for key tiles that are short: some of their keys do not exist, or
   /// none.
