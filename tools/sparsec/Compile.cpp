@@ -143,11 +143,27 @@ private:
         request.usesHead() ? Key{i, first, step, count} : Key{i, 0, 0, 0}, build.numbers.size());
     if (!isNew)
       return place->second;
-    auto numbers = request.numbers(at, use.heads, build.plan->ledger->threadsAsked());
-    if (!numbers)
-      return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
-    build.numbers.push_back({std::move(*numbers), stems.take(request.stem())});
+    std::shared_ptr<const LaunchNumbers> shared = knownOf(request, place->first);
+    if (!shared) {
+      auto numbers = request.numbers(at, use.heads, build.plan->ledger->threadsAsked());
+      if (!numbers)
+        return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
+      shared = std::make_shared<const LaunchNumbers>(std::move(*numbers));
+    }
+    build.numbers.push_back({std::move(shared), stems.take(request.stem())});
     return place->second;
+  }
+
+  /// Of an earlier request in the same layout, for the same heads.
+  std::shared_ptr<const LaunchNumbers> knownOf(const PlannedRequest &request, Key key) const {
+    for (size_t i = 0; i < build.plan->requests.size(); ++i) {
+      std::get<0>(key) = i;
+      auto at = known.find(key);
+      if (at != known.end() && at->second < build.numbers.size() &&
+          request.hasNumbersOf(build.plan->requests[i]))
+        return build.numbers[at->second].numbers;
+    }
+    return nullptr;
   }
 };
 

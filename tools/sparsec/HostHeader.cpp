@@ -129,9 +129,9 @@ static std::string constantsOf(const Build &build, const BuiltLaunch &launch,
                                Defines &defines) {
   const BuiltNumbers &built = build.numbers[launch.numbers];
   std::vector<Defines::Constant> constants = {
-      {upperCase(tilesName(kernel)), built.numbers.rowTiles},
-      {"LAYOUT_STRIDE", built.numbers.rowsPerHead},
-      {"FORM_STRIDE", built.numbers.forms ? built.numbers.forms->stride : 0}};
+      {upperCase(tilesName(kernel)), built.numbers->rowTiles},
+      {"LAYOUT_STRIDE", built.numbers->rowsPerHead},
+      {"FORM_STRIDE", built.numbers->forms ? built.numbers->forms->stride : 0}};
   auto files = built.files();
   for (const char *key :
        {"query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order"}) {

@@ -157,7 +157,7 @@ Json layersJson(const LoadedPattern &loaded) {
 Json launchJson(const Build &build, const BuiltLaunch &each, const BuiltKernel &kernel,
                 size_t index) {
   const BuiltNumbers &built = build.numbers[each.numbers];
-  const LaunchNumbers &numbers = built.numbers;
+  const LaunchNumbers &numbers = *built.numbers;
   Json launch = {{"layer", each.layer}, {"pattern_head", each.use.entry}, {"kernel", index}};
   addHeads(launch, each.use.heads);
   launch[tilesName(kernel)] = numbers.rowTiles;
@@ -264,16 +264,16 @@ std::string kernelConstants(const BuiltKernel &each, const ArgumentStructs &stru
 } // namespace
 
 std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltNumbers::files() const {
-  const BlockTables &tables = numbers.tables.tables;
+  const BlockTables &tables = numbers->tables.tables;
   std::vector<std::pair<std::string, const std::vector<int32_t> *>> list;
   auto add = [&](const char *key, const std::vector<int32_t> &values) {
     if (!values.empty())
       list.emplace_back(key, &values);
   };
-  add("query_order", numbers.queryOrder);
-  add("key_order", numbers.keyOrder);
-  if (numbers.forms) {
-    add("row_forms", numbers.forms->numbers);
+  add("query_order", numbers->queryOrder);
+  add("key_order", numbers->keyOrder);
+  if (numbers->forms) {
+    add("row_forms", numbers->forms->numbers);
     return list;
   }
   add("block_offsets", tables.offsets);

@@ -31,7 +31,7 @@ struct BuiltKernel {
 
 /// What launches of a request's kernels need beside their tensors at a stated n, and its files.
 struct BuiltNumbers {
-  LaunchNumbers numbers;
+  std::shared_ptr<const LaunchNumbers> numbers; ///< that passes with equal layouts share
   std::string stem;
   /// Suffix and contents of each file; the manifest's keys are the suffixes.
   std::vector<std::pair<std::string, const std::vector<int32_t> *>> files() const;

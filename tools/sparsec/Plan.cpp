@@ -28,6 +28,12 @@ Result<LaunchNumbers> PlannedRequest::numbers(const Lengths &at, const Heads &he
                        pass->rows);
 }
 
+bool PlannedRequest::hasNumbersOf(const PlannedRequest &other) const {
+  return block == other.block && queryOrder == other.queryOrder && keyOrder == other.keyOrder &&
+         pass->rows == other.pass->rows && takesRowForms(request) == takesRowForms(other.request) &&
+         equal(attend, other.attend);
+}
+
 CostShape PlannedPass::shapeOf(int64_t copies) const {
   CostShape all = shape;
   all.copies = copies;
