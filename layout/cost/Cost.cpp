@@ -332,32 +332,63 @@ Result<Cost> costOf(const std::vector<Part> &parts, const LayoutRequest &request
   return costOf(parts, *tallies, request, shape, target, {{request.blockQ, request.blockK}});
 }
 
-Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
-                   const CostTarget &target, Ledger &ledger) {
+namespace {
+
+LayoutRequest requestOf(const Candidate &candidate, const LayoutRequest &request, Ledger &ledger) {
   LayoutRequest at = ledger.within(request);
   at.blockQ = candidate.block.q;
   at.blockK = candidate.block.k;
+  return at;
+}
+
+/// Whether what a candidate's cost is from was found at these lengths.
+bool isKnownAt(const Candidate &candidate, const LayoutRequest &at) {
   bool headless = true;
   for (const Part &part : candidate.parts)
     headless = headless && !mentions(part.attend, Op::Head);
   const LayoutRequest &before = candidate.counted;
-  bool known = !candidate.tallies.empty() && before.nq == at.nq && before.nk == at.nk &&
-               before.q0 == at.q0 && (headless || before.h == at.h);
-  if (!known || !candidate.cost.exact) {
-    Result<std::vector<Tally>> tallies =
-        exactTallies(candidate.parts, at, shape, target,
-                     known ? candidate.tallies : std::vector<Tally>{}, ledger);
-    if (!tallies && tallies.error().kind == ErrorKind::Machine)
-      tallies = estimatedTallies(candidate.parts, ledger.within(at), shape, target, ledger);
-    if (!tallies)
-      return tallies.error();
-    candidate.tallies = *std::move(tallies);
-    candidate.counted = at;
-    candidate.counted.work = nullptr;
-  }
+  return !candidate.tallies.empty() && before.nq == at.nq && before.nk == at.nk &&
+         before.q0 == at.q0 && (headless || before.h == at.h);
+}
+
+void setTallies(Candidate &candidate, std::vector<Tally> tallies, const LayoutRequest &at,
+                const CostShape &shape, const CostTarget &target) {
+  candidate.tallies = std::move(tallies);
+  candidate.counted = at;
+  candidate.counted.work = nullptr;
   candidate.cost = costOf(candidate.parts, candidate.tallies, at, shape, target,
                           candidate.denseBlocks.empty() ? std::vector<Block>{candidate.block}
                                                         : candidate.denseBlocks);
+}
+
+} // namespace
+
+Result<void> countExactly(Candidate &candidate, const LayoutRequest &request,
+                          const CostShape &shape, const CostTarget &target, Ledger &ledger) {
+  LayoutRequest at = requestOf(candidate, request, ledger);
+  bool known = isKnownAt(candidate, at);
+  if (known && candidate.cost.exact) {
+    setTallies(candidate, candidate.tallies, at, shape, target);
+    return {};
+  }
+  Result<std::vector<Tally>> tallies = exactTallies(
+      candidate.parts, at, shape, target, known ? candidate.tallies : std::vector<Tally>{}, ledger);
+  if (!tallies)
+    return tallies.error();
+  setTallies(candidate, *std::move(tallies), at, shape, target);
+  return {};
+}
+
+Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
+                   const CostTarget &target, Ledger &ledger) {
+  Result<void> counted = countExactly(candidate, request, shape, target, ledger);
+  if (counted || counted.error().kind != ErrorKind::Machine)
+    return counted;
+  LayoutRequest at = requestOf(candidate, request, ledger);
+  Result<std::vector<Tally>> tallies = estimatedTallies(candidate.parts, at, shape, target, ledger);
+  if (!tallies)
+    return tallies.error();
+  setTallies(candidate, *std::move(tallies), at, shape, target);
   return {};
 }
 

@@ -35,6 +35,10 @@ Tally estimate(const Fold &fold, int64_t count);
 /// Exact where the request's budget allows, else of some queries.
 void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally, Ledger &ledger);
 
+/// Makes a candidate's cost exact. Error of kind Machine: the budgets do not allow that.
+Result<void> countExactly(Candidate &candidate, const LayoutRequest &request,
+                          const CostShape &shape, const CostTarget &target, Ledger &ledger);
+
 /// What parts cost together.
 Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,
             const LayoutRequest &request, const CostShape &shape, const CostTarget &target,

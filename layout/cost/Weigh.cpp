@@ -276,11 +276,8 @@ Result<void> Scale::countCheapest(std::vector<Candidate> &candidates) const {
       return {};
     LayoutRequest request = asked;
     request.maximumUnits = ledger.left() - reserve;
-    Candidate exact = each;
-    Result<void> ok = count(exact, request, shape, target, ledger);
-    if (ok && exact.cost.exact)
-      each = std::move(exact);
-    return ok;
+    Result<void> ok = countExactly(each, request, shape, target, ledger);
+    return !ok && ok.error().kind == ErrorKind::Machine ? Result<void>() : ok;
   };
   Result<void> ok;
   for (Candidate &each : candidates)

@@ -208,6 +208,31 @@ TEST(Weighing, CountsBeforeItChooses) {
   }
 }
 
+TEST(Weighing, EndsWhateverTheExpression) {
+  // At the greatest length, with a fortieth of what a command has: what cannot be counted is
+  // estimated, and that takes no more than a third of a second of a core.
+  constexpr int64_t kMost = 2'147'483'647, kUnits = Ledger::kMostUnitsToCount / 40;
+  bool ofKeys = false;
+  for (const char *text :
+       {"hash(q, k, h) % 7 == 0", "k <= q and (((q - k) % 1000003) % 1009) % 17 == 0",
+        "k <= q and ((q % 1000003) % 1009) % 17 == ((k % 99991) % 997) % 13",
+        "k <= q and (q - k) % 12345 == 0", "k <= q and (3 * q - 5 * k) % 777 < 5",
+        "k <= q and q // 37 * 41 % 1001 == k // 13 % 999",
+        "draw(3, q // 64, k // 64, n // 64, h)"}) {
+    Ledger ledger(0, kUnits);
+    CostShape shape{.copies = 16, .ofKeys = ofKeys};
+    CostTarget target = CostTarget::of("sm_80", 2);
+    LayoutRequest request = {.nq = kMost, .nk = kMost};
+    Result<std::vector<Candidate>> all =
+        weigh(predicate(text), request, shape, target, {.blocks = {{64, 64}, {32, 32}}}, ledger);
+    ASSERT_TRUE(all) << text;
+    ASSERT_TRUE(count(all->front(), request, shape, target, ledger)) << text;
+    say(ledger.work(), fmt::format("and {} units, of {}", ledger.work().units, text));
+    EXPECT_LT(ledger.work().units, kUnits + 330'000'000) << text;
+    ofKeys = !ofKeys;
+  }
+}
+
 TEST(Weighing, PartsOfAWayDifferInTheirOrders) {
   // Two parts in the same orders have each block that their union has, and some twice.
   for (const std::string &name : zooNames()) {
