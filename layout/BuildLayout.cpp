@@ -11,6 +11,7 @@
 #include "layout/CountBlocks.h"
 #include "layout/Looker.h"
 #include "layout/Parallel.h"
+#include "layout/Pieces.h"
 #include "layout/Repeat.h"
 #include "layout/Specialise.h"
 #include "layout/VisitRows.h"
@@ -40,42 +41,6 @@ int64_t unitsOfTiles(const Order &order) {
   constexpr int64_t kUnits = 30;
   return std::holds_alternative<NaturalOrder>(order.spec()) ? 0 : kUnits * order.tileCount();
 }
-
-/// Finished rows. They move to the layout a piece at a time, so that no moment holds them twice.
-class Pieces {
-public:
-  void add(const std::vector<BlockRun> &row) {
-    constexpr size_t kPiece = size_t{1} << 16;
-    if (pieces.empty() || pieces.back().size() >= kPiece) {
-      starts.push_back(count);
-      pieces.emplace_back().reserve(kPiece);
-    }
-    pieces.back().insert(pieces.back().end(), row.begin(), row.end());
-    count += static_cast<int64_t>(row.size());
-  }
-  /// The runs begin .. end - 1 of one row.
-  std::span<const BlockRun> row(int64_t begin, int64_t end) const {
-    if (begin == end)
-      return {};
-    size_t piece = std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1;
-    return {pieces[piece].data() + (begin - starts[piece]), static_cast<size_t>(end - begin)};
-  }
-  int64_t size() const { return count; }
-  std::vector<BlockRun> take() {
-    std::vector<BlockRun> all;
-    all.reserve(count);
-    for (std::vector<BlockRun> &piece : pieces) {
-      all.insert(all.end(), piece.begin(), piece.end());
-      piece = {};
-    }
-    return all;
-  }
-
-private:
-  std::vector<std::vector<BlockRun>> pieces;
-  std::vector<int64_t> starts; ///< of each piece, in runs
-  int64_t count = 0;
-};
 
 } // namespace
 
