@@ -8,6 +8,13 @@
 
 namespace sparsec {
 
+LayoutRequest exchanged(LayoutRequest request) {
+  std::swap(request.nq, request.nk);
+  std::swap(request.blockQ, request.blockK);
+  request.q0 = 0;
+  return request;
+}
+
 std::span<const BlockRun> BlockLayout::row(int64_t i) const {
   assert(0 <= i && i < rows());
   return {runs.data() + rowBegin[i], runs.data() + rowBegin[i + 1]};

@@ -63,6 +63,10 @@ struct LayoutRequest {
   bool operator==(const LayoutRequest &) const = default;
 };
 
+/// The axes exchanged: what the layout of exchanged(attend, request.q0) is asked for, whose rows
+/// are the columns of the request's.
+LayoutRequest exchanged(LayoutRequest request);
+
 /// What a kernel reads: for layout row r, columns[offsets[2r] .. offsets[2r+1]) are its partial
 /// blocks and columns[offsets[2r+1] .. offsets[2r+2]) its full ones; rowOrder lists the rows,
 /// longest first.

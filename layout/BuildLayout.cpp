@@ -11,8 +11,10 @@
 #include "layout/CountBlocks.h"
 #include "layout/Looker.h"
 #include "layout/Parallel.h"
+#include "layout/Pieces.h"
 #include "layout/Repeat.h"
 #include "layout/Specialise.h"
+#include "layout/VisitRows.h"
 
 #include <fmt/format.h>
 
@@ -40,50 +42,15 @@ int64_t unitsOfTiles(const Order &order) {
   return std::holds_alternative<NaturalOrder>(order.spec()) ? 0 : kUnits * order.tileCount();
 }
 
-/// Finished rows. They move to the layout a piece at a time, so that no moment holds them twice.
-class Pieces {
-public:
-  void add(const std::vector<BlockRun> &row) {
-    constexpr size_t kPiece = size_t{1} << 16;
-    if (pieces.empty() || pieces.back().size() >= kPiece) {
-      starts.push_back(count);
-      pieces.emplace_back().reserve(kPiece);
-    }
-    pieces.back().insert(pieces.back().end(), row.begin(), row.end());
-    count += static_cast<int64_t>(row.size());
-  }
-  /// The runs begin .. end - 1 of one row.
-  std::span<const BlockRun> row(int64_t begin, int64_t end) const {
-    if (begin == end)
-      return {};
-    size_t piece = std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1;
-    return {pieces[piece].data() + (begin - starts[piece]), static_cast<size_t>(end - begin)};
-  }
-  int64_t size() const { return count; }
-  std::vector<BlockRun> take() {
-    std::vector<BlockRun> all;
-    all.reserve(count);
-    for (std::vector<BlockRun> &piece : pieces) {
-      all.insert(all.end(), piece.begin(), piece.end());
-      piece = {};
-    }
-    return all;
-  }
-
-private:
-  std::vector<std::vector<BlockRun>> pieces;
-  std::vector<int64_t> starts; ///< of each piece, in runs
-  int64_t count = 0;
-};
-
 } // namespace
 
 class LayoutBuilder {
 public:
+  /// With a visitor the layout has no rows.
   LayoutBuilder(const Expr &attend, const LayoutRequest &request, const Order &queries,
-                const Order &keys)
-      : attend(attend),
-        request(request), axes{request, queries, keys, keys.shortTiles(), Cuts(attend)},
+                const Order &keys, const RowVisitor *visitor = nullptr)
+      : attend(attend), request(request), visitor(visitor),
+        axes(BlockAxes::of(this->attend, request, queries, keys)),
         reader(attend, request.h, request.sizes(), nullptr) {
     work.units += unitsOfTiles(queries) + unitsOfTiles(keys);
   }
@@ -114,6 +81,7 @@ private:
 
   Expr attend;
   const LayoutRequest &request;
+  const RowVisitor *visitor;
   BlockAxes axes;
   Reader reader;
   bool gridTried = false;
@@ -121,6 +89,7 @@ private:
 
   Work work;
   int64_t done = 0; ///< rows
+  bool keeps = true;
   int64_t mostRuns = 0;
   Pieces finished;
   BlockLayout layout;
@@ -171,6 +140,7 @@ Result<void> LayoutBuilder::buildAll() {
     if (!repeat && done >= nextSearch) {
       repeat = findRepeat(attend, counted, axes.queries, axes.keys, done);
       nextSearch = 2 * done + 1;
+      keeps = !visitor || repeat;
     }
     int64_t copyFirst = repeat ? repeat->firstRow + repeat->rows : rows;
     int64_t search = (nextSearch + kStripRows - 1) / kStripRows * kStripRows;
@@ -354,7 +324,10 @@ Result<void> LayoutBuilder::flush(Strip &strip) {
     for (const BlockRun &run : row)
       (run.kind == BlockKind::Full ? layout.total.full : layout.total.partial) +=
           run.end - run.begin;
-    finished.add(row);
+    if (visitor)
+      (*visitor)(row);
+    if (keeps)
+      finished.add(row);
     layout.rowBegin.push_back(finished.size());
     ++done;
   }
@@ -425,6 +398,11 @@ Result<void> checkRequest(const LayoutRequest &request) {
   return {};
 }
 
+bool foundByColumns(const Expr &attend, const LayoutRequest &request) {
+  Cuts cuts(attend);
+  return request.search == LayoutRequest::Search::Auto && cuts.drawsByKey() && !cuts.drawsByQuery();
+}
+
 } // namespace
 
 Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &request) {
@@ -441,10 +419,25 @@ Result<BlockLayout> BlockLayout::build(const Expr &attend, const LayoutRequest &
   assert(queries.size() == request.nq && keys.size() == request.nk);
   if (Result<void> few = checkTiles(queries, keys, request); !few)
     return few.error();
-  Cuts cuts(attend);
-  if (request.search == LayoutRequest::Search::Auto && cuts.drawsByKey() && !cuts.drawsByQuery())
+  if (foundByColumns(attend, request))
     return TransposedBuilder::build(attend, request, queries, keys);
   return LayoutBuilder(attend, request, queries, keys).build();
+}
+
+Result<void> visitRows(const Expr &attend, const LayoutRequest &request, const Order &queries,
+                       const Order &keys, const RowVisitor &visit) {
+  if (Result<void> checked = checkRequest(request); !checked)
+    return checked;
+  if (Result<void> few = checkTiles(queries, keys, request); !few)
+    return few;
+  if (foundByColumns(attend, request)) {
+    Result<BlockLayout> layout = TransposedBuilder::build(attend, request, queries, keys);
+    for (int64_t row = 0; layout && row < layout->rows(); ++row)
+      visit(layout->row(row));
+    return layout ? Result<void>() : layout.error();
+  }
+  Result<BlockLayout> counted = LayoutBuilder(attend, request, queries, keys, &visit).build();
+  return counted ? Result<void>() : counted.error();
 }
 
 RowCounts BlockLayout::countRows(const Expr &attend, const LayoutRequest &request,

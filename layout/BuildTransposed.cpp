@@ -39,12 +39,8 @@ std::vector<BlockRun> withShortKeys(std::span<const BlockRun> row,
 
 Result<BlockLayout> TransposedBuilder::build(const Expr &attend, const LayoutRequest &request,
                                              const Order &queries, const Order &keys) {
-  LayoutRequest exchange = request;
-  std::swap(exchange.nq, exchange.nk);
-  std::swap(exchange.blockQ, exchange.blockK);
-  exchange.q0 = 0;
   Result<BlockLayout> byKeys =
-      BlockLayout::build(exchanged(attend, request.q0), exchange, keys, queries);
+      BlockLayout::build(exchanged(attend, request.q0), exchanged(request), keys, queries);
   if (!byKeys)
     return byKeys.error();
   BlockLayout found = byKeys->transpose(), layout;
@@ -53,7 +49,7 @@ Result<BlockLayout> TransposedBuilder::build(const Expr &attend, const LayoutReq
   layout.columnCount = found.columnCount;
   layout.rowBegin.reserve(found.rowBegin.size());
   Reader reader(attend, request.h, request.sizes(), nullptr);
-  BlockAxes axes{request, queries, keys, keys.shortTiles(), Cuts(attend)};
+  BlockAxes axes = BlockAxes::of(attend, request, queries, keys);
   std::vector<int64_t> shortRows = queries.shortTiles();
   auto nextShort = shortRows.begin();
   for (int64_t row = 0; row < found.rows(); ++row) {

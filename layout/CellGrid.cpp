@@ -253,16 +253,19 @@ Cells CellGrid::Table::at(int64_t i) const {
   return {.low = low.data() + i, .high = high.data() + i, .points = points};
 }
 
-void CellGrid::differencesAt(int64_t row, int64_t column, int count, const Table &table,
-                             Truths *result) const {
+Cells CellGrid::differencesAt(int64_t row, int64_t column, int count, const Table &table,
+                              Truths *room) const {
   int64_t at = differenceAt(row, column), stride = keys.size / pitch;
-  for (int i = 0; i < count; ++i)
-    result[i] = table.truths[at + i * stride];
-  // The last cells of an axis may be short: not all of these differences are theirs.
   bool shortRow = queries.isShort(row), shortColumn = keys.isShort(column + count - 1);
+  if (stride == 1 && !shortRow && !shortColumn)
+    return {.truths = table.truths.data() + at};
   for (int i = 0; i < count; ++i)
-    if ((shortRow || (shortColumn && i + 1 == count)) && (result[i] & kUnknown) == kUnknown)
-      result[i] = kUnknown;
+    room[i] = table.truths[at + i * stride];
+  // The last cells of an axis may be short: not all of these differences are theirs.
+  for (int i = 0; i < count; ++i)
+    if ((shortRow || (shortColumn && i + 1 == count)) && (room[i] & kUnknown) == kUnknown)
+      room[i] = kUnknown;
+  return {.truths = room};
 }
 
 /// Cells first .. last - 1 of keys, each that is like its neighbour once.
@@ -308,10 +311,8 @@ void CellGrid::blocks(int64_t row, int64_t firstColumn, int count, Truths *resul
       auto lanes = static_cast<int>(std::min<int64_t>(kLanes, last - at));
       for (const Table &table : ofKeys)
         sources[place++] = table.at(at);
-      for (size_t d = 0; d < differences.size(); ++d) {
-        differencesAt(i, at, lanes, ofDifferences[d], differences[d].data());
-        sources[place++] = {.truths = differences[d].data()};
-      }
+      for (size_t d = 0; d < differences.size(); ++d)
+        sources[place++] = differencesAt(i, at, lanes, ofDifferences[d], differences[d].data());
       apart.core.run(sources, lanes, found.data());
       work.count(&Work::cells, lanes, 1 + apart.core.size() / 2);
       if (perColumn == 1)

@@ -92,8 +92,9 @@ private:
   }
   void askJoined(std::vector<Cells> &sources, size_t next, int64_t first, int64_t last,
                  Truths *result, Work &work) const;
-  void differencesAt(int64_t row, int64_t column, int count, const Table &table,
-                     Truths *result) const;
+  /// In the table, or in the room.
+  Cells differencesAt(int64_t row, int64_t column, int count, const Table &table,
+                      Truths *room) const;
   Truths decideCell(int64_t row, int64_t column, Truths seen, Work &work) const;
 
   Apart apart;

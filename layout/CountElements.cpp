@@ -88,6 +88,7 @@ private:
                     int64_t last) const;
   int64_t countEach(const Prepared &predicate, const Rectangle &rectangle) const;
   int64_t countHalves(const Prepared &predicate, const Rectangle &rectangle) const;
+  int64_t countStretches(const Prepared &predicate, const Rectangle &rectangle, Op axis) const;
 
   int64_t h;
   Sizes sizes;
@@ -116,7 +117,31 @@ int64_t Counter::count(const Prepared &predicate, const Rectangle &rectangle) co
   Expr shorter = specialise(predicate.expr, rectangle, h, sizes);
   if (shorter == predicate.expr)
     return countUndecided(predicate, rectangle);
-  return countUndecided(Prepared(shorter, h, sizes, work), rectangle);
+  Prepared left(shorter, h, sizes, work);
+  if (predicate.cuts.drawsByQuery() && !left.cuts.drawsByQuery())
+    return countStretches(left, rectangle, Op::Key);
+  if (predicate.cuts.drawsByKey() && !left.cuts.drawsByKey())
+    return countStretches(left, rectangle, Op::Query);
+  return countUndecided(left, rectangle);
+}
+
+/// What is drawn is known: cut where what is compared with it changes.
+int64_t Counter::countStretches(const Prepared &predicate, const Rectangle &rectangle,
+                                Op axis) const {
+  Range Rectangle::*cut = axis == Op::Query ? &Rectangle::q : &Rectangle::k;
+  const Range &all = rectangle.*cut;
+  std::vector<int64_t> borders = bordersIn(predicate.expr, axis, all);
+  if (borders.empty())
+    return countUndecided(predicate, rectangle);
+  borders.push_back(all.first + all.count);
+  int64_t found = 0, first = all.first;
+  for (int64_t border : borders) {
+    Rectangle stretch = rectangle;
+    stretch.*cut = {.first = first, .step = 1, .count = border - first};
+    found += count(predicate, stretch);
+    first = border;
+  }
+  return found;
 }
 
 int64_t Counter::countUndecided(const Prepared &predicate, const Rectangle &rectangle) const {

@@ -96,4 +96,103 @@ std::pair<Rectangle, Rectangle> Cuts::of(const Rectangle &rectangle) const {
   return halves(rectangle);
 }
 
+namespace {
+
+class Borders {
+public:
+  Borders(Op axis, const Range &range)
+      : axis(axis), other(axis == Op::Key ? Op::Query : Op::Key), range(range) {}
+
+  void look(const Expr &expr) {
+    if (full())
+      return;
+    for (const Expr &operand : expr->operands)
+      look(operand);
+    if (expr->op == Op::Segment)
+      return lookAtList(expr);
+    bool compares =
+        isPredicate(expr->op) && expr->operands.size() == 2 && !isPredicate(expr->operands[0]->op);
+    if (!compares)
+      return;
+    for (int side : {0, 1})
+      if (expr->operands[1 - side]->op == Op::Integer)
+        for (int64_t value : {expr->operands[1 - side]->value, expr->operands[1 - side]->value + 1})
+          passes(expr->operands[side], value);
+  }
+
+  std::vector<int64_t> take() {
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return std::move(found);
+  }
+
+private:
+  bool full() const {
+    constexpr size_t kMost = 1024;
+    return found.size() >= kMost;
+  }
+
+  /// The entries that are met on the way from the range's first position to its last.
+  void lookAtList(const Expr &segment) {
+    for (Op op : {other, Op::Head, Op::Keys, Op::Queries})
+      if (mentions(segment, op))
+        return;
+    auto at = [&](int64_t position) {
+      return evaluateInteger(segment->operands[0], {.q = position, .k = position}, {});
+    };
+    auto [low, high] = std::minmax(at(range.first), at(range.last()));
+    const std::vector<int32_t> &values = segment->list->values;
+    for (auto next = std::lower_bound(values.begin(), values.end(), low);
+         next != values.end() && *next <= high && !full(); ++next)
+      passes(segment->operands[0], *next);
+  }
+
+  /// Where an integer expression comes to `value` from below, or falls below it: of the operators
+  /// that are followed here, one operand of two a number.
+  void passes(const Expr &expr, int64_t value) {
+    constexpr int64_t kFar = int64_t{1} << 40;
+    if (value <= -kFar || value >= kFar)
+      return;
+    if (expr->op == axis && value > range.first && value <= range.last())
+      found.push_back(value);
+    if (expr->op == Op::Negate)
+      passes(expr->operands[0], 1 - value);
+    if (expr->op == Op::Abs) {
+      passes(expr->operands[0], value);
+      passes(expr->operands[0], 1 - value);
+    }
+    if (expr->operands.size() != 2)
+      return;
+    const Expr &a = expr->operands[0], &b = expr->operands[1];
+    bool first = a->op == Op::Integer && std::abs(a->value) < kFar;
+    bool second = b->op == Op::Integer && std::abs(b->value) < kFar;
+    if (expr->op == Op::Add && (first || second))
+      passes(first ? b : a, value - (first ? a : b)->value);
+    if (expr->op == Op::Subtract && first)
+      passes(b, a->value - value + 1);
+    if (expr->op == Op::Subtract && second)
+      passes(a, value + b->value);
+    if ((expr->op == Op::Min || expr->op == Op::Max) && (first || second))
+      passes(first ? b : a, value);
+    int64_t product = 0;
+    if (expr->op == Op::FloorDivide && second && b->value > 0 &&
+        !__builtin_mul_overflow(value, b->value, &product))
+      passes(a, product);
+  }
+
+  Op axis, other;
+  Range range;
+  std::vector<int64_t> found;
+};
+
+} // namespace
+
+std::vector<int64_t> bordersIn(const Expr &predicate, Op axis, const Range &range) {
+  if (range.step != 1)
+    return {};
+  Borders borders(axis, range);
+  borders.look(predicate);
+  return borders.take();
+}
+
 } // namespace sparsec

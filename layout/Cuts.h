@@ -3,8 +3,8 @@
 //
 //   segment(q, [5, 9]) == segment(k, [5, 9])       cut at 5 and at 9: four squares are empty, three
 //                                                  full, and no rectangle is halved twenty times
-//   draw(3, q // 64, k // 64, m, s)                one row of blocks after the other: three of its
-//                                                  blocks, known by their numbers
+//   draw(3, q // 64, k // 64, m, s)                one row of blocks after the other: in a row it is
+//     in a row:  k // 64 in 7, 30, 31              known what is drawn, and the row is cut there
 #pragma once
 
 #include "patterns/Classify.h"
@@ -35,5 +35,10 @@ private:
   bool byQuery = false, byKey = false;
   std::vector<Search> searches;
 };
+
+/// Where it may change in the course of a range of queries (Op::Query) or keys (Op::Key) what the
+/// predicate compares with numbers of that axis alone: ascending positions after the first. Hints:
+/// not all such places, the first thousand or so.
+std::vector<int64_t> bordersIn(const Expr &predicate, Op axis, const Range &range);
 
 } // namespace sparsec

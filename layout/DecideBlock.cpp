@@ -47,6 +47,11 @@ void BlockDecider::look(const Rectangle &rectangle, Seen &seen) const {
       (reader.at(queryEnd, keyEnd) ? seen.yes : seen.no) = true;
   if (seen.both())
     return;
+  constexpr int64_t kAtOnce = 64; // of one query
+  if (k.count <= kAtOnce)
+    lookAtEachPair({{q.first + q.step * (q.count / 2), 1, 1}, k}, seen);
+  if (seen.both())
+    return;
   auto [first, second] = halves(rectangle);
   look(first, seen);
   if (!seen.both())

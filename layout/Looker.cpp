@@ -56,6 +56,20 @@ void BlockAxes::fillFull(const BlockRectangle &blocks, Strip &strip) const {
   }
 }
 
+std::vector<int64_t> BlockAxes::borders(const Expr &left, int64_t columnBegin,
+                                        int64_t columnEnd) const {
+  std::vector<int64_t> columns;
+  if (!std::holds_alternative<NaturalOrder>(keys.spec()))
+    return columns;
+  int64_t first = columnBegin * request.blockK;
+  int64_t end = std::min(columnEnd * request.blockK, request.nk);
+  for (int64_t key : bordersIn(left, Op::Key, {first, 1, end - first}))
+    for (int64_t column : {key / request.blockK, (key - 1) / request.blockK + 1})
+      if (column > (columns.empty() ? columnBegin : columns.back()) && column < columnEnd)
+        columns.push_back(column);
+  return columns;
+}
+
 void Looker::visit(const BlockRectangle &blocks) {
   if (blocks.columnBegin < blocks.columnEnd)
     visit(blocks, axes.queryPositions(blocks.rowBegin, blocks.rowEnd),
@@ -83,11 +97,14 @@ void Looker::visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &
     strip.append(blocks.rowBegin, {column, column + 1, BlockKind::Partial});
     return;
   }
+  if (axes.cuts.drawsByQuery() && !drawn) {
+    for (int64_t row = blocks.rowBegin; row < blocks.rowEnd && !strip.stopped(); ++row)
+      visitDrawing({row, row + 1, blocks.columnBegin, blocks.columnEnd},
+                   rows == 1 ? q : axes.queryPositions(row, row + 1));
+    return;
+  }
   BlockRectangle first = blocks, second = blocks;
-  // What rows draw is known one row at a time: their common columns have no answer.
-  bool rowsFirst = rows > 1 && axes.cuts.drawsByQuery();
-  bool columnsFirst = columns > 1 && axes.cuts.drawsByKey();
-  if (!rowsFirst && (columnsFirst || columns >= rows)) {
+  if (columns >= rows) {
     auto left = halves(Range{blocks.columnBegin, 1, columns}).first.count;
     first.columnEnd = second.columnBegin = blocks.columnBegin + left;
     visit(first, q, axes.keys.rows(first.columnBegin, first.columnEnd));
@@ -97,6 +114,85 @@ void Looker::visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &
     first.rowEnd = second.rowBegin = blocks.rowBegin + upper;
     visit(first, axes.queryPositions(first.rowBegin, first.rowEnd), k);
     visit(second, axes.queryPositions(second.rowBegin, second.rowEnd), k);
+  }
+}
+
+namespace {
+
+/// A row of which each of some queries has runs: full where all have, live where one has.
+void join(std::span<const Strip> parts, Strip &strip) {
+  struct Change {
+    int32_t column;
+    int live, full;
+  };
+  std::vector<Change> changes;
+  for (const Strip &part : parts)
+    for (const BlockRun &run : part.rows[0]) {
+      int full = run.kind == BlockKind::Full;
+      changes.push_back({run.begin, 1, full});
+      changes.push_back({run.end, -1, -full});
+    }
+  std::sort(changes.begin(), changes.end(),
+            [](const Change &a, const Change &b) { return a.column < b.column; });
+  int64_t live = 0, full = 0;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    live += changes[i].live;
+    full += changes[i].full;
+    if (live > 0 && changes[i].column < changes[i + 1].column)
+      strip.append(parts[0].first,
+                   {changes[i].column, changes[i + 1].column,
+                    full == std::ssize(parts) ? BlockKind::Full : BlockKind::Partial});
+  }
+}
+
+} // namespace
+
+/// One row.
+void Looker::visitDrawing(const BlockRectangle &row, const Ranges &q) {
+  std::vector<Known> known;
+  Range keys = hull(axes.keys.rows(row.columnBegin, row.columnEnd));
+  for (const Range &range : q)
+    learn(range, keys, axes.attend, known);
+  if (known.size() == 1)
+    return visitKnown(row, known[0], strip);
+  std::vector<Strip> parts(known.size());
+  for (size_t i = 0; i < known.size() && !strip.stopped(); ++i) {
+    parts[i].first = row.rowBegin;
+    parts[i].rows.resize(1);
+    parts[i].mostRuns = strip.mostRuns;
+    parts[i].mostUnits = strip.mostUnits - strip.work.units;
+    visitKnown(row, known[i], parts[i]);
+    strip.work.add(parts[i].work);
+  }
+  join(parts, strip);
+}
+
+/// Halves queries until what they draw is known.
+void Looker::learn(const Range &q, const Range &keys, const Expr &predicate,
+                   std::vector<Known> &known) {
+  strip.work.count(&Work::questions, 1, 100 + 40 * predicate->size);
+  Expr left = specialise(predicate, {q, keys}, axes.request.h, axes.request.sizes());
+  if (q.count == 1 || !Cuts(left).drawsByQuery()) {
+    known.push_back({q, left});
+    return;
+  }
+  auto [first, second] = halves(q);
+  learn(first, keys, left, known);
+  learn(second, keys, left, known);
+}
+
+void Looker::visitKnown(const BlockRectangle &row, const Known &queries, Strip &found) const {
+  if (queries.left->op == Op::False)
+    return;
+  Reader ofRow(queries.left, axes.request.h, axes.request.sizes(), nullptr);
+  Looker looker(ofRow, *this, found);
+  std::vector<int64_t> borders = axes.borders(queries.left, row.columnBegin, row.columnEnd);
+  borders.push_back(row.columnEnd);
+  BlockRectangle stretch = row;
+  for (int64_t end : borders) {
+    stretch.columnEnd = end;
+    looker.visit(stretch, {queries.q}, axes.keys.rows(stretch.columnBegin, end));
+    stretch.columnBegin = end;
   }
 }
 

@@ -7,6 +7,12 @@
 //                                     ----+----
 //                                     F F | P .       the lower left: full, one question
 //                                     F F | F P
+//
+// What queries draw is known one row at a time: there, for a few neighbouring queries that draw the
+// same (as a rule all of a block's), what is left of the predicate is asked.
+//
+//   near or draw(2, q // 64, k // 64, m, s),   row 5:  abs(5 - k // 64) <= 1 or k // 64 == 9 or ...
+//   cut where that changes                             . . . . | F F F | . . | F | . . . . | F | . .
 #pragma once
 
 #include "layout/BlockLayout.h"
@@ -55,15 +61,23 @@ struct Strip {
 
 /// The two axes of a layout.
 struct BlockAxes {
+  const Expr &attend;
   const LayoutRequest &request;
   const Order &queries, &keys;
   std::vector<int64_t> shortKeyTiles;
   Cuts cuts; ///< of the predicate
 
+  /// All by reference.
+  static BlockAxes of(const Expr &attend, const LayoutRequest &request, const Order &queries,
+                      const Order &keys) {
+    return {attend, request, queries, keys, keys.shortTiles(), Cuts(attend)};
+  }
   std::vector<Range> queryPositions(int64_t first, int64_t last) const;
   /// Appends full blocks, but for key tiles that are short: some of their keys do not exist, or
   /// none.
   void fillFull(const BlockRectangle &blocks, Strip &strip) const;
+  /// Columns after the first, ascending, where what is left of the predicate on a row may change.
+  std::vector<int64_t> borders(const Expr &left, int64_t columnBegin, int64_t columnEnd) const;
 };
 
 class Looker {
@@ -80,13 +94,26 @@ public:
 private:
   using Ranges = std::vector<Range>;
 
+  /// Queries that draw the same, and what is left of the predicate there.
+  struct Known {
+    Range q;
+    Expr left;
+  };
+  Looker(const Reader &ofRow, const Looker &whole, Strip &strip)
+      : reader(ofRow, &strip.work), decider(this->reader, strip.work, strip.mostUnits),
+        axes(whole.axes), strip(strip), drawn(true) {}
+
   void visit(const BlockRectangle &blocks, const Ranges &q, const Ranges &k);
+  void visitDrawing(const BlockRectangle &row, const Ranges &q);
+  void visitKnown(const BlockRectangle &row, const Known &queries, Strip &found) const;
+  void learn(const Range &q, const Range &keys, const Expr &predicate, std::vector<Known> &known);
   Coverage classifyAll(const Ranges &q, const Ranges &k) const;
 
   Reader reader;
   BlockDecider decider;
   const BlockAxes &axes;
   Strip &strip;
+  bool drawn = false; ///< what queries draw is in the reader's predicate
 };
 
 } // namespace sparsec

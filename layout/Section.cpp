@@ -152,27 +152,37 @@ private:
       out.push_back(section);
       return;
     }
-    if (!section.single()) {
-      size_t digit = section.widest();
-      auto [count, step] = section.digits[digit];
-      int64_t beyond = (all.last() - n) / step + 1; // of its values some may be
-      int64_t first = beyond < count ? count - beyond : count / 2;
-      addExisting(section.slice(digit, 0, first));
-      addExisting(section.slice(digit, first, count - first));
+    // The furthest tile has the fewest rows: where it has those of the first, all have.
+    Section ragged = cut(section, 0);
+    int64_t furthest = 0;
+    for (const Section::Digit &digit : section.digits)
+      furthest += (digit.count - 1) * digit.step;
+    if (ragged.tokens == cut(section, furthest).tokens) {
+      out.push_back(ragged);
       return;
     }
+    size_t digit = section.widest();
+    auto [count, step] = section.digits[digit];
+    int64_t beyond = (all.last() - n) / step + 1; // of its values some may be
+    int64_t first = beyond < count ? count - beyond : count / 2;
+    addExisting(section.slice(digit, 0, first));
+    addExisting(section.slice(digit, first, count - first));
+  }
+
+  /// With the rows that a tile so much further than the first has below n.
+  Section cut(const Section &section, int64_t further) const {
     Section ragged = section;
     ragged.tokens = 0;
     ragged.tile.clear();
     for (Range range : section.tile) {
-      int64_t left = n - section.base - range.first;
+      int64_t left = n - section.base - further - range.first;
       if (left <= 0)
         continue;
       range.count = std::min(range.count, (left - 1) / range.step + 1);
       ragged.tokens += range.count;
       ragged.tile.push_back(range);
     }
-    out.push_back(ragged);
+    return ragged;
   }
 
   int64_t n;

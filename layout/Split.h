@@ -19,9 +19,18 @@
 
 namespace sparsec {
 
-/// The predicates of the parts, in the order of the union's operands, simplified; one, the
-/// predicate itself, when it is no union (nor a conjunction with one). Parts that no pair can be in
-/// are left out.
+/// A predicate as a union in a conjunction: one of the alternatives, and all that is common.
+struct Union {
+  std::vector<Expr> alternatives; ///< none without pairs that those before it have not
+  std::vector<Expr> common;
+};
+/// One alternative, the predicate itself, when it is no union (nor a conjunction with one).
+Union unionOf(const Expr &attend);
+/// Alternatives of one number are one, in the place of the first.
+Union grouped(const Union &all, std::span<const size_t> numbers);
+
+/// The predicates of the parts, one for each alternative, simplified.
+std::vector<Expr> disjointParts(const Union &all);
 std::vector<Expr> disjointParts(const Expr &attend);
 
 /// One part of a head's attention and how its tokens are ordered.
@@ -29,6 +38,9 @@ struct Part {
   Expr attend;
   OrderSpec queries, keys;
 };
+
+/// The same pairs with the axes exchanged, for exchanged(request).
+Part exchanged(const Part &part, const LayoutRequest &request);
 
 /// The layouts of the parts, each in its own orders, for the tiles of the request.
 Result<std::vector<BlockLayout>> layoutsOf(const std::vector<Part> &parts,

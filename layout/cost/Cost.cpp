@@ -11,31 +11,21 @@
 
 namespace sparsec {
 
-LayoutRequest folded(LayoutRequest request, const CostShape &shape) {
-  if (shape.ofKeys) {
-    std::swap(request.nq, request.nk);
-    std::swap(request.blockQ, request.blockK);
-    request.q0 = 0;
-  }
-  return request;
-}
-
-Part folded(const Part &part, const LayoutRequest &request, const CostShape &shape) {
-  return shape.ofKeys ? Part{exchanged(part.attend, request.q0), part.keys, part.queries} : part;
-}
-
 bool gathers(const OrderSpec &order) {
   return !std::holds_alternative<NaturalOrder>(order);
 }
 
-Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape &shape,
-                const CostTarget &target) {
+namespace {
+
+/// Of a request and orders that are folded.
+Prices pricesOf(const LayoutRequest &request, const OrderSpec &queries, const OrderSpec &keys,
+                const CostShape &shape, const CostTarget &target) {
   double rowBytes = double(request.blockQ * shape.rowWidth * shape.elementBytes);
   double keyBytes = double(request.blockK * shape.foldWidth * shape.elementBytes);
   double pairs = double(request.blockQ) * (double(request.blockK) + target.stepKeys);
   Prices prices;
-  prices.keyBytes = keyBytes * (gathers(part.keys) ? target.gatherPenalty : 1);
-  prices.rowBytes = rowBytes * (gathers(part.queries) ? target.gatherPenalty : 1);
+  prices.keyBytes = keyBytes * (gathers(keys) ? target.gatherPenalty : 1);
+  prices.rowBytes = rowBytes * (gathers(queries) ? target.gatherPenalty : 1);
   double work = pairs * (2 * double(shape.products) / target.unitFlops + target.pairSeconds);
   double loads = prices.keyBytes / target.unitBytesPerSecond;
   double waits = prices.keyBytes * target.keyByteSeconds;
@@ -43,6 +33,22 @@ Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape 
   prices.partial = std::max(work * (1 + target.partialPenalty), loads) + waits;
   prices.row = target.rowSeconds + rowBytes * target.rowByteSeconds;
   return prices;
+}
+
+} // namespace
+
+Result<Fold> Fold::of(const Part &part, const LayoutRequest &request, const CostShape &shape,
+                      const CostTarget &target) {
+  Part fold = shape.ofKeys ? exchanged(part, request) : part;
+  LayoutRequest folds = shape.ofKeys ? exchanged(request) : request;
+  Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
+  if (!queries)
+    return queries.error();
+  Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
+  if (!keys)
+    return keys.error();
+  Prices prices = pricesOf(folds, fold.queries, fold.keys, shape, target);
+  return Fold{std::move(fold), folds, *std::move(queries), *std::move(keys), prices};
 }
 
 namespace {
@@ -135,8 +141,8 @@ double denseSeconds(const LayoutRequest &asked, const CostShape &shape, const Co
     LayoutRequest request = asked;
     request.blockQ = block.q;
     request.blockK = block.k;
-    LayoutRequest folds = folded(request, shape);
-    Prices prices = pricesOf({nullptr, NaturalOrder{}, NaturalOrder{}}, folds, shape, target);
+    LayoutRequest folds = shape.ofKeys ? exchanged(request) : request;
+    Prices prices = pricesOf(folds, NaturalOrder{}, NaturalOrder{}, shape, target);
     Tally all;
     all.rows = std::ceil(double(folds.nq) / folds.blockQ);
     double columns = std::floor(double(folds.nk) / folds.blockK);
@@ -152,21 +158,19 @@ double denseSeconds(const LayoutRequest &asked, const CostShape &shape, const Co
 
 /// Where rows are too many to be listed their blocks are counted by arithmetic, if that is short;
 /// the longest is then that of some.
-std::optional<Tally> tallyByArithmetic(const Part &part, const LayoutRequest &request,
-                                       const Order &queries, const Order &keys,
-                                       const Prices &prices) {
+std::optional<Tally> tallyByArithmetic(const Fold &fold) {
   constexpr int64_t kManyRows = int64_t{1} << 17, kShare = 20;
   constexpr int64_t kRows = 32;
-  if (queries.tileCount() <= kManyRows)
+  if (fold.queries.tileCount() <= kManyRows)
     return std::nullopt;
   Work work;
-  BlockCounter counter(part.attend, request, queries, keys);
-  std::optional<BlockCounts> all = counter.all(request.maximumUnits / kShare, work);
-  if (request.work)
-    request.work->add(work);
+  BlockCounter counter(fold.part.attend, fold.request, fold.queries, fold.keys);
+  std::optional<BlockCounts> all = counter.all(fold.request.maximumUnits / kShare, work);
+  if (fold.request.work)
+    fold.request.work->add(work);
   if (!all)
     return std::nullopt;
-  Tally tally = estimate(part, request, queries, keys, prices, kRows);
+  Tally tally = estimate(fold, kRows);
   tally.full = double(all->full);
   tally.partial = double(all->partial);
   tally.exact = true;
@@ -181,25 +185,22 @@ Tally tallyOf(const LineCounts &lines, const Prices &prices) {
   return tally;
 }
 
-/// Exactly, of what is not folded. Error: the layout does not fit.
+} // namespace
+
 Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const CostShape &shape,
                          const CostTarget &target, Ledger &ledger) {
-  Part fold = folded(part, request, shape);
-  LayoutRequest folds = folded(request, shape);
-  Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
-  if (!queries)
-    return queries.error();
-  Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
-  if (!keys)
-    return keys.error();
-  Prices prices = pricesOf(fold, folds, shape, target);
-  if (auto tally = tallyByArithmetic(fold, folds, *queries, *keys, prices))
+  Result<Fold> fold = Fold::of(part, request, shape, target);
+  if (!fold)
+    return fold.error();
+  if (auto tally = tallyByArithmetic(*fold))
     return *tally;
   Result<PartCounts> counts = ledger.blocks(part, request);
   if (!counts)
     return counts.error();
-  return tallyOf(shape.ofKeys ? counts->columns : counts->rows, prices);
+  return tallyOf(shape.ofKeys ? counts->columns : counts->rows, fold->prices);
 }
+
+namespace {
 
 /// `known`: of these parts at these lengths, if there are any.
 Result<std::vector<Tally>> exactTallies(const std::vector<Part> &parts,
@@ -228,18 +229,12 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
                                             const LayoutRequest &request, const CostShape &shape,
                                             const CostTarget &target, Ledger &ledger) {
   constexpr int64_t kRows = 32;
-  LayoutRequest folds = folded(request, shape);
   std::vector<Tally> tallies;
   for (const Part &part : parts) {
-    Part fold = folded(part, request, shape);
-    Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
-    if (!queries)
-      return queries.error();
-    Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
-    if (!keys)
-      return keys.error();
-    tallies.push_back(
-        estimate(fold, folds, *queries, *keys, pricesOf(fold, folds, shape, target), kRows));
+    Result<Fold> fold = Fold::of(part, request, shape, target);
+    if (!fold)
+      return fold.error();
+    tallies.push_back(estimate(*fold, kRows));
     addElements(part.attend, request, tallies.back(), ledger);
     tallies.back().exact = false;
   }
@@ -248,15 +243,15 @@ Result<std::vector<Tally>> estimatedTallies(const std::vector<Part> &parts,
 
 } // namespace
 
-Tally estimate(const Part &part, const LayoutRequest &request, const Order &queries,
-               const Order &keys, const Prices &prices, int64_t count) {
+Tally estimate(const Fold &fold, int64_t count) {
   Tally tally;
-  tally.rows = double(queries.tileCount());
-  std::vector<int64_t> rows = sampled(queries.tileCount(), count);
+  tally.rows = double(fold.queries.tileCount());
+  std::vector<int64_t> rows = sampled(fold.queries.tileCount(), count);
   tally.exact = tally.rows == double(rows.size());
-  auto [counts, each] = BlockLayout::countRows(part.attend, request, queries, keys, rows);
+  auto [counts, each] =
+      BlockLayout::countRows(fold.part.attend, fold.request, fold.queries, fold.keys, rows);
   for (const BlockCounts &row : counts)
-    tally.longest = std::max(tally.longest, secondsOf(row, prices));
+    tally.longest = std::max(tally.longest, secondsOf(row, fold.prices));
   if (!tally.exact)
     counts.pop_back();
   tally.exact = tally.exact && each;
@@ -315,10 +310,13 @@ void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally,
 Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,
             const LayoutRequest &request, const CostShape &shape, const CostTarget &target,
             const std::vector<Block> &denseBlocks) {
-  LayoutRequest folds = folded(request, shape);
+  LayoutRequest folds = shape.ofKeys ? exchanged(request) : request;
   Sum sum(folds, shape, target);
-  for (size_t i = 0; i < parts.size(); ++i)
-    sum.add(tallies[i], pricesOf(folded(parts[i], request, shape), folds, shape, target));
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const auto &[queries, keys] = shape.ofKeys ? std::tie(parts[i].keys, parts[i].queries)
+                                               : std::tie(parts[i].queries, parts[i].keys);
+    sum.add(tallies[i], pricesOf(folds, queries, keys, shape, target));
+  }
   return sum.total(denseSeconds(request, shape, target, denseBlocks));
 }
 
@@ -334,32 +332,63 @@ Result<Cost> costOf(const std::vector<Part> &parts, const LayoutRequest &request
   return costOf(parts, *tallies, request, shape, target, {{request.blockQ, request.blockK}});
 }
 
-Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
-                   const CostTarget &target, Ledger &ledger) {
+namespace {
+
+LayoutRequest requestOf(const Candidate &candidate, const LayoutRequest &request, Ledger &ledger) {
   LayoutRequest at = ledger.within(request);
   at.blockQ = candidate.block.q;
   at.blockK = candidate.block.k;
+  return at;
+}
+
+/// Whether what a candidate's cost is from was found at these lengths.
+bool isKnownAt(const Candidate &candidate, const LayoutRequest &at) {
   bool headless = true;
   for (const Part &part : candidate.parts)
     headless = headless && !mentions(part.attend, Op::Head);
   const LayoutRequest &before = candidate.counted;
-  bool known = !candidate.tallies.empty() && before.nq == at.nq && before.nk == at.nk &&
-               before.q0 == at.q0 && (headless || before.h == at.h);
-  if (!known || !candidate.cost.exact) {
-    Result<std::vector<Tally>> tallies =
-        exactTallies(candidate.parts, at, shape, target,
-                     known ? candidate.tallies : std::vector<Tally>{}, ledger);
-    if (!tallies && tallies.error().kind == ErrorKind::Machine)
-      tallies = estimatedTallies(candidate.parts, ledger.within(at), shape, target, ledger);
-    if (!tallies)
-      return tallies.error();
-    candidate.tallies = *std::move(tallies);
-    candidate.counted = at;
-    candidate.counted.work = nullptr;
-  }
+  return !candidate.tallies.empty() && before.nq == at.nq && before.nk == at.nk &&
+         before.q0 == at.q0 && (headless || before.h == at.h);
+}
+
+void setTallies(Candidate &candidate, std::vector<Tally> tallies, const LayoutRequest &at,
+                const CostShape &shape, const CostTarget &target) {
+  candidate.tallies = std::move(tallies);
+  candidate.counted = at;
+  candidate.counted.work = nullptr;
   candidate.cost = costOf(candidate.parts, candidate.tallies, at, shape, target,
                           candidate.denseBlocks.empty() ? std::vector<Block>{candidate.block}
                                                         : candidate.denseBlocks);
+}
+
+} // namespace
+
+Result<void> countExactly(Candidate &candidate, const LayoutRequest &request,
+                          const CostShape &shape, const CostTarget &target, Ledger &ledger) {
+  LayoutRequest at = requestOf(candidate, request, ledger);
+  bool known = isKnownAt(candidate, at);
+  if (known && candidate.cost.exact) {
+    setTallies(candidate, candidate.tallies, at, shape, target);
+    return {};
+  }
+  Result<std::vector<Tally>> tallies = exactTallies(
+      candidate.parts, at, shape, target, known ? candidate.tallies : std::vector<Tally>{}, ledger);
+  if (!tallies)
+    return tallies.error();
+  setTallies(candidate, *std::move(tallies), at, shape, target);
+  return {};
+}
+
+Result<void> count(Candidate &candidate, const LayoutRequest &request, const CostShape &shape,
+                   const CostTarget &target, Ledger &ledger) {
+  Result<void> counted = countExactly(candidate, request, shape, target, ledger);
+  if (counted || counted.error().kind != ErrorKind::Machine)
+    return counted;
+  LayoutRequest at = requestOf(candidate, request, ledger);
+  Result<std::vector<Tally>> tallies = estimatedTallies(candidate.parts, at, shape, target, ledger);
+  if (!tallies)
+    return tallies.error();
+  setTallies(candidate, *std::move(tallies), at, shape, target);
   return {};
 }
 

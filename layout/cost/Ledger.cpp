@@ -1,5 +1,7 @@
 #include "layout/cost/Ledger.h"
 
+#include "layout/VisitRows.h"
+
 #include <algorithm>
 
 namespace sparsec {
@@ -44,27 +46,36 @@ private:
   size_t kept = 0;
 };
 
-PartCounts countsOf(const BlockLayout &layout) {
+Result<PartCounts> countsOf(const Part &part, const LayoutRequest &request) {
+  Result<Order> queries = Order::make(part.queries, request.nq, request.blockQ);
+  if (!queries)
+    return queries.error();
+  Result<Order> keys = Order::make(part.keys, request.nk, request.blockK);
+  if (!keys)
+    return keys.error();
   LineCounter rows, columns;
-  std::vector<BlockCounts> changes(layout.columns() + 1); // from one column to the next
-  for (int64_t row = 0; row < layout.rows(); ++row) {
-    BlockCounts line;
-    for (const BlockRun &run : layout.row(row)) {
-      int64_t BlockCounts::*kind =
-          run.kind == BlockKind::Full ? &BlockCounts::full : &BlockCounts::partial;
-      line.*kind += run.end - run.begin;
-      ++(changes[run.begin].*kind);
-      --(changes[run.end].*kind);
-    }
-    rows.add(line);
-  }
+  std::vector<BlockCounts> changes(keys->tileCount() + 1); // from one column to the next
+  Result<void> visited =
+      visitRows(part.attend, request, *queries, *keys, [&](std::span<const BlockRun> runs) {
+        BlockCounts line;
+        for (const BlockRun &run : runs) {
+          int64_t BlockCounts::*kind =
+              run.kind == BlockKind::Full ? &BlockCounts::full : &BlockCounts::partial;
+          line.*kind += run.end - run.begin;
+          ++(changes[run.begin].*kind);
+          --(changes[run.end].*kind);
+        }
+        rows.add(line);
+      });
+  if (!visited)
+    return visited.error();
   BlockCounts column;
-  for (int64_t i = 0; i < layout.columns(); ++i) {
+  for (int64_t i = 0; i < keys->tileCount(); ++i) {
     column.full += changes[i].full;
     column.partial += changes[i].partial;
     columns.add(column);
   }
-  return {rows.take(), columns.take()};
+  return PartCounts{rows.take(), columns.take()};
 }
 
 } // namespace
@@ -106,27 +117,21 @@ Result<int64_t> Ledger::elements(const Expr &attend, const LayoutRequest &reques
 
 Result<PartCounts> Ledger::blocks(const Part &part, const LayoutRequest &request) {
   return find(ofBlocks, {part, request}, [&]() -> Result<PartCounts> {
-    constexpr int64_t kMostBytes = int64_t{1} << 25; // they are counted, not kept
+    constexpr int64_t kMostBytes = int64_t{1} << 25; // of rows that repeat
     LayoutRequest byRows = request;
     byRows.maximumBytes = std::min(request.maximumBytes, kMostBytes);
-    Result<std::vector<BlockLayout>> layout = layoutsOf({part}, byRows);
-    if (layout)
-      return countsOf(layout->front());
+    Result<PartCounts> counts = countsOf(part, byRows);
+    if (counts)
+      return counts;
     // What has many runs in each row may have few in each column. At ragged ends the kinds of
     // blocks differ.
     if (request.nq % request.blockQ || request.nk % request.blockK)
-      return layout.error();
-    LayoutRequest byColumns = byRows;
-    byColumns.q0 = 0;
-    std::swap(byColumns.nq, byColumns.nk);
-    std::swap(byColumns.blockQ, byColumns.blockK);
-    Result<std::vector<BlockLayout>> turned =
-        layoutsOf({{exchanged(part.attend, request.q0), part.keys, part.queries}}, byColumns);
+      return counts;
+    Result<PartCounts> turned = countsOf(exchanged(part, request), exchanged(byRows));
     if (!turned)
-      return layout.error();
-    PartCounts counts = countsOf(turned->front());
-    std::swap(counts.rows, counts.columns);
-    return counts;
+      return counts;
+    std::swap(turned->rows, turned->columns);
+    return turned;
   });
 }
 

@@ -26,7 +26,10 @@ struct PartCounts {
 /// Not for several threads at once.
 class Ledger {
 public:
-  explicit Ledger(int threads = 0, int64_t maximumUnits = kMostUnits)
+  /// To count, some four seconds of a core: what takes longer is as well estimated.
+  static constexpr int64_t kMostUnitsToCount = 4'000'000'000;
+
+  explicit Ledger(int threads = 0, int64_t maximumUnits = kMostUnitsToCount)
       : threads(threads), maximumUnits(maximumUnits) {}
 
   int64_t left() const { return std::max<int64_t>(maximumUnits - done.units, 0); }

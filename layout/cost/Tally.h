@@ -12,23 +12,34 @@ struct Prices {
   double full = 0, partial = 0, row = 0; ///< seconds of a unit
 };
 
-/// The same computed the other way round, where that is how the kernel folds it: each row is one of
-/// keys, and its blocks are of queries.
-LayoutRequest folded(LayoutRequest request, const CostShape &shape);
-Part folded(const Part &part, const LayoutRequest &request, const CostShape &shape);
+/// A part the way round that its kernel folds it: of dk and dv each row is one of keys, and its
+/// blocks are of queries.
+struct Fold {
+  Part part;
+  LayoutRequest request;
+  Order queries, keys; ///< of the rows, and of what is folded
+  Prices prices;
+
+  /// Error: an order that is none.
+  static Result<Fold> of(const Part &part, const LayoutRequest &request, const CostShape &shape,
+                         const CostTarget &target);
+};
 
 bool gathers(const OrderSpec &order);
-/// Of a part and a request that are folded.
-Prices pricesOf(const Part &part, const LayoutRequest &request, const CostShape &shape,
-                const CostTarget &target);
 
+/// Without its pairs. Error: the layout does not fit.
+Result<Tally> exactTally(const Part &part, const LayoutRequest &request, const CostShape &shape,
+                         const CostTarget &target, Ledger &ledger);
 /// From `count` of its rows: they lie evenly, whatever the number of rows has as a divisor.
-Tally estimate(const Part &part, const LayoutRequest &request, const Order &queries,
-               const Order &keys, const Prices &prices, int64_t count);
+Tally estimate(const Fold &fold, int64_t count);
 /// Exact where the request's budget allows, else of some queries.
 void addElements(const Expr &attend, const LayoutRequest &request, Tally &tally, Ledger &ledger);
 
-/// What parts cost together. Not folded.
+/// Makes a candidate's cost exact. Error of kind Machine: the budgets do not allow that.
+Result<void> countExactly(Candidate &candidate, const LayoutRequest &request,
+                          const CostShape &shape, const CostTarget &target, Ledger &ledger);
+
+/// What parts cost together.
 Cost costOf(const std::vector<Part> &parts, const std::vector<Tally> &tallies,
             const LayoutRequest &request, const CostShape &shape, const CostTarget &target,
             const std::vector<Block> &denseBlocks);

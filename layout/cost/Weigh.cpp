@@ -1,6 +1,8 @@
+#include "layout/Cuts.h"
 #include "layout/cost/Tally.h"
 
 #include <algorithm>
+#include <deque>
 #include <limits>
 
 namespace sparsec {
@@ -54,13 +56,23 @@ private:
   /// All the ways to compute one predicate, as weigh() has them.
   struct Ways {
     Expr attend;
-    Expr fold;      ///< the same, or exchanged, as it is folded
     Tally elements; ///< these alone
     std::vector<AxisOrders> orders;
     std::vector<bool> hopeless; ///< by order
   };
 
+  /// The parts of a union, likewise.
+  struct Split {
+    Union all;
+    std::vector<Ways> ofParts;
+  };
+
   Ways waysOf(const Expr &attend) const;
+  Split &splitOf(const Union &all);
+  Union worthSplitting(const Expr &attend) const;
+  Result<std::optional<Candidate>> weighSplit(const Block &block, const Union &all, double &least);
+  Tally tallyOf(const Part &part, const Fold &fold, const LayoutRequest &request,
+                int64_t rows) const;
   LayoutRequest at(const Block &block) const;
   Result<std::vector<Weighed>> weighAt(const Block &block, Ways &ways, double least) const;
   Result<void> countCheapest(std::vector<Candidate> &candidates) const;
@@ -73,6 +85,7 @@ private:
   const Choice &choice;
   Ledger &ledger;
   std::vector<Block> blocks;
+  std::deque<Split> splits; ///< that were weighed at some block
 };
 
 LayoutRequest Scale::at(const Block &block) const {
@@ -86,7 +99,6 @@ Scale::Ways Scale::waysOf(const Expr &attend) const {
   // What boxes of a grid are suggested follows the block: the first one's do for all.
   LayoutRequest request = at(blocks[0]);
   Ways ways{.attend = attend,
-            .fold = folded({attend, {}, {}}, request, shape).attend,
             .elements = {},
             .orders = ordersFor(attend, request, choice),
             .hopeless = {}};
@@ -95,35 +107,39 @@ Scale::Ways Scale::waysOf(const Expr &attend) const {
   return ways;
 }
 
+/// From some rows. To know one row of what keys draw, all of them would have to be asked: all rows
+/// are as quick, by their columns.
+Tally Scale::tallyOf(const Part &part, const Fold &fold, const LayoutRequest &request,
+                     int64_t rows) const {
+  Cuts cuts(fold.part.attend);
+  if (cuts.drawsByKey() && !cuts.drawsByQuery())
+    if (auto all = exactTally(part, ledger.within(request, kShare), shape, target, ledger))
+      return *all;
+  return estimate(fold, rows);
+}
+
 /// The orders that are not hopeless, at one block; `least`, what the best way so far takes. The
 /// natural order comes last: where another one is good, it has the most runs to look at.
 Result<std::vector<Weighed>> Scale::weighAt(const Block &block, Ways &ways, double least) const {
-  LayoutRequest request = folded(at(block), shape);
+  LayoutRequest request = at(block);
   std::vector<Weighed> result;
   for (size_t i = ways.orders.size(); i-- > 0;) {
     if (ways.hopeless[i])
       continue;
     Part part = {ways.attend, ways.orders[i].queries, ways.orders[i].keys};
-    Part fold = part;
-    if (shape.ofKeys)
-      fold = {ways.fold, part.keys, part.queries};
-    Result<Order> queries = Order::make(fold.queries, request.nq, request.blockQ);
-    if (!queries)
-      return queries.error();
-    Result<Order> keys = Order::make(fold.keys, request.nk, request.blockK);
-    if (!keys)
-      return keys.error();
+    Result<Fold> fold = Fold::of(part, request, shape, target);
+    if (!fold)
+      return fold.error();
     Weighed each{part, {}, 0};
-    Prices prices = pricesOf(fold, request, shape, target);
     for (int64_t rows : {kFirstRows, kSampledRows}) {
       if (rows > kFirstRows && ledger.left() == 0)
         break;
-      each.tally = estimate(fold, request, *queries, *keys, prices, rows);
+      each.tally = tallyOf(part, *fold, request, rows);
       bool all = each.tally.exact;
       each.tally.elements = ways.elements.elements;
       each.tally.elementsExact = ways.elements.elementsExact;
       each.tally.exact = all && ways.elements.elementsExact;
-      each.seconds = costOf({part}, {each.tally}, at(block), shape, target, {block}).seconds;
+      each.seconds = costOf({part}, {each.tally}, request, shape, target, {block}).seconds;
       ways.hopeless[i] = each.seconds > kHopeless * least;
       if (ways.hopeless[i] || all)
         break;
@@ -160,42 +176,87 @@ void Scale::sort(std::vector<Candidate> &candidates) {
                    });
 }
 
+/// Parts in the same orders are better one: it has no block that they have not. So what suggests
+/// natural order alone is not split.
+Union Scale::worthSplitting(const Expr &attend) const {
+  Union all = unionOf(attend);
+  if (choice.split == SplitChoice::Always)
+    return all;
+  std::vector<Expr> parts = disjointParts(all);
+  std::vector<size_t> numbers;
+  for (size_t i = 0; i < parts.size(); ++i)
+    numbers.push_back(ordersFor(parts[i], at(blocks[0]), choice).size() == 1 ? parts.size() : i);
+  return grouped(all, numbers);
+}
+
+Scale::Split &Scale::splitOf(const Union &all) {
+  auto known = std::find_if(splits.begin(), splits.end(), [&](const Split &split) {
+    return std::equal(split.all.alternatives.begin(), split.all.alternatives.end(),
+                      all.alternatives.begin(), all.alternatives.end(),
+                      [](const Expr &a, const Expr &b) { return equal(a, b); });
+  });
+  if (known != splits.end())
+    return *known;
+  Split &split = splits.emplace_back(all, std::vector<Ways>());
+  for (const Expr &part : disjointParts(all))
+    split.ofParts.push_back(waysOf(part));
+  return split;
+}
+
+/// Each part in its best orders, those of the same orders joined; nothing when all are: the whole
+/// in those orders is not slower.
+Result<std::optional<Candidate>> Scale::weighSplit(const Block &block, const Union &all,
+                                                   double &least) {
+  if (all.alternatives.size() < 2)
+    return std::optional<Candidate>();
+  std::vector<std::vector<Weighed>> kept;
+  std::vector<const Weighed *> best;
+  std::vector<size_t> numbers; // of each part, the first one in its orders
+  for (Ways &each : splitOf(all).ofParts) {
+    Result<std::vector<Weighed>> ways =
+        weighAt(block, each, std::numeric_limits<double>::infinity());
+    if (!ways)
+      return ways.error();
+    kept.push_back(*std::move(ways));
+    best.push_back(&*std::min_element(
+        kept.back().begin(), kept.back().end(),
+        [](const Weighed &a, const Weighed &b) { return a.seconds < b.seconds; }));
+    size_t first = 0;
+    while (best[first]->part.queries != best.back()->part.queries ||
+           best[first]->part.keys != best.back()->part.keys)
+      ++first;
+    numbers.push_back(first);
+  }
+  Candidate found = candidate(block, best);
+  least = std::min(least, found.cost.seconds);
+  Union joined = grouped(all, numbers);
+  if (choice.split != SplitChoice::Always && joined.alternatives.size() < all.alternatives.size())
+    return weighSplit(block, joined, least);
+  return std::optional(std::move(found));
+}
+
 Result<std::vector<Candidate>> Scale::run(const Expr &attend) {
   std::vector<Candidate> candidates;
-  std::vector<Expr> parts = {attend};
+  Union all{.alternatives = {attend}, .common = {}};
   if (choice.split != SplitChoice::Never)
-    parts = disjointParts(attend);
-  bool whole = parts.size() == 1 || choice.split != SplitChoice::Always;
+    all = worthSplitting(attend);
+  bool whole = choice.split != SplitChoice::Always || disjointParts(all).size() == 1;
   Ways ways;
   if (whole)
     ways = waysOf(attend);
-  std::vector<Ways> ofParts;
-  for (const Expr &part : parts.size() > 1 ? parts : std::vector<Expr>{})
-    ofParts.push_back(waysOf(part));
   double least = std::numeric_limits<double>::infinity();
   for (const Block &block : blocks) {
-    std::vector<std::vector<Weighed>> kept;
-    std::vector<const Weighed *> best;
-    for (Ways &each : ofParts) {
-      Result<std::vector<Weighed>> all =
-          weighAt(block, each, std::numeric_limits<double>::infinity());
-      if (!all)
-        return all.error();
-      kept.push_back(*std::move(all));
-      best.push_back(&*std::min_element(
-          kept.back().begin(), kept.back().end(),
-          [](const Weighed &a, const Weighed &b) { return a.seconds < b.seconds; }));
-    }
-    if (!best.empty()) {
-      candidates.push_back(candidate(block, best));
-      least = std::min(least, candidates.back().cost.seconds);
-    }
+    Result<std::optional<Candidate>> split = weighSplit(block, all, least);
+    if (!split)
+      return split.error();
+    if (*split)
+      candidates.push_back(**std::move(split));
     if (!whole)
       continue;
-    Result<std::vector<Weighed>> all = weighAt(block, ways, least);
-    if (!all)
-      return all.error();
-    for (const Weighed &each : *all) {
+    Result<std::vector<Weighed>> one = weighAt(block, ways, least);
+    if (!one)
+      return one.error();
+    for (const Weighed &each : *one) {
       candidates.push_back(candidate(block, {&each}));
       least = std::min(least, each.seconds);
     }
@@ -215,11 +276,8 @@ Result<void> Scale::countCheapest(std::vector<Candidate> &candidates) const {
       return {};
     LayoutRequest request = asked;
     request.maximumUnits = ledger.left() - reserve;
-    Candidate exact = each;
-    Result<void> ok = count(exact, request, shape, target, ledger);
-    if (ok && exact.cost.exact)
-      each = std::move(exact);
-    return ok;
+    Result<void> ok = countExactly(each, request, shape, target, ledger);
+    return !ok && ok.error().kind == ErrorKind::Machine ? Result<void>() : ok;
   };
   Result<void> ok;
   for (Candidate &each : candidates)

@@ -132,6 +132,30 @@ TEST(BlockLayout, OfWhatKeysDraw) {
       }
 }
 
+/// What queries draw is found a row at a time: a block that several of them share, queries that
+/// draw for themselves, numbers of blocks row by row, beside what else there is.
+TEST(BlockLayout, OfWhatQueriesDraw) {
+  for (const char *text :
+       {"draw(3, q // 4, k // 4, 11, h)", "draw(2, q, k, n, 1) or q == k",
+        "draw(5, q // 6, k, n, h)", "draw(4, q // 8, k // 8, 9, 2) and q - k < 40",
+        "not draw(2, q // 8, k // 8, 8, 2)",
+        "abs(q // 8 - k // 8) <= 1 or k < 4 or draw(2, q // 8, k // 8, 6, 2)",
+        "draw(2, q // 8, k // 8, 6, 2) or draw(2, k // 8, q // 8, 6, 2)",
+        "draw(1, q // 8, 5 - k // 8, 6, 2) or draw(2, q // 4, min(k // 8, 3), 6, 2)",
+        "q // 8 * 9 + k // 8 in [0, 3, 4, 12, 18, 27, 28, 29, 44, 45, 53, 62, 66]"})
+    for (int64_t q0 : {0, 7, -3})
+      for (auto [nq, nk] : {std::pair{43, 43}, {64, 70}, {30, 9}, {9, 90}})
+        for (auto [blockQ, blockK] : {std::pair{8, 4}, {16, 8}, {4, 16}}) {
+          LayoutRequest request{
+              .nq = nq, .nk = nk, .q0 = q0, .h = 3, .blockQ = blockQ, .blockK = blockK};
+          Expr attend = predicate(text);
+          EXPECT_EQ(build(attend, request).print(), expectedPicture(attend, request))
+              << describe(attend, request);
+          EXPECT_EQ(*countElements(attend, request), DenseMask(attend, request).count())
+              << describe(attend, request);
+        }
+}
+
 TEST(BlockLayout, TablesListPartialThenFullLongestRowFirst) {
   Result<BlockTables> tables = build(predicate("q - 4 < k < q + 2"), square(8, 2)).tables();
   // P P . .

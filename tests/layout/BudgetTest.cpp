@@ -128,6 +128,30 @@ TEST_F(Budget, NoStructureAtAll) {
   EXPECT_LT(taken.bytes, 4 * kMegabyte);
 }
 
+TEST_F(Budget, WhatIsDrawnFollowsTheRows) {
+  // 16,384 rows of 3 drawn blocks, beside a window and two columns: to halve each row down to them
+  // would be 80 questions a row and more, each with all that is drawn.
+  LayoutRequest request = {.nq = kMillion, .nk = kMillion};
+  Taken drawn = measure(predicate("draw(3, q // 64, k // 64, n // 64, h)"), request);
+  EXPECT_EQ(drawn.counts, (BlockCounts{.live = 49'152, .full = 49'152, .partial = 0}));
+  EXPECT_LT(drawn.work.questions, 12 * 16'384);
+  Taken bigbird = measure(predicate("abs(q // 64 - k // 64) <= 1 or k // 64 < 2 or "
+                                    "draw(3, q // 64, k // 64, n // 64, h)"),
+                          request);
+  EXPECT_EQ(bigbird.counts.partial, 0);
+  EXPECT_LT(bigbird.work.questions, 24 * 16'384);
+  // Blocks of 128 rows draw twice as much each.
+  request.blockQ = 128;
+  Taken wide = measure(predicate("draw(3, q // 64, k // 64, n // 64, h)"), request);
+  EXPECT_EQ(wide.counts.full + wide.counts.partial, wide.counts.live);
+  EXPECT_LT(wide.work.questions, 24 * 8'192);
+  // And what keys draw follows the columns.
+  request.blockQ = 64;
+  Taken byKeys = measure(predicate("draw(3, k // 64, q // 64, nq // 64, h)"), request);
+  EXPECT_EQ(byKeys.counts, drawn.counts);
+  EXPECT_LT(byKeys.work.questions, 12 * 16'384);
+}
+
 TEST_F(Budget, WhatIsRefusedIsRefusedEarly) {
   LayoutRequest request = {.nq = kMillion, .nk = kMillion, .blockQ = 32, .blockK = 32};
   request.maximumBytes = 8 * kMegabyte;
@@ -181,6 +205,51 @@ TEST(Weighing, CountsBeforeItChooses) {
     EXPECT_TRUE(all->front().cost.exact) << text;
     for (const Candidate &each : *all)
       EXPECT_GE(each.cost.seconds, all->front().cost.seconds) << text;
+  }
+}
+
+TEST(Weighing, EndsWhateverTheExpression) {
+  // At the greatest length, with a fortieth of what a command has: what cannot be counted is
+  // estimated, and that takes no more than a third of a second of a core.
+  constexpr int64_t kMost = 2'147'483'647, kUnits = Ledger::kMostUnitsToCount / 40;
+  bool ofKeys = false;
+  for (const char *text :
+       {"hash(q, k, h) % 7 == 0", "k <= q and (((q - k) % 1000003) % 1009) % 17 == 0",
+        "k <= q and ((q % 1000003) % 1009) % 17 == ((k % 99991) % 997) % 13",
+        "k <= q and (q - k) % 12345 == 0", "k <= q and (3 * q - 5 * k) % 777 < 5",
+        "k <= q and q // 37 * 41 % 1001 == k // 13 % 999",
+        "draw(3, q // 64, k // 64, n // 64, h)"}) {
+    Ledger ledger(0, kUnits);
+    CostShape shape{.copies = 16, .ofKeys = ofKeys};
+    CostTarget target = CostTarget::of("sm_80", 2);
+    LayoutRequest request = {.nq = kMost, .nk = kMost};
+    Result<std::vector<Candidate>> all =
+        weigh(predicate(text), request, shape, target, {.blocks = {{64, 64}, {32, 32}}}, ledger);
+    ASSERT_TRUE(all) << text;
+    ASSERT_TRUE(count(all->front(), request, shape, target, ledger)) << text;
+    say(ledger.work(), fmt::format("and {} units, of {}", ledger.work().units, text));
+    EXPECT_LT(ledger.work().units, kUnits + 330'000'000) << text;
+    ofKeys = !ofKeys;
+  }
+}
+
+TEST(Weighing, PartsOfAWayDifferInTheirOrders) {
+  // Two parts in the same orders have each block that their union has, and some twice.
+  for (const std::string &name : zooNames()) {
+    Result<Pattern> pattern = parsePattern(zooFile(name));
+    ASSERT_TRUE(pattern);
+    for (const HeadEntry &head : pattern->heads) {
+      Result<std::vector<Candidate>> all =
+          weigh(simplify(head.attend), {.nq = 2'048, .nk = 2'048}, {.copies = 16},
+                CostTarget::of("sm_90", 2), {.blocks = {{64, 64}, {64, 32}}});
+      ASSERT_TRUE(all);
+      for (const Candidate &each : *all)
+        for (size_t i = 0; i < each.parts.size(); ++i)
+          for (size_t j = 0; j < i; ++j)
+            EXPECT_TRUE(each.parts[i].queries != each.parts[j].queries ||
+                        each.parts[i].keys != each.parts[j].keys)
+                << name << ": " << ordersText(each.parts);
+    }
   }
 }
 

@@ -198,6 +198,62 @@ TEST(Cost, WhatTheScheduleSays) {
   EXPECT_EQ(wrong.error().message, "expected an order of 4 tokens, found 3 in table 't'");
 }
 
+/// Whatever the number of threads: the same ways, costs and work.
+TEST(Ledger, IsTheSameForAnyNumberOfThreads) {
+  for (const char *text : {"k <= q and hash(q // 32, k // 32, h) % 5 == 0",
+                           "k <= q and (q - k < 96 or (q - k) % 96 == 0)",
+                           "draw(3, q // 32, k // 32, n // 32, h) or k < 64"}) {
+    std::optional<std::string> expected;
+    for (int threads : {1, 2, 7}) {
+      Ledger ledger(threads);
+      Result<std::vector<Candidate>> all =
+          weigh(predicate(text), square(4'096, 32), {}, CostTarget::of("sm_80", 2),
+                {.blocks = {{64, 64}, {32, 32}}}, ledger);
+      ASSERT_TRUE(all);
+      std::string found = fmt::format("{}{} units", table(*all), ledger.work().units);
+      EXPECT_EQ(found, expected.value_or(found)) << threads;
+      expected = found;
+    }
+  }
+}
+
+TEST(Ledger, CountsALayoutOnceForAllPasses) {
+  // Forward and dq fold its rows, dk and dv its columns; other blocks are another layout.
+  Part part = {predicate("k <= q and hash(q // 32, k // 32, 1) % 5 == 0"), NaturalOrder{},
+               NaturalOrder{}};
+  Ledger ledger;
+  CostShape shape;
+  auto unitsFor = [&](Block block, bool ofKeys) {
+    int64_t before = ledger.work().units;
+    Candidate way{.block = block, .parts = {part}};
+    shape.ofKeys = ofKeys;
+    EXPECT_TRUE(count(way, square(4'096, block.q), shape, CostTarget::of("sm_80", 2), ledger));
+    EXPECT_TRUE(way.cost.exact);
+    return ledger.work().units - before;
+  };
+  EXPECT_GT(unitsFor({32, 32}, false), 0);
+  EXPECT_EQ(unitsFor({32, 32}, false), 0);
+  EXPECT_EQ(unitsFor({32, 32}, true), 0);
+  EXPECT_GT(unitsFor({64, 64}, true), 0);
+}
+
+TEST(Ledger, HasOneBudgetForACommand) {
+  // Pattern after pattern takes less, and past the end nothing is counted.
+  constexpr int64_t kUnits = 6'000'000;
+  Ledger ledger(1, kUnits);
+  bool refused = false;
+  for (int seed = 0; seed < 40; ++seed) {
+    Part part = {predicate(fmt::format("hash(q // 32, k // 32, {}) % 5 == 0", seed)),
+                 NaturalOrder{}, NaturalOrder{}};
+    Result<PartCounts> counts = ledger.blocks(part, ledger.within(square(8'192, 32)));
+    EXPECT_FALSE(refused && counts) << "counted once there was nothing left";
+    refused = refused || !counts;
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(ledger.left(), 0);
+  EXPECT_LT(ledger.work().units, 2 * kUnits);
+}
+
 TEST(Cost, EmptyAndTiny) {
   for (int64_t n : {0, 1, 3}) {
     Result<std::vector<Candidate>> all =

@@ -57,6 +57,16 @@ TEST(Sections, AreTheTiles) {
       }
 }
 
+TEST(Sections, AreAHandfulAtAnyLength) {
+  constexpr int64_t kMost = 2'147'483'647;
+  for (int64_t n : {kMost, kMost / 7, kMost / 1'000})
+    for (const OrderSpec &spec :
+         std::vector<OrderSpec>{NaturalOrder{}, ResidueOrder{128}, ResidueOrder{12'345},
+                                ResidueOrder{1'000'003}, TailsOrder{4'099, 77}})
+      for (int tile : {64, 96})
+        EXPECT_LE(sectionsOf(make(spec, n, tile))->size(), 32u) << print(spec) << ", " << n;
+}
+
 TEST(CountBlocks, IsTheLayouts) {
   int64_t visited = 0;
   for (const char *text : kPatterns)

@@ -100,7 +100,7 @@ private:
       int64_t slots = 0;
       for (BuiltLaunch *part : parts) {
         const BuiltNumbers &built = build.numbers[part->numbers];
-        int64_t slices = decodeSlices(built.numbers.counts, at.n * built.heads, count);
+        int64_t slices = decodeSlices(built.numbers->counts, at.n * built.heads, count);
         setGroups(*part, groups);
         part->groupHeads = std::ranges::max(groups, {}, &DecodeGroup::heads).heads;
         part->fields = {{"group_count", count, true},
@@ -122,7 +122,7 @@ private:
     for (BuiltLaunch &launch : build.launches)
       if (requestOf(launch).pass->work == PassWork::Blocks)
         launch.fields = {
-            {"per_batch", std::ssize(build.numbers[launch.numbers].numbers.blocks) / 3, true}};
+            {"per_batch", std::ssize(build.numbers[launch.numbers].numbers->blocks) / 3, true}};
   }
 
   template <class Group>
@@ -150,11 +150,27 @@ private:
                                             build.numbers.size());
     if (!isNew)
       return place->second;
-    auto numbers = request.numbers(at, use.heads, build.plan->ledger->threadsAsked());
-    if (!numbers)
-      return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
-    build.numbers.push_back({std::move(*numbers), count, stems.take(request.stem())});
+    std::shared_ptr<const PassNumbers> shared = knownOf(request, place->first);
+    if (!shared) {
+      auto numbers = request.numbers(at, use.heads, build.plan->ledger->threadsAsked());
+      if (!numbers)
+        return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
+      shared = std::make_shared<const PassNumbers>(std::move(*numbers));
+    }
+    build.numbers.push_back({std::move(shared), count, stems.take(request.stem())});
     return place->second;
+  }
+
+  /// Of an earlier request in the same layout, for the same heads.
+  std::shared_ptr<const PassNumbers> knownOf(const PlannedRequest &request, Key key) const {
+    for (size_t i = 0; i < build.plan->requests.size(); ++i) {
+      std::get<0>(key) = i;
+      auto at = known.find(key);
+      if (at != known.end() && at->second < build.numbers.size() &&
+          request.hasNumbersOf(build.plan->requests[i]))
+        return build.numbers[at->second].numbers;
+    }
+    return nullptr;
   }
 };
 

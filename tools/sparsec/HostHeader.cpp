@@ -134,8 +134,8 @@ static std::string constantsOf(const Build &build, const BuiltLaunch &launch,
   bool ofRows = kernel.kernel.grid.work == Grid::Work::Rows; // then all is said, be it 0
   std::vector<Defines::Constant> constants = {{upperCase(grid.name), grid.x}};
   if (ofRows || kernel.takes("layout_stride")) {
-    constants.push_back({"LAYOUT_STRIDE", built.numbers.rowsPerHead});
-    constants.push_back({"FORM_STRIDE", built.numbers.forms ? built.numbers.forms->stride : 0});
+    constants.push_back({"LAYOUT_STRIDE", built.numbers->rowsPerHead});
+    constants.push_back({"FORM_STRIDE", built.numbers->forms ? built.numbers->forms->stride : 0});
   }
   for (const auto &[name, value, counts] : launch.fields)
     if (kernel.takes(name))

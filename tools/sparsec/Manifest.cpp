@@ -157,7 +157,7 @@ Json layersJson(const LoadedPattern &loaded) {
 Json launchJson(const Build &build, const BuiltLaunch &each, const BuiltKernel &kernel,
                 size_t index) {
   const BuiltNumbers &built = build.numbers[each.numbers];
-  const LaunchNumbers &numbers = built.numbers;
+  const LaunchNumbers &numbers = *built.numbers;
   Json launch = {{"layer", each.layer}, {"pattern_head", each.use.entry}, {"kernel", index}};
   addHeads(launch, each.use.heads);
   LaunchGrid grid = gridOf(build, each, kernel.kernel);
@@ -294,17 +294,17 @@ std::string kernelConstants(const BuiltKernel &each, const ArgumentStructs &stru
 
 std::vector<std::pair<std::string, const std::vector<int32_t> *>>
 BuiltNumbers::files(const Kernel &kernel) const {
-  const BlockTables &tables = numbers.tables.tables;
+  const BlockTables &tables = numbers->tables.tables;
   std::vector<std::pair<std::string, const std::vector<int32_t> *>> list;
   auto add = [&](const char *key, const std::vector<int32_t> &values) {
     if (!values.empty() && kernel.signature.find(key))
       list.emplace_back(key, &values);
   };
-  add("query_order", numbers.queryOrder);
-  add("key_order", numbers.keyOrder);
-  add("blocks", numbers.blocks);
-  if (numbers.forms) {
-    add("row_forms", numbers.forms->numbers);
+  add("query_order", numbers->queryOrder);
+  add("key_order", numbers->keyOrder);
+  add("blocks", numbers->blocks);
+  if (numbers->forms) {
+    add("row_forms", numbers->forms->numbers);
     return list;
   }
   add("block_offsets", tables.offsets);
@@ -377,7 +377,7 @@ LaunchGrid gridOf(const Build &build, const BuiltLaunch &launch, const Kernel &k
     return merges && !launch.meets ? LaunchGrid{.name = "items"} : grid;
   }
   bool ofKeys = kernel.grid.axis == Grid::Axis::Keys;
-  return {ofKeys ? "key_tiles" : "query_tiles", build.numbers[launch.numbers].numbers.rowTiles,
+  return {ofKeys ? "key_tiles" : "query_tiles", build.numbers[launch.numbers].numbers->rowTiles,
           ofKeys ? launch.groupCount : launch.use.heads.count};
 }
 

@@ -31,8 +31,8 @@ struct BuiltKernel {
 
 /// What launches of a request's kernels need beside their tensors at a stated n, and its files.
 struct BuiltNumbers {
-  PassNumbers numbers;
-  int64_t heads = 0; ///< that its blocks are counted of
+  std::shared_ptr<const PassNumbers> numbers; ///< that passes with equal layouts share
+  int64_t heads = 0;                          ///< that its blocks are counted of
   std::string stem;
   /// Suffix and contents of each file that a kernel takes; the manifest's keys are the suffixes.
   std::vector<std::pair<std::string, const std::vector<int32_t> *>>

@@ -1,5 +1,7 @@
 #include "tools/sparsec/Plan.h"
 
+#include "codegen/ChooseBlock.h"
+
 #include <algorithm>
 #include <fmt/core.h>
 
@@ -22,6 +24,13 @@ Result<PassNumbers> PlannedRequest::numbers(const Lengths &at, const Heads &head
   LayoutRequest layout = at.request(0, block);
   layout.threads = threads;
   return passNumbers(*pass, *this, layout, heads);
+}
+
+bool PlannedRequest::hasNumbersOf(const PlannedRequest &other) const {
+  bool ofLayout = pass->work == PassWork::Queries || pass->work == PassWork::Keys;
+  return ofLayout && pass->work == other.pass->work && block == other.block &&
+         queryOrder == other.queryOrder && keyOrder == other.keyOrder &&
+         takesRowForms(request) == takesRowForms(other.request) && equal(attend, other.attend);
 }
 
 CostShape PlannedPass::shapeOf(int64_t copies) const {

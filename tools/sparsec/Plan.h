@@ -26,6 +26,7 @@ struct PlannedRequest : PartRequest {
   bool usesHead() const { return mentions(attend, Op::Head); }
   /// What launches at this length need; request.h is not used.
   Result<PassNumbers> numbers(const Lengths &at, const Heads &heads, int threads) const;
+  bool hasNumbersOf(const PlannedRequest &other) const; ///< as forward and dq in equal blocks have
 };
 
 struct PlannedPass {
