@@ -10,7 +10,7 @@ set(name sparsec-${CMAKE_PROJECT_VERSION}-linux-${arch})
 set(programs sparsec)
 if(TESTS)
   string(APPEND name -tests)
-  set(programs device-tests sparsec-matmul sparsec-rows)
+  set(programs device-tests sparsec-launch sparsec-matmul sparsec-rows)
 endif()
 
 set(stage ${BUILD}/package)
@@ -22,7 +22,8 @@ foreach(program ${programs})
   # Whatever else it needed would be missing on the machine that it is for.
   file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${stage}/${name}/${program}
        RESOLVED_DEPENDENCIES_VAR needed UNRESOLVED_DEPENDENCIES_VAR missing)
-  list(FILTER needed EXCLUDE REGEX "/(libc|libm|libdl|libpthread|librt|ld-linux[^/]*)\\.so\\.[0-9]+$")
+  # The wheel has libsparsec: LD_LIBRARY_PATH=.../sparsec/lib sparsec-launch.
+  list(FILTER needed EXCLUDE REGEX "/(libsparsec\\.so|(libc|libm|libdl|libpthread|librt|ld-linux[^/]*)\\.so\\.[0-9]+)$")
   if(needed OR missing)
     message(FATAL_ERROR "${program} needs ${needed} ${missing}")
   endif()

@@ -35,14 +35,21 @@ function(sparsec_add_kernels name)
     get_filename_component(path ${pattern} ABSOLUTE)
     get_filename_component(stem ${pattern} NAME_WE)
     string(MAKE_C_IDENTIFIER ${stem} symbol)
+    set(folder ${base}/compiled/${symbol})
+    if(folder IN_LIST folders)
+      message(FATAL_ERROR "sparsec_add_kernels(${name}): two patterns are called ${symbol}")
+    endif()
+    # sparsec replaces no folder that it does not know for its own, which that of another version may
+    # not be. This one is the build's.
     add_custom_command(
-      OUTPUT ${base}/${symbol}/manifest.json
-      COMMAND ${CMAKE_COMMAND} -E make_directory ${base}
-      COMMAND sparsec::program -q ${path} ${flags} --out ${base}/${symbol}
+      OUTPUT ${folder}/manifest.json
+      COMMAND ${CMAKE_COMMAND} -E rm -rf ${folder}
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${base}/compiled
+      COMMAND sparsec::program -q ${path} ${flags} --out ${folder}
       DEPENDS ${path} sparsec::program
       VERBATIM)
-    list(APPEND made ${base}/${symbol}/manifest.json)
-    list(APPEND folders ${base}/${symbol})
+    list(APPEND made ${folder}/manifest.json)
+    list(APPEND folders ${folder})
   endforeach()
   set(embed ${SPARSEC_KERNELS_FOLDER}/sparsecEmbed.cmake)
   add_custom_command(

@@ -215,7 +215,19 @@ RunningList RunningList::bind(const CallList &list, const ListMemory &memory) {
   return running;
 }
 
+Result<void> RunningList::record(Device &device) {
+  Result<std::unique_ptr<Recording>> made = device.record([this] { return enqueueEach(0); });
+  if (!made)
+    return made.error();
+  recording = std::move(*made);
+  return {};
+}
+
 Result<void> RunningList::enqueue(int64_t position) const {
+  return recording ? recording->replay() : enqueueEach(position);
+}
+
+Result<void> RunningList::enqueueEach(int64_t position) const {
   for (const Loaded &call : loaded)
     if (Result<void> launched = call.launch(position); !launched) {
       Error error = launched.error();

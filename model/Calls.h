@@ -210,6 +210,8 @@ class RunningList {
 public:
   /// A list that is loaded.
   static RunningList bind(const CallList &list, const ListMemory &memory);
+  /// Has the device record the calls, at position 0, where it can: enqueue() is one launch then.
+  Result<void> record(Device &device);
   /// Enqueues every call; errors name it.
   Result<void> enqueue(int64_t position = 0) const;
   /// Runs the calls one at a time, and after each what is given its name.
@@ -237,8 +239,11 @@ private:
     Launch launch;
     std::vector<Written> written;
   };
+  Result<void> enqueueEach(int64_t position) const;
+
   std::map<std::string, DeviceAddress> addresses;
   std::vector<Loaded> loaded;
+  std::shared_ptr<Recording> recording;
 };
 
 } // namespace sparsec

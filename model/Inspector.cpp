@@ -188,10 +188,11 @@ Result<Inspector::Sums> Inspector::sumsOf(int64_t layer, int64_t head, const Exp
   }
   AttentionMass &kernel = found->second;
   Heads one{.first = head, .step = 1, .count = 1};
-  if (Result<void> ready = kernel.prepare(shape(), one); !ready)
-    return ready.error();
+  Result<AttentionMassPlan> plan = kernel.prepare(shape(), one);
+  if (!plan)
+    return plan.error();
   Sums sums;
-  sums.blocks.assign(kernel.blocks().begin(), kernel.blocks().end());
+  sums.blocks.assign(plan->blocks().begin(), plan->blocks().end());
   size_t count = sums.blocks.size() * static_cast<size_t>(sequences);
   sums.mass.resize(count), sums.squares.resize(count);
   if (count == 0)
@@ -204,15 +205,13 @@ Result<Inspector::Sums> Inspector::sumsOf(int64_t layer, int64_t head, const Exp
                   .bytes = count * sizeof(float),
                   .stride = {}};
   };
-  AttentionMassCall call{.shape = shape(),
-                         .heads = one,
-                         .q = projection(layer, 0),
+  AttentionMassCall call{.q = projection(layer, 0),
                          .k = projection(layer, config.qkWidth()),
                          .lse = lse(layer),
                          .mass = part(0),
                          .squares = part(1),
                          .scale = {}};
-  if (Result<void> launched = kernel.launch(call); !launched)
+  if (Result<void> launched = kernel.launch(*plan, call); !launched)
     return launched.error();
   for (auto [i, into] : {std::pair{size_t(0), &sums.mass}, {size_t(1), &sums.squares}})
     if (auto copied =

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <numbers>
-#include <sys/resource.h>
 
 namespace sparsec {
 
@@ -37,10 +36,13 @@ public:
     for (int64_t step = done; step < last; ++step)
       if (Result<void> ok = one(step); !ok)
         return ok;
+    Result<int64_t> peak = trainer.peakBytes();
+    if (!peak)
+      return peak.error();
     return log({{"kind", "end"},
                 {"step", std::max(done, last)},
                 {"reason", last == steps ? "steps" : "until"},
-                {"peak_bytes", peakBytes()}});
+                {"peak_bytes", *peak}});
   }
 
 private:
@@ -209,13 +211,6 @@ private:
     return [this](StatePart part, int64_t offset, std::span<float> into) {
       return trainer.read(part, offset, into);
     };
-  }
-
-  static int64_t peakBytes() {
-    struct rusage usage = {};
-    getrusage(RUSAGE_SELF, &usage);
-    constexpr int64_t kKilobyte = 1024;
-    return usage.ru_maxrss * kKilobyte;
   }
 
   Trainer &trainer;

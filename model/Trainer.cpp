@@ -91,6 +91,8 @@ Result<Trainer> Trainer::load(Machine &machine, std::shared_ptr<const Transforme
   trainer.memory = std::move(*memory);
   for (size_t i = 0; i < lists.size(); ++i) {
     RunningList running = RunningList::bind(lists[i], trainer.memory);
+    if (Result<void> recorded = running.record(machine.device); !recorded)
+      return recorded.error();
     if (i == 0)
       trainer.scoring = std::move(running);
     else if (i == 1)

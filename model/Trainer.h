@@ -69,6 +69,9 @@ public:
   /// Device memory of a run, from before its first step: all lists', and what the machine keeps.
   int64_t plannedBytes() const { return memory.bytes() + machine->residentBytes(); }
 
+  /// The most that was held: of the device's own memory, else of the process's.
+  Result<int64_t> peakBytes() const { return machine->device.peakBytes(); }
+
   Result<void> initialise();
   /// Moments are zeros where they are empty; `optimiser` as optimiser() gave it.
   Result<void> setState(const TrainedState &state, const Json &optimiser = {});

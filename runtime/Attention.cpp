@@ -153,7 +153,8 @@ Result<AttentionPlan::Part> Attention::prepare(const Part &part, const Attention
   arguments.set(slots.headFirst, static_cast<int32_t>(heads.first));
   arguments.set(slots.headStep, static_cast<int32_t>(heads.step));
   arguments.set(slots.headGroup, static_cast<int32_t>(shape.heads / shape.kvHeads));
-  LaunchShape launch = launchShape(kernel, numbers->rowTiles, heads.count, shape.batch);
+  LaunchShape launch =
+      launchShape(kernel, numbers->rowTiles, heads.count, shape.batch, numbers->counts.live);
   return AttentionPlan::Part{std::move(*numbers), std::move(arguments), launch};
 }
 

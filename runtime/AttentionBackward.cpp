@@ -247,7 +247,8 @@ void AttentionBackward::addLaunches(const Part &part, const AttentionShape &shap
     for (size_t i = 0; i < numbers.size(); ++i)
       arguments.set(loaded.slots.numbers[i], static_cast<int32_t>(numbers[i]));
     planned.launches.push_back(
-        {std::move(arguments), launchShape(loaded.kernel, uploaded.rowTiles, y, shape.batch)});
+        {std::move(arguments),
+         launchShape(loaded.kernel, uploaded.rowTiles, y, shape.batch, uploaded.counts.live)});
   }
 }
 

@@ -1,47 +1,11 @@
 #include "runtime/AttentionDecode.h"
 
-#include "layout/OrderNumbers.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
 namespace sparsec {
-namespace {
-
-/// Heads of one kv head that a work item takes: three integers of the kernels' `groups`.
-struct Group {
-  int32_t kvHead = 0;
-  int32_t first = 0; ///< of its heads, among those of the launch
-  int32_t heads = 0;
-};
-
-/// Heads that differ in what they see have an item each.
-std::vector<Group> groupsOf(const DecodeShape &shape, const Heads &heads, bool alike) {
-  std::vector<Group> groups;
-  int64_t ofKvHead = shape.heads / shape.kvHeads;
-  for (int64_t place = 0; place < heads.count; ++place) {
-    auto kvHead = static_cast<int32_t>((heads.first + place * heads.step) / ofKvHead);
-    if (alike && !groups.empty() && groups.back().kvHead == kvHead &&
-        groups.back().heads < AttentionDecodeRequest::kRows)
-      ++groups.back().heads;
-    else
-      groups.push_back({kvHead, static_cast<int32_t>(place), 1});
-  }
-  return groups;
-}
-
-/// Long rows are cut in so many slices that there is work for a GPU, each of a few blocks at least.
-int64_t slicesOf(const BlockCounts &blocks, int64_t rows, int64_t places) {
-  constexpr int64_t kItems = 512, kMost = 64, kFewest = 4;
-  // Of a causal pattern the last row has twice the blocks of the mean one.
-  int64_t longest = rows > 0 ? (2 * blocks.live + rows - 1) / rows : 0;
-  int64_t wanted = (kItems + places - 1) / std::max<int64_t>(places, 1);
-  return std::clamp<int64_t>(std::min(wanted, longest / kFewest), 1, kMost);
-}
-
-} // namespace
 
 AttentionDecode::Slots::Slots(const Kernel &kernel) {
   const Signature &signature = kernel.signature;
@@ -106,7 +70,7 @@ Result<AttentionDecode> AttentionDecode::load(Device &device, std::vector<Decode
         return merge.error();
       made.merge = std::move(*merge);
     }
-    made.parts.push_back({.request = std::move(request), .fold = std::move(*fold), .ready = {}});
+    made.parts.push_back({.request = std::move(request), .fold = std::move(*fold)});
   }
   if (made.parts.empty())
     return internalError("attention of new queries without a kernel");
@@ -115,56 +79,58 @@ Result<AttentionDecode> AttentionDecode::load(Device &device, std::vector<Decode
 
 //===-- What a shape needs --------------------------------------------------------------------===//
 
-Result<void> AttentionDecode::prepareGroups(const DecodeShape &shape, const Heads &heads) {
+Result<void> AttentionDecode::prepareGroups(AttentionDecodePlan &plan) const {
   bool alike = std::ranges::none_of(
       parts, [](const Part &part) { return mentions(part.request.attend, Op::Head); });
-  std::vector<Group> list = groupsOf(shape, heads, alike);
-  groupCount = static_cast<int64_t>(list.size());
-  headsOfGroup = std::ranges::max(list, {}, &Group::heads).heads;
+  const DecodeShape &shape = plan.asked;
+  std::vector<DecodeGroup> list = decodeGroups(plan.used, shape.heads / shape.kvHeads, alike);
+  plan.groupCount = static_cast<int64_t>(list.size());
+  plan.headsOfGroup = std::ranges::max(list, {}, &DecodeGroup::heads).heads;
   Result<Buffer> uploaded = Buffer::upload(*device, std::as_bytes(std::span(list)));
   if (!uploaded)
     return uploaded.error();
-  groups = std::move(*uploaded);
+  plan.groups = std::move(*uploaded);
   return {};
 }
 
-Result<void> AttentionDecode::prepare(Part &part, const DecodeShape &shape, const Heads &heads) {
-  const AttentionDecodeRequest &request = part.request;
-  if (Result<void> ok = checkDecodable(request.attend, shape.most, heads); !ok)
-    return ok;
-  Result<LaunchNumbers> numbers = launchNumbers(
-      request.attend,
-      {.nq = shape.most, .nk = shape.most, .q0 = 0, .blockQ = 1, .blockK = request.block.k},
-      request.queryOrder, request.keyOrder, heads,
-      part.fold.slots.rowForms ? source : BlockSource::Tables);
-  if (!numbers)
-    return numbers.error();
-  Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
-  if (!uploaded)
-    return uploaded.error();
-  part.ready = std::move(*uploaded);
+Result<void> AttentionDecode::prepareParts(AttentionDecodePlan &plan) const {
+  int64_t firstSlot = 0, count = plan.places();
+  for (const Part &part : parts) {
+    Result<LaunchNumbers> numbers =
+        decodeNumbers(part.request, plan.asked.most, plan.used,
+                      part.fold.slots.rowForms ? source : BlockSource::Tables);
+    if (!numbers)
+      return numbers.error();
+    Result<UploadedNumbers> uploaded = upload(*device, std::move(*numbers));
+    if (!uploaded)
+      return uploaded.error();
+    int64_t slices = decodeSlices(uploaded->counts, plan.asked.most * plan.used.count, count);
+    if (slices * count > INT32_MAX)
+      return inputError(
+          fmt::format("expected at most 2^31 - 1 work items, found {}", slices * count));
+    plan.parts.push_back({std::move(*uploaded), slices, firstSlot});
+    firstSlot += slices;
+    plan.scratch = std::max(plan.scratch, device->scratchBytes(*part.fold.executable));
+  }
+  plan.scratch = std::max(plan.scratch, device->scratchBytes(*merge->executable));
+  // What slices have summed, in f32, [slot][place][head of the group]: sums of values, then the
+  // maxima of rows and their sums.
+  int64_t columns = request().valueDim + 2;
+  if (plan.slots() > 1)
+    plan.sums = alignedBytes(
+        static_cast<size_t>(plan.slots() * count * plan.headsOfGroup * columns) * sizeof(float));
   return {};
 }
 
-/// What slices have summed, in f32, [slot][place][head of the group]: sums of values, then the
-/// maxima of rows and their sums.
-size_t AttentionDecode::workspaceBytes() const {
-  if (!readyShape || slots() == 1)
-    return 0;
-  int64_t columns = parts.back().request.valueDim + 2;
-  return static_cast<size_t>(slots() * places() * headsOfGroup * columns) * sizeof(float);
-}
-
-size_t AttentionDecode::residentBytes() const {
+size_t AttentionDecodePlan::residentBytes() const {
   size_t total = groups.heldBytes();
   for (const Part &part : parts)
-    total += part.ready.bytes();
+    total += part.numbers.bytes();
   return total;
 }
 
-Result<void> AttentionDecode::prepare(const DecodeShape &shape, const Heads &heads) {
-  if (readyShape == shape && sameHeads(readyHeads, heads))
-    return {};
+Result<AttentionDecodePlan> AttentionDecode::prepare(const DecodeShape &shape,
+                                                     const Heads &heads) const {
   if (shape.nq < 1 || shape.nq > AttentionDecodeRequest::kMostQueries)
     return inputError(fmt::format("expected 1 to {} new queries, found {}",
                                   AttentionDecodeRequest::kMostQueries, shape.nq));
@@ -174,51 +140,33 @@ Result<void> AttentionDecode::prepare(const DecodeShape &shape, const Heads &hea
                      .nq = shape.most,
                      .n = shape.most};
   if (Result<void> ok = checkShape(all, heads); !ok)
-    return ok;
-  if (readyShape) { // an earlier launch may still read what is there
-    if (Result<void> idle = device->synchronize(); !idle)
-      return idle;
-    readyShape.reset();
-  }
-  if (heads.count == 0)
-    return {};
-  if (Result<void> ok = prepareGroups(shape, heads); !ok)
-    return ok;
-  int64_t firstSlot = 0, count = shape.batch * groupCount * shape.nq;
-  for (Part &part : parts) {
-    if (Result<void> ok = prepare(part, shape, heads); !ok)
-      return ok;
-    part.slices = slicesOf(part.ready.counts, shape.most * heads.count, count);
-    part.firstSlot = firstSlot;
-    firstSlot += part.slices;
-    if (part.slices * count > INT32_MAX)
-      return inputError(
-          fmt::format("expected at most 2^31 - 1 work items, found {}", part.slices * count));
-  }
-  readyShape = shape;
-  readyHeads = heads;
-  return {};
+    return ok.error();
+  AttentionDecodePlan plan;
+  plan.asked = shape;
+  plan.used = heads;
+  if (heads.count == 0 || shape.batch == 0 || shape.most == 0)
+    return plan; // nothing is launched
+  if (Result<void> ok = prepareGroups(plan); !ok)
+    return ok.error();
+  if (Result<void> ok = prepareParts(plan); !ok)
+    return ok.error();
+  return plan;
 }
 
-BlockCounts AttentionDecode::blocks() const {
+BlockCounts AttentionDecodePlan::blocks() const {
   BlockCounts all;
   for (const Part &part : parts) {
-    all.live += part.ready.counts.live;
-    all.full += part.ready.counts.full;
-    all.partial += part.ready.counts.partial;
+    all.live += part.numbers.counts.live;
+    all.full += part.numbers.counts.full;
+    all.partial += part.numbers.counts.partial;
   }
   return all;
 }
 
-int64_t AttentionDecode::slots() const {
-  return parts.back().firstSlot + parts.back().slices;
-}
-
 //===-- Launches ------------------------------------------------------------------------------===//
 
-static Result<void> checkTensors(const AttentionDecodeRequest &request,
+static Result<void> checkTensors(const AttentionDecodeRequest &request, const DecodeShape &shape,
                                  const AttentionDecodeCall &call) {
-  const DecodeShape &shape = call.shape;
   int element = bytes(request.dtype);
   std::array<int64_t, 3> queries = {shape.batch, shape.heads, shape.nq};
   std::array<int64_t, 3> keys = {shape.batch, shape.kvHeads, shape.most};
@@ -242,14 +190,16 @@ static Result<void> checkTensors(const AttentionDecodeRequest &request,
 }
 
 /// What fold and merge take alike. A tile's rows are heads: step from one to the next.
-Arguments AttentionDecode::arguments(const Loaded &loaded, const UploadedNumbers &numbers,
-                                     const AttentionDecodeCall &call, DeviceAddress sums) const {
+Arguments AttentionDecode::arguments(const Loaded &loaded, const AttentionDecodePlan &plan,
+                                     const UploadedNumbers &numbers,
+                                     const AttentionDecodeCall &call) const {
   const Slots &slots = loaded.slots;
-  const DecodeShape &shape = call.shape;
+  const DecodeShape &shape = plan.asked;
+  DeviceAddress sums = call.workspace.address;
   Arguments arguments(loaded.kernel.signature);
   auto setQueries = [&](const ViewSlot &slot, const Tensor &tensor, int64_t rowStride) {
     std::array<int64_t, 4> strides = {tensor.stride[0], tensor.stride[1], rowStride,
-                                      tensor.stride[1] * call.heads.step};
+                                      tensor.stride[1] * plan.used.step};
     arguments.setView(slot, tensor.address, strides);
   };
   setQueries(slots.q, call.q, call.q.stride[2]);
@@ -257,65 +207,68 @@ Arguments AttentionDecode::arguments(const Loaded &loaded, const UploadedNumbers
   setQueries(slots.lse, call.lse, 1);
   arguments.setView(slots.k, call.k.address, call.k.stride);
   arguments.setView(slots.v, call.v.address, call.v.stride);
-  int64_t ofSlot = headsOfGroup * places(), columns = parts.back().request.valueDim;
-  int64_t rows = this->slots() * ofSlot;
+  int64_t ofSlot = plan.headsOfGroup * plan.places(), columns = request().valueDim;
+  int64_t rows = plan.slots() * ofSlot;
   DeviceAddress maxima = sums + static_cast<DeviceAddress>(4 * rows * columns);
   arguments.setView(slots.partOut, sums,
-                    std::array{ofSlot * columns, headsOfGroup * columns, columns});
-  arguments.setView(slots.partMax, maxima, std::array{ofSlot, headsOfGroup});
+                    std::array{ofSlot * columns, plan.headsOfGroup * columns, columns});
+  arguments.setView(slots.partMax, maxima, std::array{ofSlot, plan.headsOfGroup});
   arguments.setView(slots.partSum, maxima + static_cast<DeviceAddress>(4 * rows),
-                    std::array{ofSlot, headsOfGroup});
+                    std::array{ofSlot, plan.headsOfGroup});
   arguments.setPointer(slots.lengths.address, call.lengths.address);
-  arguments.setPointer(slots.groups, groups.address());
+  arguments.setPointer(slots.groups, plan.groups.address());
   arguments.setPointer(slots.keyOrder, numbers.keyOrder.address());
   arguments.setPointer(slots.rowForms, numbers.forms.address());
   arguments.setPointer(slots.blockOffsets, numbers.offsets.address());
   arguments.setPointer(slots.blockColumns, numbers.columns.address());
   arguments.set(slots.layoutStride, numbers.rowsPerHead);
   arguments.set(slots.formStride, numbers.formStride);
-  arguments.set(slots.headFirst, static_cast<int32_t>(call.heads.first));
-  arguments.set(slots.headStep, static_cast<int32_t>(call.heads.step));
-  arguments.set(slots.groupCount, static_cast<int32_t>(groupCount));
+  arguments.set(slots.headFirst, static_cast<int32_t>(plan.used.first));
+  arguments.set(slots.headStep, static_cast<int32_t>(plan.used.step));
+  arguments.set(slots.groupCount, static_cast<int32_t>(plan.groupCount));
   arguments.set(slots.nq, static_cast<int32_t>(shape.nq));
   arguments.set(slots.most, static_cast<int32_t>(shape.most));
   return arguments;
 }
 
 Result<void> AttentionDecode::launch(const Loaded &loaded, const Arguments &arguments,
-                                     int64_t items) {
+                                     int64_t items, const AttentionDecodeCall &call) const {
   const void *parameters[] = {arguments.data()};
-  return device->launch(*loaded.executable, launchShape(loaded.kernel, items, 1, 1), parameters);
+  LaunchShape shape = launchShape(loaded.kernel, items, 1, 1);
+  shape.stream = call.stream;
+  shape.scratch = call.scratch;
+  return device->launch(*loaded.executable, shape, parameters);
 }
 
-Result<void> AttentionDecode::launch(const AttentionDecodeCall &call) {
-  if (Result<void> ok = prepare(call.shape, call.heads); !ok)
-    return ok;
-  if (call.heads.count == 0 || call.shape.batch == 0 || call.shape.most == 0)
+Result<void> AttentionDecode::launch(const AttentionDecodePlan &plan,
+                                     const AttentionDecodeCall &call) const {
+  if (plan.parts.empty())
     return {};
-  const AttentionDecodeRequest &request = parts.back().request;
-  if (Result<void> ok = checkTensors(request, call); !ok)
+  if (Result<void> ok = checkTensors(request(), plan.asked, call); !ok)
     return ok;
-  Result<DeviceAddress> sums = workspace.forCall(*device, call.workspace, workspaceBytes());
-  if (!sums)
-    return sums.error();
-  float scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request.headDim)));
-  for (const Part &part : parts) {
-    int64_t items = places() * part.slices;
-    Arguments values = arguments(part.fold, part.ready, call, *sums);
-    values.set(part.fold.slots.items, static_cast<int32_t>(items));
-    values.set(part.fold.slots.slices, static_cast<int32_t>(part.slices));
-    values.set(part.fold.slots.firstSlot, static_cast<int32_t>(part.firstSlot));
-    values.set(part.fold.slots.whole, static_cast<int32_t>(slots() == 1));
-    values.set(part.fold.slots.scale, scale);
-    if (Result<void> ok = launch(part.fold, values, items); !ok)
+  if (Result<void> ok = checkWorkspace(call.workspace, plan.workspaceBytes()); !ok)
+    return ok;
+  float scale = call.scale.value_or(1.0f / std::sqrt(static_cast<float>(request().headDim)));
+  bool isWhole = plan.slots() == 1;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const auto &[numbers, slices, firstSlot] = plan.parts[i];
+    const Loaded &fold = parts[i].fold;
+    int64_t items = plan.places() * slices;
+    Arguments values = arguments(fold, plan, numbers, call);
+    values.set(fold.slots.items, static_cast<int32_t>(items));
+    values.set(fold.slots.slices, static_cast<int32_t>(slices));
+    values.set(fold.slots.firstSlot, static_cast<int32_t>(firstSlot));
+    values.set(fold.slots.whole, static_cast<int32_t>(isWhole));
+    values.set(fold.slots.scale, scale);
+    if (Result<void> ok = launch(fold, values, items, call); !ok)
       return ok;
   }
-  if (slots() == 1)
+  if (isWhole)
     return {};
-  Arguments values = arguments(*merge, parts.back().ready, call, *sums);
-  values.set(merge->slots.items, static_cast<int32_t>(places()));
-  values.set(merge->slots.slots, static_cast<int32_t>(slots()));
-  return launch(*merge, values, places());
+  Arguments values = arguments(*merge, plan, plan.parts.back().numbers, call);
+  values.set(merge->slots.items, static_cast<int32_t>(plan.places()));
+  values.set(merge->slots.slots, static_cast<int32_t>(plan.slots()));
+  return launch(*merge, values, plan.places(), call);
 }
 
 } // namespace sparsec

@@ -39,71 +39,35 @@ Result<AttentionMass> AttentionMass::load(Device &device, std::vector<Kernel> ke
   return made;
 }
 
-/// Head after head, row after row, columns rising.
-static Result<std::vector<MassBlock>> liveBlocks(const AttentionMassRequest &request,
-                                                 const AttentionShape &shape, const Heads &heads) {
-  LayoutRequest sizes{.nq = shape.nq,
-                      .nk = shape.n,
-                      .q0 = shape.q0,
-                      .blockQ = request.block.q,
-                      .blockK = request.block.k};
-  Result<Order> queries = Order::make(NaturalOrder{}, shape.nq, request.block.q);
-  Result<Order> keys = Order::make(NaturalOrder{}, shape.n, request.block.k);
-  if (!queries || !keys)
-    return queries ? keys.error() : queries.error();
-  Result<HeadLayouts> all = layoutsOfHeads(request.attend, sizes, *queries, *keys, heads);
-  if (!all)
-    return all.error();
-  if (all->counts.live * shape.batch > INT32_MAX)
-    return inputError(fmt::format("expected at most 2^31 - 1 blocks in all batches, found {}",
-                                  all->counts.live * shape.batch));
-  std::vector<MassBlock> list;
-  list.reserve(static_cast<size_t>(all->counts.live));
-  for (int64_t place = 0; place < heads.count; ++place) {
-    auto head = static_cast<int32_t>(heads.first + place * heads.step);
-    const BlockLayout &layout = all->layouts[all->shared ? 0 : static_cast<size_t>(place)];
-    for (int64_t row = 0; row < layout.rows(); ++row)
-      for (const BlockRun &run : layout.row(row))
-        for (int32_t column = run.begin; column < run.end; ++column)
-          list.push_back({head, static_cast<int32_t>(row), column});
-  }
-  return list;
-}
-
-Result<void> AttentionMass::prepare(const AttentionShape &shape, const Heads &heads) {
-  if (readyShape == shape && sameHeads(readyHeads, heads))
-    return {};
+Result<AttentionMassPlan> AttentionMass::prepare(const AttentionShape &shape,
+                                                 const Heads &heads) const {
   if (Result<void> ok = checkShape(shape, heads); !ok)
-    return ok;
-  if (readyShape) { // an earlier launch may still read what is there
-    if (Result<void> idle = device->synchronize(); !idle)
-      return idle;
-    readyShape.reset();
-  }
-  list.clear();
-  if (heads.count > 0 && shape.nq > 0) {
-    Result<std::vector<MassBlock>> live = liveBlocks(asked, shape, heads);
-    if (!live)
-      return live.error();
-    list = std::move(*live);
-  }
-  if (!list.empty()) {
-    static_assert(sizeof(MassBlock) == 3 * sizeof(int32_t));
-    Result<Buffer> made = Buffer::upload(*device, std::as_bytes(std::span(list)));
-    if (!made)
-      return made.error();
-    uploaded = std::move(*made);
-  }
-  readyShape = shape;
-  readyHeads = heads;
-  return {};
+    return ok.error();
+  AttentionMassPlan plan;
+  plan.asked = shape;
+  plan.scratch = device->scratchBytes(*executable);
+  if (heads.count == 0 || shape.nq == 0)
+    return plan;
+  Result<std::vector<MassBlock>> live =
+      massBlocks(asked, {.nq = shape.nq, .nk = shape.n, .q0 = shape.q0}, heads);
+  if (!live)
+    return live.error();
+  if (auto all = std::ssize(*live) * shape.batch; all > INT32_MAX)
+    return inputError(
+        fmt::format("expected at most 2^31 - 1 blocks in all batches, found {}", all));
+  plan.list = std::move(*live);
+  static_assert(sizeof(MassBlock) == 3 * sizeof(int32_t));
+  Result<Buffer> made = Buffer::upload(*device, std::as_bytes(std::span(plan.list)));
+  if (!made)
+    return made.error();
+  plan.uploaded = std::move(*made);
+  return plan;
 }
 
-Result<void> AttentionMass::launch(const AttentionMassCall &call) {
-  const AttentionShape &shape = call.shape;
-  if (Result<void> ok = prepare(shape, call.heads); !ok)
-    return ok;
-  auto perBatch = static_cast<int64_t>(list.size());
+Result<void> AttentionMass::launch(const AttentionMassPlan &plan,
+                                   const AttentionMassCall &call) const {
+  const AttentionShape &shape = plan.asked;
+  auto perBatch = static_cast<int64_t>(plan.list.size());
   if (perBatch == 0 || shape.batch == 0)
     return {};
   int element = bytes(asked.dtype);
@@ -122,7 +86,7 @@ Result<void> AttentionMass::launch(const AttentionMassCall &call) {
   arguments.setView(slots.lse, call.lse.address, call.lse.stride);
   arguments.setPointer(slots.mass.address, call.mass.address);
   arguments.setPointer(slots.squares.address, call.squares.address);
-  arguments.setPointer(slots.blocks, uploaded.address());
+  arguments.setPointer(slots.blocks, plan.uploaded.address());
   arguments.set(slots.items, static_cast<int32_t>(count));
   arguments.set(slots.perBatch, static_cast<int32_t>(perBatch));
   arguments.set(slots.n, static_cast<int32_t>(shape.n));
@@ -132,7 +96,10 @@ Result<void> AttentionMass::launch(const AttentionMassCall &call) {
   arguments.set(slots.scale,
                 call.scale.value_or(1.0f / std::sqrt(static_cast<float>(asked.headDim))));
   const void *parameters[] = {arguments.data()};
-  return device->launch(*executable, launchShape(kernel, count, 1, 1), parameters);
+  LaunchShape launch = launchShape(kernel, count, 1, 1);
+  launch.stream = call.stream;
+  launch.scratch = call.workspace.address;
+  return device->launch(*executable, launch, parameters);
 }
 
 } // namespace sparsec

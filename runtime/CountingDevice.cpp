@@ -61,6 +61,11 @@ Result<bool> CountingDevice::isCapturing(void *stream) {
   return behind ? behind->isCapturing(stream) : Result<bool>(false);
 }
 
+Result<std::unique_ptr<Recording>>
+CountingDevice::record(const std::function<Result<void>()> &enqueue) {
+  return behind ? behind->record(enqueue) : Device::record(enqueue);
+}
+
 Result<void> CountingDevice::synchronize() {
   return behind ? behind->synchronize() : Result<void>();
 }

@@ -19,7 +19,7 @@ public:
   explicit CountingDevice(Device *behind = nullptr) : behind(behind) {}
 
   int64_t bytes() const { return held; }
-  int64_t peakBytes() const { return most; }
+  Result<int64_t> peakBytes() override { return most; }
 
   std::string_view name() const override { return behind ? behind->name() : "none"; }
   std::string description() const override { return behind ? behind->description() : "plans"; }
@@ -34,6 +34,7 @@ public:
   Result<void> synchronize() override;
   size_t scratchBytes(const Executable &executable) const override;
   Result<bool> isCapturing(void *stream) override;
+  Result<std::unique_ptr<Recording>> record(const std::function<Result<void>()> &enqueue) override;
 
 private:
   Device *behind;

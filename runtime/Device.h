@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -24,13 +25,22 @@ struct LaunchShape {
   uint32_t sharedBytes = 0; ///< dynamic shared memory
   void *stream = nullptr;   ///< `cuda`: a CUstream; null: the default one
   DeviceAddress scratch =
-      0; ///< of Device::scratchBytes(); 0: the device's own, one launch at a time
+      0;              ///< of Device::scratchBytes(); 0: the device's own, one launch at a time
+  int64_t pairs = -1; ///< of queries and keys in all blocks that it computes; -1: nobody knows
 };
 
 /// A kernel loaded on a device. Must not outlive it.
 class Executable {
 public:
   virtual ~Executable() = default;
+};
+
+/// Launches that were recorded, to be enqueued again as one. Must not outlive its device, nor the
+/// executables and the memory of its launches.
+class Recording {
+public:
+  virtual ~Recording() = default;
+  virtual Result<void> replay() = 0;
 };
 
 class Device {
@@ -44,6 +54,9 @@ public:
   virtual Result<void> free(DeviceAddress address) = 0;
   /// How much could be allocated now: of the host's memory, unless the device has its own.
   virtual Result<int64_t> freeBytes();
+  /// The most that the process has held so far; of a device with memory of its own, what is taken
+  /// of that since it was opened.
+  virtual Result<int64_t> peakBytes();
   virtual Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) = 0;
   virtual Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) = 0;
 
@@ -59,6 +72,12 @@ public:
   /// Whether a stream is being captured: what is enqueued then runs later, and nothing may be
   /// allocated or waited for.
   virtual Result<bool> isCapturing(void * /*stream*/) { return false; }
+  /// Keeps what `enqueue` launches on the default stream, parameters as they are now, and runs none
+  /// of it: `cuda` makes a graph. Null where the device has no such thing; `enqueue` is not called.
+  virtual Result<std::unique_ptr<Recording>>
+  record(const std::function<Result<void>()> & /*enqueue*/) {
+    return std::unique_ptr<Recording>();
+  }
   virtual Result<void> synchronize() = 0;
 };
 

@@ -12,4 +12,13 @@ LaunchShape launchShape(const Kernel &kernel, int64_t items, int64_t heads, int6
   };
 }
 
+LaunchShape launchShape(const Kernel &kernel, int64_t items, int64_t heads, int64_t batch,
+                        int64_t liveBlocks) {
+  LaunchShape shape = launchShape(kernel, items, heads, batch);
+  int64_t pairs = 0; // of more than 64 bits nobody needs to know
+  if (!__builtin_mul_overflow(liveBlocks, kernel.block.q * kernel.block.k * batch, &pairs))
+    shape.pairs = pairs;
+  return shape;
+}
+
 } // namespace sparsec

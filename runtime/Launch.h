@@ -85,5 +85,8 @@ private:
 
 /// The shape of a launch: `items` work items in x, heads in y, batches in z.
 LaunchShape launchShape(const Kernel &kernel, int64_t items, int64_t heads, int64_t batch);
+/// ... whose work is known: this many blocks of the kernel's layout in each batch.
+LaunchShape launchShape(const Kernel &kernel, int64_t items, int64_t heads, int64_t batch,
+                        int64_t liveBlocks);
 
 } // namespace sparsec

@@ -2,6 +2,7 @@
 
 #include "runtime/Workspace.h"
 
+#include <fmt/format.h>
 #include <mutex>
 
 namespace sparsec {
@@ -19,6 +20,20 @@ Result<std::shared_ptr<Program>> Program::load(std::shared_ptr<Device> device, P
       program->entries.push_back(std::move(*attention));
     }
     backward.push_back({entry.queries, entry.keys});
+    if (program->source.hasDecode()) {
+      Result<AttentionDecode> decode = AttentionDecode::load(*program->machine, entry.decode);
+      if (!decode)
+        return decode.error();
+      program->decodes.push_back(std::move(*decode));
+    }
+    if (program->source.hasMass()) {
+      const MassPart &part = entry.mass.front();
+      Result<AttentionMass> mass =
+          AttentionMass::load(*program->machine, part.kernels, part.request);
+      if (!mass)
+        return mass.error();
+      program->masses.push_back(std::move(*mass));
+    }
   }
   if (program->source.hasBackward()) {
     auto gradients = AttentionBackward::load(*program->machine, std::move(backward));
@@ -33,6 +48,12 @@ Result<std::shared_ptr<Program>> Program::load(std::shared_ptr<Device> device, P
       for (BackwardPart &part : *pass)
         for (Kernel &kernel : part.kernels)
           kernel.code.clear(), kernel.object.clear();
+    for (DecodePart &part : entry.decode)
+      for (Kernel &kernel : part.kernels)
+        kernel.code.clear(), kernel.object.clear();
+    for (MassPart &part : entry.mass)
+      for (Kernel &kernel : part.kernels)
+        kernel.code.clear(), kernel.object.clear();
   }
   return program;
 }
@@ -81,8 +102,34 @@ Result<std::shared_ptr<ProgramPlan>> Program::makePlan(const AttentionShape &sha
       return backward.error();
     plan->gradients = std::move(*backward);
   }
+  if (Result<void> ok = prepareDecode(*plan); !ok)
+    return ok.error();
+  if (Result<void> ok = prepareMass(*plan); !ok)
+    return ok.error();
   plan->count();
   return plan;
+}
+
+Result<void> Program::prepareDecode(ProgramPlan &plan) const {
+  const AttentionShape &shape = plan.asked;
+  if (shape.nq < 1 || shape.nq > AttentionDecodeRequest::kMostQueries)
+    return {};
+  for (size_t i = 0; i < decodes.size(); ++i) {
+    auto count = static_cast<int64_t>(decodes.size());
+    Result<AttentionDecodePlan> entry =
+        decodes[i].prepare({.batch = shape.batch,
+                            .heads = shape.heads,
+                            .kvHeads = shape.kvHeads,
+                            .nq = shape.nq,
+                            .most = shape.n},
+                           headsOfEntry(static_cast<int64_t>(i), count, shape.heads));
+    if (!entry)
+      return entry.error();
+    plan.decodeSums = std::max(plan.decodeSums, entry->workspaceBytes()); // they run in turn
+    plan.decodeScratch = std::max(plan.decodeScratch, entry->scratchBytes());
+    plan.decodes.push_back(std::move(*entry));
+  }
+  return {};
 }
 
 static void add(WorkCounts &counts, const UploadedNumbers &numbers, const Heads &heads,
@@ -122,6 +169,68 @@ Result<void> Program::backward(const ProgramPlan &plan, const AttentionBackwardC
   if (plan.gradients->scratchBytes())
     call.scratch = given.workspace.address + plan.gradients->workspaceBytes();
   return gradients->launch(*plan.gradients, call);
+}
+
+/// Of one sequence: they are launched one after the other, into rows of the results.
+Result<void> Program::prepareMass(ProgramPlan &plan) const {
+  AttentionShape one = plan.asked;
+  one.batch = 1;
+  for (size_t i = 0; i < masses.size(); ++i) {
+    auto count = static_cast<int64_t>(masses.size());
+    Result<AttentionMassPlan> entry =
+        masses[i].prepare(one, headsOfEntry(static_cast<int64_t>(i), count, one.heads));
+    if (!entry)
+      return entry.error();
+    plan.massScratch = std::max(plan.massScratch, entry->scratchBytes());
+    plan.masses.push_back(std::move(*entry));
+  }
+  return {};
+}
+
+size_t ProgramPlan::massBlocks() const {
+  size_t count = 0;
+  for (const AttentionMassPlan &entry : masses)
+    count += entry.blocks().size();
+  return count;
+}
+
+Result<void> Program::mass(const ProgramPlan &plan, const AttentionMassCall &given) const {
+  if (Result<void> ok = checkWorkspace(given.workspace, plan.massWorkspace()); !ok)
+    return ok;
+  auto element = static_cast<size_t>(bytes(source.dtype));
+  auto advance = [](Tensor &tensor, size_t bytes) {
+    tensor.address += bytes;
+    tensor.bytes -= std::min(bytes, tensor.bytes);
+  };
+  AttentionMassCall call = given;
+  for (int64_t b = 0; b < plan.asked.batch; ++b) {
+    for (size_t i = 0; i < masses.size(); ++i) {
+      if (Result<void> launched = masses[i].launch(plan.masses[i], call); !launched)
+        return launched;
+      size_t own = plan.masses[i].blocks().size() * sizeof(float);
+      advance(call.mass, own);
+      advance(call.squares, own);
+    }
+    for (Tensor *tensor : {&call.q, &call.k})
+      advance(*tensor, static_cast<size_t>(tensor->stride[0]) * element);
+    advance(call.lse, static_cast<size_t>(call.lse.stride[0]) * sizeof(float));
+  }
+  return {};
+}
+
+Result<void> Program::decode(const ProgramPlan &plan, const AttentionDecodeCall &given) const {
+  if (plan.decodes.empty())
+    return inputError(fmt::format("expected a plan of 1 to {} new queries, found {}",
+                                  AttentionDecodeRequest::kMostQueries, plan.asked.nq));
+  if (Result<void> ok = checkWorkspace(given.workspace, plan.decodeWorkspace()); !ok)
+    return ok;
+  AttentionDecodeCall call = given;
+  if (plan.decodeScratch)
+    call.scratch = given.workspace.address + plan.decodeSums;
+  for (size_t i = 0; i < decodes.size(); ++i)
+    if (Result<void> launched = decodes[i].launch(plan.decodes[i], call); !launched)
+      return launched;
+  return {};
 }
 
 } // namespace sparsec

@@ -4,6 +4,9 @@
 //   pattern of two entries, 6 heads      entry 0: heads 0 2 4     entry 1: heads 1 3 5
 //   forward                              a launch for each part of each entry
 //   backward                             the launches of AttentionBackward.h
+//   decode                               those of AttentionDecode.h for each entry: of shapes whose
+//                                        nq is that of new queries, n the rows of the cache
+//   mass                                 those of AttentionMass.h, of entries one after the other
 //
 // A program and its plans are immutable to whoever uses them, and safe to use from several threads:
 // several may launch one plan at once, each with a workspace of its own. Plans live as long as
@@ -12,6 +15,8 @@
 
 #include "runtime/Attention.h"
 #include "runtime/AttentionBackward.h"
+#include "runtime/AttentionDecode.h"
+#include "runtime/AttentionMass.h"
 
 #include <shared_mutex>
 #include <unordered_map>
@@ -24,6 +29,8 @@ struct ProgramEntry {
   Expr attend;
   std::vector<AttentionPart> forward;      ///< empty: not asked for
   std::vector<BackwardPart> queries, keys; ///< likewise
+  std::vector<DecodePart> decode;          ///< likewise
+  std::vector<MassPart> mass;              ///< likewise; else one
 };
 
 /// What a program is made of: read of a compiler, a store or a folder.
@@ -36,6 +43,8 @@ struct ProgramParts {
 
   bool hasForward() const { return !entries.front().forward.empty(); }
   bool hasBackward() const { return !entries.front().queries.empty(); }
+  bool hasDecode() const { return !entries.front().decode.empty(); }
+  bool hasMass() const { return !entries.front().mass.empty(); }
 };
 
 /// Blocks that launches go over.
@@ -53,12 +62,20 @@ public:
   size_t backwardWorkspace() const {
     return gradients ? gradients->workspaceBytes() + gradients->scratchBytes() : 0;
   }
+  size_t decodeWorkspace() const { return decodeSums + decodeScratch; }
+  size_t massWorkspace() const { return massScratch; }
   /// Of all heads and batches.
   WorkCounts forwardWork() const { return forwardCounts; }
   WorkCounts backwardWork() const { return backwardCounts; }
   /// Of each entry, empty without forward; and of backward.
   const std::vector<AttentionPlan> &forwardPlans() const { return entries; }
   const std::optional<AttentionBackwardPlan> &backwardPlan() const { return gradients; }
+  /// Of each entry; empty without decode, and of shapes with more queries than it takes.
+  const std::vector<AttentionDecodePlan> &decodePlans() const { return decodes; }
+  /// Of each entry, of one batch; empty without mass.
+  const std::vector<AttentionMassPlan> &massPlans() const { return masses; }
+  /// Blocks of one batch.
+  size_t massBlocks() const;
 
 private:
   friend class Program;
@@ -67,7 +84,9 @@ private:
   AttentionShape asked;
   std::vector<AttentionPlan> entries;
   std::optional<AttentionBackwardPlan> gradients;
-  size_t forwardSums = 0, forwardScratch = 0;
+  std::vector<AttentionDecodePlan> decodes;
+  std::vector<AttentionMassPlan> masses;
+  size_t forwardSums = 0, forwardScratch = 0, decodeSums = 0, decodeScratch = 0, massScratch = 0;
   WorkCounts forwardCounts, backwardCounts;
 };
 
@@ -82,21 +101,28 @@ public:
   /// The same, made if there is none.
   Result<std::shared_ptr<const ProgramPlan>> prepare(const AttentionShape &shape);
 
-  /// Launches of a plan of this program. The call's workspace is the plan's forwardWorkspace(), or
-  /// backwardWorkspace(), scratch included: `scratch` is not used.
+  /// Launches of a plan of this program. The call's workspace is the plan's forwardWorkspace(),
+  /// backwardWorkspace() and so on, scratch included: `scratch` is not used.
   Result<void> forward(const ProgramPlan &plan, const AttentionCall &call) const;
   Result<void> backward(const ProgramPlan &plan, const AttentionBackwardCall &call) const;
+  Result<void> decode(const ProgramPlan &plan, const AttentionDecodeCall &call) const;
+  /// mass and squares are f32 [batch, massBlocks()].
+  Result<void> mass(const ProgramPlan &plan, const AttentionMassCall &call) const;
 
 private:
   struct HashOfShape {
     size_t operator()(const AttentionShape &shape) const;
   };
   Result<std::shared_ptr<ProgramPlan>> makePlan(const AttentionShape &shape) const;
+  Result<void> prepareDecode(ProgramPlan &plan) const;
+  Result<void> prepareMass(ProgramPlan &plan) const;
 
   std::shared_ptr<Device> machine;
   ProgramParts source; ///< without the code, which is loaded
   std::vector<Attention> entries;
   std::optional<AttentionBackward> gradients;
+  std::vector<AttentionDecode> decodes;
+  std::vector<AttentionMass> masses;
   mutable std::shared_mutex mutex;
   std::unordered_map<AttentionShape, std::shared_ptr<const ProgramPlan>, HashOfShape> plans;
 };

@@ -12,6 +12,8 @@
 #pragma once
 
 #include "kernel/Request.h"
+#include "layout/HeadTables.h"
+#include "layout/cost/Cost.h"
 #include "patterns/Pattern.h"
 
 namespace sparsec {
@@ -30,5 +32,19 @@ Result<void> checkRequest(const AttentionMassRequest &request);
 Needs needsOf(const AttentionMassRequest &request);
 std::string describeRequest(const AttentionMassRequest &request);
 std::string printRequest(const AttentionMassRequest &request);
+CostShape costShape(const AttentionMassRequest &request, int64_t copies);
+
+/// A block that is summed: three integers of the kernel's `blocks`.
+struct MassBlock {
+  int32_t head = 0; ///< of the model
+  int32_t row = 0;  ///< of blocks: queries row * block.q ..
+  int32_t column = 0;
+  bool operator==(const MassBlock &) const = default;
+};
+
+/// The live blocks of one batch: head after head, row after row, columns rising. The sizes' block
+/// and h are not used. Error: a layout that does not fit, more blocks than 32 bits count.
+Result<std::vector<MassBlock>> massBlocks(const AttentionMassRequest &request, LayoutRequest sizes,
+                                          const Heads &heads);
 
 } // namespace sparsec

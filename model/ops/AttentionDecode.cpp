@@ -17,8 +17,15 @@ const HeadEntry &headOf(const AttentionSizes &sizes, const LayerEntry &entry) {
   return sizes.pattern->heads[static_cast<size_t>(entry.entry)];
 }
 
-Result<Loaded<AttentionDecode>> loadDecode(Loader &loader, const AttentionSizes &sizes,
-                                           const LayerEntry &entry) {
+/// Ready for its one shape.
+struct ReadyDecode {
+  AttentionDecode kernels;
+  AttentionDecodePlan plan;
+  size_t residentBytes() const { return plan.residentBytes(); }
+};
+
+Result<Loaded<ReadyDecode>> loadDecode(Loader &loader, const AttentionSizes &sizes,
+                                       const LayerEntry &entry) {
   const Machine &machine = loader.machine();
   const HeadEntry &head = headOf(sizes, entry);
   AttentionDecodeRequest request{.entry = symbol(sizes.pattern->name) + "_" + symbol(head.name) +
@@ -49,12 +56,14 @@ Result<Loaded<AttentionDecode>> loadDecode(Loader &loader, const AttentionSizes 
   Result<AttentionDecode> decode = AttentionDecode::load(machine.device, std::move(parts));
   if (!decode)
     return decode.error();
-  if (Result<void> ready = decode->prepare(shapeOf(sizes), entry.heads); !ready)
-    return ready.error();
+  Result<AttentionDecodePlan> plan = decode->prepare(shapeOf(sizes), entry.heads);
+  if (!plan)
+    return plan.error();
   // The cost model weighs all positions, one after the other.
   double seconds = chosen->seconds / static_cast<double>(sizes.length);
-  return Loaded<AttentionDecode>{std::move(*decode), kernelText(request.entry, block, kernelCount),
-                                 seconds};
+  return Loaded<ReadyDecode>{{std::move(*decode), std::move(*plan)},
+                             kernelText(request.entry, block, kernelCount),
+                             seconds};
 }
 
 } // namespace
@@ -80,14 +89,14 @@ std::string AttentionDecodeWork::shape() const {
 
 Result<LoadedCall> AttentionDecodeWork::load(Loader &loader) const {
   LoadedCall all;
-  std::vector<std::shared_ptr<Loaded<AttentionDecode>>> loaded;
+  std::vector<std::shared_ptr<Loaded<ReadyDecode>>> loaded;
   for (const LayerEntry &entry : sizes.entries) {
-    auto decode = loader.shared<Loaded<AttentionDecode>>(
+    auto decode = loader.shared<Loaded<ReadyDecode>>(
         keyOf("decode", sizes, entry), [&] { return loadDecode(loader, sizes, entry); });
     if (!decode)
       return decode.error();
-    const Loaded<AttentionDecode> &each = **decode;
-    auto workspace = static_cast<int64_t>(each.attention.workspaceBytes());
+    const Loaded<ReadyDecode> &each = **decode;
+    auto workspace = static_cast<int64_t>(each.attention.plan.workspaceBytes());
     all.workspace = std::max(all.workspace, workspace); // launches in turn share it
     all.seconds += each.seconds;
     all.kernel += (all.kernel.empty() ? "" : ", ") + each.kernel;
@@ -95,10 +104,8 @@ Result<LoadedCall> AttentionDecodeWork::load(Loader &loader) const {
   }
   all.bind = [this, loaded](const Places &at) -> Launch {
     std::vector<AttentionDecodeCall> calls;
-    for (const LayerEntry &entry : sizes.entries)
-      calls.push_back({.shape = shapeOf(sizes),
-                       .heads = entry.heads,
-                       .q = byHeads(at, q, sizes.length, sizes.qkDim),
+    for (size_t i = 0; i < loaded.size(); ++i)
+      calls.push_back({.q = byHeads(at, q, sizes.length, sizes.qkDim),
                        .k = byHeads(at, k, sizes.length, sizes.qkDim),
                        .v = byHeads(at, v, sizes.length, sizes.valueDim),
                        .out = byHeads(at, out, sizes.queries, sizes.valueDim),
@@ -112,7 +119,9 @@ Result<LoadedCall> AttentionDecodeWork::load(Loader &loader) const {
         AttentionDecodeCall call = calls[i];
         call.q.address += static_cast<DeviceAddress>(position) * advance;
         call.q.bytes -= static_cast<size_t>(position) * advance;
-        if (Result<void> launched = loaded[i]->attention.launch(call); !launched)
+        if (Result<void> launched =
+                loaded[i]->attention.kernels.launch(loaded[i]->attention.plan, call);
+            !launched)
           return launched;
       }
       return {};

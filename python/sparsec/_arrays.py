@@ -161,7 +161,7 @@ _deleter = _Deleter(_delete)
 
 
 class OwnedMemory:
-    """Memory of a device, written here and then handed to another library's from_dlpack(), once."""
+    """Memory of a device, written here and then handed to another library's from_dlpack(), once, or copied to numpy."""
 
     def __init__(self, device: Any, shape: "Sequence[int]", like: Memory, dtype: "tuple[int, int]"):
         self._device, self._address = device, ctypes.c_void_p()
@@ -185,6 +185,30 @@ class OwnedMemory:
         _handed_out[address] = self
         return _python.PyCapsule_New(address, name, None)
 
+    def upload(self, array: Any) -> None:
+        """Copies numpy's array of this shape and element type, and waits."""
+        dense = sys.modules["numpy"].ascontiguousarray(array)
+        c.check(c.library.sparsec_copy_to_device(self._device.handle, self._address, dense.ctypes.data, dense.nbytes))
+
+    def download(self, array: Any) -> None:
+        """Copies into numpy's array of this shape and element type, and waits."""
+        dense = array if array.flags.c_contiguous else sys.modules["numpy"].empty_like(array, order="C")
+        c.check(c.library.sparsec_copy_to_host(self._device.handle, dense.ctypes.data, self._address, dense.nbytes))
+        if dense is not array:
+            array[...] = dense
+
     def __del__(self) -> None:
         if self._address:
             c.library.sparsec_free(self._device.handle, self._address)
+
+
+def copy_of(name: str, array: Any, written: bool, device: Any) -> OwnedMemory:
+    """Memory of a device for numpy's array, with what is in it unless it is to be written."""
+    memory = memory_of(name, array, None)
+    if written and not array.flags.writeable:
+        raise InputError(f"{name}: expected an array that can be written, found a read-only one")
+    there = memory._replace(device=(device.facts["dlpack_type"], device.facts["dlpack_id"]))
+    made = OwnedMemory(device, memory.shape, there, memory.dtype)
+    if not written:
+        made.upload(array)
+    return made

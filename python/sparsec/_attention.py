@@ -6,7 +6,7 @@ import threading
 from typing import Any, Iterable, Mapping, Sequence
 
 from . import _library as c
-from ._arrays import Memory, address_and_key, empty, handed_out, is_torch, memory_of
+from ._arrays import Memory, address_and_key, copy_of, empty, handed_out, is_numpy, is_torch, memory_of
 from ._device import Device, open_device
 from ._errors import InputError, expected
 from ._names import DTYPES, PatternLike, dtype_name, layout_number, pattern_struct, whole_pattern
@@ -109,8 +109,9 @@ class Attention:
 
     Query row i stands at position i + q0; q0 is n - nq unless given. A row that attends to nothing has output 0 and
     lse -inf. Any array with DLPack will do (numpy, torch, jax, cupy), and results are of the kind of q. Arrays lie on
-    `device`, their last dimension is contiguous, and addresses and strides are multiples of 16 bytes. Any thread may
-    call. Two runs give the same bits.
+    `device`, their last dimension is contiguous, and addresses and strides are multiples of 16 bytes. numpy's are copied to
+    a device that is not the cpu, and results back, in any strides: that takes its time. Any thread may call. Two runs give
+    the same bits.
     """
 
     def __init__(self, program: ctypes.c_void_p, device: Device, operations: int):
@@ -237,6 +238,9 @@ class Attention:
                 scale: "float | None", q0: "int | None", stream: "int | None", counters: "c.Counters | None") -> None:
         if stream is None and self._dl_device[0] == c.DL_CUDA:
             stream = torch_stream(arrays[0])
+        if self._dl_device[0] != c.DL_CPU and is_numpy(arrays[0]):
+            self._launch_copies(operation, fields, arrays, layout, scale, q0, stream, counters)
+            return
         addresses: "list[int]" = []
         keys: "list[Any]" = []
         keep = []
@@ -261,6 +265,18 @@ class Attention:
                 bound.clear()
             call = bound[whole] = self.bind(operation, fields, memories, layout_number(layout), scale, q0, stream)
         call.launch(addresses, arrays[0], stream, counters)
+
+    def _launch_copies(self, operation: int, fields: "Sequence[str]", arrays: "Sequence[Any]", layout: str, scale: "float | None",
+                       q0: "int | None", stream: "int | None", counters: "c.Counters | None") -> None:
+        """On numpy's arrays, which lie on no device but the cpu."""
+        written = _WRITTEN[operation]
+        copies = [copy_of(_ARGUMENTS.get(field, field), array, field in written, self._device) if is_numpy(array) else array
+                  for field, array in zip(fields, arrays)]
+        self._launch(operation, fields, copies, layout, scale, q0, stream, counters)
+        c.check(c.library.sparsec_synchronize(self._device.handle))
+        for field, array, copy in zip(fields, arrays, copies):
+            if field in written and copy is not array:
+                copy.download(array)
 
     def _shape(self, name: str, array: Any) -> "tuple[int, ...]":
         shape = getattr(array, "shape", None)

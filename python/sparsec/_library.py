@@ -84,10 +84,28 @@ class BackwardCall(ctypes.Structure):
                 ("scale", c_float), ("counters", POINTER(Counters))]
 
 
+class DecodeCall(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("q", TensorPointer), ("k", TensorPointer), ("v", TensorPointer),
+                ("lengths", TensorPointer), ("out", TensorPointer), ("lse", TensorPointer), ("workspace", c_void_p),
+                ("workspace_bytes", c_size_t), ("stream", c_void_p), ("layout", c_int32), ("has_scale", c_int32),
+                ("scale", c_float)]
+
+
+class Block(ctypes.Structure):
+    _fields_ = [("head", c_int32), ("row", c_int32), ("column", c_int32)]
+
+
+class MassCall(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("q", TensorPointer), ("k", TensorPointer), ("lse", TensorPointer), ("mass", TensorPointer),
+                ("squares", TensorPointer), ("workspace", c_void_p), ("workspace_bytes", c_size_t), ("stream", c_void_p),
+                ("layout", c_int32), ("has_scale", c_int32), ("scale", c_float)]
+
+
 # The header's struct of each of the above.
 STRUCTS = {"sparsec_device_options": DeviceOptions, "sparsec_pattern": Pattern,
            "sparsec_compile_options": CompileOptions, "sparsec_shape": Shape, "sparsec_tensor": Tensor,
            "sparsec_forward_call": ForwardCall, "sparsec_backward_call": BackwardCall,
+           "sparsec_decode_call": DecodeCall, "sparsec_mass_call": MassCall, "sparsec_block": Block,
            "sparsec_counters": Counters}
 
 Text = POINTER(c_char_p)
@@ -96,6 +114,9 @@ _FUNCTIONS = {
     "sparsec_describe_device": [c_void_p, Text],
     "sparsec_allocate": [c_void_p, c_size_t, POINTER(c_void_p)],
     "sparsec_free": [c_void_p, c_void_p],
+    "sparsec_copy_to_device": [c_void_p, c_void_p, c_void_p, c_size_t],
+    "sparsec_copy_to_host": [c_void_p, c_void_p, c_void_p, c_size_t],
+    "sparsec_synchronize": [c_void_p],
     "sparsec_mask": [POINTER(Pattern), c_int64, c_int64, c_int64, c_int64, c_void_p, c_size_t],
     "sparsec_describe_pattern": [POINTER(Pattern), Text],
     "sparsec_compile": [c_void_p, POINTER(Pattern), POINTER(CompileOptions), POINTER(c_void_p)],
@@ -105,6 +126,9 @@ _FUNCTIONS = {
     "sparsec_workspace_size": [c_void_p, c_int32, POINTER(c_size_t)],
     "sparsec_forward": [c_void_p, POINTER(ForwardCall)],
     "sparsec_backward": [c_void_p, POINTER(BackwardCall)],
+    "sparsec_decode": [c_void_p, POINTER(DecodeCall)],
+    "sparsec_mass": [c_void_p, POINTER(MassCall)],
+    "sparsec_mass_blocks": [c_void_p, POINTER(Block), POINTER(c_size_t)],
 }
 _RELEASES = ["sparsec_release_device", "sparsec_release_program", "sparsec_release_plan"]
 

@@ -23,6 +23,8 @@ std::string symbol(const std::string &text) {
 struct EntryRequests {
   std::vector<AttentionRequest> forward;
   std::vector<AttentionBackwardRequest> queries, keys;
+  std::vector<AttentionDecodeRequest> decode;
+  std::vector<AttentionMassRequest> mass;
 };
 
 class Scheduler {
@@ -49,6 +51,21 @@ public:
         return parts.error();
       (pass == Pass::Keys ? requests.keys : requests.queries) = std::move(*parts);
     }
+    if (options.decode) {
+      AttentionDecodeRequest request = filled(AttentionDecodeRequest(), head, "decode");
+      request.block.q = AttentionDecodeRequest::kRows;
+      auto parts = choose(std::move(request), head);
+      if (!parts)
+        return parts.error();
+      requests.decode = std::move(*parts);
+    }
+    if (options.mass)
+      requests.mass = {{.entry = entryOf(head, "mass"),
+                        .attend = simplify(head.attend),
+                        .dtype = options.dtype,
+                        .headDim = options.headDim,
+                        .block = head.schedule.block,
+                        .target = options.target}};
     return requests;
   }
 
@@ -56,9 +73,12 @@ private:
   const SourcePattern &source;
   const BuildOptions &options;
 
+  std::string entryOf(const HeadEntry &head, const char *suffix) const {
+    return symbol(source.pattern.name) + "_" + symbol(head.name) + "_" + suffix;
+  }
   template <class R>
   R filled(R request, const HeadEntry &head, const char *suffix) const {
-    request.entry = symbol(source.pattern.name) + "_" + symbol(head.name) + "_" + suffix;
+    request.entry = entryOf(head, suffix);
     request.attend = simplify(head.attend);
     request.dtype = options.dtype;
     request.headDim = options.headDim;
@@ -139,13 +159,17 @@ Result<ProgramParts> buildProgram(const SourcePattern &source, const BuildOption
     for (auto *pass : {&requests->queries, &requests->keys})
       for (const AttentionBackwardRequest &request : *pass)
         compilation.add(request);
+    for (const AttentionDecodeRequest &request : requests->decode)
+      compilation.add(request);
+    for (const AttentionMassRequest &request : requests->mass)
+      compilation.add(request);
     scheduled.push_back(std::move(*requests));
   }
   if (auto ran = compilation.run(store, options.threads); !ran)
     return ran.error();
   for (size_t i = 0; i < scheduled.size(); ++i) {
     ProgramEntry &entry = parts.entries.emplace_back(
-        ProgramEntry{source.layer[i].name, simplify(source.layer[i].attend), {}, {}, {}});
+        ProgramEntry{source.layer[i].name, simplify(source.layer[i].attend), {}, {}, {}, {}, {}});
     for (AttentionRequest &request : scheduled[i].forward) {
       Result<Kernel> kernel = single(compilation.take());
       if (!kernel)
@@ -156,6 +180,10 @@ Result<ProgramParts> buildProgram(const SourcePattern &source, const BuildOption
                             std::pair{&scheduled[i].keys, &entry.keys}})
       for (AttentionBackwardRequest &request : *from)
         to->push_back({std::move(request), compilation.take()});
+    for (AttentionDecodeRequest &request : scheduled[i].decode)
+      entry.decode.push_back({std::move(request), compilation.take()});
+    for (AttentionMassRequest &request : scheduled[i].mass)
+      entry.mass.push_back({std::move(request), compilation.take()});
   }
   return parts;
 }

@@ -15,7 +15,7 @@ struct BuildOptions {
   int64_t heads = 1; ///< of the model
   int64_t n = 4096;  ///< at which schedules are weighed
   int threads = 1;   ///< that compile
-  bool forward = true, backward = true;
+  bool forward = true, backward = true, decode = false, mass = false;
 };
 
 Result<ProgramParts> buildProgram(const SourcePattern &source, const BuildOptions &options,

@@ -118,4 +118,35 @@ Result<Tensor> tensorOf(const sparsec_tensor *given, const TensorExpectation &ex
   return tensor;
 }
 
+Result<Tensor> denseOf(const sparsec_tensor *given, const char *name, uint8_t code,
+                       std::span<const int64_t> shape, const CallContext &context) {
+  auto refuse = [&](auto what, auto found) {
+    return inputError(fmt::format("{}: expected {}, found {}", name, what, found));
+  };
+  auto dims = static_cast<int>(shape.size());
+  if (!given)
+    return refuse("a tensor", "null");
+  if (!sameDevice(*given, context))
+    return refuse("memory of " + deviceText(context.dlpackType, context.dlpackId),
+                  deviceText(given->device.device_type, given->device.device_id));
+  if (given->dtype.code != code || given->dtype.bits != 32 || given->dtype.lanes != 1)
+    return refuse(code == SPARSEC_DL_INT ? "i32" : "f32", typeText(*given));
+  if (given->ndim != dims)
+    return refuse(fmt::format("{} dimension{}", dims, dims > 1 ? "s" : ""), given->ndim);
+  if (!given->shape)
+    return refuse("a shape", "null");
+  if (!std::equal(shape.begin(), shape.end(), given->shape))
+    return refuse("shape " + shapeText(shape.data(), dims), shapeText(given->shape, dims));
+  int64_t count = 1;
+  for (int i = dims - 1; i >= 0; --i) {
+    if (given->strides && given->strides[i] != count && shape[i] > 1)
+      return refuse("dense memory", fmt::format("stride {}", given->strides[i]));
+    count *= shape[i];
+  }
+  Tensor tensor{.bytes = static_cast<size_t>(count) * 4, .stride = {count, count, count}};
+  if (given->data)
+    tensor.address = reinterpret_cast<DeviceAddress>(given->data) + given->byte_offset;
+  return tensor;
+}
+
 } // namespace sparsec

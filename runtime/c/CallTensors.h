@@ -24,5 +24,8 @@ struct TensorExpectation {
 /// type, number of dimensions or shape; a last dimension with a stride.
 Result<Tensor> tensorOf(const sparsec_tensor *given, const TensorExpectation &expected,
                         const CallContext &context);
+/// 32-bit integers or f32, dense, of a shape.
+Result<Tensor> denseOf(const sparsec_tensor *given, const char *name, uint8_t code,
+                       std::span<const int64_t> shape, const CallContext &context);
 
 } // namespace sparsec

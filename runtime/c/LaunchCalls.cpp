@@ -23,6 +23,19 @@ public:
   void rows(const char *name, const sparsec_tensor *given, Tensor &tensor) {
     take(given, {name, DType::F32, shape.batch, shape.heads, shape.nq, 0}, tensor);
   }
+  void dense(const char *name, const sparsec_tensor *given, uint8_t code,
+             std::initializer_list<int64_t> extent, Tensor &tensor) {
+    if (wrong)
+      return;
+    Result<Tensor> taken = denseOf(given, name, code, {extent.begin(), extent.size()}, context);
+    if (!taken) {
+      wrong = taken.error();
+      return;
+    }
+    tensor = *taken;
+    operands[count++] = {name, tensor, {1, 1, 1}, static_cast<int64_t>(tensor.bytes / 4), 4, 4};
+  }
+  int64_t batch() const { return shape.batch; }
   /// That what was taken last, `written` of them, overlaps nothing else.
   Result<void> checkApart(size_t written) const {
     if (wrong)
@@ -99,17 +112,33 @@ Result<void> fill(sparsec_counters *given, const WorkCounts &work) {
   return {};
 }
 
-/// What forward has of its own.
-struct ForwardLaunch {
-  using Given = sparsec_forward_call;
-  using Call = AttentionCall;
+/// What attention is of, and gives.
+template <class Given, class Call>
+void takeAttention(const Given &given, const ProgramParts &parts, Taker &taker, Call &call) {
+  taker.queries("q", given.q, parts.headDim, call.q);
+  taker.keys("k", given.k, parts.headDim, call.k);
+  taker.keys("v", given.v, parts.valueDim, call.v);
+  taker.queries("out", given.out, parts.valueDim, call.out);
+}
+
+/// An operation: what it is given and launches, and what a program has of it.
+template <class GivenCall, class LaunchedCall, auto isCompiled, auto run>
+struct LaunchOf {
+  using Given = GivenCall;
+  using Call = LaunchedCall;
+  static constexpr auto kIsCompiled = isCompiled;
+  static constexpr auto kRun = run;
+};
+
+struct ForwardLaunch
+    : LaunchOf<sparsec_forward_call, AttentionCall, &ProgramParts::hasForward, &Program::forward> {
   static constexpr const char *kName = "forward";
-  static constexpr auto kIsCompiled = &ProgramParts::hasForward;
-  static constexpr auto kRun = &Program::forward;
   static constexpr auto kWork = &ProgramPlan::forwardWork;
 
-  /// After q, k, v and out; how many of the last it writes.
-  static size_t takeRest(const Given &given, const ProgramParts &, Taker &taker, Call &call) {
+  /// All tensors; how many of the last it writes.
+  static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
+                     Taker &taker, Call &call) {
+    takeAttention(given, parts, taker, call);
     if (!given.lse)
       return 1;
     taker.rows("lse", given.lse, call.lse);
@@ -117,16 +146,14 @@ struct ForwardLaunch {
   }
 };
 
-/// What backward has of its own.
-struct BackwardLaunch {
-  using Given = sparsec_backward_call;
-  using Call = AttentionBackwardCall;
+struct BackwardLaunch
+    : LaunchOf<sparsec_backward_call, AttentionBackwardCall, &ProgramParts::hasBackward,
+               &Program::backward, &ProgramPlan::backwardWork> {
   static constexpr const char *kName = "backward";
-  static constexpr auto kIsCompiled = &ProgramParts::hasBackward;
-  static constexpr auto kRun = &Program::backward;
-  static constexpr auto kWork = &ProgramPlan::backwardWork;
 
-  static size_t takeRest(const Given &given, const ProgramParts &parts, Taker &taker, Call &call) {
+  static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
+                     Taker &taker, Call &call) {
+    takeAttention(given, parts, taker, call);
     taker.rows("lse", given.lse, call.lse);
     taker.queries("dout", given.dout, parts.valueDim, call.dout);
     if (given.dlse)
@@ -135,6 +162,38 @@ struct BackwardLaunch {
     taker.keys("dk", given.dk, parts.headDim, call.dk);
     taker.keys("dv", given.dv, parts.valueDim, call.dv);
     return 3;
+  }
+};
+
+/// Its work depends on lengths that the host does not know.
+struct DecodeLaunch : LaunchOf<sparsec_decode_call, AttentionDecodeCall, &ProgramParts::hasDecode,
+                               &Program::decode> {
+  static constexpr const char *kName = "decode";
+
+  static size_t take(const Given &given, const ProgramPlan &, const ProgramParts &parts,
+                     Taker &taker, Call &call) {
+    taker.dense("lengths", given.lengths, SPARSEC_DL_INT, {taker.batch()}, call.lengths);
+    takeAttention(given, parts, taker, call);
+    if (!given.lse)
+      return 1;
+    taker.rows("lse", given.lse, call.lse);
+    return 2;
+  }
+};
+
+struct MassLaunch
+    : LaunchOf<sparsec_mass_call, AttentionMassCall, &ProgramParts::hasMass, &Program::mass> {
+  static constexpr const char *kName = "mass";
+
+  static size_t take(const Given &given, const ProgramPlan &plan, const ProgramParts &parts,
+                     Taker &taker, Call &call) {
+    auto blocks = static_cast<int64_t>(plan.massBlocks());
+    taker.queries("q", given.q, parts.headDim, call.q);
+    taker.keys("k", given.k, parts.headDim, call.k);
+    taker.rows("lse", given.lse, call.lse);
+    taker.dense("mass", given.mass, SPARSEC_DL_FLOAT, {taker.batch(), blocks}, call.mass);
+    taker.dense("squares", given.squares, SPARSEC_DL_FLOAT, {taker.batch(), blocks}, call.squares);
+    return 2;
   }
 };
 
@@ -152,16 +211,15 @@ Result<void> launch(const sparsec_plan *plan, const typename Launch::Given *asGi
   if (auto ok = takeCommon(*given, call); !ok)
     return ok;
   Taker taker(*plan, given->layout);
-  taker.queries("q", given->q, parts.headDim, call.q);
-  taker.keys("k", given->k, parts.headDim, call.k);
-  taker.keys("v", given->v, parts.valueDim, call.v);
-  taker.queries("out", given->out, parts.valueDim, call.out);
-  size_t written = Launch::takeRest(*given, parts, taker, call);
+  size_t written = Launch::take(*given, *plan->plan, parts, taker, call);
   if (auto ok = taker.checkApart(written); !ok)
     return ok;
   if (auto launched = (*plan->program.*Launch::kRun)(*plan->plan, call); !launched)
     return launched;
-  return fill(given->counters, (*plan->plan.*Launch::kWork)());
+  if constexpr (requires { Launch::kWork; })
+    return fill(given->counters, (*plan->plan.*Launch::kWork)());
+  else
+    return {};
 }
 
 } // namespace
@@ -177,17 +235,56 @@ sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operatio
       return ok;
     if (auto ok = expectPointer(bytes, "bytes"); !ok)
       return ok;
-    if (operation != SPARSEC_FORWARD && operation != SPARSEC_BACKWARD)
-      return inputError(fmt::format(
-          "operation: expected SPARSEC_FORWARD or SPARSEC_BACKWARD, found {}", operation));
-    *bytes = operation == SPARSEC_FORWARD ? plan->plan->forwardWorkspace()
-                                          : plan->plan->backwardWorkspace();
-    return {};
+    switch (operation) {
+    case SPARSEC_FORWARD:
+      *bytes = plan->plan->forwardWorkspace();
+      return {};
+    case SPARSEC_BACKWARD:
+      *bytes = plan->plan->backwardWorkspace();
+      return {};
+    case SPARSEC_DECODE:
+      *bytes = plan->plan->decodeWorkspace();
+      return {};
+    case SPARSEC_MASS:
+      *bytes = plan->plan->massWorkspace();
+      return {};
+    default:
+      return inputError(fmt::format("operation: expected SPARSEC_FORWARD, SPARSEC_BACKWARD, "
+                                    "SPARSEC_DECODE or SPARSEC_MASS, found {}",
+                                    operation));
+    }
   });
 }
 
 sparsec_status sparsec_forward(const sparsec_plan *plan, const sparsec_forward_call *call) {
   return guarded([&] { return launch<ForwardLaunch>(plan, call); });
+}
+
+sparsec_status sparsec_decode(const sparsec_plan *plan, const sparsec_decode_call *call) {
+  return guarded([&] { return launch<DecodeLaunch>(plan, call); });
+}
+
+sparsec_status sparsec_mass(const sparsec_plan *plan, const sparsec_mass_call *call) {
+  return guarded([&] { return launch<MassLaunch>(plan, call); });
+}
+
+sparsec_status sparsec_mass_blocks(const sparsec_plan *plan, sparsec_block *blocks, size_t *count) {
+  return guarded([&]() -> Result<void> {
+    if (auto ok = expectPointer(plan, "plan"); !ok)
+      return ok;
+    if (auto ok = expectPointer(count, "count"); !ok)
+      return ok;
+    size_t all = plan->plan->massBlocks();
+    if (blocks && *count < all)
+      return inputError(fmt::format("count: expected room for {} blocks, found {}", all, *count));
+    *count = all;
+    if (!blocks)
+      return {};
+    for (const AttentionMassPlan &entry : plan->plan->massPlans())
+      for (const MassBlock &each : entry.blocks())
+        *blocks++ = {each.head, each.row, each.column};
+    return {};
+  });
 }
 
 sparsec_status sparsec_backward(const sparsec_plan *plan, const sparsec_backward_call *call) {

@@ -113,7 +113,7 @@ private:
     auto attend = predicateOf(head.at("attend"));
     if (!attend)
       return attend.error();
-    ProgramEntry entry{head.at("name"), *attend, {}, {}, {}};
+    ProgramEntry entry{head.at("name"), *attend, {}, {}, {}, {}, {}};
     const Json &byOperation = head.at("kernels").at(parts.target.name);
     for (const auto &[operation, indices] : byOperation.items())
       for (const Json &index : indices)
@@ -133,17 +133,44 @@ private:
       entry.forward.push_back({std::move(*kernel), std::move(request)});
       return {};
     }
+    if (json.at("operation") == "decode")
+      return addPart(entry.decode, AttentionDecodeRequest(), std::move(*kernel), json, parts);
+    if (json.at("operation") == "mass")
+      return addMass(entry, std::move(*kernel), json, parts);
     if (json.at("operation") != "backward")
       return {};
     AttentionBackwardRequest request;
     request.pass = json.at("pass") == "keys" ? AttentionBackwardRequest::Pass::Keys
                                              : AttentionBackwardRequest::Pass::Queries;
-    if (auto filled = fill(request, json, *kernel, parts); !filled)
-      return filled;
     auto &pass = request.pass == AttentionBackwardRequest::Pass::Keys ? entry.keys : entry.queries;
-    if (auto part = json.at("part").get<size_t>(); pass.size() <= part)
+    return addPart(pass, std::move(request), std::move(*kernel), json, parts);
+  }
+
+  Result<void> addMass(ProgramEntry &entry, Kernel kernel, const Json &json,
+                       const ProgramParts &parts) const {
+    auto attend = predicateOf(json.at("attend"));
+    if (!attend)
+      return attend.error();
+    AttentionMassRequest request{.entry = kernel.entry,
+                                 .attend = *attend,
+                                 .dtype = parts.dtype,
+                                 .headDim = parts.headDim,
+                                 .block = kernel.block,
+                                 .target = parts.target};
+    entry.mass.push_back({std::move(request), {std::move(kernel)}});
+    return {};
+  }
+
+  /// Kernels of a part are in a row.
+  template <class Part, class R>
+  Result<void> addPart(std::vector<Part> &pass, R request, Kernel kernel, const Json &json,
+                       const ProgramParts &parts) const {
+    if (auto part = json.at("part").get<size_t>(); pass.size() <= part) {
+      if (auto filled = fill(request, json, kernel, parts); !filled)
+        return filled;
       pass.push_back({std::move(request), {}});
-    pass.back().kernels.push_back(std::move(*kernel));
+    }
+    pass.back().kernels.push_back(std::move(kernel));
     return {};
   }
 

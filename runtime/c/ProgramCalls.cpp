@@ -77,12 +77,14 @@ Result<BuildOptions> optionsOf(const sparsec_compile_options &given, const Devic
     return dtype.error();
   BuildOptions options{.target = *target, .dtype = *dtype};
   int operations = given.operations ? given.operations : SPARSEC_FORWARD | SPARSEC_BACKWARD;
-  if (operations & ~(SPARSEC_FORWARD | SPARSEC_BACKWARD))
-    return inputError(fmt::format("options.operations: expected a sum of SPARSEC_FORWARD and "
-                                  "SPARSEC_BACKWARD, found {}",
+  if (operations & ~(SPARSEC_FORWARD | SPARSEC_BACKWARD | SPARSEC_DECODE | SPARSEC_MASS))
+    return inputError(fmt::format("options.operations: expected a sum of SPARSEC_FORWARD, "
+                                  "SPARSEC_BACKWARD, SPARSEC_DECODE and SPARSEC_MASS, found {}",
                                   given.operations));
   options.forward = operations & SPARSEC_FORWARD;
   options.backward = operations & SPARSEC_BACKWARD;
+  options.decode = operations & SPARSEC_DECODE;
+  options.mass = operations & SPARSEC_MASS;
   struct Field {
     const char *name;
     int64_t value, most;
@@ -186,6 +188,18 @@ Json passesJson(const ProgramEntry &entry) {
                       {"pass", name(pass->front().request.pass)},
                       {"parts", std::move(parts)}});
   }
+  if (!entry.decode.empty()) {
+    Json parts = Json::array();
+    for (const DecodePart &part : entry.decode)
+      parts.push_back(requestJson(part.kernels.front(), part.request));
+    passes.push_back({{"operation", "decode"}, {"pass", ""}, {"parts", std::move(parts)}});
+  }
+  for (const MassPart &part : entry.mass)
+    passes.push_back({{"operation", "mass"},
+                      {"pass", ""},
+                      {"parts",
+                       {partJson(part.kernels.front().entry, part.request.attend,
+                                 part.kernels.front().block, NaturalOrder{}, NaturalOrder{})}}});
   return passes;
 }
 
@@ -198,6 +212,10 @@ std::string describe(const ProgramParts &parts) {
     operations.push_back("forward");
   if (parts.hasBackward())
     operations.push_back("backward");
+  if (parts.hasDecode())
+    operations.push_back("decode");
+  if (parts.hasMass())
+    operations.push_back("mass");
   return Json{{"pattern", parts.pattern},    {"target", parts.target.name},
               {"dtype", name(parts.dtype)},  {"head_dim", parts.headDim},
               {"value_dim", parts.valueDim}, {"operations", std::move(operations)},
@@ -230,17 +248,29 @@ std::string describe(const ProgramParts &parts, const ProgramPlan &plan) {
                         {"pass", name(part.pass)},
                         {"part", part.part},
                         {"blocks", blocksJson(part.numbers, part.heads)}});
+  for (size_t i = 0; i < plan.decodePlans().size(); ++i) {
+    const AttentionDecodePlan &entry = plan.decodePlans()[i];
+    for (size_t part = 0; part < entry.partCount(); ++part)
+      passes.push_back({{"head", parts.entries[i].name},
+                        {"operation", "decode"},
+                        {"pass", ""},
+                        {"part", part},
+                        {"blocks", blocksJson(entry.numbers(part), entry.heads())}});
+  }
   const AttentionShape &shape = plan.shape();
-  return Json{
-      {"shape",
-       {{"batch", shape.batch},
-        {"heads", shape.heads},
-        {"kv_heads", shape.kvHeads},
-        {"nq", shape.nq},
-        {"n", shape.n},
-        {"q0", shape.q0}}},
-      {"workspace", {{"forward", plan.forwardWorkspace()}, {"backward", plan.backwardWorkspace()}}},
-      {"passes", std::move(passes)}}
+  return Json{{"shape",
+               {{"batch", shape.batch},
+                {"heads", shape.heads},
+                {"kv_heads", shape.kvHeads},
+                {"nq", shape.nq},
+                {"n", shape.n},
+                {"q0", shape.q0}}},
+              {"workspace",
+               {{"forward", plan.forwardWorkspace()},
+                {"backward", plan.backwardWorkspace()},
+                {"decode", plan.decodeWorkspace()},
+                {"mass", plan.massWorkspace()}}},
+              {"passes", std::move(passes)}}
       .dump();
 }
 

@@ -84,6 +84,7 @@ SPARSEC_API void sparsec_free_text(char *text);
 #define SPARSEC_DL_CUDA_MANAGED 13
 #define SPARSEC_DL_SIM 12 ///< DLPack's kDLExtDev: memory of the device `sim`
 // DLDataType.code
+#define SPARSEC_DL_INT 0
 #define SPARSEC_DL_FLOAT 2
 #define SPARSEC_DL_BFLOAT 4
 
@@ -182,6 +183,8 @@ typedef struct sparsec_program sparsec_program;
 // sparsec_compile_options.operations, as a sum
 #define SPARSEC_FORWARD 1
 #define SPARSEC_BACKWARD 2
+#define SPARSEC_DECODE 4
+#define SPARSEC_MASS 8
 
 typedef struct sparsec_compile_options {
   size_t size;
@@ -230,8 +233,9 @@ typedef struct sparsec_shape {
   int64_t batch;    ///< 0 .. 65535
   int64_t heads;    ///< 1 .. 65535
   int64_t kv_heads; ///< divides heads; 0: heads
-  int64_t nq, n;    ///< query rows and keys, below 2^31 - 1; backward: nq > 0
-  int64_t q0;       ///< with has_q0: the position of query row 0; else n - nq
+  int64_t nq, n;    ///< query rows and keys, below 2^31 - 1; backward: nq > 0; decode: nq <= 16 new
+                    ///< queries of each sequence, n rows of its cache
+  int64_t q0;       ///< with has_q0: the position of query row 0; else n - nq. Not of decode
   int32_t has_q0;
 } sparsec_shape;
 
@@ -241,14 +245,15 @@ typedef struct sparsec_shape {
 SPARSEC_API sparsec_status sparsec_prepare(sparsec_program *program, const sparsec_shape *shape,
                                            void *stream, sparsec_plan **plan);
 SPARSEC_API void sparsec_release_plan(sparsec_plan *plan);
-// Bytes of device memory that a launch of this operation (SPARSEC_FORWARD or SPARSEC_BACKWARD)
-// needs for itself, at a multiple of 256 bytes; its contents do not matter. May be 0, and is for an
+// Bytes of device memory that a launch of this operation (SPARSEC_FORWARD and so on) needs for
+// itself, at a multiple of 256 bytes; its contents do not matter. May be 0, and is for an
 // operation that was not compiled.
 SPARSEC_API sparsec_status sparsec_workspace_size(const sparsec_plan *plan, int32_t operation,
                                                   size_t *bytes);
-// {"shape": {...}, "workspace": {"forward", "backward"}, "passes": [{"head", "operation", "pass",
-// "part", "blocks": {"all", "live", "full", "partial"}}]} as JSON; blocks of all heads of one
-// batch.
+// {"shape": {...}, "workspace": {"forward", "backward", "decode",
+// "mass"}, "passes": [{"head", "operation",
+// "pass", "part", "blocks": {"all", "live", "full", "partial"}}]} as JSON; blocks of all heads of
+// one batch.
 SPARSEC_API sparsec_status sparsec_describe_plan(const sparsec_plan *plan, char **json);
 
 //===-- Launches ------------------------------------------------------------------------------===//
@@ -301,6 +306,63 @@ typedef struct sparsec_backward_call {
 
 SPARSEC_API sparsec_status sparsec_backward(const sparsec_plan *plan,
                                             const sparsec_backward_call *call);
+
+// New queries over cached keys and values, at the last positions of sequences that differ in
+// length: what a model computes for each token that it generates. What a query sees follows from
+// its position alone, so a sequence that grows needs no other plan. A query whose position would be
+// below 0, or from n on, does not exist: nothing of it is written. Of decode alone there is a
+// refusal when a program is compiled or a shape prepared: a pattern that mentions n or nq, or by
+// which a query sees a later key. On a GPU the lengths are read by the kernels: a captured graph
+// goes on with the sequences.
+typedef struct sparsec_decode_call {
+  size_t size;
+  const sparsec_tensor *q;       ///< [batch, heads, nq, head_dim]
+  const sparsec_tensor *k;       ///< [batch, kv_heads, n, head_dim]: rows from a length on may be
+                                 ///< anything
+  const sparsec_tensor *v;       ///< [batch, kv_heads, n, value_dim], likewise
+  const sparsec_tensor *lengths; ///< [batch] i32: rows of each cache, the new ones among them
+  const sparsec_tensor *out;     ///< written: [batch, heads, nq, value_dim]
+  const sparsec_tensor *lse;     ///< written: [batch, heads, nq] f32; NULL: not wanted
+  void *workspace;
+  size_t workspace_bytes;
+  void *stream;
+  int32_t layout;
+  int32_t has_scale;
+  float scale; ///< with has_scale: of scores; else 1 / sqrt(head_dim)
+} sparsec_decode_call;
+
+SPARSEC_API sparsec_status sparsec_decode(const sparsec_plan *plan,
+                                          const sparsec_decode_call *call);
+
+// A block of queries and keys: rows row * block_q on, columns * block_k on, of a head of the model.
+typedef struct sparsec_block {
+  int32_t head, row, column;
+} sparsec_block;
+
+// The live blocks that mass sums, of one batch, in the order of its results: *count of them. With
+// `blocks` NULL they are only counted; else *count says for how many there is room.
+SPARSEC_API sparsec_status sparsec_mass_blocks(const sparsec_plan *plan, sparsec_block *blocks,
+                                               size_t *count);
+
+// Looking inside: with p = exp(scale q k^T - lse) where the pattern attends, sums of p and of p^2
+// over each live block. A row of p adds up to 1 where lse is that of the same pattern; with another
+// pattern's lse, they say what share of its attention lies inside this one.
+typedef struct sparsec_mass_call {
+  size_t size;
+  const sparsec_tensor *q;       ///< [batch, heads, nq, head_dim]
+  const sparsec_tensor *k;       ///< [batch, kv_heads, n, head_dim]
+  const sparsec_tensor *lse;     ///< [batch, heads, nq] f32, as forward gives it
+  const sparsec_tensor *mass;    ///< written: [batch, blocks] f32, dense
+  const sparsec_tensor *squares; ///< written: likewise
+  void *workspace;
+  size_t workspace_bytes;
+  void *stream;
+  int32_t layout;
+  int32_t has_scale;
+  float scale; ///< with has_scale: of scores; else 1 / sqrt(head_dim)
+} sparsec_mass_call;
+
+SPARSEC_API sparsec_status sparsec_mass(const sparsec_plan *plan, const sparsec_mass_call *call);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,7 @@ namespace sparsec {
 namespace {
 
 constexpr std::align_val_t kAlignment{256};
+constexpr int64_t kTilePairs = 64 * 64; ///< of queries and keys: 10 us at head dim 64
 
 /// Memory with an owner; never moves.
 class AlignedMemory {
@@ -129,8 +130,10 @@ public:
     // The kernel reads the caller's struct: it stays there until launch() returns.
     const void *arguments = parameters[0];
     bool lastFirst = !isOrdered(kernel->info, arguments) && !kernel->info.longestFirst;
+    // A tile is done before another thread is awake.
+    bool isTile = workers.count() == 1 || (0 <= shape.pairs && shape.pairs <= kTilePairs);
     // The last row of each worker in slices, so that the others need not wait for a whole one.
-    int64_t slices = workers.count() > 1 ? kernel->info.slices : 1;
+    int64_t slices = isTile ? 1 : kernel->info.slices;
     int64_t whole = slices > 1 ? std::max<int64_t>(items - workers.count(), 0) : items;
     auto each = [&](int worker, int64_t item) {
       int64_t slice = 0; // 0: the whole row
@@ -144,7 +147,11 @@ public:
       kernel->entry(arguments, int32_t(x | slice << kSliceShift), int32_t(outer % shape.grid[1]),
                     int32_t(outer / shape.grid[1]), scratch + size_t(worker) * stride);
     };
-    workers.run(whole + (items - whole) * slices, std::ref(each)); // copies and allocates nothing
+    if (isTile)
+      for (int64_t item = 0; item < items; ++item)
+        each(0, item);
+    else
+      workers.run(whole + (items - whole) * slices, std::ref(each)); // copies, allocates nothing
     return {};
   }
 

@@ -12,6 +12,33 @@ namespace {
 
 constexpr int kLeastCapability = 80; ///< of kernel/Targets.def
 
+/// On a device, the stream that this thread's launches on the default one are recorded from: the
+/// default one itself cannot be.
+struct RecordedStream {
+  const CudaDevice *device = nullptr;
+  CudaStream stream = nullptr;
+};
+thread_local RecordedStream recorded;
+
+struct CudaRecording final : Recording {
+  explicit CudaRecording(const CudaDriver &driver, CudaContext context)
+      : driver(driver), context(context) {}
+  ~CudaRecording() override {
+    if (graph && driver.setContext(context) == 0)
+      driver.destroyGraphExec(graph);
+  }
+  Result<void> replay() override {
+    if (CudaStatus status = driver.setContext(context); status != 0)
+      return driver.error("cuCtxSetCurrent", status);
+    if (CudaStatus status = driver.launchGraph(graph, nullptr); status != 0)
+      return driver.error("cuGraphLaunch", status);
+    return {};
+  }
+  CudaDriver driver; // a copy: nothing but pointers to functions
+  CudaContext context;
+  CudaGraphExec graph = nullptr;
+};
+
 struct CudaExecutable final : Executable {
   CudaExecutable(const CudaDriver &driver, CudaContext context)
       : driver(driver), context(context) {}
@@ -144,7 +171,11 @@ Result<void> CudaDevice::open(int ordinal) {
                                     capability, kLeastCapability));
   text = fmt::format("{}, sm_{}, {} multiprocessors, driver {}.{}", deviceName, capability,
                      multiprocessors, version / 1000, version % 1000 / 10);
-  return enter();
+  Result<int64_t> left = freeBytes();
+  if (!left)
+    return left.error();
+  freeAtFirst = *left;
+  return {};
 }
 
 bool CudaDevice::runs(const std::string &target) const {
@@ -172,6 +203,11 @@ Result<int64_t> CudaDevice::freeBytes() {
   if (Result<void> did = check("cuMemGetInfo", driver.memoryInfo(&left, &all)); !did)
     return did.error();
   return static_cast<int64_t>(left);
+}
+
+Result<int64_t> CudaDevice::peakBytes() {
+  Result<int64_t> left = freeBytes();
+  return left ? Result<int64_t>(freeAtFirst - *left) : left;
 }
 
 Result<void> CudaDevice::free(DeviceAddress address) {
@@ -280,9 +316,12 @@ Result<void> CudaDevice::launch(const Executable &executable, const LaunchShape 
   const auto &kernel = static_cast<const CudaExecutable &>(executable);
   // The driver reads the values before it returns and writes none of them.
   auto **values = const_cast<void **>(parameters.data());
-  CudaStatus status = driver.launch(
-      kernel.function, shape.grid[0], shape.grid[1], shape.grid[2], shape.block[0], shape.block[1],
-      shape.block[2], shape.sharedBytes, static_cast<CudaStream>(shape.stream), values, nullptr);
+  auto *stream = static_cast<CudaStream>(shape.stream);
+  if (!stream && recorded.device == this)
+    stream = recorded.stream;
+  CudaStatus status =
+      driver.launch(kernel.function, shape.grid[0], shape.grid[1], shape.grid[2], shape.block[0],
+                    shape.block[1], shape.block[2], shape.sharedBytes, stream, values, nullptr);
   if (status == 0)
     return {};
   Error error = driver.error("cuLaunchKernel", status);
@@ -303,12 +342,48 @@ Result<void> CudaDevice::synchronize() {
 Result<bool> CudaDevice::isCapturing(void *stream) {
   if (Result<void> entered = enter(); !entered)
     return entered.error();
+  if (!stream && recorded.device == this)
+    return true;
   int status = 0; // CU_STREAM_CAPTURE_STATUS_NONE
   Result<void> did =
       check("cuStreamIsCapturing", driver.isCapturing(static_cast<CudaStream>(stream), &status));
   if (!did)
     return did.error();
   return status != 0;
+}
+
+Result<std::unique_ptr<Recording>>
+CudaDevice::record(const std::function<Result<void>()> &enqueue) {
+  if (Result<void> entered = enter(); !entered)
+    return entered.error();
+  CudaStream stream = nullptr;
+  CudaGraph graph = nullptr;
+  auto recording = std::make_unique<CudaRecording>(driver, context);
+  auto make = [&]() -> Result<void> {
+    if (auto did = check("cuStreamCreate", driver.createStream(&stream, cuda::streamNonBlocking));
+        !did)
+      return did;
+    if (auto did = check("cuStreamBeginCapture",
+                         driver.beginCapture(stream, cuda::captureModeThreadLocal));
+        !did)
+      return did;
+    recorded = {this, stream};
+    Result<void> enqueued = enqueue();
+    recorded = {};
+    // A capture is ended whatever happened in it; what happened first is what is said.
+    Result<void> ended = check("cuStreamEndCapture", driver.endCapture(stream, &graph));
+    if (!enqueued || !ended)
+      return enqueued ? ended : enqueued;
+    return check("cuGraphInstantiate", driver.instantiateGraph(&recording->graph, graph, 0));
+  };
+  Result<void> made = make();
+  if (graph)
+    driver.destroyGraph(graph);
+  if (stream)
+    driver.destroyStream(stream);
+  if (!made)
+    return made.error();
+  return std::unique_ptr<Recording>(std::move(recording));
 }
 
 Result<double> CudaDevice::timeLaunch(const Executable &executable, const LaunchShape &shape,

@@ -35,6 +35,7 @@ public:
   Result<DeviceAddress> allocate(size_t bytes) override;
   Result<void> free(DeviceAddress address) override;
   Result<int64_t> freeBytes() override;
+  Result<int64_t> peakBytes() override;
   Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) override;
   Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) override;
   Result<std::unique_ptr<Executable>> load(const std::string &ptx,
@@ -43,6 +44,7 @@ public:
                       std::span<const void *const> parameters) override;
   Result<void> synchronize() override;
   Result<bool> isCapturing(void *stream) override;
+  Result<std::unique_ptr<Recording>> record(const std::function<Result<void>()> &enqueue) override;
 
   /// Launches once and waits: the milliseconds between the driver's events around it.
   Result<double> timeLaunch(const Executable &executable, const LaunchShape &shape,
@@ -74,6 +76,7 @@ private:
   int capability = 0, version = 0;
   int sharedLimit = 0; ///< bytes a block may have when it asks
   CudaContext context = nullptr;
+  int64_t freeAtFirst = 0; ///< bytes, when it was opened
   std::string text;
 };
 

@@ -17,6 +17,8 @@ using CudaModule = struct CudaModuleHandle *;
 using CudaFunction = struct CudaFunctionHandle *;
 using CudaStream = struct CudaStreamHandle *;
 using CudaEvent = struct CudaEventHandle *;
+using CudaGraph = struct CudaGraphHandle *;
+using CudaGraphExec = struct CudaGraphExecHandle *;
 
 namespace cuda {
 // Numbers of cuda.h that are part of the driver's binary interface.
@@ -33,6 +35,8 @@ constexpr int jitInfoLogBytes = 4;
 constexpr int jitErrorLog = 5;
 constexpr int jitErrorLogBytes = 6;
 constexpr int jitLogVerbose = 12;
+constexpr unsigned streamNonBlocking = 1;
+constexpr int captureModeThreadLocal = 1;
 } // namespace cuda
 
 /// X(member, symbol, parameters): every function, once.
@@ -65,6 +69,15 @@ constexpr int jitLogVerbose = 12;
      unsigned blockY, unsigned blockZ, unsigned sharedBytes, CudaStream, void **parameters,        \
      void **extra))                                                                                \
   X(isCapturing, cuStreamIsCapturing, (CudaStream, int *status))                                   \
+  X(createStream, cuStreamCreate, (CudaStream *, unsigned flags))                                  \
+  X(destroyStream, cuStreamDestroy_v2, (CudaStream))                                               \
+  X(beginCapture, cuStreamBeginCapture_v2, (CudaStream, int mode))                                 \
+  X(endCapture, cuStreamEndCapture, (CudaStream, CudaGraph *))                                     \
+  X(instantiateGraph, cuGraphInstantiateWithFlags,                                                 \
+    (CudaGraphExec *, CudaGraph, unsigned long long flags))                                        \
+  X(launchGraph, cuGraphLaunch, (CudaGraphExec, CudaStream))                                       \
+  X(destroyGraph, cuGraphDestroy, (CudaGraph))                                                     \
+  X(destroyGraphExec, cuGraphExecDestroy, (CudaGraphExec))                                         \
   X(createEvent, cuEventCreate, (CudaEvent *, unsigned flags))                                     \
   X(destroyEvent, cuEventDestroy_v2, (CudaEvent))                                                  \
   X(recordEvent, cuEventRecord, (CudaEvent, CudaStream))                                           \

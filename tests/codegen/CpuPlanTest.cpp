@@ -4,6 +4,8 @@
 #include "codegen/Compiler.h"
 #include "kernel/ops/Attention.h"
 #include "kernel/ops/AttentionBackward.h"
+#include "kernel/ops/AttentionDecode.h"
+#include "kernel/ops/AttentionMass.h"
 #include "kernel/ops/LayerNorm.h"
 #include "kernel/ops/Matmul.h"
 
@@ -39,6 +41,20 @@ Request backward(AttentionBackwardRequest::Pass pass, DType dtype, const char *t
   return request;
 }
 
+Request decode(DType dtype, const char *target) {
+  AttentionDecodeRequest request;
+  request.entry = "decode", request.attend = causal(), request.dtype = dtype;
+  request.target = *findTarget(target);
+  return request;
+}
+
+Request mass(DType dtype, const char *target) {
+  AttentionMassRequest request;
+  request.entry = "mass", request.attend = causal(), request.dtype = dtype;
+  request.target = *findTarget(target);
+  return request;
+}
+
 std::vector<Planned> planned() {
   using Pass = AttentionBackwardRequest::Pass;
   MatmulRequest matmul;
@@ -52,6 +68,10 @@ std::vector<Planned> planned() {
           {"dq.f32.avx512", backward(Pass::Queries, DType::F32, "cpu-avx512")},
           {"dq.bf16.avx512bf16", backward(Pass::Queries, DType::BF16, "cpu-avx512bf16")},
           {"dkv.bf16.amx", backward(Pass::Keys, DType::BF16, "cpu-amx")},
+          {"decode.f32.avx512", decode(DType::F32, "cpu-avx512")},
+          {"decode.bf16.avx2", decode(DType::BF16, "cpu-avx2")},
+          {"mass.f32.avx512", mass(DType::F32, "cpu-avx512")},
+          {"mass.bf16.amx", mass(DType::BF16, "cpu-amx")},
           {"matmul.bf16.avx2", matmul},
           {"layer_norm.avx512", norm}};
 }

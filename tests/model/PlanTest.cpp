@@ -40,7 +40,7 @@ TEST_P(PlanOfPattern, IsWhatTheRunTakes) {
   Machine planning = on(none);
   auto planned = Trainer::load(planning, model, dataset());
   ASSERT_TRUE(planned) << planned.error().render();
-  EXPECT_EQ(planned->plannedBytes(), none.peakBytes());
+  EXPECT_EQ(planned->plannedBytes(), *none.peakBytes());
 
   CountingDevice counting(&testMachine().device);
   Machine machine = on(counting);
@@ -54,7 +54,7 @@ TEST_P(PlanOfPattern, IsWhatTheRunTakes) {
     ASSERT_TRUE(done) << done.error().render();
   }
   ASSERT_TRUE(trainer->score(Split::Valid, {}));
-  EXPECT_EQ(counting.peakBytes(), trainer->plannedBytes()); // nothing came on the way
+  EXPECT_EQ(*counting.peakBytes(), trainer->plannedBytes()); // nothing came on the way
 }
 // Tables of blocks, closed forms, parts that hand over sums, heads that share theirs.
 INSTANTIATE_TEST_SUITE_P(Patterns, PlanOfPattern,

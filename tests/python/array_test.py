@@ -77,6 +77,21 @@ class Against64(unittest.TestCase):
         params, attends = reference.PATTERNS["fixed"]
         self.check(on_cpu("fixed", params=params, dtype=np.float16), attends, arrays(dtype=np.float16))
 
+    def test_a_device_that_is_not_the_cpu(self):
+        """Arrays are copied there and back, in any strides."""
+        params, attends = reference.PATTERNS["strided"]
+        attention = sparsec.compile("strided", params=params, head_dim=16, dtype="f32", device="sim")
+        tensors = arrays(heads=2, nq=24, dim=16)
+        tensors[1] = np.asfortranarray(tensors[1])
+        self.check(attention, attends, tensors)
+        out = np.full((1, 24, 2, 16), 7, np.float32)
+        self.assertIs(attention.forward(*tensors[:3], out=out.swapaxes(1, 2))[0].base, out)
+        np.testing.assert_array_equal(out.swapaxes(1, 2), attention.forward(*tensors[:3])[0])
+        with self.assertRaises(sparsec.InputError) as raised:
+            out.flags.writeable = False
+            attention.forward(*tensors[:3], out=out.swapaxes(1, 2))
+        self.assertEqual(str(raised.exception), "out: expected an array that can be written, found a read-only one")
+
     def test_rows_without_keys(self):
         self.check(on_cpu({"name": "late", "heads": [{"attend": "causal and k >= 10"}]}),
                    lambda h, q, k: (k <= q) & (k >= 10), arrays(), lse_too=False)

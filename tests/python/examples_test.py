@@ -7,6 +7,8 @@ import sys
 import textwrap
 import unittest
 
+from devices import DEVICE
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 README = (EXAMPLES.parent / "README.md").read_text()
 TORCH = importlib.util.find_spec("torch") is not None
@@ -25,7 +27,9 @@ class Readme(unittest.TestCase):
         self.assertEqual(len(programs), 2)
         self.assertLessEqual(len(programs[0].splitlines()), 10)
         for program in programs if TORCH else programs[:1]:
-            done = subprocess.run([sys.executable, "-B", "-c", textwrap.dedent(program)], text=True, capture_output=True)
+            self.assertEqual(program.count('device="cpu"'), 1)  # the one word that changes
+            program = textwrap.dedent(program).replace('"cpu"', f'"{DEVICE}"')
+            done = subprocess.run([sys.executable, "-B", "-c", program], text=True, capture_output=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
@@ -47,7 +51,7 @@ class Examples(unittest.TestCase):
 
     @unittest.skipUnless(TORCH, "skipped: no torch")
     def test_training(self):
-        bits = [float(each) for each in re.findall(r": (\S+) bits a byte", run("python/train.py", "--steps", "31"))]
+        bits = [float(each) for each in re.findall(r": (\S+) bits a byte", run("python/train.py", "--steps", "31", "--device", DEVICE))]
         self.assertEqual(len(bits), 4)
         self.assertLess(bits[-1], bits[0] - 2)
 

@@ -140,6 +140,7 @@ for stream in (0x20, 0x10, 0x20):
 """
 
 
+@unittest.skipUnless("SPARSEC_FAKE_DRIVER" in os.environ, "skipped: there is no build of the tests' driver")
 class Captured(unittest.TestCase):
     def test_a_shape_that_was_not_prepared(self):
         """With tests/runtime/cuda/FakeDriver.cpp as libcuda.so.1, whose stream 0x20 is being captured."""

@@ -10,6 +10,7 @@ import unittest
 import sparsec
 import sparsec.torch
 import torch
+from devices import DEVICE
 
 CONFIG = """name: tiny
 data: {{kind: bytes, valid: 0.1, test: 0.1}}
@@ -37,12 +38,12 @@ class Run(unittest.TestCase):
 
     def train(self, pattern, params, tied="false", qk=1):
         (self.folder / "tiny.yaml").write_text(CONFIG.format(pattern=pattern, params=params, tied=tied, qk=qk))
-        self.sparsec("train", "./tiny.yaml", "--data", "text", "--out", "run", "--device", "cpu", "-q")
+        self.sparsec("train", "./tiny.yaml", "--data", "text", "--out", "run", "--device", DEVICE, "-q")
         return self.folder / "run"
 
     def bits(self, model):
         """Of the test split, by windows with CONTEXT tokens before those that are scored."""
-        test = torch.tensor(list(TEXT[-(len(TEXT) // 10):]))
+        test = torch.tensor(list(TEXT[-(len(TEXT) // 10):]), device=DEVICE)
         total = scored = 0
         with torch.no_grad():
             while scored < len(test):
@@ -54,19 +55,19 @@ class Run(unittest.TestCase):
         return total / len(test) / math.log(2)
 
     def check(self, run):
-        model = sparsec.torch.load(run)
-        report = json.loads(self.sparsec("eval", "run", "--device", "cpu", "--json"))
+        model = sparsec.torch.load(run).to(DEVICE)
+        report = json.loads(self.sparsec("eval", "run", "--device", DEVICE, "--json"))
         self.assertAlmostEqual(self.bits(model), report["bits"], places=5)
         drawn = json.loads(self.sparsec("sample", "run", "--prompt", "the cat", "--length", "20", "--temperature", "0",
-                                        "--device", "cpu", "--json"))["tokens"][0]
+                                        "--device", DEVICE, "--json"))["tokens"][0]
         with torch.no_grad():
-            greedy = model(torch.tensor([drawn + [0]]))[0].argmax(-1).tolist()
+            greedy = model(torch.tensor([drawn + [0]], device=DEVICE))[0].argmax(-1).tolist()
         self.assertEqual(drawn[7:], greedy[7:-1])
 
     def test_fixed(self):
         run = self.train("fixed", "{l: 8, c: 2}")
         self.check(run)
-        self.assertNotEqual(self.bits(sparsec.torch.load(run, checkpoint=6)), self.bits(sparsec.torch.load(run)))
+        self.assertNotEqual(*(self.bits(sparsec.torch.load(run, checkpoint=step).to(DEVICE)) for step in (6, 12)))
         for call, text in [(lambda: sparsec.torch.load(run, checkpoint=7), "checkpoint: expected a step that has one, found 7"),
                            (lambda: sparsec.torch.load(self.folder),
                             f"run: expected the folder of a run of sparsec train, found {self.folder}")]:

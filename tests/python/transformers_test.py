@@ -4,6 +4,7 @@ import unittest
 import sparsec
 import sparsec.torch
 import torch
+from devices import DEVICE
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, MistralConfig, MistralForCausalLM
 
 SIZES = dict(vocab_size=97, hidden_size=64, intermediate_size=96, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
@@ -19,7 +20,7 @@ class Register(unittest.TestCase):
     def setUp(self):
         torch.manual_seed(0)
         sparsec.torch.register()
-        self.tokens = torch.randint(3, 97, (2, 40))  # no token is padding or an end
+        self.tokens = torch.randint(3, 97, (2, 40)).to(DEVICE)  # no token is padding or an end
 
     def run_model(self, model, implementation):
         """(logits, gradients, what it generates)"""
@@ -32,7 +33,7 @@ class Register(unittest.TestCase):
 
     def test_models_equal_eager(self):
         for make in MODELS:
-            model = make().eval()
+            model = make().to(DEVICE).eval()
             with self.subTest(type(model).__name__):
                 logits, gradients, generated = self.run_model(model, "eager")
                 found, by, text = self.run_model(model, "sparsec")
@@ -41,7 +42,7 @@ class Register(unittest.TestCase):
                 self.assertTrue(torch.equal(text, generated))
 
     def test_a_pattern_in_place_of_the_models(self):
-        model = MODELS[0]().eval()
+        model = MODELS[0]().to(DEVICE).eval()
         window = self.run_model(model, "eager")[0]
         sparsec.torch.register("sparsec-window", "local", params={"l": 8})
         self.assertLess((self.run_model(model, "sparsec-window")[0] - window).abs().max().item(), 1e-5)
@@ -49,11 +50,11 @@ class Register(unittest.TestCase):
         self.assertGreater((self.run_model(model, "sparsec-narrow")[0] - window).abs().max().item(), 1e-4)
 
     def test_refused(self):
-        model = MODELS[0]().eval()
+        model = MODELS[0]().to(DEVICE).eval()
         model.set_attn_implementation("sparsec")
-        padded = torch.ones(2, 40, dtype=torch.long)
+        padded = torch.ones(2, 40, dtype=torch.long, device=DEVICE)
         padded[:, :3] = 0
-        packed = torch.cat([torch.arange(20), torch.arange(20)]).expand(2, -1)
+        packed = torch.cat([torch.arange(20), torch.arange(20)]).expand(2, -1).to(DEVICE)
         for options, text in [
             ({"attention_mask": padded}, "attention_mask: expected no padding, found some tokens masked"),
             ({"position_ids": packed, "use_cache": False},

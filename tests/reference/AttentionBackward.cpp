@@ -52,13 +52,15 @@ private:
       sums[d] += term(weight * T(values[d]));
   }
 
-  /// p of a pair, as it counts.
+  /// p of a pair, as it counts: it is off by as much as the exponent is, whose products and lse are
+  /// rounded (those of scores of a hundred too).
   T weightOf(const float *query, const float *key, T lse) const {
     T score = 0;
     for (int64_t d = 0; d < p.headDim; ++d)
       score += T(query[d]) * T(key[d]);
     T weight = std::exp(score * T(p.scale) - lse);
-    return what == Of::Sizes ? weight * (1 + dot(query, key, p.headDim) * T(p.scale)) : weight;
+    T size = dot(query, key, p.headDim) * std::abs(T(p.scale)) + std::abs(lse);
+    return what == Of::Sizes ? weight * (1 + size) : weight;
   }
 
   void row(int64_t b, int64_t h, int64_t i, const uint8_t *mask) {

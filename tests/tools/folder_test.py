@@ -101,17 +101,20 @@ class Folder(CommandTest):
         """One operation alone has its kernels, its text and its counts alone."""
         self.works("local", "-o", "out")
         both = (self.folder / "out/local.h").read_text()
-        for operation, files in (("forward", ["forward"]), ("backward", ["backward", "backward_dkv"])):
+        self.assertNotIn("decode", both.lower())
+        for operation, files in (("forward", ["forward"]), ("backward", ["backward", "backward_dkv"]), ("decode", ["decode"]), ("mass", ["mass"])):
             report = json.loads(self.works("local", "--op", operation, "-o", "out", "--json"))
             self.assertEqual(sorted(os.listdir(self.folder / "out")),
-                             [f"local.{file}.sm_80.ptx" for file in files] + ["local.h", "manifest.json", "sparsec.json"])
+                             sorted([f"local.{file}.sm_80.ptx" for file in files] + ["local.h", "manifest.json", "sparsec.json"]))
             self.assertEqual({kernel["operation"] for kernel in self.manifest("out")["kernels"]}, {operation})
             self.assertEqual("predicted_ms" in report["heads"][0], operation == "forward")
-            self.assertEqual("backward" in report["heads"][0], operation == "backward")
             text = (self.folder / "out/local.h").read_text()
-            self.assertEqual(" * Backward: dq, dk and dv" in text, operation == "backward")
-            self.assertLessEqual({line for line in text.splitlines() if line.startswith("#define LOCAL_LOCAL_")},
-                                 set(both.splitlines()))
+            for name, about in (("backward", "Backward: dq, dk and dv"), ("decode", "Decode: nq new queries"), ("mass", "Mass: grid = (ITEMS")):
+                self.assertEqual(name in report["heads"][0], operation == name)
+                self.assertEqual(f" * {about}" in text, operation == name)
+            if operation in ("forward", "backward"):
+                self.assertLessEqual({line for line in text.splitlines() if line.startswith("#define LOCAL_LOCAL_")},
+                                     set(both.splitlines()))
 
     def test_a_block_that_backward_cannot_have(self):
         self.refuses(1, "error: backward: a block of 64x64 at head dim 256 and value dim 256 in f16 needs 196608 bytes of shared "
@@ -151,6 +154,55 @@ class Folder(CommandTest):
         # Every head has keys of its own: nothing meets.
         self.works("strided", "-n", "4096", "--heads", "8", "-o", "out")
         self.assertEqual(list(self.manifest("out")["layout"]["workspaces"]), ["delta"])
+
+    def test_what_launches_of_decode_and_mass_need(self):
+        """Rows of single queries in slices, heads of a kv head in groups, sums of the parts side by side; blocks as a list."""
+        self.works("strided-merged", "-n", "4096", "--heads", "6", "--kv-heads", "2", "--split", "always", "--op", "decode,mass", "-o", "out")
+        manifest = self.manifest("out")
+        of = {manifest["kernels"][each["kernel"]]["entry"].removeprefix("strided_merged_merged_"): each
+              for each in manifest["layout"]["launches"]}
+        self.assertEqual(list(of), ["decode_part1", "decode_part2", "decode_part2_merge", "mass"])
+        first, second, merge = (of[name] for name in ("decode_part1", "decode_part2", "decode_part2_merge"))
+        self.assertEqual([first[name] for name in ("first_slot", "whole", "group_count", "group_heads", "most")], [0, 0, 2, 3, 4096])
+        self.assertEqual(second["first_slot"], first["slices"])
+        self.assertEqual(merge["slots"], first["slices"] + second["slices"])
+        self.assertEqual([each["grid"] for each in (first, second, merge)],
+                         [[2 * first["slices"], 1], [2 * second["slices"], 1], [2, 1]])
+        self.assertEqual([each["items"] for each in of.values()], [each["grid"][0] for each in of.values()])
+        self.assertEqual(self.numbers(first["groups"]), (0, 0, 3, 1, 3, 3))
+        self.assertNotIn("slices", merge)
+        self.assertNotIn("slots", first)
+        self.assertEqual(manifest["layout"]["workspaces"],
+                         {"part_out": {"heads": 6, "rows": merge["slots"], "columns": 64},
+                          "part_max": {"heads": 6, "rows": merge["slots"], "columns": 1},
+                          "part_sum": {"heads": 6, "rows": merge["slots"], "columns": 1}})
+        kernels = {kernel["entry"].removeprefix("strided_merged_merged_"): kernel for kernel in manifest["kernels"]}
+        for name in ("decode_part1", "decode_part2_merge"):
+            self.assertEqual((kernels[name]["reads_prior"], kernels[name]["out_dtype"], kernels[name]["grid"]["work"]),
+                             (False, "bf16", "range of queries"))
+        blocks = self.numbers(of["mass"]["blocks"])
+        self.assertEqual(len(blocks), 3 * of["mass"]["per_batch"])
+        triples = list(zip(*[iter(blocks)] * 3))
+        self.assertEqual(triples, sorted(triples))
+        self.assertEqual({head for head, _, _ in triples}, set(range(6)))
+        stats = json.loads(self.works("strided-merged", "-n", "4096", "--op", "mass", "-o", "mass", "--json"))["heads"][0]["mass"]
+        self.assertEqual(len(triples), 6 * stats["passes"][0]["blocks"]["live"])
+        header = (self.folder / "out/strided_merged.h").read_text()
+        prefix = "STRIDED_MERGED_MERGED_"
+        for line in (f"{prefix}DECODE_SM_80_PARTS 2", f"{prefix}DECODE_PART1_SM_80_ITEMS {first['items']}",
+                     f"{prefix}DECODE_PART2_SM_80_FIRST_SLOT {first['slices']}", f"{prefix}DECODE_PART2_MERGE_SM_80_SLOTS {merge['slots']}",
+                     f"STRIDED_MERGED_PART_OUT_FLOATS {6 * merge['slots'] * 64}", f"STRIDED_MERGED_PART_SUM_FLOATS {6 * merge['slots']}",
+                     f"{prefix}MASS_SM_80_PER_BATCH {of['mass']['per_batch']}", f'{prefix}MASS_SM_80_BLOCKS "merged.mass.sm_80.blocks.i32"'):
+            self.assertIn(f"#define {line}\n", header)
+        # One slot in all: nothing meets, and there is nothing to merge.
+        self.works("local", "-n", "64", "--op", "decode", "-o", "out")
+        fold, merge = self.manifest("out")["layout"]["launches"]
+        self.assertEqual((fold["whole"], fold["slices"], fold["items"], merge["items"]), (1, 1, 1, 0))
+        self.assertEqual(self.manifest("out")["layout"]["workspaces"], {})
+        for language, std in (("c", "c11"), ("c++", "c++11")):
+            self.write("use", '#include "out/local.h"\nint most[] = {LOCAL_LOCAL_DECODE_SM_80_MOST, LOCAL_LOCAL_DECODE_MERGE_SM_80_ITEMS};\n')
+            self.run_tool("g++" if language == "c++" else "gcc", "-x", language, f"-std={std}", "-Wall", "-Wextra",
+                          "-pedantic-errors", "-Werror", "-fsyntax-only", "use")
 
     def numbers(self, name):
         data = (self.folder / "out" / name).read_bytes()

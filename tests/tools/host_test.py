@@ -1,13 +1,14 @@
 """sparsec --target cpu: the files, and that programs without sparsec can use them."""
 import array
 import json
+import math
 import os
 import pathlib
 import random
 import unittest
 
 from command import SPARSEC, CommandTest
-from launch import HostKernels, attention, gradients, log_sums
+from launch import HostKernels, attention, gradients, log_sums, weights_of
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/attention-in-c"
 
@@ -110,6 +111,69 @@ class Host(CommandTest):
             for (name, expected), values in zip(exact.items(), found):
                 worst = max(abs(x - y) for x, y in zip(expected, values, strict=True))
                 self.assertLess(worst, 2e-5, (layer, name))
+
+    def test_the_shared_objects_decode(self):
+        """New queries of sequences that differ in length, by the manifest alone: heads of one kv head together, one entry in parts,
+        one whose heads differ, and long rows in slices."""
+        most, dim, heads, kv_heads, nq, lengths = 1100, 16, 4, 2, 2, (1100, 3, 700)
+        path = self.write("p.yaml", "name: p\nheads:\n"
+                          "  - {name: a, attend: causal and (local(9) or every(16)), schedule: {split: always}}\n"
+                          "  - {name: b, attend: causal and (q - k) % (1 + h) == 0}\nlayers: [[a, b], a]\n")
+        self.works(path, "--op", "decode", "--target", "cpu", "--heads", heads, "--kv-heads", kv_heads, "--head-dim", dim, "-n", most,
+                   "-q", "-o", "out")
+        kernels = HostKernels(self.folder / "out")
+        sliced = [launch["slices"] for launch in kernels.launches("decode", 0) if "slices" in launch]
+        self.assertGreater(max(sliced), 4, sliced)
+        numbers = random.Random(5)
+        rows = lambda count: array.array("f", (numbers.gauss(0, 1) for _ in range(count * dim)))
+        q, k, v = rows(len(lengths) * heads * nq), rows(len(lengths) * kv_heads * most), rows(len(lengths) * kv_heads * most)
+        for sequence, length in enumerate(lengths):  # what lies behind a sequence is nobody's
+            for head in range(kv_heads):
+                at = (sequence * kv_heads + head) * most
+                for cache in (k, v):
+                    cache[(at + length) * dim:(at + most) * dim] = array.array("f", [math.nan] * ((most - length) * dim))
+        a = lambda h, i, j: i - j < 9 or (i - j) % 16 == 0
+        b = lambda h, i, j: (i - j) % (1 + h) == 0
+        for layer, entries in enumerate(([a, b, a, b], 4 * [a])):
+            out, lse = kernels.decode(layer, q, k, v, lengths, nq)
+            for place in range(len(lengths) * heads * nq):
+                sequence, h, i = place // (heads * nq), place // nq % heads, place % nq
+                position = lengths[sequence] - nq + i
+                seen = [j for j in range(position + 1) if entries[h](h, position, j)]
+                at = (sequence * kv_heads + h // (heads // kv_heads)) * most * dim
+                scores = [sum(q[place * dim + d] * k[at + j * dim + d] for d in range(dim)) / math.sqrt(dim) for j in seen]
+                total = math.log(sum(map(math.exp, scores)))
+                self.assertAlmostEqual(lse[place], total, delta=1e-5, msg=(layer, place))
+                for d in range(dim):
+                    exact = sum(math.exp(s - total) * v[at + j * dim + d] for s, j in zip(scores, seen))
+                    self.assertAlmostEqual(out[place * dim + d], exact, delta=1e-5, msg=(layer, place, d))
+
+    def test_the_shared_objects_sum_blocks(self):
+        """Masses of live blocks and of their squares, by the manifest alone; a row's weights add up to 1."""
+        n, dim, heads = 100, 16, 4
+        path = self.write("p.yaml", "name: p\nheads:\n  - {name: a, attend: causal and q - k < 30}\n  - {name: b, attend: k <= q * h}\n")
+        self.works(path, "--op", "mass", "--target", "cpu", "--heads", heads, "--kv-heads", 2, "--head-dim", dim, "-n", n,
+                   "--block", "16x32", "-q", "-o", "out")
+        numbers = random.Random(7)
+        q = array.array("f", (numbers.gauss(0, 1) for _ in range(heads * n * dim)))
+        k = array.array("f", (numbers.gauss(0, 1) for _ in range(2 * n * dim)))
+        sees = [lambda h, i, j: 0 <= i - j < 30, lambda h, i, j: j <= i * h]
+        lse, exact = array.array("f"), {}
+        for h in range(heads):
+            own, kv = (slice(i * n * dim, (i + 1) * n * dim) for i in (h, h // 2))
+            seen = lambda i: [j for j in range(n) if sees[h % 2](h, i, j)]
+            lse.extend(log_sums(q[own], k[kv], n, dim, seen))
+            for i in range(n):
+                for j, w in zip(seen(i), weights_of(q[own], k[kv], i, dim, seen(i))):
+                    block = exact.setdefault((h, i // 16, j // 32), [0.0, 0.0])
+                    block[0] += w
+                    block[1] += w * w
+        found = HostKernels(self.folder / "out").mass(0, q, k, lse)
+        self.assertEqual(set(found), set(exact))
+        for block, (mass, squares) in found.items():
+            self.assertAlmostEqual(mass, exact[block][0], delta=1e-5, msg=block)
+            self.assertAlmostEqual(squares, exact[block][1], delta=1e-5, msg=block)
+        self.assertAlmostEqual(sum(mass for mass, _ in found.values()), heads * n, delta=1e-3)
 
     def test_the_example(self):
         """examples/attention-in-c as its README says; the program needs libc and libm alone."""

@@ -45,7 +45,12 @@ class Install(CommandTest):
         code, out, err = self.run_binary("attention", without | {"SPARSEC_CACHE": "off"})
         self.assertEqual((code, out), (1, ""))
         self.assertRegex(err, r"^the compiler cannot be opened: /nowhere/libsparsec-compiler\.so: cannot open shared object")
-        # Nor do kernels that are linked.
+        # Nor do kernels that are linked; what a sparsec before this one compiled there is in nobody's way.
+        compiled = self.folder / "build/kernels.kernels/compiled/window"
+        (compiled / "sparsec.json").write_text('{"kind": "kernels", "version": "0.0.1"}')
+        (compiled / "manifest.json").rename(compiled / "of-another-version.ptx")
+        self.run_tool("cmake", "--build", "build")
+        self.assertFalse((compiled / "of-another-version.ptx").exists())
         ahead = self.run_program("ahead", without | {"SPARSEC_CACHE": "off"})
         self.assertRegex(ahead, r"^n = 300: at most \d.* from 1\nn = 1000: at most \d.* from 1\n$")
         for furthest in re.findall(r"at most (\S+)", ahead):

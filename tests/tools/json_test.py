@@ -26,7 +26,8 @@ CPU = ("--device", "cpu")
 
 # Of each command the runs that show its keys between them; what begins with ./ is written by setUp.
 RUNS = {
-    "compile": [("strided", "-n", 256, "-o", "a"), ("./many.yaml", "-n", 256, "-o", "b")],
+    "compile": [("strided", "-n", 256, "-o", "a"), ("./many.yaml", "-n", 256, "-o", "b", "--op", "forward,backward,decode,mass"),
+                ("strided", "-n", 256, "-o", "a", "--op", "forward,decode,mass")],
     "show": [("show", "strided", "-n", 64), ("show", "./many.yaml", "-n", 64)],
     "show A B": [("show", "strided", "./many.yaml", "-n", 64), ("show", "strided", "./many.yaml", "--stats", "-n", 64)],
     "show --stats": [("show", "strided", "-n", 64, "--stats"), ("show", "./many.yaml", "-n", 64, "--stats")],
@@ -35,7 +36,8 @@ RUNS = {
     "show --layers": [("show", "strided", "-n", 64, "--layers", 2)],
     "show --png": [("show", "strided", "-n", 64, "--png", "a.png")],
     "show --npy": [("show", "strided", "-n", 64, "--npy", "a.npy")],
-    "explain": [("explain", "strided", "-n", 64), ("explain", "strided", "--after", "plan"), ("explain", "strided", "--op", "backward")],
+    "explain": [("explain", "strided", "-n", 64), ("explain", "strided", "--after", "plan"), ("explain", "strided", "--op", "backward"),
+                ("explain", "strided", "--op", "decode,mass")],
     "reach": [("reach", "strided", "-n", 64), ("reach", "local", "-n", 600, "--layers", 1)],
     "compare": [("compare", "strided", "local", "-n", 256), ("compare", "./many.yaml", "-n", 256, "--layers", 1)],
     "compare RUN RUN": [("compare", "run", "other")],

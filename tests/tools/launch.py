@@ -5,7 +5,7 @@ import json
 import math
 
 C_TYPES = {"pointer": ctypes.c_void_p, "i64": ctypes.c_int64, "i32": ctypes.c_int32, "f32": ctypes.c_float}
-ARRAYS = ("query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order", "groups")
+ARRAYS = ("query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order", "groups", "blocks")
 
 
 class HostKernels:
@@ -60,28 +60,82 @@ class HostKernels:
                 size = 4 * heads * rows * columns
                 values[name] = self.aligned(size, given[name].tobytes() if name in given else b"\xff" * size)  # NaN
             values[f"{name}_stride"] = (heads * rows * columns, rows * columns, columns)
-        [section] = [i for i, each in enumerate(m["layers"]) if layer % m["layer_count"] in each["indices"]]
-        for launch in m["layout"]["launches"]:
-            if launch["layer"] == section and m["kernels"][launch["kernel"]]["operation"] == operation:
-                self.launch(launch, values)
+        for launch in self.launches(operation, layer):
+            self.launch(launch, values)
         sizes = [4 * math.prod(self.shapes[name]) for name in wanted]
         return [array.array("f", ctypes.string_at(values[name], size)) for name, size in zip(wanted, sizes)]
 
-    def launch(self, launch, values):
+    def decode(self, layer, q, k, v, lengths, nq):
+        """out and lse of the last nq positions of sequences of these lengths: [sequence][head][query][dim]; q likewise, k and v
+        [sequence][kv head][row][dim]."""
+        m = self.manifest
+        batch, most, heads, kv_heads = len(lengths), m["layout"]["n"], m["heads"], m["kv_heads"]
+        dims = {"q": m["head_dim"], "out": m["value_dim"], "lse": 1, "k": m["head_dim"], "v": m["value_dim"]}
+        values = {"nq": nq, "scale": 1 / math.sqrt(m["head_dim"]), "lengths": self.aligned(4 * batch, array.array("i", lengths).tobytes())}
+        for name, data in (("q", q), ("k", k), ("v", v)):
+            values[name] = self.aligned(4 * len(data), data.tobytes())
+        for name in ("k", "v"):
+            values[f"{name}_stride"] = (kv_heads * most * dims[name], most * dims[name], dims[name])
+        for name in ("out", "lse"):
+            size = 4 * batch * heads * nq * dims[name]
+            values[name] = self.aligned(size, b"\xff" * size)  # NaN
+        for name, shape in m["layout"]["workspaces"].items():
+            size = 4 * batch * nq * math.prod(shape.values())
+            values[name] = self.aligned(size, b"\xff" * size)
+        for launch in self.launches("decode", layer):
+            for name in ("q", "out", "lse"):
+                head = nq * dims[name]
+                values[f"{name}_stride"] = (heads * head, head, dims[name], head * launch["head_step"])
+            rows = launch["group_heads"]
+            places = batch * nq * launch["group_count"]
+            for name, columns in (("part_out", m["value_dim"]), ("part_max", 1), ("part_sum", 1)):
+                values[f"{name}_stride"] = (places * rows * columns, rows * columns, columns)
+            self.launch(launch, values, batch * nq)
+        return [array.array("f", ctypes.string_at(values[name], 4 * batch * heads * nq * dims[name])) for name in ("out", "lse")]
+
+    def mass(self, layer, q, k, lse):
+        """{(head, block row, block column): (sum of the weights, of their squares)} of one sequence."""
+        m = self.manifest
+        n, heads, kv_heads, dim = m["layout"]["n"], m["heads"], m["kv_heads"], m["head_dim"]
+        values = {"n": n, "nq": n, "q0": 0, "head_group": heads // kv_heads, "scale": 1 / math.sqrt(dim),
+                  "q_stride": (heads * n * dim, n * dim, dim), "k_stride": (kv_heads * n * dim, n * dim, dim),
+                  "lse_stride": (heads * n, n)}
+        for name, data in (("q", q), ("k", k), ("lse", lse)):
+            values[name] = self.aligned(4 * len(data), data.tobytes())
+        sums = {}
+        for launch in self.launches("mass", layer):
+            size = 4 * launch["per_batch"]
+            for name in ("mass", "squares"):
+                values[name] = self.aligned(size, b"\xff" * size)
+            self.launch(launch, values)
+            blocks = array.array("i", (self.folder / launch["blocks"]).read_bytes())
+            found = [array.array("f", ctypes.string_at(values[name], size)) for name in ("mass", "squares")]
+            for i, each in enumerate(zip(*found)):
+                sums[tuple(blocks[3 * i:3 * i + 3])] = each
+        return sums
+
+    def launches(self, operation, layer):
+        m = self.manifest
+        [section] = [i for i, each in enumerate(m["layers"]) if layer % m["layer_count"] in each["indices"]]
+        return [launch for launch in m["layout"]["launches"]
+                if launch["layer"] == section and m["kernels"][launch["kernel"]]["operation"] == operation]
+
+    def launch(self, launch, values, copies=1):
+        """`copies`: how often the launch's items are there, of a kernel over a range of them."""
         kernel = self.manifest["kernels"][launch["kernel"]]
         for name in ARRAYS:
             data = (self.folder / launch[name]).read_bytes() if name in launch else None
             values[name] = self.aligned(len(data), data) if data is not None else None
-        for name in ("head_first", "head_step", "layout_stride", "form_stride"):
-            values[name] = launch[name]
+        values |= {name: value for name, value in launch.items() if isinstance(value, int)}
+        tiles, heads = launch["grid"]
+        values["items"] = tiles * copies
         call = self.arguments(kernel, values)
         function = getattr(ctypes.CDLL(str(self.folder / kernel["shared_object"])), kernel["entry"])
         function.argtypes = [ctypes.c_void_p] + 3 * [ctypes.c_int32] + [ctypes.c_void_p]
         function.restype = None
         scratch = self.aligned(kernel["scratch_bytes"])
-        tiles, heads = launch["grid"]
         for head in range(heads):
-            for tile in range(tiles):
+            for tile in range(tiles * copies):
                 function(ctypes.addressof(call), tile, head, 0, scratch)
 
 

@@ -222,6 +222,30 @@ wrote out: 9 files, SIZE, in TIME
         self.refuses(1, "error: --split: expected a union ('or') to be computed in parts, found none\n",
                      "explain", "strided", "--op", "backward", "--split", "always")
 
+    def test_explain_decode_and_mass(self):
+        def explain(*arguments):
+            return self.works("explain", "strided", *arguments)
+
+        for operation, stages in (("decode", (("layout", "blocks of 1x"), ("plan", "strided_row_decode     decode  row"), ("sparsec", "sparsec.attention_decode"),
+                                              ("tile", "layout_row"), ("ptx", ".visible .entry strided_row_decode_merge"))),
+                                  ("mass", (("layout", "order natural"), ("plan", "strided_row_mass"), ("sparsec", "sparsec.attention_mass"),
+                                            ("tile", "tile.store_scalar"), ("ptx", ".visible .entry strided_row_mass")))):
+            for stage, text in stages:
+                self.assertIn(text, explain("--op", operation, f"--after={stage}"))
+        self.assertIn("for each block of", explain("--op", "decode", "--after=plan", "--target=cpu-avx2"))
+        text = explain("--op", "decode")
+        for line in ("  block   1x16: the fastest", "  split   not: one kernel", "    order   q natural, k residue 128", "    blocks  closed form",
+                     "  ways weighed at n = 4,096"):
+            self.assertIn(f"\n{line}", text)
+        self.assertTrue(text.endswith("\ndecode: every position once, each by launches of its own\n"), text)
+        # Any number of queries at any place: their rows are those of all positions.
+        self.assertEqual(explain("--op", "decode", "-n", 4096, "--nq", 3).replace(", nq = 3, q0 = 4,093", ""), explain("--op", "decode", "-n", 4096))
+        text = explain("--op", "mass", "-n", 512, "--block", 32)
+        self.assertIn("\n    blocks  a list of the live ones; 840 bytes in all\n", text)  # 70 of 12 bytes
+        self.assertNotIn("residue", text)
+        # A block list is natural, whatever the schedule of forward.
+        self.assertNotIn("residue", explain("--op", "mass", "--order", "residue:8"))
+
     def test_each_pass_of_backward_has_a_way_of_its_own(self):
         merged = json.loads(self.works("explain", "strided-merged", "--op", "backward", "--target=cpu", "--after=plan", "--json"))
         text = merged["sections"][0]["text"]

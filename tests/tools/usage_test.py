@@ -103,8 +103,15 @@ class Usage(CommandTest):
                    "strided", "--target", "sm80")
         self.wrong("--target: expected sm_80, sm_86, sm_89, sm_90 or cpu, found ''", "strided", "--target", "sm_80,")
         self.wrong("--target: sm_80 is given twice", "strided", "--target", "sm_80,sm_80")
-        self.wrong("--op: expected forward or backward, found 'forwards'; did you mean 'forward'?", "strided", "--op", "forwards")
+        self.wrong("--op: expected forward, backward, decode or mass, found 'forwards'; did you mean 'forward'?", "strided", "--op", "forwards")
         self.wrong("--op: forward is given twice", "strided", "--op", "forward,forward")
+        later = "expected a causal predicate, found a query that sees a later key: it is not there yet"
+        self.refuses(1, f"error: decode: {later}\n", "-e", "q - k < 3", "--op", "decode")
+        self.refuses(1, f"error: decode: {later}; --op forward does without\n", "-e", "q - k < 3", "--op", "forward,decode")
+        # Heads that differ are known where they are used.
+        self.refuses(1, f"error: decode: {later}\n", "-e", "causal or h == 1 and k == q + 1", "--op", "decode", "--heads", 2, "-n", 40)
+        self.refuses(1, "error: decode: expected a predicate that mentions neither n nor nq: what a query sees may not change while its "
+                     "sequence grows\n", "-e", "causal and 2 * (q - k) < n", "--op", "decode")
         self.wrong("--op: forward is given twice", "explain", "strided", "--op", "forward,forward",
                    note="note: 'sparsec explain --help' lists what there is\n")
         for target, wrong in (("sm80", "expected sm_80, sm_86, sm_89, sm_90 or cpu, found 'sm80'; did you mean 'sm_80'?"),
@@ -124,9 +131,6 @@ class Usage(CommandTest):
     def test_what_is_not_built_yet(self):
         self.wrong("--target: 'sm_90a' is not built yet; this version has sm_80, sm_86, sm_89, sm_90 and cpu",
                    "strided", "--target", "sm_80,sm_90a")
-        self.wrong("--op: 'decode' is not built yet; this version has forward and backward", "strided", "--op", "forward,decode")
-        self.wrong("--op: 'decode' is not built yet; this version has forward and backward", "explain", "strided", "--op", "decode",
-                   note="note: 'sparsec explain --help' lists what there is\n")
 
     def test_options_may_stand_before_the_command(self):
         self.assertEqual(self.works("--json", "--threads", "1", "zoo"), self.works("zoo", "--json"))

@@ -110,12 +110,13 @@ TEST(Decode, LongRowsAreCut) {
   parts.push_back({request, std::move(*kernels)});
   auto decode = AttentionDecode::load(device, std::move(parts));
   ASSERT_TRUE(decode) << decode.error().render();
-  ASSERT_TRUE(
-      decode->prepare({.batch = 3, .heads = 4, .kvHeads = 4, .nq = 1, .most = 1000}, {.count = 4}));
-  EXPECT_EQ(decode->slots(), 16); // of 63 blocks
-  ASSERT_TRUE(
-      decode->prepare({.batch = 3, .heads = 4, .kvHeads = 4, .nq = 1, .most = 60}, {.count = 4}));
-  EXPECT_EQ(decode->slots(), 1);
+  for (auto [most, slots] : {std::pair<int64_t, int64_t>{1000, 16}, {60, 1}}) { // of 63 blocks
+    auto plan = decode->prepare({.batch = 3, .heads = 4, .kvHeads = 4, .nq = 1, .most = most},
+                                {.count = 4});
+    ASSERT_TRUE(plan) << plan.error().render();
+    EXPECT_EQ(plan->slots(), slots);
+    EXPECT_EQ(plan->workspaceBytes() > 0, slots > 1);
+  }
 }
 
 TEST(Decode, AWrongKernelIsFound) {
@@ -164,14 +165,14 @@ TEST(Decode, QueriesBeforeASequenceAreLeftAlone) {
   const int32_t lengths[] = {1, 5};
   auto ofLengths = Buffer::upload(device, std::as_bytes(std::span(lengths)));
   ASSERT_TRUE(ofLengths);
-  AttentionDecodeCall call{.shape = {.batch = kBatch, .nq = kQueries, .most = kMost},
-                           .heads = {.count = 1},
-                           .q = tensor(q, kQueries),
+  auto plan = decode->prepare({.batch = kBatch, .nq = kQueries, .most = kMost}, {.count = 1});
+  ASSERT_TRUE(plan) << plan.error().render();
+  AttentionDecodeCall call{.q = tensor(q, kQueries),
                            .k = tensor(k, kMost),
                            .v = tensor(k, kMost),
                            .out = tensor(out, kQueries),
                            .lengths = {ofLengths->address(), ofLengths->bytes(), {}}};
-  ASSERT_TRUE(decode->launch(call));
+  ASSERT_TRUE(decode->launch(*plan, call)); // of one slot: it needs no workspace
   ASSERT_TRUE(device.synchronize());
   std::vector<float> result(kBatch * kQueries * kDim);
   ASSERT_TRUE(device.copyToHost(result.data(), out.address(), result.size() * sizeof(float)));

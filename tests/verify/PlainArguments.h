@@ -3,7 +3,9 @@
 // names, so that these are launched as those are.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <thread>
 
 namespace sparsec::testing {
 
@@ -26,6 +28,13 @@ struct PlainArguments {
   int32_t headGroup = 1;
   int32_t layoutStride = 0;
   float scale = 0;
+};
+
+/// Of slice_counter (PlainKernel.cpp): its calls, by 0 for a whole row or the number of a slice,
+/// and those by other threads than one.
+struct SliceCounts {
+  std::atomic<int> *calls = nullptr, *others = nullptr;
+  std::thread::id launching;
 };
 
 } // namespace sparsec::testing

@@ -2,11 +2,16 @@
 // float64; and that the harness would see what is wrong.
 #include "codegen/Compiler.h"
 #include "kernel/ops/LayerNorm.h"
+#include "runtime/Embedding.h"
 #include "tests/runtime/TestDevice.h"
 #include "tools/verify/Verify.h"
 #include "tools/verify/ops/embedding/Embedding.h"
+#include "tools/verify/ops/layer_norm/LayerNorm.h"
+#include "tools/verify/ops/matmul/Matmul.h"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 namespace sparsec {
 namespace {
@@ -83,6 +88,114 @@ TEST(RowOperationsHarness, AnyNumberOfThreadsSortsTokensToTheSameBits) {
   auto alone = outputs(operation, c, 1);
   for (int threads : {2, 5})
     EXPECT_EQ(outputs(operation, c, threads), alone) << threads;
+}
+
+/// A device that gives memory again as it was left, and from some moment on leaves out the first
+/// kernel of a call of several.
+class ReusingDevice : public Device {
+public:
+  bool leavesOut = false;
+
+  std::string_view name() const override { return "cpu"; }
+  std::string description() const override { return "memory again as it was left"; }
+  Result<DeviceAddress> allocate(size_t bytes) override {
+    std::vector<DeviceAddress> &free = freed[bytes];
+    if (free.empty()) {
+      Result<DeviceAddress> made = inner->allocate(bytes);
+      if (made)
+        sizes[*made] = bytes;
+      return made;
+    }
+    DeviceAddress address = free.back();
+    free.pop_back();
+    return address;
+  }
+  Result<void> free(DeviceAddress address) override {
+    freed[sizes[address]].push_back(address);
+    return {};
+  }
+  Result<void> copyToDevice(DeviceAddress to, const void *from, size_t bytes) override {
+    return inner->copyToDevice(to, from, bytes);
+  }
+  Result<void> copyToHost(void *to, DeviceAddress from, size_t bytes) override {
+    return inner->copyToHost(to, from, bytes);
+  }
+  Result<std::unique_ptr<Executable>> load(const std::string &code,
+                                           const std::string &entry) override {
+    launches = 0;
+    return inner->load(code, entry);
+  }
+  Result<void> launch(const Executable &executable, const LaunchShape &shape,
+                      std::span<const void *const> parameters) override {
+    if (launches++ == 0 && leavesOut)
+      return {};
+    return inner->launch(executable, shape, parameters);
+  }
+  Result<void> synchronize() override { return inner->synchronize(); }
+
+private:
+  std::unique_ptr<Device> inner = *openDevice("cpu");
+  std::map<DeviceAddress, size_t> sizes;
+  std::map<size_t, std::vector<DeviceAddress>> freed;
+  int launches = 0; ///< since something was loaded
+};
+
+/// Sums that an earlier run left in a workspace do not stand in for those of this one.
+TEST(RowOperationsHarness, AWorkspaceIsNotWhatAnEarlierRunLeft) {
+  Pattern none;
+  MatmulCase weights{.pass = MatmulRequest::Pass::WeightGradient, .in = 64, .out = 48};
+  weights.rows = 3000, weights.dtype = DType::F32;
+  LayerNormBackwardCase norm;
+  norm.rows = 700, norm.columns = 64, norm.dtype = DType::F32;
+  for (const auto &[c, output] : {std::pair<VerifyCase, const char *>{weights, "dw"},
+                                  std::pair<VerifyCase, const char *>{norm, "dgain"}}) {
+    ReusingDevice device;
+    Verifier verifier({device, none, *findTarget("cpu"), compile});
+    for (bool leavesOut : {false, true}) {
+      device.leavesOut = leavesOut;
+      Result<std::vector<VerifyRow>> rows = verifier.run(c);
+      ASSERT_TRUE(rows) << rows.error().render();
+      auto sums = std::ranges::find(*rows, output, &VerifyRow::output);
+      ASSERT_NE(sums, rows->end()) << output;
+      EXPECT_EQ(sums->error <= sums->bound, !leavesOut) << output << ": " << sums->detail;
+    }
+  }
+}
+
+/// A sorted gradient numbers the rows of all sequences: they have to lie on one grid of rows.
+TEST(RowOperationsHarness, ASortedGradientRefusesSequencesBetweenRows) {
+  auto device = openDevice("cpu");
+  ASSERT_TRUE(device);
+  EmbeddingGradientRequest request{.entry = "gradient",
+                                   .columns = 16,
+                                   .dtype = DType::F32,
+                                   .sorted = true,
+                                   .target = targetOf(**device)};
+  auto gradient = EmbeddingGradient::load(**device, *compile(request), request);
+  ASSERT_TRUE(gradient) << gradient.error().render();
+  std::vector<std::byte> zeros(size_t{1} << 20);
+  auto memory = Buffer::upload(**device, zeros);
+  ASSERT_TRUE(memory);
+  auto launched = [&](int64_t batch, int64_t apart, int64_t row) {
+    Tensor all{.address = memory->address(), .bytes = zeros.size()};
+    EmbeddingGradientCall call{.batch = batch, .n = 3, .rows = 1100, .dx = all, .gradient = all};
+    call.index = {.address = memory->address(), .bytes = zeros.size(), .stride = {4, 4, 4}};
+    call.dx.stride = {apart, 0, row};
+    call.dx.bytes = size_t{1} << 40; // nobody gets there
+    call.gradient.address += zeros.size() / 2;
+    call.gradient.bytes /= 2;
+    call.gradient.stride = {0, 0, 16};
+    Result<void> done = gradient->launch(call);
+    return done ? "" : done.error().message;
+  };
+  EXPECT_EQ(launched(2, 64, 16), "");
+  EXPECT_EQ(launched(1, 70, 16), ""); // one sequence is a multiple of any
+  EXPECT_EQ(launched(2, 72, 16),
+            "dx: expected sequences a multiple of its rows' 16 elements apart, found 72");
+  EXPECT_EQ(launched(2, 48, 0),
+            "dx: expected sequences a multiple of its rows' 0 elements apart, found 48");
+  EXPECT_EQ(launched(3, int64_t{16} << 30, 16),
+            "dx: expected sequences within 2^31 rows, found 3 of them 1073741824 rows apart");
 }
 
 /// A kernel of rows one column shorter is found.

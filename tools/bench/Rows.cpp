@@ -7,6 +7,7 @@
 //                      cross-entropy           logits, dlogits
 //                      gelu, cast              x, y
 //                      dropout                 x, residual, y
+//                      embedding gradient      dx and the gradient of 50,257 rows, sorted
 //
 // The copy reads and writes as many bytes as a matrix has twice: on a cpu by stores that pass the
 // caches, on a GPU by a cast from a type to itself, which this tool times as any other row.
@@ -15,6 +16,7 @@
 #include "codegen/Compiler.h"
 #include "runtime/CrossEntropy.h"
 #include "runtime/Elementwise.h"
+#include "runtime/Embedding.h"
 #include "runtime/LayerNorm.h"
 #include "tools/bench/AtSizes.h"
 #include "tools/bench/Stopwatch.h"
@@ -120,6 +122,8 @@ struct Row {
   Enqueue call;
 };
 
+constexpr int64_t kTableRows = 50257, kWidest = 8192; ///< of embeddings
+
 class Bench {
 public:
   Bench(Device &device, const Flags &flags) : device(device), flags(flags), team(flags.threads) {}
@@ -141,12 +145,13 @@ private:
   Result<void> addNorms(const Sizes &sizes);
   Result<void> addEntropy(const Sizes &sizes);
   Result<void> addMaps(const Sizes &sizes);
+  Result<void> addEmbedding(const Sizes &sizes);
   Result<std::vector<Timing>> time() const;
 
   Device &device;
   const Flags &flags;
   Team team;
-  Tensor x, y, other, vector, perRow, targets, seed;
+  Tensor x, y, other, vector, perRow, targets, seed, tokens, table;
   std::vector<Row> rows;
 };
 
@@ -218,6 +223,23 @@ Result<void> Bench::addMaps(const Sizes &sizes) {
   return {};
 }
 
+/// Of a table as large as that of a model of text: tokens are its rows at random. The widest rows
+/// are logits.
+Result<void> Bench::addEmbedding(const Sizes &sizes) {
+  if (sizes.columns > kWidest)
+    return {};
+  auto gradient = load<EmbeddingGradient>(EmbeddingGradientRequest{
+      .entry = "embedding", .columns = sizes.columns, .dtype = flags.dtype, .sorted = true});
+  if (!gradient)
+    return gradient.error();
+  rows.push_back(
+      {"embedding gradient", double(x.bytes + table.bytes), [=, this] {
+         return (*gradient)->launch(
+             {.n = sizes.rows, .rows = kTableRows, .index = tokens, .dx = x, .gradient = table});
+       }});
+  return {};
+}
+
 Result<std::vector<Timing>> Bench::time() const {
   std::vector<Enqueue> calls;
   for (const Row &row : rows)
@@ -255,6 +277,9 @@ Result<void> Bench::run(const Sizes &sizes) {
   for (Tensor *each : {&x, &y, &other})
     if (Result<void> made = make(*each, count, columns, flags.dtype); !made)
       return made;
+  if (Result<void> made = make(table, columns > kWidest ? 1 : kTableRows, columns, DType::F32);
+      !made)
+    return made;
   for (auto [tensor, width] : {std::pair{&vector, columns}, {&perRow, count}, {&seed, int64_t(2)}})
     if (Result<void> made = make(*tensor, 1, width, DType::F32); !made)
       return made;
@@ -265,6 +290,13 @@ Result<void> Bench::run(const Sizes &sizes) {
   if (!ofTargets)
     return ofTargets.error();
   targets = matrix(ofTargets->address(), 1, count, 4);
+  Random random(2);
+  for (int32_t &token : classes)
+    token = int32_t(random.below(kTableRows));
+  auto ofTokens = Buffer::upload(device, std::as_bytes(std::span(classes)));
+  if (!ofTokens)
+    return ofTokens.error();
+  tokens = {.address = ofTokens->address(), .bytes = ofTokens->bytes(), .stride = {count, 0, 1}};
   rows.clear();
   if (device.name() == "cpu")
     rows.push_back({"streaming copy", 2 * double(x.bytes), [this]() -> Result<void> {
@@ -276,7 +308,7 @@ Result<void> Bench::run(const Sizes &sizes) {
                       });
                       return {};
                     }});
-  for (auto add : {&Bench::addNorms, &Bench::addEntropy, &Bench::addMaps})
+  for (auto add : {&Bench::addNorms, &Bench::addEntropy, &Bench::addMaps, &Bench::addEmbedding})
     if (Result<void> added = (this->*add)(sizes); !added)
       return added;
   auto timings = time();

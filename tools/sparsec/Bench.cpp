@@ -211,7 +211,8 @@ Result<std::vector<SweepPoint>> contestantsOf(const BenchOptions &options) {
   return wanted;
 }
 
-/// Of each pattern; forward is there for the others, too: backward takes what it gives.
+/// Of each pattern; forward is there for the others, too: backward takes what it gives. Decode is
+/// planned where it is timed (BenchDecode.h), of what a pattern's last query may see.
 Result<std::vector<Planned>> plans(const BenchOptions &options, const Target &target,
                                    Ledger &ledger) {
   std::vector<Planned> made;
@@ -221,6 +222,7 @@ Result<std::vector<Planned>> plans(const BenchOptions &options, const Target &ta
   for (auto &[flags, params] : *contestants) {
     if (!options.times(AttentionRequest::kOperation))
       flags.operations.insert(flags.operations.begin(), std::string(AttentionRequest::kOperation));
+    std::erase(flags.operations, AttentionDecodeRequest::kOperation);
     auto plan = makePlan(flags, {target}, ledger);
     if (!plan)
       return plan.error();

@@ -15,7 +15,9 @@ using Clock = std::chrono::steady_clock;
 struct DecodeRun {
   struct Entry {
     AttentionDecode decode;
+    AttentionDecodePlan plan;
     AttentionDecodeCall call;
+    Buffer workspace;
   };
   std::vector<Entry> entries;
   Buffer lengths;
@@ -24,7 +26,7 @@ struct DecodeRun {
 
   Result<void> enqueue() {
     for (Entry &entry : entries)
-      if (Result<void> ok = entry.decode.launch(entry.call); !ok)
+      if (Result<void> ok = entry.decode.launch(entry.plan, entry.call); !ok)
         return ok;
     return {};
   }
@@ -90,25 +92,29 @@ Result<void> addEntry(DecodeRun &run, Device &device, const Plan &plan, int entr
   if (!decode)
     return decode.error();
   AttentionCall like = tensors.call();
-  AttentionDecodeCall call{.shape = {.batch = shape.batch,
-                                     .heads = shape.heads,
-                                     .kvHeads = shape.kvHeads,
-                                     .nq = 1,
-                                     .most = shape.n},
-                           .heads = heads,
-                           .q = like.q,
-                           .k = like.k,
-                           .v = like.v,
-                           .out = like.out,
-                           .lse = {},
-                           .lengths = {.address = run.lengths.address(),
-                                       .bytes = run.lengths.bytes(),
-                                       .stride = {shape.batch, shape.batch, shape.batch}},
-                           .scale = {},
-                           .workspace = {}};
-  if (Result<void> ready = decode->prepare(call.shape, heads); !ready)
-    return ready;
-  run.entries.push_back({std::move(*decode), call});
+  auto ready = decode->prepare({.batch = shape.batch,
+                                .heads = shape.heads,
+                                .kvHeads = shape.kvHeads,
+                                .nq = 1,
+                                .most = shape.n},
+                               heads);
+  if (!ready)
+    return ready.error();
+  auto workspace = Buffer::allocate(device, ready->workspaceBytes());
+  if (!workspace)
+    return workspace.error();
+  AttentionDecodeCall call{
+      .q = like.q,
+      .k = like.k,
+      .v = like.v,
+      .out = like.out,
+      .lse = {},
+      .lengths = {.address = run.lengths.address(),
+                  .bytes = run.lengths.bytes(),
+                  .stride = {shape.batch, shape.batch, shape.batch}},
+      .scale = {},
+      .workspace = {.address = workspace->address(), .bytes = workspace->bytes()}};
+  run.entries.push_back({std::move(*decode), std::move(*ready), call, std::move(*workspace)});
   return {};
 }
 

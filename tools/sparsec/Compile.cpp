@@ -1,8 +1,8 @@
 // sparsec PATTERN: compiles a pattern to a folder of kernels, and says what it made.
 #include "codegen/Compiler.h"
 #include "layout/Parallel.h"
+#include "tools/sparsec/BuildLaunches.h"
 #include "tools/sparsec/Command.h"
-#include "tools/sparsec/Manifest.h"
 #include "tools/sparsec/OperationFlag.h"
 #include "tools/sparsec/OutputFolder.h"
 #include "tools/sparsec/Progress.h"
@@ -11,7 +11,6 @@
 #include <bit>
 #include <chrono>
 #include <fmt/core.h>
-#include <map>
 #include <set>
 
 namespace sparsec::cli {
@@ -70,87 +69,6 @@ Result<void> compileRequest(const PlannedRequest &planned, const Assemblers &ass
   return {};
 }
 
-/// Works out what the launches need at -n, once for all that need the same.
-class LaunchBuilder {
-public:
-  LaunchBuilder(Build &build, const Lengths &at) : build(build), at(at) { build.at = at; }
-
-  /// Launches for every layer, in it for every request and the heads that use it.
-  Result<void> run() {
-    const LoadedPattern &loaded = build.plan->loaded;
-    for (size_t layer = 0; layer < loaded.layers.size(); ++layer) {
-      std::vector<EntryUse> uses = usesOf(loaded.layers[layer], loaded.heads);
-      for (size_t i = 0; i < build.plan->requests.size(); ++i)
-        for (const EntryUse &use : uses) {
-          const std::vector<int> &entries = build.plan->requests[i].entries;
-          if (!use.heads.count || std::ranges::find(entries, use.entry) == entries.end())
-            continue;
-          auto numbers = numbersFor(i, use);
-          if (!numbers)
-            return numbers.error();
-          build.launches.push_back({layer, use, i, *numbers, {}, {}});
-        }
-    }
-    addGroups();
-    return {};
-  }
-
-private:
-  Build &build;
-  Lengths at;
-  using Key = std::tuple<size_t, int64_t, int64_t, int64_t>; ///< the request, and its heads
-  std::map<Key, size_t> known;
-  Names stems;
-
-  /// The kv heads of each launch over keys. Those of a layer give to the same dk and dv.
-  void addGroups() {
-    const Plan &plan = *build.plan;
-    std::map<std::pair<size_t, std::string>, std::vector<BuiltLaunch *>> together;
-    for (BuiltLaunch &launch : build.launches) {
-      const PlannedRequest &request = plan.requests[launch.request];
-      if (request.pass->rows == LayoutRows::Keys)
-        together[{launch.layer, request.request.target().name}].push_back(&launch);
-    }
-    std::map<std::string, std::vector<KeyGroup>> files;
-    for (const auto &[key, launches] : together) {
-      std::vector<Heads> heads;
-      for (const BuiltLaunch *launch : launches)
-        heads.push_back(launch->use.heads);
-      for (size_t i = 0; i < launches.size(); ++i) {
-        launches[i]->groups = keyGroups(heads, i, plan.loaded.heads / plan.loaded.kvHeads);
-        launches[i]->groupsFile = groupsFile(*launches[i], files);
-      }
-    }
-  }
-
-  /// The same for equal groups of a request.
-  std::string groupsFile(const BuiltLaunch &launch,
-                         std::map<std::string, std::vector<KeyGroup>> &files) const {
-    for (int i = 1;; ++i) {
-      std::string stem = build.plan->requests[launch.request].stem();
-      std::string name = i == 1 ? stem : fmt::format("{}_{}", stem, i);
-      auto [at, isNew] = files.try_emplace(name + ".groups.i32", launch.groups);
-      if (isNew || at->second == launch.groups)
-        return at->first;
-    }
-  }
-
-  /// As an index of Build::numbers. Heads count where the predicate tells them apart.
-  Result<size_t> numbersFor(size_t i, const EntryUse &use) {
-    const PlannedRequest &request = build.plan->requests[i];
-    auto [first, step, count] = use.heads;
-    auto [place, isNew] = known.try_emplace(
-        request.usesHead() ? Key{i, first, step, count} : Key{i, 0, 0, 0}, build.numbers.size());
-    if (!isNew)
-      return place->second;
-    auto numbers = request.numbers(at, use.heads, build.plan->ledger->threadsAsked());
-    if (!numbers)
-      return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
-    build.numbers.push_back({std::move(*numbers), stems.take(request.stem())});
-    return place->second;
-  }
-};
-
 /// Kernels, what their launches need, and what the summary counts, side by side: at a million
 /// tokens the counts take as long as a kernel.
 Result<void> buildAll(const Session &session, const CompileOptions &options, int64_t n,
@@ -169,7 +87,7 @@ Result<void> buildAll(const Session &session, const CompileOptions &options, int
       return compiled;
     });
   if (build.plan->loaded.n)
-    jobs.push_back([&] { return LaunchBuilder(build, build.plan->loaded.at(n)).run(); });
+    jobs.push_back([&] { return buildLaunches(build, build.plan->loaded.at(n)); });
   jobs.push_back([&]() -> Result<void> {
     layers = reportLayers(*build.plan, n);
     return layers ? Result<void>() : Result<void>(layers.error());
@@ -177,10 +95,9 @@ Result<void> buildAll(const Session &session, const CompileOptions &options, int
   return inParallel(session.threads, jobs);
 }
 
-template <class T>
-std::string_view bytesOf(const std::vector<T> &values) {
+std::string_view bytesOf(const std::vector<int32_t> &values) {
   static_assert(std::endian::native == std::endian::little, "tables are little-endian files");
-  return {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T)};
+  return {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(int32_t)};
 }
 
 Result<void> writeFolder(OutputFolder &folder, const Build &build) {
@@ -192,13 +109,18 @@ Result<void> writeFolder(OutputFolder &folder, const Build &build) {
     if (built.cubin)
       files.emplace_back(built.cubinFile(), built.cubin->image);
   }
-  for (const BuiltNumbers &each : build.numbers)
-    for (const auto &[key, numbers] : each.files())
-      files.emplace_back(fmt::format("{}.{}.i32", each.stem, key), bytesOf(*numbers));
   std::set<std::string> written; // launches share them
+  auto add = [&](const std::string &name, const std::vector<int32_t> &numbers) {
+    if (written.insert(name).second)
+      files.emplace_back(name, bytesOf(numbers));
+  };
   for (const BuiltLaunch &launch : build.launches)
-    if (!launch.groups.empty() && written.insert(launch.groupsFile).second)
-      files.emplace_back(launch.groupsFile, bytesOf(launch.groups));
+    for (const Kernel &kernel : build.requests[launch.request].kernels)
+      for (const auto &[key, numbers] : build.numbers[launch.numbers].files(kernel))
+        add(fmt::format("{}.{}.i32", build.numbers[launch.numbers].stem, key), *numbers);
+  for (const BuiltLaunch &launch : build.launches)
+    if (!launch.groups.empty())
+      add(launch.groupsFile, launch.groups);
   std::string json = manifest(build).dump(2) + "\n";
   std::string header = cHeader(build);
   files.emplace_back("manifest.json", json);
@@ -320,7 +242,7 @@ Action declareCompile(Options &options) {
   options.value("--target", "NAMES", listed(targetNames()) + ", comma-separated (sm_80)",
                 [asked](const std::string &text) { return readTargets(text, asked->targets); });
   asked->pattern.operations = patternOperations();
-  declareOperationFlag(options, asked->pattern.operations);
+  declareOperationFlag(options, asked->pattern.operations, askedOperations());
   options.flag("--cubin", "machine code too (needs NVRTC or ptxas)", asked->cubin);
   options.value("-o,--out", "DIR", "folder to write (./NAME.kernels), replaced whole",
                 [asked](const std::string &text) {

@@ -90,9 +90,9 @@ Result<Section> layoutOf(const PlannedRequest &part, const HeadRow &row, const L
     return layout.error();
   BlockCounts counts = layout->front().counts();
   std::string name = row.name + overText(*part.pass);
-  std::string folded = part.pass->name.empty()               ? ""
-                       : part.pass->rows == LayoutRows::Keys ? ", folded by columns"
-                                                             : ", folded by rows";
+  std::string folded = part.pass->name.empty()             ? ""
+                       : part.pass->work == PassWork::Keys ? ", folded by columns"
+                                                           : ", folded by rows";
   if (part.parts > 1)
     name += fmt::format(", part {}", part.part + 1);
   return Section{name,
@@ -110,8 +110,8 @@ Result<Sections> layouts(const Plan &plan, int64_t n) {
     for (const HeadRow &row : headRows(plan.loaded, layer))
       for (const PlannedPass &pass : plan.headOf(row.entry).passes)
         for (size_t request : pass.requests) {
-          auto section =
-              layoutOf(plan.requests[request], row, plan.loaded.at(n), plan.ledger->threadsAsked());
+          auto section = layoutOf(plan.requests[request], row, pass.lengths(plan.loaded.at(n)),
+                                  plan.ledger->threadsAsked());
           if (!section)
             return section.error();
           if (plan.loaded.layers.size() > 1)
@@ -180,6 +180,8 @@ Result<std::string> blocksText(const Plan &plan, const PlannedRequest &request, 
   if (!numbers)
     return numbers.error();
   std::string size = fmt::format("{} bytes in all", grouped(numbers->bytes()));
+  if (request.pass->work == PassWork::Blocks)
+    return fmt::format("a list of the live ones; {}", size);
   if (numbers->forms)
     return fmt::format("closed form: {}; {}", numbers->forms->text, size);
   return fmt::format("tables: the rows are no few progressions that move evenly; {}", size);
@@ -323,9 +325,10 @@ Action declareExplain(Options &options) {
   options.heading("Explain");
   options.choice("--after", "STAGE", listed(stages), asked->after, stages);
   std::vector<std::string> operations = patternOperations();
+  std::vector<std::string> more(operations.begin() + 1, operations.end());
+  std::ranges::copy(askedOperations(), std::back_inserter(more));
   asked->pattern.operations = {operations.front()}; // so that the text of one kernel stands alone
-  declareOperationFlag(options, asked->pattern.operations,
-                       {operations.begin() + 1, operations.end()});
+  declareOperationFlag(options, asked->pattern.operations, more);
   asked->target = *findTarget("sm_80");
   options.value("--target", "TARGET", listed(targetNames()) + " (sm_80)",
                 [asked](const std::string &text) { return readTarget(text, asked->target); });

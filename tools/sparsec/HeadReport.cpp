@@ -9,6 +9,8 @@
 namespace sparsec::cli {
 namespace {
 
+constexpr const char *kOneByOne = "decode: every position once, each by launches of its own\n";
+
 /// Pairs of the blocks of dense causal attention.
 double causalPairs(const Lengths &at, const Block &block) {
   auto seen = [&](int64_t row) {
@@ -43,8 +45,9 @@ public:
     if (!isNew)
       return at->second;
     at->second = pass.ways.front();
-    auto counted = sparsec::count(at->second, lengths.request(h), pass.shapeOf(copies),
-                                  pass.costTarget(plan.headOf(entry).target), *plan.ledger);
+    Lengths all = pass.lengths(lengths);
+    auto counted = sparsec::count(at->second, all.request(h), pass.shapeOf(copies),
+                                  pass.costTarget(plan.headOf(entry).target, all), *plan.ledger);
     if (!counted)
       return located(counted.error(), plan.loaded.pattern.heads[entry]);
     return at->second;
@@ -67,15 +70,17 @@ Result<std::vector<HeadReport>> reportHeads(const Plan &plan, const Layer &layer
     // Heads that differ are rows of their own, and yet one launch: each has its share of it.
     int64_t sharers = sharing[row.entry];
     auto alike = std::max<int64_t>(1, static_cast<int64_t>(row.heads.size()));
-    HeadReport &report = reports.emplace_back(HeadReport{.row = row, .at = at, .passes = {}});
-    for (const PlannedPass &pass : plan.headOf(row.entry).passes) {
+    const std::vector<PlannedPass> &passes = plan.headOf(row.entry).passes;
+    HeadReport &report = reports.emplace_back(
+        HeadReport{.row = row, .at = passes.front().lengths(at), .passes = {}});
+    for (const PlannedPass &pass : passes) {
       auto way = counter.count(row.entry, pass, row.h, alike * sharers);
       if (!way)
         return way.error();
       for (double Cost::*share :
            {&Cost::seconds, &Cost::denseSeconds, &Cost::bytes, &Cost::operations})
         way->cost.*share /= double(sharers);
-      double causal = causalPairs(at, way->block);
+      double causal = causalPairs(pass.lengths(at), way->block);
       double saved = causal > 0 ? 1 - double(way->cost.computed) / causal : 0;
       report.passes.push_back({pass.pass, std::move(*way), saved});
     }
@@ -169,12 +174,14 @@ std::string table(const std::vector<LayerReport> &layers, const Style &style) {
         table.add(std::move(cells));
       }
   std::string text = table.render(style);
-  bool exact = true;
+  bool exact = true, oneByOne = false;
   for (const LayerReport &layer : layers)
     for (const HeadReport &each : layer.heads)
-      for (const PassReport &pass : each.passes)
+      for (const PassReport &pass : each.passes) {
         exact = exact && pass.way.cost.exact;
-  return exact ? text : text + kEstimated;
+        oneByOne = oneByOne || pass.pass->work == PassWork::Positions;
+      }
+  return text + (exact ? "" : kEstimated) + (oneByOne ? kOneByOne : "");
 }
 
 static nlohmann::ordered_json json(const PassReport &pass) {
@@ -193,7 +200,7 @@ static nlohmann::ordered_json json(const PassReport &pass) {
       {"predicted_ms", cost.seconds * 1e3}};
 }
 
-/// What is said of an operation's only pass stands in the row; of several, under its name.
+/// What is said of the first operation there is stands in the row; of others, under their names.
 static nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
   auto rows = nlohmann::ordered_json::array();
   for (const HeadReport &each : heads) {
@@ -203,7 +210,7 @@ static nlohmann::ordered_json json(const std::vector<HeadReport> &heads) {
         {"elements", each.elements()}, {"keys_per_query", each.keysPerQuery()},
         {"density", each.density()},   {"density_causal", double(each.elements()) / causal}};
     for (const PassReport &pass : each.passes) {
-      if (pass.pass->name.empty()) {
+      if (pass.pass->operation == patternPasses().front().operation) {
         row.update(json(pass));
         continue;
       }

@@ -68,9 +68,11 @@ std::string hostDeclaration(const BuiltKernel &each, const std::string &argument
                                         {{"BLOCK_Q", kernel.block.q},
                                          {"BLOCK_K", kernel.block.k},
                                          {"SCRATCH_BYTES", kernel.scratchBytes}});
-  const char *tile = kernel.grid.axis == Grid::Axis::Keys ? "keys of group y, batch z"
-                                                          : "queries of head y, batch z";
-  return fmt::format("\n/* {0} and {1}: computes tile x of the {6}, of the\n"
+  const char *item = kernel.grid.work == Grid::Work::Range ? "item x"
+                     : kernel.grid.axis == Grid::Axis::Keys
+                         ? "tile x of the keys of group y, batch z"
+                         : "tile x of the queries of head y, batch z";
+  return fmt::format("\n/* {0} and {1}: computes {6}, of the\n"
                      " * grid. Calls may run at once, each with SCRATCH_BYTES of its own, at a\n"
                      " * multiple of 64 bytes.{2} */\n"
                      "{3}"
@@ -78,7 +80,7 @@ std::string hostDeclaration(const BuiltKernel &each, const std::string &argument
                      "void {4}(const {5} *arguments,\n"
                      "    int32_t x, int32_t y, int32_t z, void *scratch);\n",
                      built.codeFile(), built.objectFile(), amx, constants, kernel.entry,
-                     argumentStruct, tile);
+                     argumentStruct, item);
 }
 
 std::string patternConstants(const Build &build, Defines &defines) {
@@ -128,21 +130,31 @@ static std::string constantsOf(const Build &build, const BuiltLaunch &launch,
                                const BuiltKernel &kernel, const std::string &suffix,
                                Defines &defines) {
   const BuiltNumbers &built = build.numbers[launch.numbers];
-  std::vector<Defines::Constant> constants = {
-      {upperCase(tilesName(kernel)), built.numbers.rowTiles},
-      {"LAYOUT_STRIDE", built.numbers.rowsPerHead},
-      {"FORM_STRIDE", built.numbers.forms ? built.numbers.forms->stride : 0}};
-  auto files = built.files();
-  for (const char *key :
-       {"query_order", "key_order", "row_forms", "block_offsets", "block_columns", "row_order"}) {
-    bool there = kernel.takes(key) &&
-                 std::ranges::any_of(files, [&](const auto &file) { return file.first == key; });
+  LaunchGrid grid = gridOf(build, launch, kernel.kernel);
+  bool ofRows = kernel.kernel.grid.work == Grid::Work::Rows; // then all is said, be it 0
+  std::vector<Defines::Constant> constants = {{upperCase(grid.name), grid.x}};
+  if (ofRows || kernel.takes("layout_stride")) {
+    constants.push_back({"LAYOUT_STRIDE", built.numbers.rowsPerHead});
+    constants.push_back({"FORM_STRIDE", built.numbers.forms ? built.numbers.forms->stride : 0});
+  }
+  for (const auto &[name, value, counts] : launch.fields)
+    if (kernel.takes(name))
+      constants.push_back({upperCase(name), value});
+  auto files = built.files(kernel.kernel);
+  for (const char *key : {"query_order", "key_order", "row_forms", "block_offsets", "block_columns",
+                          "row_order", "blocks"}) {
+    if (!kernel.takes(key) && !(ofRows && key != std::string_view("blocks")))
+      continue;
+    bool there = std::ranges::any_of(files, [&](const auto &file) { return file.first == key; });
     constants.push_back(
         {upperCase(key), there ? fmt::format("\"{}.{}.i32\"", built.stem, key) : "0"});
   }
   if (!launch.groups.empty()) {
-    constants.push_back({"GROUP_COUNT", static_cast<int64_t>(launch.groups.size())});
+    if (!kernel.takes("group_count")) // else it is among the fields
+      constants.push_back({"GROUP_COUNT", launch.groupCount});
     constants.push_back({"GROUPS", fmt::format("\"{}\"", launch.groupsFile)});
+    if (launch.groupHeads)
+      constants.push_back({"GROUP_HEADS", launch.groupHeads});
   }
   return defines.write(constantPrefix(kernel.kernel.entry, kernel.kernel.target) + suffix,
                        constants);

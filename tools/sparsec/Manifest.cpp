@@ -160,16 +160,20 @@ Json launchJson(const Build &build, const BuiltLaunch &each, const BuiltKernel &
   const LaunchNumbers &numbers = built.numbers;
   Json launch = {{"layer", each.layer}, {"pattern_head", each.use.entry}, {"kernel", index}};
   addHeads(launch, each.use.heads);
-  launch[tilesName(kernel)] = numbers.rowTiles;
-  launch["grid"] = {numbers.rowTiles,
-                    each.groups.empty() ? each.use.heads.count : int64_t(each.groups.size())};
+  LaunchGrid grid = gridOf(build, each, kernel.kernel);
+  launch[grid.name] = grid.x;
+  launch["grid"] = {grid.x, grid.y};
   launch["layout_stride"] = numbers.rowsPerHead;
   launch["form_stride"] = numbers.forms ? numbers.forms->stride : 0;
-  for (const auto &[key, array] : built.files())
-    if (kernel.takes(key))
-      launch[key] = fmt::format("{}.{}.i32", built.stem, key);
+  for (const auto &[name, value, counts] : each.fields)
+    if (kernel.takes(name))
+      launch[name] = value;
+  for (const auto &[key, array] : built.files(kernel.kernel))
+    launch[key] = fmt::format("{}.{}.i32", built.stem, key);
   if (!each.groups.empty())
     launch["groups"] = each.groupsFile;
+  if (each.groupHeads)
+    launch["group_heads"] = each.groupHeads;
   return launch;
 }
 
@@ -209,10 +213,9 @@ constexpr char kHeaderTop[] =
  * In natural order the tiles are ceil(nq / BLOCK_Q). PARTS says how many parts a head is computed
  * in, each launched after the one before: more than 1 have names that end in _part1, _part2, ...
  * manifest.json says which heads use which kernels and what each launch needs beside the tensors.
-{backward} */
+{operations} */
 )";
 
-/// Where there are kernels that go over keys.
 constexpr char kHeaderOfBackward[] =
     R"( *
  * Backward: dq, dk and dv from q, k, v, dout and what forward left in out and lse.
@@ -228,9 +231,35 @@ constexpr char kHeaderOfBackward[] =
  * that is 0 they may be null.
 )";
 
-bool hasGroups(const Build &build) {
-  return std::ranges::any_of(build.kernels(),
-                             [](const auto &each) { return each.takes("groups"); });
+constexpr char kHeaderOfDecode[] =
+    R"( *
+ * Decode: nq new queries of each sequence at its last positions, over keys and values of up to MOST
+ * rows; lengths in device memory says how many each sequence has.
+ *
+ *   1. For each part of _decode: grid = (ITEMS * batch * nq, 1, 1), and so many is `items`. What it
+ *      leaves of its SLICES lies in part_out, part_max and part_sum, [SLOTS, batch * GROUP_COUNT *
+ *      nq, GROUP_HEADS] rows of them, from slot FIRST_SLOT on; of which PART_OUT_FLOATS and so on
+ *      say how many floats a query of a sequence takes. Where WHOLE is 1 it leaves out and lse.
+ *   2. Else its _decode_merge, likewise.
+)";
+
+constexpr char kHeaderOfMass[] =
+    R"( *
+ * Mass: grid = (ITEMS * batch, 1, 1), and so many is `items`. It leaves in mass and squares, [batch,
+ * PER_BATCH] in f32, the sums of the attention weights of each of BLOCKS and of their squares.
+)";
+
+/// What is said of the operations that have kernels here.
+std::string operationTexts(const Build &build) {
+  std::string text;
+  for (auto [operation, about] : {std::pair{"backward", kHeaderOfBackward},
+                                  {"decode", kHeaderOfDecode},
+                                  {"mass", kHeaderOfMass}})
+    if (std::ranges::any_of(build.plan->requests, [&](const PlannedRequest &request) {
+          return request.request.operation() == operation;
+        }))
+      text += about;
+  return text;
 }
 
 constexpr char kHeaderIncludes[] = R"(
@@ -263,15 +292,17 @@ std::string kernelConstants(const BuiltKernel &each, const ArgumentStructs &stru
 
 } // namespace
 
-std::vector<std::pair<std::string, const std::vector<int32_t> *>> BuiltNumbers::files() const {
+std::vector<std::pair<std::string, const std::vector<int32_t> *>>
+BuiltNumbers::files(const Kernel &kernel) const {
   const BlockTables &tables = numbers.tables.tables;
   std::vector<std::pair<std::string, const std::vector<int32_t> *>> list;
   auto add = [&](const char *key, const std::vector<int32_t> &values) {
-    if (!values.empty())
+    if (!values.empty() && kernel.signature.find(key))
       list.emplace_back(key, &values);
   };
   add("query_order", numbers.queryOrder);
   add("key_order", numbers.keyOrder);
+  add("blocks", numbers.blocks);
   if (numbers.forms) {
     add("row_forms", numbers.forms->numbers);
     return list;
@@ -290,33 +321,64 @@ std::vector<BuiltKernel> Build::kernels() const {
   return list;
 }
 
+/// Of one launch of a pass.
+static BuiltWorkspace workspaceOf(const Build &build, const BuiltLaunch &launch,
+                                  const Workspace &each) {
+  const Plan &plan = *build.plan;
+  using enum Workspace::Columns;
+  BuiltWorkspace made{.field = std::string(each.field),
+                      .columns = each.columns == One       ? 1
+                                 : each.columns == HeadDim ? plan.headDim
+                                                           : plan.valueDim};
+  if (each.rows == PassWork::Positions) {
+    made.heads = launch.groupCount * launch.groupHeads;
+    made.rows = launch.slots;
+  } else {
+    bool ofKeys = each.rows == PassWork::Keys;
+    made.heads = ofKeys ? plan.loaded.kvHeads : plan.loaded.heads;
+    made.rows = ofKeys ? build.at->n : build.at->nq;
+  }
+  return made;
+}
+
 std::vector<BuiltWorkspace> Build::workspaces() const {
   std::vector<BuiltWorkspace> list;
   for (const PatternPass &pass : patternPasses())
-    for (const auto &[field, rows, columns] : pass.workspaces) {
-      bool used = std::ranges::any_of(launches, [&](const BuiltLaunch &launch) {
-        // Sums that no group leaves to another launch are never touched.
-        bool meet = launch.groups.empty() ||
-                    std::ranges::any_of(launch.groups, [](const KeyGroup &g) { return g.role; });
-        return meet && plan->requests[launch.request].pass == &pass &&
-               std::ranges::any_of(requests[launch.request].kernels, [&](const Kernel &each) {
-                 return each.signature.find(field) != nullptr;
-               });
-      });
-      bool ofKeys = rows == LayoutRows::Keys;
-      using enum Workspace::Columns;
-      if (used)
-        list.push_back({std::string(field), ofKeys ? plan->loaded.kvHeads : plan->loaded.heads,
-                        ofKeys ? at->n : at->nq,
-                        columns == One       ? 1
-                        : columns == HeadDim ? plan->headDim
-                                             : plan->valueDim});
+    for (const Workspace &each : pass.workspaces) {
+      std::optional<BuiltWorkspace> most; // launches run in turn
+      for (const BuiltLaunch &launch : launches) {
+        bool used =
+            launch.meets && plan->requests[launch.request].pass == &pass &&
+            std::ranges::any_of(requests[launch.request].kernels, [&](const Kernel &kernel) {
+              return kernel.signature.find(each.field) != nullptr;
+            });
+        if (!used)
+          continue;
+        BuiltWorkspace one = workspaceOf(*this, launch, each);
+        if (!most)
+          most = one;
+        most->heads = std::max(most->heads, one.heads);
+        most->rows = std::max(most->rows, one.rows);
+      }
+      if (most)
+        list.push_back(*most);
     }
   return list;
 }
 
-const char *tilesName(const BuiltKernel &kernel) {
-  return kernel.kernel.grid.axis == Grid::Axis::Keys ? "key_tiles" : "query_tiles";
+LaunchGrid gridOf(const Build &build, const BuiltLaunch &launch, const Kernel &kernel) {
+  if (kernel.grid.work == Grid::Work::Range) {
+    LaunchGrid grid{.name = "items", .x = 1};
+    for (const auto &[name, value, counts] : launch.fields)
+      if (counts && kernel.signature.find(name))
+        grid.x *= value;
+    // What is whole needs no merge.
+    bool merges = kernel.signature.find("slots") != nullptr;
+    return merges && !launch.meets ? LaunchGrid{.name = "items"} : grid;
+  }
+  bool ofKeys = kernel.grid.axis == Grid::Axis::Keys;
+  return {ofKeys ? "key_tiles" : "query_tiles", build.numbers[launch.numbers].numbers.rowTiles,
+          ofKeys ? launch.groupCount : launch.use.heads.count};
 }
 
 Json manifest(const Build &build) {
@@ -352,8 +414,7 @@ std::string cHeader(const Build &build) {
   std::string guard = "SPARSEC_KERNELS_" + upperCase(identifier(build.plan->loaded.pattern.name));
   std::string text =
       fmt::format(kHeaderTop, fmt::arg("name", identifier(build.plan->loaded.pattern.name)),
-                  fmt::arg("version", kVersion),
-                  fmt::arg("backward", hasGroups(build) ? kHeaderOfBackward : ""));
+                  fmt::arg("version", kVersion), fmt::arg("operations", operationTexts(build)));
   text += fmt::format("#ifndef {0}\n#define {0}\n", guard) + kHeaderIncludes;
   ArgumentStructs structs = structsOf(build);
   Defines defines;

@@ -31,10 +31,19 @@ struct BuiltKernel {
 
 /// What launches of a request's kernels need beside their tensors at a stated n, and its files.
 struct BuiltNumbers {
-  LaunchNumbers numbers;
+  PassNumbers numbers;
+  int64_t heads = 0; ///< that its blocks are counted of
   std::string stem;
-  /// Suffix and contents of each file; the manifest's keys are the suffixes.
-  std::vector<std::pair<std::string, const std::vector<int32_t> *>> files() const;
+  /// Suffix and contents of each file that a kernel takes; the manifest's keys are the suffixes.
+  std::vector<std::pair<std::string, const std::vector<int32_t> *>>
+  files(const Kernel &kernel) const;
+};
+
+/// A number that kernels take in a field of this name.
+struct LaunchField {
+  std::string name;
+  int64_t value = 0;
+  bool counts = false; ///< items: their number is the product of such fields that a kernel takes
 };
 
 /// The kernels of a request, one after the other, on the heads of a layer that take one of its
@@ -44,11 +53,17 @@ struct BuiltLaunch {
   EntryUse use;
   size_t request = 0; ///< of Plan::requests
   size_t numbers = 0; ///< of Build::numbers: the same for all heads unless the kernels use h
-  std::vector<KeyGroup> groups; ///< of a pass over keys
-  std::string groupsFile;
+  std::vector<int32_t> groups = {}; ///< of heads, where the kernels take them in groups
+  int64_t groupCount = 0;
+  std::string groupsFile = {};
+  int64_t groupHeads = 0; ///< of the largest group, where its sums are kept
+  int64_t slots = 0;      ///< of slices, likewise
+  bool meets = true;      ///< its sums meet those of others in memory
+  std::vector<LaunchField> fields = {};
 };
 
-/// Memory that launches at a stated n share, for each sequence of the batch.
+/// Memory that launches at a stated n share, for each sequence of the batch; of decode's for each
+/// query of each sequence.
 struct BuiltWorkspace {
   std::string field; ///< of the kernels
   int64_t heads = 0, rows = 0, columns = 0;
@@ -67,8 +82,13 @@ struct Build {
   std::vector<BuiltWorkspace> workspaces() const;
 };
 
-/// How a launch names the first size of its grid: "query_tiles", "key_tiles".
-const char *tilesName(const BuiltKernel &kernel);
+/// The grid's first two sizes, under the name that a launch gives the first: "query_tiles",
+/// "key_tiles", "items" (for each sequence, of decode for each of its queries).
+struct LaunchGrid {
+  const char *name;
+  int64_t x = 0, y = 1;
+};
+LaunchGrid gridOf(const Build &build, const BuiltLaunch &launch, const Kernel &kernel);
 
 nlohmann::ordered_json manifest(const Build &build);
 std::string cHeader(const Build &build);

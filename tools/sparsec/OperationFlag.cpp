@@ -9,17 +9,10 @@
 namespace sparsec::cli {
 namespace {
 
-/// Words that documents already use: refused by name until they are in the table.
-constexpr std::string_view kLater[] = {"decode"};
-
 std::string readOperation(const std::string &name, const std::vector<std::string> &known,
                           std::vector<std::string> &read) {
   if (std::ranges::find(known, name) == known.end())
-    return std::ranges::find(kLater, name) != std::end(kLater)
-               ? fmt::format("'{}' is not built yet; this version has {}", name,
-                             listed(known, "and"))
-               : fmt::format("expected {}, found '{}'{}", listed(known), name,
-                             suggestion(name, known));
+    return fmt::format("expected {}, found '{}'{}", listed(known), name, suggestion(name, known));
   if (std::ranges::find(read, name) != read.end())
     return fmt::format("{} is given twice", name);
   read.push_back(name);

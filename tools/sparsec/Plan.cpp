@@ -1,7 +1,5 @@
 #include "tools/sparsec/Plan.h"
 
-#include "codegen/ChooseBlock.h"
-
 #include <algorithm>
 #include <fmt/core.h>
 
@@ -19,19 +17,28 @@ std::string PlannedRequest::stem() const {
   return fmt::format("{}.{}.{}", headName, pass->suffix, request.target().name);
 }
 
-Result<LaunchNumbers> PlannedRequest::numbers(const Lengths &at, const Heads &heads,
-                                              int threads) const {
+Result<PassNumbers> PlannedRequest::numbers(const Lengths &at, const Heads &heads,
+                                            int threads) const {
   LayoutRequest layout = at.request(0, block);
   layout.threads = threads;
-  return launchNumbers(attend, layout, queryOrder, keyOrder, heads,
-                       takesRowForms(request) ? BlockSource::Auto : BlockSource::Tables,
-                       pass->rows);
+  return passNumbers(*pass, *this, layout, heads);
 }
 
 CostShape PlannedPass::shapeOf(int64_t copies) const {
   CostShape all = shape;
   all.copies = copies;
   return all;
+}
+
+Lengths PlannedPass::lengths(const Lengths &at) const {
+  return pass->work == PassWork::Positions ? Lengths{at.n, at.n, 0} : at;
+}
+
+CostTarget PlannedPass::costTarget(const Target &target, const Lengths &at) const {
+  CostTarget cost = CostTarget::of(target.name, shape.elementBytes);
+  if (pass->work == PassWork::Positions) // each by a launch
+    cost.launchSeconds *= static_cast<double>(at.nq);
+  return cost;
 }
 
 const PlannedHead &Plan::headOf(int entry) const {
@@ -93,9 +100,12 @@ public:
       auto weighed = weigh(pass, target, entry);
       if (!weighed) {
         Error error = located(weighed.error(), head);
-        if (pass.operation != use.operations.front()) // that would have done without this one
-          error.message = fmt::format("{}: {}; --op {} does without", pass.operation, error.message,
-                                      use.operations.front());
+        if (std::string about = std::string(pass.operation) + ": ";
+            pass.operation != use.operations.front()) { // that would have done without this one
+          if (!error.message.starts_with(about))
+            error.message = about + error.message;
+          error.message += fmt::format("; --op {} does without", use.operations.front());
+        }
         return error;
       }
       planned.passes.push_back(take(pass, std::move(*weighed), entry));

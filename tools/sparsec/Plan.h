@@ -25,7 +25,7 @@ struct PlannedRequest : PartRequest {
   std::string stem() const;
   bool usesHead() const { return mentions(attend, Op::Head); }
   /// What launches at this length need; request.h is not used.
-  Result<LaunchNumbers> numbers(const Lengths &at, const Heads &heads, int threads) const;
+  Result<PassNumbers> numbers(const Lengths &at, const Heads &heads, int threads) const;
 };
 
 struct PlannedPass {
@@ -35,9 +35,10 @@ struct PlannedPass {
   CostShape shape;
 
   CostShape shapeOf(int64_t copies) const;
-  CostTarget costTarget(const Target &target) const {
-    return CostTarget::of(target.name, shape.elementBytes);
-  }
+  /// What its layouts are of: of work that is Positions, all there are.
+  Lengths lengths(const Lengths &at) const;
+  /// At those lengths.
+  CostTarget costTarget(const Target &target, const Lengths &at) const;
 };
 
 /// Entries that share kernels, for one target.

@@ -78,8 +78,4 @@ bool Tensors::sameOutputs(const Tensors &other) const {
   });
 }
 
-Result<Buffer> filledWorkspace(Device &device, size_t bytes) {
-  return Buffer::upload(device, std::vector<std::byte>(bytes, std::byte{0xFF}));
-}
-
 } // namespace sparsec

@@ -37,8 +37,4 @@ private:
   std::vector<Named> all; ///< what is wrong is said of the first one
 };
 
-/// Memory that a call may use while it runs, of NaNs: what kernels read before they have written it
-/// spoils their results, whatever the device's memory held.
-Result<Buffer> filledWorkspace(Device &device, size_t bytes);
-
 } // namespace sparsec

@@ -10,6 +10,8 @@ Result<std::vector<std::string>> Verifier::launch(Runner &runner, const VerifyCa
                                                   Tensors &tensors) {
   if (Result<void> uploaded = tensors.upload(setting.device); !uploaded)
     return uploaded.error();
+  if (Result<void> worn = device->wear(); !worn)
+    return worn.error();
   Result<std::vector<std::string>> faults = runner.launch(c, tensors);
   if (!faults)
     return faults;

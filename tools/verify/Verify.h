@@ -4,10 +4,12 @@
 //   VerifyRow per group and output
 //
 // Beyond numbers: nothing outside of the outputs is written, all of them are, inputs are left
-// alone, a second run gives the same bits, and whatever else an operation checks.
+// alone, workspaces are written before they are read, a second run gives the same bits, and
+// whatever else an operation checks.
 #pragma once
 
 #include "tools/verify/Operation.h"
+#include "tools/verify/WornDevice.h"
 
 namespace sparsec {
 
@@ -28,9 +30,12 @@ class Verifier {
 public:
   /// Kernels as the pattern's schedule says, or as the cost model chooses. What the setting refers
   /// to and the table must outlive the verifier.
-  explicit Verifier(VerifySetting setting,
+  explicit Verifier(const VerifySetting &asked,
                     std::span<const VerifyOperation> table = verifyOperations())
-      : setting(std::move(setting)), table(table) {}
+      : device(std::make_unique<WornDevice>(asked.device)), setting{*device, asked.pattern,
+                                                                    asked.target, asked.compile,
+                                                                    asked.blocks},
+        table(table) {}
 
   /// All rows of one case. An Error is ours or the machine's: what a kernel does wrong is a row.
   Result<std::vector<VerifyRow>> run(const VerifyCase &c);
@@ -41,6 +46,7 @@ private:
   Result<std::string> checkMemory(Runner &runner, const VerifyCase &c, const Tensors &tensors,
                                   const Trial &trial);
 
+  std::unique_ptr<WornDevice> device; ///< in front of the setting's
   VerifySetting setting;
   std::span<const VerifyOperation> table;
   std::map<std::string_view, std::unique_ptr<Runner>> runners;

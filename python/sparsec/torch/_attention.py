@@ -13,25 +13,25 @@ class _Attention(torch.autograd.Function):
     """Outside the operations: registered with them, gradients cost twice as much time."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, spec: str, scale: "float | None", q0: "int | None",
-                layout: str) -> "tuple[Tensor, Tensor]":
-        out, lse = forward_op(q, k, v, spec, scale, q0, layout)
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, call: "tuple[Any, ...]",
+                return_lse: bool) -> "Tensor | tuple[Tensor, Tensor]":
+        out, lse = forward_op(q, k, v, *call)
         ctx.save_for_backward(q, k, v, out, lse)
-        ctx.call = (spec, scale, q0, layout)
+        ctx.call = call
         ctx.set_materialize_grads(False)
-        return out, lse
+        return (out, lse) if return_lse else out  # each output takes microseconds, and so does each argument
 
     @staticmethod
-    def backward(ctx: Any, d_out: "Tensor | None", d_lse: "Tensor | None") -> "tuple[Tensor | None, ...]":
+    def backward(ctx: Any, d_out: "Tensor | None", d_lse: "Tensor | None" = None) -> "tuple[Tensor | None, ...]":
         q, k, v, out, lse = ctx.saved_tensors
         if d_out is None:
             if d_lse is None:
-                return None, None, None, None, None, None, None
+                return None, None, None, None, None
             d_out = torch.zeros_like(out)
         # Where a gradient of the gradient may be wanted, it is refused; elsewhere that would cost time.
         gradient = _Backward.apply if torch.is_grad_enabled() else backward_op
         dq, dk, dv = gradient(d_out, d_lse, q, k, v, out, lse, *ctx.call)
-        return dq, dk, dv, None, None, None, None
+        return dq, dk, dv, None, None
 
 
 class _Backward(torch.autograd.Function):
@@ -70,9 +70,9 @@ def attention(q: Tensor, k: Tensor, v: Tensor, pattern: PatternLike, *, params: 
         raise expected("layout", "bhsd or bshd", layout)
     spec = spec_of(pattern, params, layer)
     if torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad):
-        out, lse = _Attention.apply(q, k, v, spec, scale, q0, layout)
-    else:
-        out, lse = forward_op(q, k, v, spec, scale, q0, layout)
+        made: "Tensor | tuple[Tensor, Tensor]" = _Attention.apply(q, k, v, (spec, scale, q0, layout), return_lse)
+        return made
+    out, lse = forward_op(q, k, v, spec, scale, q0, layout)
     return (out, lse) if return_lse else out
 
 

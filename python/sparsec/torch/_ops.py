@@ -111,12 +111,12 @@ def _stream(tensor: Tensor) -> "int | None":
 
 def _outputs(q: Tensor, v: Tensor, layout: str) -> "tuple[Tensor, Tensor]":
     """out, whose rows lie in memory as q's do, and lse."""
+    batch, first, second, head_dim = q.shape
     columns = v.shape[-1]
-    if columns == q.shape[-1] and q.stride(-1) == 1:
+    if columns == head_dim and q.stride(-1) == 1:
         out = torch.empty_like(q)
     else:
-        out = torch.empty((*q.shape[:-1], columns), dtype=q.dtype, device=q.device)
-    batch, first, second, _ = q.shape
+        out = torch.empty((batch, first, second, columns), dtype=q.dtype, device=q.device)
     rows = (batch, first, second) if layout == "bhsd" else (batch, second, first)
     return out, q.new_empty(rows, dtype=torch.float32)
 

@@ -35,7 +35,7 @@ class _Mask(NamedTuple):
 def _known(mask_function: Any, batch: int, rows: Tensor, keys: int, q_offset: int, kv_offset: int, size: int) -> PatternLike:
     k = torch.arange(keys)
     index = torch.arange(batch)[:, None, None, None]
-    wanted = mask_function(index, torch.zeros_like(index), (rows + q_offset)[:, None], k + kv_offset)
+    wanted = mask_function(index, torch.zeros_like(index), (rows + q_offset)[:, None], k + kv_offset).cpu()
     q0 = q_offset - kv_offset
     for text, means in _KNOWN:
         if "size" in text and not size:

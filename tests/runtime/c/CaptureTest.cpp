@@ -1,7 +1,7 @@
 // Streams that are being captured: what was not prepared is refused, and a launch of what was is a
 // launch and nothing else. The driver is tests/runtime/cuda/FakeDriver.cpp, as libcuda.so.1.
 #include "runtime/c/sparsec.hpp"
-#include "tests/runtime/c/Interface.h"
+#include "tests/runtime/c/CallTensors.h"
 
 #include <dlfcn.h>
 
@@ -59,35 +59,16 @@ TEST(Capture, ALaunchOfAPreparedShapeIsALaunchAndNothingElse) {
   ProgramHandle program =
       compile(device, {.text = "strided"}, {.dtype = SPARSEC_F32, .head_dim = 32, .heads = 2});
   ASSERT_TRUE(program);
-  PlanHandle plan = prepare(program, {.batch = 1, .heads = 2, .nq = 48, .n = 48});
+  CallTensors on({.batch = 1, .heads = 2, .nq = 48, .n = 48}, 32);
+  PlanHandle plan = prepare(program, on.shape);
   ASSERT_TRUE(plan);
-  CpuTensor q({1, 2, 48, 32}, 1), k(q.shape, 2), v(q.shape, 3), out(q.shape), lse({1, 2, 48}),
-      dout(q.shape, 4), dq(q.shape), dk(q.shape), dv(q.shape);
-  for (CpuTensor *tensor : {&q, &k, &v, &out, &lse, &dout, &dq, &dk, &dv})
+  for (CpuTensor *tensor :
+       {&on.q, &on.k, &on.v, &on.out, &on.lse, &on.dout, &on.dlse, &on.dq, &on.dk, &on.dv})
     moveToGpu(*tensor);
   Workspace forwards(plan, SPARSEC_FORWARD), backwards(plan, SPARSEC_BACKWARD);
-  sparsec_forward_call forward = {.size = sizeof forward,
-                                  .q = &q.tensor,
-                                  .k = &k.tensor,
-                                  .v = &v.tensor,
-                                  .out = &out.tensor,
-                                  .lse = &lse.tensor,
-                                  .workspace = forwards.address,
-                                  .workspace_bytes = forwards.bytes,
-                                  .stream = kCapturing};
-  sparsec_backward_call backward = {.size = sizeof backward,
-                                    .q = &q.tensor,
-                                    .k = &k.tensor,
-                                    .v = &v.tensor,
-                                    .out = &out.tensor,
-                                    .lse = &lse.tensor,
-                                    .dout = &dout.tensor,
-                                    .dq = &dq.tensor,
-                                    .dk = &dk.tensor,
-                                    .dv = &dv.tensor,
-                                    .workspace = backwards.address,
-                                    .workspace_bytes = backwards.bytes,
-                                    .stream = kCapturing};
+  sparsec_forward_call forward = on.forward(forwards);
+  sparsec_backward_call backward = on.backward(backwards);
+  forward.stream = backward.stream = kCapturing;
   int before = resourceCalls(), launched = driverSays("fakeDriverLaunches");
   ASSERT_OK(sparsec_forward(plan.get(), &forward));
   EXPECT_EQ(driverSays("fakeDriverLaunches"), launched + 2); // an entry each

@@ -94,4 +94,21 @@ struct CpuTensor {
   sparsec_tensor tensor = {};
 };
 
+/// Integers of the process's own memory.
+struct CpuIntegers {
+  CpuIntegers(std::vector<int32_t> given) : values(std::move(given)) {
+    tensor.data = values.data();
+    tensor.device.device_type = SPARSEC_DL_CPU;
+    tensor.ndim = 1;
+    tensor.dtype = {SPARSEC_DL_INT, 32, 1};
+    tensor.shape = &count;
+  }
+  CpuIntegers(const CpuIntegers &) = delete;
+  CpuIntegers &operator=(const CpuIntegers &) = delete;
+
+  std::vector<int32_t> values;
+  int64_t count = static_cast<int64_t>(values.size());
+  sparsec_tensor tensor = {};
+};
+
 } // namespace sparsec::test

@@ -1,23 +1,16 @@
-// Tensors of a shape on cpu, the calls on them, and what the float64 reference gives.
+// The tensors of a call on cpu, and what the float64 reference gives for them.
 #pragma once
 
 #include "patterns/Pattern.h"
 #include "tests/reference/AttentionBackward.h"
-#include "tests/runtime/c/Interface.h"
+#include "tests/runtime/c/CallTensors.h"
 
 #include <cmath>
 
 namespace sparsec::test {
 
-struct Problem {
-  Problem(const char *pattern, sparsec_shape asked, int64_t dim)
-      : shape(asked), q({shape.batch, shape.heads, shape.nq, dim}, 1),
-        k({shape.batch, shape.kv_heads, shape.n, dim}, 2),
-        v({shape.batch, shape.kv_heads, shape.n, dim}, 3),
-        dout({shape.batch, shape.heads, shape.nq, dim}, 4),
-        dlse({shape.batch, shape.heads, shape.nq}, 5), out(q.shape), lse(dlse.shape), dq(q.shape),
-        dk(k.shape), dv(v.shape) {
-    shape.size = sizeof shape;
+struct Problem : CallTensors {
+  Problem(const char *pattern, sparsec_shape asked, int64_t dim) : CallTensors(asked, dim) {
     reference.forward = {.batch = shape.batch,
                          .heads = shape.heads,
                          .kvHeads = shape.kv_heads,
@@ -37,34 +30,7 @@ struct Problem {
     reference.dout = dout.copy();
     reference.dlse = dlse.copy();
   }
-  sparsec_forward_call forward(const Workspace &workspace) {
-    return {.size = sizeof(sparsec_forward_call),
-            .q = &q.tensor,
-            .k = &k.tensor,
-            .v = &v.tensor,
-            .out = &out.tensor,
-            .lse = &lse.tensor,
-            .workspace = workspace.address,
-            .workspace_bytes = workspace.bytes};
-  }
-  sparsec_backward_call backward(const Workspace &workspace) {
-    return {.size = sizeof(sparsec_backward_call),
-            .q = &q.tensor,
-            .k = &k.tensor,
-            .v = &v.tensor,
-            .out = &out.tensor,
-            .lse = &lse.tensor,
-            .dout = &dout.tensor,
-            .dlse = &dlse.tensor,
-            .dq = &dq.tensor,
-            .dk = &dk.tensor,
-            .dv = &dv.tensor,
-            .workspace = workspace.address,
-            .workspace_bytes = workspace.bytes};
-  }
 
-  sparsec_shape shape;
-  CpuTensor q, k, v, dout, dlse, out, lse, dq, dk, dv;
   reference::BackwardProblem reference;
 };
 

@@ -210,9 +210,9 @@ TEST_F(Refusal, Compiling) {
             "1 options.head_dim: expected 0 to 256, found 257");
   EXPECT_EQ(with([](auto &o) { o.dtype = 9; }),
             "1 options.dtype: expected a sparsec_dtype, found 9");
-  EXPECT_EQ(
-      with([](auto &o) { o.operations = 8; }),
-      "1 options.operations: expected a sum of SPARSEC_FORWARD and SPARSEC_BACKWARD, found 8");
+  EXPECT_EQ(with([](auto &o) { o.operations = 16; }),
+            "1 options.operations: expected a sum of SPARSEC_FORWARD, SPARSEC_BACKWARD, "
+            "SPARSEC_DECODE and SPARSEC_MASS, found 16");
   EXPECT_EQ(with([](auto &o) { o.target = "sm_80"; }),
             "1 options.target: device cpu does not run code for sm_80");
   EXPECT_EQ(with([](auto &o) { o.split = "perhaps"; }),

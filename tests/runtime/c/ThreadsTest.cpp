@@ -2,9 +2,12 @@
 // tsan preset runs this under ThreadSanitizer, on kernels that the dev build compiled.
 #include "kernel/ops/Attention.h"
 #include "runtime/KernelStore.h"
-#include "tests/runtime/c/Interface.h"
+#include "tests/runtime/c/CallTensors.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <thread>
 
@@ -12,6 +15,7 @@ namespace sparsec::test {
 namespace {
 
 constexpr int kThreads = 16;
+constexpr std::array<int64_t, 3> kLengths = {20, 33, 100}; // one launching thread, and several
 
 template <class Work>
 void inThreads(Work work) {
@@ -29,34 +33,15 @@ std::vector<float> run(sparsec_program *program, int64_t n) {
   if (sparsec_prepare(program, &shape, nullptr, &made) != SPARSEC_OK)
     return {};
   PlanHandle plan(made);
-  CpuTensor q({1, 4, n, 32}, 1), k({1, 4, n, 32}, 2), v({1, 4, n, 32}, 3), out(q.shape),
-      lse({1, 4, n}), dout(q.shape, 4), dq(q.shape), dk(q.shape), dv(q.shape);
+  CallTensors on(shape, 32);
   Workspace forwards(plan, SPARSEC_FORWARD), backwards(plan, SPARSEC_BACKWARD);
-  sparsec_forward_call forward = {.size = sizeof forward,
-                                  .q = &q.tensor,
-                                  .k = &k.tensor,
-                                  .v = &v.tensor,
-                                  .out = &out.tensor,
-                                  .lse = &lse.tensor,
-                                  .workspace = forwards.address,
-                                  .workspace_bytes = forwards.bytes};
-  sparsec_backward_call backward = {.size = sizeof backward,
-                                    .q = &q.tensor,
-                                    .k = &k.tensor,
-                                    .v = &v.tensor,
-                                    .out = &out.tensor,
-                                    .lse = &lse.tensor,
-                                    .dout = &dout.tensor,
-                                    .dq = &dq.tensor,
-                                    .dk = &dk.tensor,
-                                    .dv = &dv.tensor,
-                                    .workspace = backwards.address,
-                                    .workspace_bytes = backwards.bytes};
+  sparsec_forward_call forward = on.forward(forwards);
+  sparsec_backward_call backward = on.backward(backwards);
   if (sparsec_forward(plan.get(), &forward) != SPARSEC_OK ||
       sparsec_backward(plan.get(), &backward) != SPARSEC_OK)
     return {};
   std::vector<float> all;
-  for (const CpuTensor *tensor : {&out, &dq, &dk, &dv})
+  for (const CpuTensor *tensor : {&on.out, &on.dq, &on.dk, &on.dv})
     all.insert(all.end(), tensor->values, tensor->values + tensor->size);
   return all;
 }
@@ -73,18 +58,83 @@ TEST(Threads, LaunchPrepareAndLoad) {
   ProgramHandle shared = load();
   ASSERT_TRUE(shared);
   std::vector<std::vector<float>> alone;
-  for (int64_t n : {20, 33, 64})
+  for (int64_t n : kLengths)
     alone.push_back(run(load().get(), n));
   ASSERT_FALSE(alone[0].empty());
   std::atomic<int> wrong = 0;
   inThreads([&](int t) {
     for (int round = 0; round < 4; ++round) {
-      int which = (t + round) % 3;
-      int64_t n = which == 0 ? 20 : which == 1 ? 33 : 64;
+      size_t which = static_cast<size_t>(t + round) % 3;
+      int64_t n = kLengths[which];
       ProgramHandle own = t % 4 == 0 ? load() : nullptr;
       wrong += run(own ? own.get() : shared.get(), n) != alone[which];
       wrong += sparsec_prepare(shared.get(), nullptr, nullptr, nullptr) != SPARSEC_INPUT;
       wrong += std::string(sparsec_error()) != "plan: expected a pointer, found null";
+    }
+  });
+  EXPECT_EQ(wrong, 0);
+}
+
+/// New queries at the last positions of sequences of these lengths, of heads and caches as forward
+/// has them; empty when a call failed.
+std::vector<float> decode(sparsec_program *program, CpuTensor &k, CpuTensor &v, CpuTensor &q,
+                          std::vector<int32_t> lengths) {
+  sparsec_shape shape = {.size = sizeof shape,
+                         .batch = q.shape[0],
+                         .heads = q.shape[1],
+                         .nq = q.shape[2],
+                         .n = k.shape[2]};
+  sparsec_plan *made = nullptr;
+  if (sparsec_prepare(program, &shape, nullptr, &made) != SPARSEC_OK)
+    return {};
+  PlanHandle plan(made);
+  Workspace workspace(plan, SPARSEC_DECODE);
+  CpuIntegers rows(std::move(lengths));
+  CpuTensor out(q.shape);
+  sparsec_decode_call call = {.size = sizeof call,
+                              .q = &q.tensor,
+                              .k = &k.tensor,
+                              .v = &v.tensor,
+                              .lengths = &rows.tensor,
+                              .out = &out.tensor,
+                              .workspace = workspace.address,
+                              .workspace_bytes = workspace.bytes};
+  return sparsec_decode(plan.get(), &call) == SPARSEC_OK ? out.copy() : std::vector<float>();
+}
+
+/// A folder decodes what it computes forward, without a compiler, in any number of threads.
+TEST(Threads, AFolderDecodes) {
+  const char *folder = std::getenv("SPARSEC_KERNELS");
+  ASSERT_TRUE(folder);
+  DeviceHandle device = openDevice("cpu", 3);
+  sparsec_program *loaded = nullptr;
+  ASSERT_OK(sparsec_load(device.get(), folder, 0, &loaded));
+  ProgramHandle program(loaded);
+  constexpr int64_t kMost = 600, kHeads = 4, kDim = 32;
+  CpuTensor q({1, kHeads, kMost, kDim}, 1), k(q.shape, 2), v(q.shape, 3), out(q.shape);
+  sparsec_shape shape = {.batch = 1, .heads = kHeads, .nq = kMost, .n = kMost};
+  PlanHandle plan = prepare(program, shape);
+  ASSERT_TRUE(plan);
+  Workspace workspace(plan, SPARSEC_FORWARD);
+  sparsec_forward_call forward = {.size = sizeof forward,
+                                  .q = &q.tensor,
+                                  .k = &k.tensor,
+                                  .v = &v.tensor,
+                                  .out = &out.tensor,
+                                  .workspace = workspace.address,
+                                  .workspace_bytes = workspace.bytes};
+  ASSERT_OK(sparsec_forward(plan.get(), &forward));
+  std::atomic<int> wrong = 0;
+  inThreads([&](int t) {
+    int32_t length = t == 0 ? 600 : 600 - 37 * t;
+    CpuTensor last({1, kHeads, 2, kDim});
+    for (int64_t h = 0; h < kHeads; ++h)
+      std::copy_n(q.values + (h * kMost + length - 2) * kDim, 2 * kDim, last.values + h * 2 * kDim);
+    std::vector<float> found = decode(program.get(), k, v, last, {length});
+    wrong += found.empty();
+    for (size_t i = 0; i < found.size(); ++i) {
+      size_t head = i / (2 * kDim), at = (head * kMost + length - 2) * kDim + i % (2 * kDim);
+      wrong += !(std::abs(found[i] - out.values[at]) < 2e-6F);
     }
   });
   EXPECT_EQ(wrong, 0);

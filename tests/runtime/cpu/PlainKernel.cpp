@@ -125,4 +125,16 @@ void plain_attention(const void *arguments, int32_t x, int32_t y, int32_t z, voi
   }
 }
 
+extern const sparsec::KernelInfo slice_counter_info;
+const sparsec::KernelInfo slice_counter_info{
+    .level = "portable", .slices = 4, .argumentBytes = sizeof(sparsec::testing::SliceCounts)};
+
+/// Counts its calls: of a whole row, and of each slice.
+void slice_counter(const void *arguments, int32_t x, int32_t, int32_t, void *) {
+  auto *counts = static_cast<const sparsec::testing::SliceCounts *>(arguments);
+  counts->calls[x >> sparsec::kSliceShift].fetch_add(1);
+  if (std::this_thread::get_id() != counts->launching)
+    counts->others->fetch_add(1);
+}
+
 } // extern "C"

@@ -11,6 +11,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 namespace sparsec::testing {
 namespace {
@@ -97,6 +98,29 @@ TEST(PlainKernel, TouchesNothingElse) {
     GuardedDevice device(guard);
     agreesWithTheReference(device);
   }
+}
+
+TEST(CpuDevice, ATileIsComputedByTheThreadThatLaunchesIt) {
+  std::unique_ptr<Device> device = openCpuDevice({.threads = 3});
+  auto counter = device->load(plainKernelCode(), "slice_counter");
+  ASSERT_TRUE(counter) << counter.error().render();
+  auto calls = [&](uint32_t rows, int64_t pairs) {
+    std::array<std::atomic<int>, 5> made = {};
+    std::atomic<int> others = 0;
+    SliceCounts counts{made.data(), &others, std::this_thread::get_id()};
+    const void *parameters[] = {&counts};
+    auto done = device->launch(**counter, {.grid = {rows, 1, 1}, .pairs = pairs}, parameters);
+    EXPECT_TRUE(done) << done.error().render();
+    if (0 <= pairs && pairs <= 64 * 64)
+      EXPECT_EQ(others, 0);
+    return std::vector<int>(made.begin(), made.end());
+  };
+  EXPECT_EQ(calls(1, 64 * 64), (std::vector{1, 0, 0, 0, 0}));
+  EXPECT_EQ(calls(1, 0), (std::vector{1, 0, 0, 0, 0}));
+  EXPECT_EQ(calls(1, 64 * 64 + 1), (std::vector{0, 1, 1, 1, 1}));
+  EXPECT_EQ(calls(1, -1), (std::vector{0, 1, 1, 1, 1})); // nobody knows
+  EXPECT_EQ(calls(5, 64), (std::vector{5, 0, 0, 0, 0}));
+  EXPECT_EQ(calls(5, 1 << 20), (std::vector{2, 3, 3, 3, 3})); // the last row of each worker
 }
 
 TEST(CpuDevice, RefusesWhatIsNoKernel) {

@@ -134,6 +134,59 @@ TEST(CudaDevice, RunsAKernel) {
   EXPECT_EQ(held(), 0); // contexts, modules and events are given back
 }
 
+TEST(CudaDevice, RecordsLaunches) {
+  {
+    auto device = openCudaDevice(fake());
+    ASSERT_TRUE(device) << device.error().render();
+    CudaDevice &cuda = **device;
+    auto executable = cuda.load(fillKernel, "fill");
+    ASSERT_TRUE(executable) << executable.error().render();
+    auto out = cuda.allocate(64 * 4);
+    ASSERT_TRUE(out) << out.error().render();
+    std::vector<uint32_t> host(64, 1);
+    auto read = [&] {
+      EXPECT_TRUE(cuda.copyToHost(host.data(), *out, 64 * 4));
+      return host;
+    };
+    ASSERT_TRUE(cuda.copyToDevice(*out, host.data(), 64 * 4));
+    auto fill = [&](uint32_t value, uint32_t blocks) {
+      const void *parameters[] = {&*out, &value};
+      return cuda.launch(**executable, {.grid = {blocks, 1, 1}, .block = {32, 1, 1}}, parameters);
+    };
+    auto recording = cuda.record([&]() -> Result<void> {
+      EXPECT_TRUE(*cuda.isCapturing(nullptr));
+      if (auto launched = fill(7, 2); !launched)
+        return launched;
+      return fill(9, 1);
+    });
+    ASSERT_TRUE(recording) << recording.error().render();
+    EXPECT_FALSE(*cuda.isCapturing(nullptr));
+    EXPECT_EQ(read(), std::vector<uint32_t>(64, 1)); // nothing has run
+    std::vector<uint32_t> both(64, 7);
+    std::fill_n(both.begin(), 32, 9u);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(fill(3, 2)); // not recorded
+      EXPECT_EQ(read(), std::vector<uint32_t>(64, 3));
+      EXPECT_TRUE((*recording)->replay());
+      EXPECT_EQ(read(), both);
+    }
+    // What goes wrong in between is what is said, and leaves nothing behind.
+    auto refused = cuda.record([&]() -> Result<void> { return inputError("no such call"); });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message, "no such call");
+    {
+      Environment fails("FAKE_DRIVER_FAIL", "cuStreamEndCapture=901");
+      auto broken = cuda.record([&] { return fill(1, 1); });
+      ASSERT_FALSE(broken);
+      EXPECT_EQ(broken.error().message.substr(0, 18), "cuStreamEndCapture");
+    }
+    EXPECT_EQ(read(), both);
+    EXPECT_EQ(*cuda.peakBytes(), 256);
+    EXPECT_TRUE(cuda.free(*out));
+  }
+  EXPECT_EQ(held(), 0);
+}
+
 TEST(CudaDevice, PrefersAnAssemblerThatReports) {
   CudaOptions options{.library = FAKE_DRIVER};
   auto device = openCudaDevice(options);

@@ -8,23 +8,45 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <string>
+#include <vector>
 
 // What the device takes handles of; its functions have its types, as UBSan compares them.
 struct sparsec::CudaContextHandle {};
 struct sparsec::CudaModuleHandle {};
 struct sparsec::CudaFunctionHandle {};
+struct sparsec::CudaStreamHandle {};
+/// What was launched while a stream was captured: "fill" alone has an effect.
+struct sparsec::CudaGraphHandle {
+  struct Fill {
+    uint64_t out;
+    uint32_t value;
+    size_t elements;
+    void run() const {
+      for (size_t i = 0; i < elements; ++i)
+        reinterpret_cast<uint32_t *>(out)[i] = value;
+    }
+  };
+  std::vector<Fill> fills;
+};
+struct sparsec::CudaGraphExecHandle {
+  CudaGraphHandle graph;
+};
 using namespace sparsec;
 
 namespace {
 
-int retained = 0, modules = 0, events = 0;
+int retained = 0, modules = 0, events = 0, graphs = 0;
+CudaStreamHandle recordedStream;     ///< the only one that is made here
+CudaGraphHandle *recorded = nullptr; ///< while that is captured
 bool current = false;
 CudaContextHandle context;
 CudaModuleHandle module;
 CudaFunctionHandle fill, other;
 std::string texts; ///< of all modules of PTX
 int resourceCalls = 0, launches = 0;
+std::map<CudaPointer, size_t> allocated; ///< bytes of each
 int dynamicLimit = 48 << 10;
 constexpr int invalidValue = 1, notInitialised = 3, invalidContext = 201, invalidImage = 200;
 constexpr int notFound = 500;
@@ -139,12 +161,15 @@ int cuMemAlloc_v2(CudaPointer *out, size_t bytes) {
   ON_RESOURCES;
   if (bytes == 0)
     return invalidValue;
-  *out = reinterpret_cast<CudaPointer>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
+  bytes = (bytes + 255) / 256 * 256;
+  *out = reinterpret_cast<CudaPointer>(std::aligned_alloc(256, bytes));
+  allocated[*out] = bytes;
   return 0;
 }
 int cuMemFree_v2(CudaPointer address) {
   ON_RESOURCES;
   std::free(reinterpret_cast<void *>(address));
+  allocated.erase(address);
   return 0;
 }
 int cuMemcpyHtoD_v2(CudaPointer to, const void *from, size_t bytes) {
@@ -208,29 +233,83 @@ int cuLaunchKernel(CudaFunction which, unsigned gx, unsigned gy, unsigned gz, un
                    unsigned by, unsigned bz, unsigned shared, CudaStream stream, void **parameters,
                    void **extra) {
   IN_CONTEXT;
-  if (!which || (stream && stream != kStream && stream != kCapturing) || extra ||
+  bool isRecorded = recorded && stream == &recordedStream;
+  if (!which || (stream && stream != kStream && stream != kCapturing && !isRecorded) || extra ||
       int(shared) > dynamicLimit || !gx || !gy || !gz)
     return invalidValue;
   ++launches;
   if (which != &fill)
     return 0;
-  uint64_t out;
-  uint32_t value;
-  std::memcpy(&out, parameters[0], 8);
-  std::memcpy(&value, parameters[1], 4);
-  for (size_t i = 0; i < size_t(gx) * gy * gz * bx * by * bz; ++i)
-    reinterpret_cast<uint32_t *>(out)[i] = value;
+  CudaGraphHandle::Fill call{0, 0, size_t(gx) * gy * gz * bx * by * bz};
+  std::memcpy(&call.out, parameters[0], 8);
+  std::memcpy(&call.value, parameters[1], 4);
+  if (isRecorded)
+    recorded->fills.push_back(call);
+  else
+    call.run();
   return 0;
 }
 int cuMemGetInfo_v2(size_t *left, size_t *all) {
   IN_CONTEXT;
   *left = 1 << 20;
+  for (auto [address, bytes] : allocated)
+    *left -= bytes;
   *all = 1 << 21;
   return 0;
 }
 int cuStreamIsCapturing(CudaStream stream, int *status) {
   IN_CONTEXT;
   *status = stream == kCapturing;
+  return 0;
+}
+int cuStreamCreate(CudaStream *out, unsigned flags) {
+  ON_RESOURCES;
+  *out = &recordedStream;
+  ++graphs;
+  return flags == 1 ? 0 : invalidValue; // one that the default stream does not wait for
+}
+int cuStreamDestroy_v2(CudaStream stream) {
+  ON_RESOURCES;
+  --graphs;
+  return stream == &recordedStream ? 0 : invalidValue;
+}
+int cuStreamBeginCapture_v2(CudaStream stream, int) {
+  IN_CONTEXT;
+  if (stream != &recordedStream || recorded)
+    return invalidValue;
+  recorded = new CudaGraphHandle;
+  ++graphs;
+  return 0;
+}
+int cuStreamEndCapture(CudaStream stream, CudaGraph *out) {
+  if (stream != &recordedStream || !recorded)
+    return invalidValue;
+  *out = recorded;
+  recorded = nullptr;
+  return wanted(__func__);
+}
+int cuGraphInstantiateWithFlags(CudaGraphExec *out, CudaGraph graph, unsigned long long) {
+  ON_RESOURCES;
+  *out = new CudaGraphExecHandle{*graph};
+  ++graphs;
+  return 0;
+}
+int cuGraphLaunch(CudaGraphExec graph, CudaStream stream) {
+  IN_CONTEXT;
+  for (const CudaGraphHandle::Fill &each : graph->graph.fills)
+    each.run();
+  return stream ? invalidValue : 0;
+}
+int cuGraphDestroy(CudaGraph graph) {
+  IN_CONTEXT;
+  --graphs;
+  delete graph;
+  return 0;
+}
+int cuGraphExecDestroy(CudaGraphExec graph) {
+  IN_CONTEXT;
+  --graphs;
+  delete graph;
   return 0;
 }
 int cuEventCreate(CudaEvent *out, unsigned) {
@@ -259,7 +338,7 @@ int cuEventElapsedTime(float *milliseconds, CudaEvent begin, CudaEvent end) {
 
 /// For tests: what is still held.
 int fakeDriverHeld() {
-  return 100 * events + 10 * modules + retained;
+  return 1000 * graphs + 100 * events + 10 * modules + retained;
 }
 /// Calls so far that allocated, loaded, copied, freed or waited.
 int fakeDriverResourceCalls() {

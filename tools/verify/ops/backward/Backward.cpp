@@ -167,7 +167,7 @@ Result<std::vector<std::string>> BackwardRunner::launch(const VerifyCase &asked,
   Result<AttentionBackwardPlan> plan = (*backward)->prepare(c.shape());
   if (!plan)
     return plan.error();
-  Result<Buffer> workspace = filledWorkspace(setting.device, plan->workspaceBytes());
+  Result<Buffer> workspace = Buffer::allocate(setting.device, plan->workspaceBytes());
   if (!workspace)
     return workspace.error();
   AttentionBackwardCall call = callOf(c, tensors);

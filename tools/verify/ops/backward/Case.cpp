@@ -72,7 +72,6 @@ std::vector<VerifyCase> backwardCases(const Pattern &pattern, const CaseFlags &f
     return withFlags(fullBackwardCases(pattern), flags);
   case CaseFlags::Set::One: {
     auto [apart, counting, keyless] = sharpCases(pattern, flags);
-    apart.inputs = Inputs::Normal; // p of scores of 100 is off by their roundings, not by faults
     keyless.lse = LseOutput::Wanted;
     std::vector<BackwardCase> cases = {
         {caseOf(flags), Dlse::Given}, {apart, Dlse::None}, {keyless, Dlse::Given}};

@@ -219,14 +219,17 @@ public:
       Result<AttentionDecode *> decode = kernels(entry, c);
       if (!decode)
         return decode.error();
-      AttentionDecodeCall call = callOf(c, tensors, entry);
-      if (Result<void> done = (*decode)->prepare(call.shape, call.heads); !done)
-        return done.error();
-      Result<Buffer> sums = filledWorkspace(setting.device, (*decode)->workspaceBytes());
+      Heads heads =
+          headsOfEntry(static_cast<int64_t>(entry), static_cast<int64_t>(entries), c.heads);
+      Result<AttentionDecodePlan> plan = (*decode)->prepare(shapeOf(c), heads);
+      if (!plan)
+        return plan.error();
+      Result<Buffer> sums = Buffer::allocate(setting.device, plan->workspaceBytes());
       if (!sums)
         return sums.error();
+      AttentionDecodeCall call = callOf(c, tensors);
       call.workspace = {.address = sums->address(), .bytes = sums->bytes()};
-      if (Result<void> done = (*decode)->launch(call); !done)
+      if (Result<void> done = (*decode)->launch(*plan, call); !done)
         return done.error();
       if (Result<void> done = setting.device.synchronize(); !done)
         faults[entry] = done.error().message;
@@ -238,17 +241,16 @@ private:
   VerifySetting setting;
   std::map<std::string, AttentionDecode> loaded;
 
-  AttentionDecodeCall callOf(const DecodeCase &c, const Tensors &tensors, size_t entry) const {
-    AttentionDecodeCall call{
-        .shape =
-            {.batch = c.batch, .heads = c.heads, .kvHeads = c.kvHeads, .nq = c.nq, .most = c.n},
-        .heads = headsOfEntry(static_cast<int64_t>(entry),
-                              static_cast<int64_t>(setting.pattern.heads.size()), c.heads),
-        .q = tensors["q"].tensor(),
-        .k = tensors["k"].tensor(),
-        .v = tensors["v"].tensor(),
-        .out = tensors["out"].tensor(),
-        .lengths = tensors["lengths"].tensor()};
+  static DecodeShape shapeOf(const DecodeCase &c) {
+    return {.batch = c.batch, .heads = c.heads, .kvHeads = c.kvHeads, .nq = c.nq, .most = c.n};
+  }
+
+  static AttentionDecodeCall callOf(const DecodeCase &c, const Tensors &tensors) {
+    AttentionDecodeCall call{.q = tensors["q"].tensor(),
+                             .k = tensors["k"].tensor(),
+                             .v = tensors["v"].tensor(),
+                             .out = tensors["out"].tensor(),
+                             .lengths = tensors["lengths"].tensor()};
     if (c.lse == LseOutput::Wanted)
       call.lse = tensors["lse"].tensor();
     return call;

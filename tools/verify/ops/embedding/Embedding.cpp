@@ -24,7 +24,7 @@ std::string describe(const EmbeddingGradientCase &c) {
                      c.index.row ? std::string(c.index.text)
                                  : fmt::format("{} tokens", name(c.tokens)),
                      c.tableRows, c.accumulate ? ", accumulated" : "") +
-         (c.whole ? ", exactly" : "");
+         (c.tokenAt ? ", by position" : "") + (c.whole ? ", exactly" : "");
 }
 
 //===-- Cases ---------------------------------------------------------------------------------===//
@@ -231,6 +231,9 @@ MatrixProblem embeddingGradientProblem(const EmbeddingGradientCase &c) {
   reference::EmbeddingGradient p{.rows = c.tableRows, .columns = c.columns};
   p.index = c.index.row ? positionValues(c.index, c.batch, c.n)
                         : tokenValues(random, c.rows, c.tokens, c.tableRows);
+  if (c.tokenAt)
+    for (int64_t i = 0; i < c.rows; ++i)
+      p.index[i] = static_cast<int32_t>(c.tokenAt(i % c.n));
   p.dx = normalValues(random, c.rows * c.columns, c.dtype);
   if (c.whole)
     for (float &value : p.dx)

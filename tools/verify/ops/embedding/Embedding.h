@@ -33,6 +33,7 @@ struct EmbeddingGradientCase : MatrixCase {
   static constexpr std::string_view kOperation = "embedding_gradient";
   IndexType tokens = IndexType::I32;
   IndexCase index;
+  int64_t (*tokenAt)(int64_t t) = nullptr; ///< in each sequence; none: random ones
   int64_t batch = 1, n = 0, tableRows = 0;
   bool accumulate = false;
   bool whole = false; ///< dx has integers: sums are exact

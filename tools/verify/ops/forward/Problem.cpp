@@ -110,7 +110,7 @@ Result<std::string> launch(Device &device, const Attention &attention, const For
   Result<AttentionPlan> plan = attention.prepare(c.shape(), heads);
   if (!plan)
     return plan.error();
-  Result<Buffer> workspace = filledWorkspace(device, plan->workspaceBytes());
+  Result<Buffer> workspace = Buffer::allocate(device, plan->workspaceBytes());
   if (!workspace)
     return workspace.error();
   AttentionCall call = callOf(c, tensors);

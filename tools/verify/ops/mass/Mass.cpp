@@ -190,20 +190,18 @@ private:
     Result<AttentionMass *> mass = kernel(entry, c);
     if (!mass)
       return mass.error();
-    AttentionMassCall call{.shape = c.shape(),
-                           .heads = headsOfEntry(static_cast<int64_t>(entry),
-                                                 static_cast<int64_t>(setting.pattern.heads.size()),
-                                                 c.heads),
-                           .q = tensors["q"].tensor(),
-                           .k = tensors["k"].tensor(),
-                           .lse = tensors["lse"].tensor()};
-    if (Result<void> ready = (*mass)->prepare(call.shape, call.heads); !ready)
-      return ready;
-    if ((*mass)->blocks().empty())
+    Heads own = headsOfEntry(static_cast<int64_t>(entry),
+                             static_cast<int64_t>(setting.pattern.heads.size()), c.heads);
+    Result<AttentionMassPlan> plan = (*mass)->prepare(c.shape(), own);
+    if (!plan)
+      return plan.error();
+    if (plan->blocks().empty())
       return {};
+    AttentionMassCall call{
+        .q = tensors["q"].tensor(), .k = tensors["k"].tensor(), .lse = tensors["lse"].tensor()};
     call.mass = tensors[tensorName("mass", entry)].tensor();
     call.squares = tensors[tensorName("squares", entry)].tensor();
-    return (*mass)->launch(call);
+    return (*mass)->launch(*plan, call);
   }
 };
 
