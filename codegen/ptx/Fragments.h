@@ -66,6 +66,14 @@ inline constexpr int kMmaRows = 16;
 inline constexpr int kMmaColumns = 8;
 inline constexpr int kMmaDepth = 16;
 
+/// Depth that one chain of mma sums up. The tensor cores round each sum towards zero, so errors add
+/// up along a chain: on an H200 they show in the LSE of f16 from head dim 128 on and of bf16, whose
+/// products have fewer bits, at 256. Chains are added by rounded additions, in registers of their
+/// own.
+constexpr int chainDepth(bool f16) {
+  return f16 ? 64 : 128;
+}
+
 /// C and D: rows x columns (a multiple of 8); registers run through the instructions left to right,
 /// then down. rows: 16, 32 or 64 of each warp; columns of all `across` warps.
 Fragment accumulator(int columns, int rows = kMmaRows, int across = 1);

@@ -239,7 +239,7 @@ struct StoreColumnsPattern : OpConversionPattern<tile::StoreOp> {
     OpBuilder::InsertionGuard guard(emit);
     if (type.getRank() == 1) { // all warps and all lanes of a column have it
       Value once = emit.below(emit.thread(), emit.i32(warp::fragmentOf(type).lane.columnModulus));
-      when(emit, once);
+      emit.when(once);
     }
     TileAccess access(emit, op, adaptor, type);
     SmallVector<Value> values = emit.elements(adaptor.getValue());
@@ -274,17 +274,12 @@ struct StoreColumnsPattern : OpConversionPattern<tile::StoreOp> {
         condition, [&] { return then(), SmallVector<Value>(); },
         [&] { return otherwise(), SmallVector<Value>(); });
   }
-  /// What follows happens where `condition` holds.
-  static void when(ThreadEmitter &emit, Value condition) {
-    auto branch = emit.create<scf::IfOp>(condition, /*withElseRegion=*/false);
-    emit.setInsertionPointToStart(branch.thenBlock());
-  }
 
   static void storeParts(ThreadEmitter &emit, TileAccess &access, ArrayRef<Value> values,
                          int step) {
     access.visitParts(step, [&](const TileAccess::Place &place) {
       OpBuilder::InsertionGuard guard(emit);
-      when(emit, place.exists);
+      emit.when(place.exists);
       store(emit, values.slice(place.index, step), place.address);
     });
   }

@@ -116,7 +116,7 @@ struct LoadPattern : OpConversionPattern<tile::LoadOp> {
       SmallVector<Value> values;
       for (fragments::Coordinate place : held.registers) {
         RowPositions::Row row = rows.at(column, place.column);
-        Value position = emit.wide(emit.select(row.exists, row.position, emit.i32(0)));
+        Value position = emit.wide(emit.orZero(row.exists, row.position));
         Value address = emit.advance(base, emit.multiply(position, bytes));
         Value value = sparsec::readElements(emit, element, address);
         values.push_back(emit.select(row.exists, value, zero));
@@ -159,9 +159,8 @@ struct StorePattern : OpConversionPattern<tile::StoreOp> {
             writes, emit.create<LLVM::ICmpOp>(
                         LLVM::ICmpPredicate::eq,
                         emit.bitAnd(emit.lane(), fragment.lane.columnModulus - 1), emit.i32(0)));
-      auto branch = emit.create<scf::IfOp>(writes, /*withElseRegion=*/false);
       OpBuilder::InsertionGuard guard(emit);
-      emit.setInsertionPointToStart(branch.thenBlock());
+      emit.when(writes);
       if (type.getRank() == 1)
         storeOne(emit, emit.element(adaptor.getValue(), index),
                  oneAddress(emit, op, adaptor.getView(), base, position));
@@ -218,9 +217,8 @@ struct StoreScalarPattern : OpConversionPattern<tile::StoreScalarOp> {
   LogicalResult matchAndRewrite(tile::StoreScalarOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     ThreadEmitter emit(op, rewriter);
-    auto branch = emit.create<scf::IfOp>(emit.equal(emit.thread(), 0), /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(emit);
-    emit.setInsertionPointToStart(branch.thenBlock());
+    emit.when(emit.equal(emit.thread(), 0));
     Type type = op.getValue().getType();
     Value address = scalarAddress(emit, adaptor.getView(), adaptor.getIndex(), type);
     emit.create<LLVM::StoreOp>(adaptor.getValue(), address, bytesOf(type));

@@ -104,11 +104,9 @@ private:
     };
     if (!op->hasAttr(warp::kFirstAttr))
       nvvm::barrier(emit); // everyone is done with what was exchanged before
-    auto writes = emit.create<scf::IfOp>(emit.below(emit.lane(), emit.i32(lanes)),
-                                         /*withElseRegion=*/false);
     {
       OpBuilder::InsertionGuard guard(emit);
-      emit.setInsertionPointToStart(writes.thenBlock());
+      emit.when(emit.below(emit.lane(), emit.i32(lanes)));
       Value to = emit.add(base, emit.multiply(emit.warp(), count * bytes));
       runs([&](size_t i, VectorType type) {
         Value part = emit.pack(ArrayRef(values).slice(i, type.getNumElements()));
@@ -144,11 +142,8 @@ private:
     for (int64_t done = 0; done < count; done += emit.threads()) {
       OpBuilder::InsertionGuard guard(emit);
       Value column = emit.add(emit.thread(), done);
-      if (done + emit.threads() > count) {
-        auto inside = emit.create<scf::IfOp>(emit.below(column, emit.i32(count)),
-                                             /*withElseRegion=*/false);
-        emit.setInsertionPointToStart(inside.thenBlock());
-      }
+      if (done + emit.threads() > count)
+        emit.when(emit.below(column, emit.i32(count)));
       Value place = emit.add(scratch, emit.multiply(column, bytes));
       Value sum;
       for (int warp = 0; warp < emit.warps(); ++warp) {

@@ -196,6 +196,14 @@ SmallVector<Value> ThreadEmitter::choose(Value condition, Way then, Way otherwis
   return SmallVector<Value>(branch.getResults());
 }
 
+void ThreadEmitter::when(Value condition) {
+  auto branch = create<scf::IfOp>(condition, /*withElseRegion=*/false);
+  setInsertionPointToStart(branch.thenBlock());
+}
+Value ThreadEmitter::orZero(Value exists, Value value) {
+  return select(exists, value, create<LLVM::ConstantOp>(value.getType(), 0));
+}
+
 Value ThreadEmitter::field(Value aggregate, int64_t index) {
   return create<LLVM::ExtractValueOp>(aggregate, ArrayRef<int64_t>{index});
 }

@@ -95,6 +95,10 @@ public:
   /// What the way that is taken returns; both return as many of the same types.
   using Way = llvm::function_ref<mlir::SmallVector<mlir::Value>()>;
   mlir::SmallVector<mlir::Value> choose(mlir::Value condition, Way then, Way otherwise);
+  /// What follows happens where `condition` holds, up to the end of an InsertionGuard.
+  void when(mlir::Value condition);
+  /// The value, 0 where `exists` does not hold: an address of what exists is formed in any case.
+  mlir::Value orZero(mlir::Value exists, mlir::Value value);
 
   mlir::Value field(mlir::Value aggregate, int64_t index);
   mlir::Value element(mlir::Value vector, int64_t index);

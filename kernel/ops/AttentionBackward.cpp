@@ -62,7 +62,8 @@ CostShape costShape(const AttentionBackwardRequest &request, int64_t copies) {
           .foldWidth = headDim + valueDim,
           .elementBytes = bytes(request.dtype),
           .copies = copies,
-          .ofKeys = ofKeys};
+          .ofKeys = ofKeys,
+          .beforeWidth = ofKeys ? 0 : 2 * valueDim};
 }
 
 std::vector<AttentionBackwardRequest> kernelsOf(const AttentionBackwardRequest &request,

@@ -109,16 +109,24 @@ public:
     cost.operations = copies * 2 * double(shape.products) * double(cost.computed);
     cost.balance = cost.seconds > 0 ? std::min(busy / cost.seconds, 1.0) : 1;
     double perPair = cost.elements ? cost.seconds / double(cost.elements) : 0;
-    cost.seconds += parts * target.launchSeconds;
+    double apart = parts * target.launchSeconds + before();
+    cost.seconds += apart;
     cost.denseSeconds = denseSeconds;
     double all = double(request.nq) * double(request.nk);
     if (perPair > 0 && all > 0)
-      cost.breakEven =
-          std::clamp((denseSeconds - parts * target.launchSeconds) / (perPair * all), 0.0, 1.0);
+      cost.breakEven = std::clamp((denseSeconds - apart) / (perPair * all), 0.0, 1.0);
     return cost;
   }
 
 private:
+  /// Seconds of the kernel before the parts: its launch, and its tensors once.
+  double before() const {
+    if (!shape.beforeWidth)
+      return 0;
+    auto elements = double(shape.copies) * double(request.nq) * double(shape.beforeWidth);
+    return target.launchSeconds + elements * double(shape.elementBytes) / target.bytesPerSecond;
+  }
+
   /// Bytes of each tensor once.
   double once() const {
     return double((request.nq * shape.rowWidth + request.nk * shape.foldWidth) *

@@ -13,8 +13,8 @@
 // CPU loads are in part waited for); masked pairs cost more; a row of blocks costs those and a
 // start. Rows go to units longest first, so all are done after their mean time and one longest row
 // at most. The whole takes at least as long as all tensors once at the memory's bandwidth. A part
-// after the first starts another kernel. Rows that are not neighbours in memory load by
-// `gatherPenalty` slower.
+// after the first starts another kernel, and so does what comes before a pass. Rows that are not
+// neighbours in memory load by `gatherPenalty` slower.
 //
 // Counts of many rows are estimated from a few of them ("~ 2,678"): quick at any length. The ways
 // that seem the cheapest and natural order are counted before one is chosen, within a budget of
@@ -62,11 +62,18 @@ struct CostShape {
   int64_t elementBytes = 2;
   int64_t copies = 1;  ///< heads x batch: how often the layout is computed
   bool ofKeys = false; ///< the transposed layout is folded: its rows are keys
+  /// Elements of a row's tensors that a kernel before all parts reads; 0: there is none. That of dq
+  /// reads out and dout.
+  int64_t beforeWidth = 0;
 
   static CostShape forward(int64_t headDim, int64_t valueDim, int64_t elementBytes = 2,
                            int64_t copies = 1) {
     int64_t both = headDim + valueDim;
-    return {both, both, both, elementBytes, copies};
+    return {.products = both,
+            .rowWidth = both,
+            .foldWidth = both,
+            .elementBytes = elementBytes,
+            .copies = copies};
   }
 };
 

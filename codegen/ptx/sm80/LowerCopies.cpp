@@ -60,13 +60,12 @@ public:
     if (rows.isNatural()) {
       source = natural[pass];
     } else {
-      // The address of a row that does not exist is formed all the same.
-      Value position = valid ? here.position : emit.select(here.exists, here.position, emit.i32(0));
+      Value position = valid ? here.position : emit.orZero(here.exists, here.position);
       source = emit.advance(start, emit.multiply(emit.wide(position), rowBytes));
     }
     if (valid)
       return {source, Value()};
-    return {source, bytesLeft ? here.exists : emit.select(here.exists, emit.i32(16), emit.i32(0))};
+    return {source, bytesLeft ? here.exists : emit.orZero(here.exists, emit.i32(16))};
   }
   /// Of a chunk `skipped` bytes to the right, given what at() says of its row.
   Value validBytes(Value ofRow, int skipped) {
@@ -74,7 +73,7 @@ public:
       return ofRow;
     Value left = emit.subtract(bytesLeft, emit.i32(skipped));
     Value some = emit.most(emit.least(left, emit.i32(16)), emit.i32(0));
-    return emit.select(ofRow, some, emit.i32(0));
+    return emit.orZero(ofRow, some);
   }
 
 private:
@@ -115,8 +114,7 @@ public:
     if (bytes == 4) {
       for (const Element &each : elements)
         copy(each, [&] {
-          nvvm::copyAsync(emit, each.to, each.from,
-                          emit.select(each.exists, emit.i32(4), emit.i32(0)), 4);
+          nvvm::copyAsync(emit, each.to, each.from, emit.orZero(each.exists, emit.i32(4)), 4);
         });
       return;
     }
@@ -160,7 +158,7 @@ private:
     Value place = emit.add(emit.multiply(emit.wide(at.position), rowBytes),
                            emit.multiply(emit.wide(there), bytes));
     // What does not exist is not read, but its address is formed.
-    each.from = emit.advance(base, emit.select(each.exists, place, emit.i64(0)));
+    each.from = emit.advance(base, emit.orZero(each.exists, place));
     Value offset = emit.multiply(column, bytes), chunk = emit.divide(offset, 16);
     if (type.getSwizzle())
       chunk = emit.bitXor(chunk, emit.bitAnd(row, 7));
@@ -171,10 +169,8 @@ private:
 
   void copy(const Element &each, llvm::function_ref<void()> write) {
     OpBuilder::InsertionGuard guard(emit);
-    if (each.inside) {
-      auto inside = emit.create<scf::IfOp>(each.inside, /*withElseRegion=*/false);
-      emit.setInsertionPointToStart(inside.thenBlock());
-    }
+    if (each.inside)
+      emit.when(each.inside);
     write();
   }
 };
@@ -208,11 +204,8 @@ struct CopyPattern : OpConversionPattern<warp::CopyOp> {
       int skipped = pass * shape.rowsPerPass;
       Value rowNow = emit.add(row, skipped);
       OpBuilder::InsertionGuard guard(emit);
-      if (skipped + shape.rowsPerPass > type.getRows()) {
-        auto inside = emit.create<scf::IfOp>(emit.below(rowNow, emit.i32(type.getRows())),
-                                             /*withElseRegion=*/false);
-        emit.setInsertionPointToStart(inside.thenBlock());
-      }
+      if (skipped + shape.rowsPerPass > type.getRows())
+        emit.when(emit.below(rowNow, emit.i32(type.getRows())));
       auto [source, ofRow] = sources.at(pass);
       auto copy = [&, source = source, ofRow = ofRow](BufferAddress &to, int from) {
         for (int step = 0; step < shape.steps; ++step) {
@@ -244,18 +237,14 @@ struct CopyVectorPattern : OpConversionPattern<warp::CopyVectorOp> {
     for (int done = 0; done < size; done += emit.threads()) {
       OpBuilder::InsertionGuard guard(emit);
       Value place = emit.add(emit.thread(), done);
-      if (done + emit.threads() > size) {
-        auto inside = emit.create<scf::IfOp>(emit.below(place, emit.i32(size)),
-                                             /*withElseRegion=*/false);
-        emit.setInsertionPointToStart(inside.thenBlock());
-      }
+      if (done + emit.threads() > size)
+        emit.when(emit.below(place, emit.i32(size)));
       RowPositions::Row row = rows.at(place);
-      // The address of a row that does not exist is formed all the same.
-      Value position = emit.wide(emit.select(row.exists, row.position, emit.i32(0)));
+      Value position = emit.wide(emit.orZero(row.exists, row.position));
       nvvm::copyAsync(emit,
                       emit.shared(emit.add(adaptor.getBuffer(), emit.multiply(place, kBytes))),
                       emit.advance(base, emit.multiply(position, kBytes)),
-                      emit.select(row.exists, emit.i32(kBytes), emit.i32(0)), kBytes);
+                      emit.orZero(row.exists, emit.i32(kBytes)), kBytes);
     }
     rewriter.eraseOp(op);
     return success();

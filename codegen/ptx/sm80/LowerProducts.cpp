@@ -136,13 +136,9 @@ private:
     return rowsDown(emit, rhsType, adaptor.getRhs(), Value(), first ? chunks(first) : Value());
   }
 
-  /// Depth that one chain of mma sums up. The tensor cores round each sum towards zero, so errors
-  /// add up along a chain: on an H200 they show in the LSE of f16 from head dim 128 on and of bf16,
-  /// whose products have fewer bits, at 256. Chains are added by rounded additions.
+  /// Only scores are longer sums than one chain may be.
   int chainDepth() {
-    if (!op.getRhsT())
-      return depth;
-    return rhsType.getElement().isF16() ? 64 : 128;
+    return op.getRhsT() ? fragments::chainDepth(rhsType.getElement().isF16()) : depth;
   }
 
   /// Adds the chain so far to `whole` and starts the next at zero.
