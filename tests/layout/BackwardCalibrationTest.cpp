@@ -1,5 +1,5 @@
 // The cost model against measured times of attention backward on an H200: 32 heads, bf16, head dim
-// 64, n = 12,288, each pass in the blocks and orders that were chosen for it then.
+// 64, n = 12,288, each pass in the blocks and orders that the model chooses.
 // docs/performance.md has the times and the command that gave them.
 #include "layout/cost/Cost.h"
 #include "tests/layout/Predicates.h"

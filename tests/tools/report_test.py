@@ -94,10 +94,10 @@ strided, n = 1,024, bf16
 
 head    of the model   pass               order        block  density  keys/query  live  full  partial   saved  useful  predicted
 row     0 2 4 6 .. 14  forward            natural      64x64   11.7 %         120    45    15       30  66.9 %  66.7 %    11.0 us
-                       backward, queries  natural      64x64                         45    15       30  66.9 %  66.7 %    13.3 us
+                       backward, queries  natural      64x64                         45    15       30  66.9 %  66.7 %    18.5 us
                        backward, keys     natural      64x64                         45    15       30  66.9 %  66.7 %    15.6 us
 column  1 3 5 7 .. 15  forward            residue 128  64x64   0.44 %         4.5    16     0       16  88.2 %   7.0 %     7.9 us
-                       backward, queries  residue 128  64x64                         16     0       16  88.2 %   7.0 %     9.1 us
+                       backward, queries  residue 128  64x64                         16     0       16  88.2 %   7.0 %    14.3 us
                        backward, keys     residue 128  64x64                         16     0       16  88.2 %   7.0 %    10.4 us
 
 saved: of the block products of dense causal attention; predicted: on sm_80, by the cost model
@@ -112,10 +112,10 @@ strided l=128: bf16, head dim 64, 2 heads; counted at n = 4,096
 
 head    of the model  pass               order        block  density  keys/query  live  full  partial   saved  useful  predicted
 row     0             forward            natural      64x64    3.1 %         126   189    63      126  90.9 %  66.7 %     7.3 us
-                      backward, queries  natural      64x64                        189    63      126  90.9 %  66.7 %     8.4 us
+                      backward, queries  natural      64x64                        189    63      126  90.9 %  66.7 %    13.0 us
                       backward, keys     natural      64x64                        189    63      126  90.9 %  66.7 %     9.5 us
 column  1             forward            residue 128  64x64    0.4 %        16.5    64     0       64  96.9 %  25.8 %     5.8 us
-                      backward, queries  residue 128  64x64                         64     0       64  96.9 %  25.8 %     6.3 us
+                      backward, queries  residue 128  64x64                         64     0       64  96.9 %  25.8 %    10.9 us
                       backward, keys     residue 128  64x64                         64     0       64  96.9 %  25.8 %     6.9 us
 
 saved: of the block products of dense causal attention; predicted: on sm_80, by the cost model

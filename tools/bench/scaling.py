@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How attention's time grows with the length, l being its root: a table, the exponents, and a plot.
 
-    scaling.py SPARSEC [--device cuda] [--lengths 4096,9216,...] [--heads 16] [--head-dim 64] [--svg FILE] [--json FILE]
+    scaling.py SPARSEC [--device cuda] [--lengths 4096,9216,...] [--batch 4] [--heads 16] [--head-dim 64] [--svg FILE] [--json FILE]
     scaling.py --from FILE [--svg FILE]        what --json kept
 
-Lengths are squares. `fixed` has c = l / 4. An exponent is the slope of a straight line through log time over log n, by least squares; the
+Lengths are squares. `fixed` has c = 32, so that each pattern's pairs are of the order n l. An exponent is the slope of a straight line through log time over log n, by least squares; the
 work is what `bench` counts in live blocks. Time that is proportional to live blocks is a rate that stays: the column says by how much the rates of a
 pattern lie apart from their geometric mean, at most. The plot needs matplotlib.
 """
@@ -21,10 +21,10 @@ def measured(asked):
     rows = []
     for n in map(int, asked.lengths.split(",")):
         l = math.isqrt(n)
-        assert l * l == n and l % 4 == 0, f"{n} is no square of a multiple of 4"
-        for patterns, params in ((["strided", "strided-merged"], [f"l={l}"]), (["fixed"], [f"l={l}", f"c={l // 4}"])):
+        assert l * l == n, f"{n} is no square"
+        for patterns, params in ((["strided", "strided-merged"], [f"l={l}"]), (["fixed"], [f"l={l}", f"c={min(l, 32)}"])):
             command = [asked.sparsec, "bench", *patterns, "--op", "forward,backward", "--device", asked.device, "--json", "-q", "-n", str(n),
-                       "--heads", str(asked.heads), "--head-dim", str(asked.head_dim), "--samples", str(asked.samples),
+                       "--batch", str(asked.batch), "--heads", str(asked.heads), "--head-dim", str(asked.head_dim), "--samples", str(asked.samples),
                        "--baselines", "dense" if "fixed" in patterns else "none"]
             for each in params:
                 command += ["--param", each]
@@ -85,6 +85,7 @@ def main():
     parser.add_argument("--from", dest="source", type=pathlib.Path)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--lengths", default="4096,9216,16384,25600,36864,50176,65536")
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--heads", type=int, default=16)
     parser.add_argument("--head-dim", type=int, default=64)
     parser.add_argument("--samples", type=int, default=5)
