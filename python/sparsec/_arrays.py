@@ -81,8 +81,7 @@ def empty(like: Any, shape: "Sequence[int]", dtype: "str | None", device: Any) -
     if is_numpy(like):
         numpy = sys.modules["numpy"]
         return numpy.empty(shape, dtype=numpy.float32 if dtype else like.dtype)
-    namespace = getattr(like, "__array_namespace__", None)
-    if namespace is None:
+    if _namespace(like) is None:
         raise InputError(f"out: expected an array, since {type(like).__name__} cannot make one: it has no "
                          "__array_namespace__")
     memory = _exported("q", like, None)[0]
@@ -91,7 +90,15 @@ def empty(like: Any, shape: "Sequence[int]", dtype: "str | None", device: Any) -
 
 def handed_out(array: Any, like: Any) -> Any:
     """What empty() gave, as an array of the kind of `like`, once it is written."""
-    return like.__array_namespace__().from_dlpack(array) if isinstance(array, OwnedMemory) else array
+    return _namespace(like).from_dlpack(array) if isinstance(array, OwnedMemory) else array
+
+
+def _namespace(array: Any) -> Any:
+    """What has from_dlpack for arrays of this kind; None: nothing. CuPy's arrays do not name it, their module has it."""
+    if hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
+    module = sys.modules.get(type(array).__module__.partition(".")[0])
+    return module if hasattr(module, "from_dlpack") else None
 
 
 # ---- DLPack ----

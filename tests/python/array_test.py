@@ -2,9 +2,12 @@
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import threading
+import types
 import unittest
+import unittest.mock
 
 import numpy as np
 import reference
@@ -44,6 +47,16 @@ class Exported:
     @staticmethod
     def from_dlpack(given):
         return Exported(np.from_dlpack(given))
+
+
+class OfItsModule:
+    """An array whose module has what makes arrays, as CuPy's; it names no namespace."""
+    __module__ = "of_its_module.core"
+
+    def __init__(self, array):
+        self.array, self.shape = array, array.shape
+
+    __dlpack__, __dlpack_device__ = Exported.__dlpack__, Exported.__dlpack_device__
 
 
 class Against64(unittest.TestCase):
@@ -145,6 +158,17 @@ class Arrays(unittest.TestCase):
         expected = self.attention.backward(*self.tensors[:3], self.out, self.lse, self.tensors[3])
         for a, b in zip(gradients, expected):
             np.testing.assert_array_equal(a.array, b)
+
+    def test_arrays_of_a_module(self):
+        q, k, v = map(OfItsModule, self.tensors[:3])
+        with self.assertRaisesRegex(sparsec.InputError, "^out: expected an array, since OfItsModule cannot make one: it has no "
+                                    "__array_namespace__$"):
+            self.attention.forward(q, k, v)
+        module = types.SimpleNamespace(from_dlpack=lambda given: OfItsModule(np.from_dlpack(given)))
+        with unittest.mock.patch.dict(sys.modules, of_its_module=module):
+            out, _ = self.attention.forward(q, k, v)
+        self.assertIsInstance(out, OfItsModule)
+        np.testing.assert_array_equal(out.array, self.out)
 
     def test_read_only_inputs(self):
         q, k, v = self.tensors[:3]

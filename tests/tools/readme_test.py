@@ -27,6 +27,7 @@ LEFT_OUT = {
     "python3 tools/bench/peer_backward.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_step.py": "needs PyTorch and a GPU",
     "python3 tools/bench/peer_matmul.py": "needs PyTorch and a GPU",
+    "python3 tools/bench/scaling.py": "times for minutes",
     "torchrun": "needs PyTorch; parallel_test.py sets its variables",
     "./dev wheel": "builds for release",
     "python3 examples/": "needs numpy or PyTorch: tests/python/examples_test.py runs them where those are",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How attention's time grows with the length, l being its root: a table, the exponents, and a plot.
 
-    scaling.py SPARSEC [--device cuda] [--lengths 4096,9216,...] [--batch 4] [--heads 16] [--head-dim 64] [--svg FILE] [--json FILE]
+    scaling.py SPARSEC [--device cuda] [--lengths 4096,9216,...] [--batch N] [--heads 16] [--head-dim 64] [--svg FILE] [--json FILE]
     scaling.py --from FILE [--svg FILE]        what --json kept
 
 Lengths are squares. `fixed` has c = 32, so that each pattern's pairs are of the order n l. An exponent is the slope of a straight line through log time over log n, by least squares; the
@@ -85,7 +85,7 @@ def main():
     parser.add_argument("--from", dest="source", type=pathlib.Path)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--lengths", default="4096,9216,16384,25600,36864,50176,65536")
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--heads", type=int, default=16)
     parser.add_argument("--head-dim", type=int, default=64)
     parser.add_argument("--samples", type=int, default=5)
