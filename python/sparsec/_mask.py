@@ -18,7 +18,6 @@ def mask(pattern: "PatternLike | None" = None, n: int = 512, *, expr: "str | Non
     n: keys; nq: query rows, n by default; q0: n - nq by default; heads: of the model, one for each entry by default.
     pattern, expr, params, layer: as in sparsec.compile().
     """
-    import numpy
     whole = whole_pattern(pattern, expr, params, layer)
     source = pattern_struct(whole)
     if heads is None:
@@ -29,6 +28,7 @@ def mask(pattern: "PatternLike | None" = None, n: int = 512, *, expr: "str | Non
     for name, size in (("n", n), ("nq", rows), ("heads", heads)):
         if not isinstance(size, int) or size < 0:
             raise expected(name, "a size from 0", size)
+    import numpy  # after what is refused without it
     result = numpy.empty((heads, rows, n), dtype=numpy.bool_)
     start = n - rows if q0 is None else q0
     c.check(c.library.sparsec_mask(ctypes.byref(source), heads, rows, n, start, result.ctypes.data, result.nbytes))
