@@ -140,7 +140,7 @@ private:
     auto at = [&](int64_t position) {
       return evaluateInteger(segment->operands[0], {.q = position, .k = position}, {});
     };
-    auto [low, high] = std::minmax(at(range.first), at(range.last()));
+    auto [low, high] = std::minmax({at(range.first), at(range.last())});
     const std::vector<int32_t> &values = segment->list->values;
     for (auto next = std::lower_bound(values.begin(), values.end(), low);
          next != values.end() && *next <= high && !full(); ++next)
