@@ -69,17 +69,25 @@ Part exchanged(const Part &part, const LayoutRequest &request) {
   return {exchanged(part.attend, request.q0), part.keys, part.queries};
 }
 
+Result<PartOrders> PartOrders::of(const Part &part, const LayoutRequest &request) {
+  Result<Order> queries = Order::make(part.queries, request.nq, request.blockQ);
+  if (!queries)
+    return queries.error();
+  Result<Order> keys = Order::make(part.keys, request.nk, request.blockK);
+  if (!keys)
+    return keys.error();
+  return PartOrders{*std::move(queries), *std::move(keys)};
+}
+
 Result<std::vector<BlockLayout>> layoutsOf(const std::vector<Part> &parts,
                                            const LayoutRequest &request) {
   std::vector<BlockLayout> layouts;
   for (const Part &part : parts) {
-    Result<Order> queries = Order::make(part.queries, request.nq, request.blockQ);
-    if (!queries)
-      return queries.error();
-    Result<Order> keys = Order::make(part.keys, request.nk, request.blockK);
-    if (!keys)
-      return keys.error();
-    Result<BlockLayout> layout = BlockLayout::build(part.attend, request, *queries, *keys);
+    Result<PartOrders> orders = PartOrders::of(part, request);
+    if (!orders)
+      return orders.error();
+    Result<BlockLayout> layout =
+        BlockLayout::build(part.attend, request, orders->queries, orders->keys);
     if (!layout)
       return layout.error();
     layouts.push_back(std::move(*layout));

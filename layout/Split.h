@@ -42,6 +42,12 @@ struct Part {
 /// The same pairs with the axes exchanged, for exchanged(request).
 Part exchanged(const Part &part, const LayoutRequest &request);
 
+/// Its two orders. Error: one that is none.
+struct PartOrders {
+  Order queries, keys;
+  static Result<PartOrders> of(const Part &part, const LayoutRequest &request);
+};
+
 /// The layouts of the parts, each in its own orders, for the tiles of the request.
 Result<std::vector<BlockLayout>> layoutsOf(const std::vector<Part> &parts,
                                            const LayoutRequest &request);

@@ -148,16 +148,23 @@ void ProgramPlan::count() {
       add(backwardCounts, part.numbers, part.heads, asked.batch);
 }
 
+/// The entries of a pattern, each on its plan.
+template <class Loaded, class Plan, class Call>
+static Result<void> launchEach(const std::vector<Loaded> &loaded, const std::vector<Plan> &plans,
+                               const Call &call) {
+  for (size_t i = 0; i < loaded.size(); ++i)
+    if (Result<void> launched = loaded[i].launch(plans[i], call); !launched)
+      return launched;
+  return {};
+}
+
 Result<void> Program::forward(const ProgramPlan &plan, const AttentionCall &given) const {
   if (Result<void> ok = checkWorkspace(given.workspace, plan.forwardWorkspace()); !ok)
     return ok;
   AttentionCall call = given;
   if (plan.forwardScratch)
     call.scratch = given.workspace.address + plan.forwardSums;
-  for (size_t i = 0; i < entries.size(); ++i)
-    if (Result<void> launched = entries[i].launch(plan.entries[i], call); !launched)
-      return launched;
-  return {};
+  return launchEach(entries, plan.entries, call);
 }
 
 Result<void> Program::backward(const ProgramPlan &plan, const AttentionBackwardCall &given) const {
@@ -227,10 +234,7 @@ Result<void> Program::decode(const ProgramPlan &plan, const AttentionDecodeCall 
   AttentionDecodeCall call = given;
   if (plan.decodeScratch)
     call.scratch = given.workspace.address + plan.decodeSums;
-  for (size_t i = 0; i < decodes.size(); ++i)
-    if (Result<void> launched = decodes[i].launch(plan.decodes[i], call); !launched)
-      return launched;
-  return {};
+  return launchEach(decodes, plan.decodes, call);
 }
 
 } // namespace sparsec

@@ -41,14 +41,11 @@ Result<Fold> Fold::of(const Part &part, const LayoutRequest &request, const Cost
                       const CostTarget &target) {
   Part fold = shape.ofKeys ? exchanged(part, request) : part;
   LayoutRequest folds = shape.ofKeys ? exchanged(request) : request;
-  Result<Order> queries = Order::make(fold.queries, folds.nq, folds.blockQ);
-  if (!queries)
-    return queries.error();
-  Result<Order> keys = Order::make(fold.keys, folds.nk, folds.blockK);
-  if (!keys)
-    return keys.error();
+  Result<PartOrders> orders = PartOrders::of(fold, folds);
+  if (!orders)
+    return orders.error();
   Prices prices = pricesOf(folds, fold.queries, fold.keys, shape, target);
-  return Fold{std::move(fold), folds, *std::move(queries), *std::move(keys), prices};
+  return Fold{std::move(fold), folds, std::move(orders->queries), std::move(orders->keys), prices};
 }
 
 namespace {

@@ -47,16 +47,14 @@ private:
 };
 
 Result<PartCounts> countsOf(const Part &part, const LayoutRequest &request) {
-  Result<Order> queries = Order::make(part.queries, request.nq, request.blockQ);
-  if (!queries)
-    return queries.error();
-  Result<Order> keys = Order::make(part.keys, request.nk, request.blockK);
-  if (!keys)
-    return keys.error();
+  Result<PartOrders> orders = PartOrders::of(part, request);
+  if (!orders)
+    return orders.error();
+  int64_t columnCount = orders->keys.tileCount();
   LineCounter rows, columns;
-  std::vector<BlockCounts> changes(keys->tileCount() + 1); // from one column to the next
-  Result<void> visited =
-      visitRows(part.attend, request, *queries, *keys, [&](std::span<const BlockRun> runs) {
+  std::vector<BlockCounts> changes(columnCount + 1); // from one column to the next
+  Result<void> visited = visitRows(
+      part.attend, request, orders->queries, orders->keys, [&](std::span<const BlockRun> runs) {
         BlockCounts line;
         for (const BlockRun &run : runs) {
           int64_t BlockCounts::*kind =
@@ -70,7 +68,7 @@ Result<PartCounts> countsOf(const Part &part, const LayoutRequest &request) {
   if (!visited)
     return visited.error();
   BlockCounts column;
-  for (int64_t i = 0; i < keys->tileCount(); ++i) {
+  for (int64_t i = 0; i < columnCount; ++i) {
     column.full += changes[i].full;
     column.partial += changes[i].partial;
     columns.add(column);

@@ -150,25 +150,28 @@ private:
                                             build.numbers.size());
     if (!isNew)
       return place->second;
-    std::shared_ptr<const PassNumbers> shared = knownOf(request, place->first);
-    if (!shared) {
+    BuiltNumbers built;
+    if (const BuiltNumbers *same = knownOf(request, place->first)) {
+      built = *same;
+    } else {
       auto numbers = request.numbers(at, use.heads, build.plan->ledger->threadsAsked());
       if (!numbers)
         return located(numbers.error(), build.plan->loaded.pattern.heads[use.entry]);
-      shared = std::make_shared<const PassNumbers>(std::move(*numbers));
+      built = {std::make_shared<const PassNumbers>(std::move(*numbers)), count, {}};
     }
-    build.numbers.push_back({std::move(shared), count, stems.take(request.stem())});
+    built.stem = stems.take(request.stem());
+    build.numbers.push_back(std::move(built));
     return place->second;
   }
 
-  /// Of an earlier request in the same layout, for the same heads.
-  std::shared_ptr<const PassNumbers> knownOf(const PlannedRequest &request, Key key) const {
+  /// Of an earlier request in the same layout, for the same heads; null: none.
+  const BuiltNumbers *knownOf(const PlannedRequest &request, Key key) const {
     for (size_t i = 0; i < build.plan->requests.size(); ++i) {
       std::get<0>(key) = i;
       auto at = known.find(key);
       if (at != known.end() && at->second < build.numbers.size() &&
           request.hasNumbersOf(build.plan->requests[i]))
-        return build.numbers[at->second].numbers;
+        return &build.numbers[at->second];
     }
     return nullptr;
   }

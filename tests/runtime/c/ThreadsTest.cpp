@@ -111,30 +111,24 @@ TEST(Threads, AFolderDecodes) {
   ASSERT_OK(sparsec_load(device.get(), folder, 0, &loaded));
   ProgramHandle program(loaded);
   constexpr int64_t kMost = 600, kHeads = 4, kDim = 32;
-  CpuTensor q({1, kHeads, kMost, kDim}, 1), k(q.shape, 2), v(q.shape, 3), out(q.shape);
-  sparsec_shape shape = {.batch = 1, .heads = kHeads, .nq = kMost, .n = kMost};
-  PlanHandle plan = prepare(program, shape);
+  CallTensors on({.batch = 1, .heads = kHeads, .nq = kMost, .n = kMost}, kDim);
+  PlanHandle plan = prepare(program, on.shape);
   ASSERT_TRUE(plan);
   Workspace workspace(plan, SPARSEC_FORWARD);
-  sparsec_forward_call forward = {.size = sizeof forward,
-                                  .q = &q.tensor,
-                                  .k = &k.tensor,
-                                  .v = &v.tensor,
-                                  .out = &out.tensor,
-                                  .workspace = workspace.address,
-                                  .workspace_bytes = workspace.bytes};
+  sparsec_forward_call forward = on.forward(workspace);
   ASSERT_OK(sparsec_forward(plan.get(), &forward));
   std::atomic<int> wrong = 0;
   inThreads([&](int t) {
     int32_t length = t == 0 ? 600 : 600 - 37 * t;
     CpuTensor last({1, kHeads, 2, kDim});
     for (int64_t h = 0; h < kHeads; ++h)
-      std::copy_n(q.values + (h * kMost + length - 2) * kDim, 2 * kDim, last.values + h * 2 * kDim);
-    std::vector<float> found = decode(program.get(), k, v, last, {length});
+      std::copy_n(on.q.values + (h * kMost + length - 2) * kDim, 2 * kDim,
+                  last.values + h * 2 * kDim);
+    std::vector<float> found = decode(program.get(), on.k, on.v, last, {length});
     wrong += found.empty();
     for (size_t i = 0; i < found.size(); ++i) {
       size_t head = i / (2 * kDim), at = (head * kMost + length - 2) * kDim + i % (2 * kDim);
-      wrong += !(std::abs(found[i] - out.values[at]) < 2e-6F);
+      wrong += !(std::abs(found[i] - on.out.values[at]) < 2e-6F);
     }
   });
   EXPECT_EQ(wrong, 0);
